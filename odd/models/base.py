@@ -1,0 +1,115 @@
+"""What a language model has to offer: sampling continuations, scoring positions, and its tokenizer.
+
+A model that can be enumerated exactly (`odd.models.tabular`) and a transformers model (`odd.models.hf`) satisfy the
+same protocols, so everything above is tested against exact probabilities.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from odd.errors import OddError
+
+Message = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a sampler or scorer can do."""
+
+    vocabulary_size: int
+    max_context: int | None
+    full_vocabulary: bool
+    sampled_log_probs: bool
+
+
+@dataclass(frozen=True)
+class Generation:
+    """Tokens that were drawn after a prefix, an end token included.
+
+    `log_probs` is float32 of shape (T,), under the distribution that was sampled. `truncated`: no end token came
+    within the limit.
+    """
+
+    token_ids: tuple[int, ...]
+    log_probs: np.ndarray
+    truncated: bool
+
+
+class Sampler(Protocol):
+    """Draws continuations."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this model can do."""
+        ...
+
+    def sample(
+        self, prefixes: Sequence[Sequence[int]], max_new_tokens: Sequence[int], temperature: float, seed: int
+    ) -> list[Generation]:
+        """One continuation of each prefix (prompt and forced response tokens), at most `max_new_tokens[i]` long.
+
+        The same arguments give the same result on the same machine.
+        """
+        ...
+
+
+class Scorer(Protocol):
+    """Gives whole next-token distributions."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this model can do."""
+        ...
+
+    def log_probs(self, prompt: Sequence[int], response: Sequence[int], temperature: float = 1.0) -> np.ndarray:
+        """Log-softmax, float32 of shape (T, V): row t is the distribution of response[t] given all before it."""
+        ...
+
+
+class LanguageModel(Sampler, Scorer, Protocol):
+    """A sampler and scorer with a chat tokenizer."""
+
+    name: str
+
+    def encode_chat(self, messages: Sequence[Message]) -> list[int]:
+        """Token ids of the messages up to where the assistant's response starts."""
+        ...
+
+    def render_chat(self, messages: Sequence[Message]) -> str:
+        """The same as text."""
+        ...
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        """Text of a response, without control tokens."""
+        ...
+
+    def is_end(self, token: int) -> bool:
+        """Whether a response ends with this token."""
+        ...
+
+    def token_bytes(self, token: int) -> bytes:
+        """The bytes one token stands for; they need not be valid UTF-8 on their own."""
+        ...
+
+    def vocabulary(self) -> Mapping[str, int]:
+        """Token strings and their ids."""
+        ...
+
+
+def check_same_vocabulary(student: LanguageModel, teacher: LanguageModel) -> None:
+    """Token ids are identity: refuse a teacher that gives the same ids to other strings.
+
+    Raises:
+        OddError: the vocabularies differ; names both models and a token that shows it.
+    """
+    ours, theirs = student.vocabulary(), teacher.vocabulary()
+    if ours == theirs:
+        return
+    example = min(token for token in ours.keys() | theirs.keys() if ours.get(token) != theirs.get(token))
+    raise OddError(
+        f"the vocabularies of student {student.name!r} and teacher {teacher.name!r} differ (token {example!r} is "
+        f"{ours.get(example)} in one, {theirs.get(example)} in the other): choose a teacher with the student's tokenizer"
+    )

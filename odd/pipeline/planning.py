@@ -1,0 +1,75 @@
+"""Which paths to study and which tokens to force (method §5, steps 2-5)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from odd.config import TargetingConfig
+from odd.rollouts import Rollout, derived_seed
+from odd.targeting import choose_pairs
+from odd.tree import depth_windows, representative_paths
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Forced prefixes, one for each targeted rollout, and the rows of the table `pairs`."""
+
+    forced: list[tuple[int, ...]]
+    rows: list[dict]
+
+
+def choose_paths(question: str, initial: Sequence[Rollout], targeting: TargetingConfig, seed: int) -> list[int]:
+    """Indices of the representative initial rollouts, correct ones first."""
+    return representative_paths(
+        np.array([rollout.correct for rollout in initial]),
+        np.array([rollout.truncated for rollout in initial]),
+        [rollout.token_ids for rollout in initial],
+        targeting.correct_paths,
+        targeting.incorrect_paths,
+        np.random.default_rng([seed, derived_seed(question, "paths")]),
+    )
+
+
+def plan_targets(
+    initial: Sequence[Rollout],
+    paths: Sequence[int],
+    log_p: Sequence[np.ndarray],
+    log_q: Mapping[str, Sequence[np.ndarray]],
+    targeting: TargetingConfig,
+) -> Plan:
+    """Choose the pairs of every path and how many rollouts each still needs.
+
+    Args:
+        initial: the initial rollouts.
+        paths: indices of the representative ones.
+        log_p: student log-probabilities along each path, (T, V).
+        log_q: the same by teacher.
+        targeting: settings.
+
+    A pair on a prefix that several paths share is taken once. Initial rollouts that already went through it count.
+    """
+    forced: list[tuple[int, ...]] = []
+    rows: list[dict] = []
+    seen: set[tuple[int, ...]] = set()
+    responses = [rollout.token_ids for rollout in initial]
+    for path, rollout in enumerate(paths):
+        tokens = responses[rollout]
+        pairs = choose_pairs(
+            log_p[path],
+            {name: distributions[path] for name, distributions in log_q.items()},
+            depth_windows(len(tokens), targeting.first_window),
+            targeting.tau,
+            targeting.n_gradient,
+            targeting.n_difference,
+        )
+        for pair in pairs:
+            prefix = (*tokens[: pair.position], pair.token)
+            if prefix in seen:
+                continue
+            seen.add(prefix)
+            visits = sum(response[: len(prefix)] == prefix for response in responses)
+            launched = max(0, targeting.n_min - visits)
+            forced += [prefix] * launched
+            rows.append({"pair": len(rows), "path": path} | asdict(pair) | {"visits": visits, "launched": launched})
+    return Plan(forced, rows)

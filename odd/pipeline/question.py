@@ -1,0 +1,204 @@
+"""The stages of one question, each committed when it is done (method §5)."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from odd.analysis import QuestionTree, score_teachers
+from odd.config import TeacherConfig
+from odd.models.base import LanguageModel
+from odd.pipeline.planning import Plan, choose_paths, plan_targets
+from odd.pipeline.teachers import TeacherContext, teacher_context
+from odd.rollouts import Rollout, Stage, chunks, sample_chunk
+from odd.success import difficulty
+
+if TYPE_CHECKING:
+    from odd.pipeline.worker import Worker
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The representative paths, and every model's distributions along them, float32 (T, V) a path."""
+
+    rollouts: list[int]
+    contexts: list[TeacherContext]
+    log_p: list[np.ndarray]
+    log_q: dict[str, list[np.ndarray]]
+
+
+class QuestionWork:
+    """One question of a run."""
+
+    def __init__(self, worker: "Worker", number: int) -> None:
+        """Look up how far the question is."""
+        self.worker, self.writer, self.config = worker, worker.writer, worker.config
+        self.number, self.question = number, worker.questions[number]
+        self.student = worker.models.student
+        self.prompt = self.student.encode_chat(self.question.messages())
+
+    def work(self) -> None:
+        """Do what is left."""
+        stage = self.writer.question_stage(self.number)
+        done = self.writer.teachers_with_context(self.number)
+        missing = [teacher for teacher in self.config.teachers if teacher.name not in done]
+        if stage == "scored" and not missing:
+            return
+        initial = self._rollouts("initial", [()] * self.config.sampling.initial_rollouts, "sampled")
+        if not any(rollout.correct for rollout in initial):
+            return self._exclude(initial, missing)
+        paths = self._paths(initial, self.config.teachers if stage != "scored" else missing)
+        if stage in ("new", "sampled", "planned"):
+            plan = self._plan(initial, paths)
+            targeted = self._rollouts("targeted", plan.forced, "targeted")
+        else:
+            targeted = self.writer.rollouts(self.number, "targeted")
+        self._score([*initial, *targeted], initial, paths, fresh=stage != "scored")
+
+    def _rollouts(self, stage: Stage, forced: Sequence[tuple[int, ...]], reached: str) -> list[Rollout]:
+        """The rollouts of a stage: those in the run file, and what is missing drawn chunk by chunk."""
+        rollouts = self.writer.rollouts(self.number, stage)
+        have = {rollout.chunk for rollout in rollouts}
+        plan = chunks(forced, self.config.sampling.batch_size)
+        spent, drawn = 0.0, 0
+        for chunk, prefixes in enumerate(plan):
+            if chunk in have:
+                continue
+            started = time.perf_counter()
+            made = sample_chunk(
+                self.student, self.question, self.prompt, prefixes, self.config.sampling, stage, chunk
+            )
+            seconds = time.perf_counter() - started
+            tokens = sum(len(rollout.token_ids) - rollout.launch for rollout in made)
+            with self.writer.transaction():
+                self.writer.insert_rollouts(self.number, len(rollouts), made, offset=self._offset(stage))
+                self._time(stage, None, seconds, len(made), tokens)
+            rollouts += made
+            spent, drawn = spent + seconds, drawn + tokens
+            self.worker.report(stage, self.number, len(rollouts), len(forced), drawn, spent)
+            if self.writer.publish_due():
+                self.writer.publish()
+        if self.writer.question_stage(self.number) in {"sampled": ("new",), "targeted": ("planned",)}[reached]:
+            self.writer.set_question(self.number, stage=reached)
+        return rollouts
+
+    def _offset(self, stage: Stage) -> int:
+        return 0 if stage == "initial" else self.config.sampling.initial_rollouts
+
+    def _time(self, stage: str, teacher: str | None, seconds: float, items: int, tokens: int) -> None:
+        self.writer.insert(
+            "timings",
+            [
+                {
+                    "question": self.number,
+                    "stage": stage,
+                    "teacher": teacher,
+                    "seconds": seconds,
+                    "items": items,
+                    "tokens": tokens,
+                }
+            ],
+        )
+
+    def _exclude(self, initial: Sequence[Rollout], missing: Sequence[TeacherConfig]) -> None:
+        """A question that the student never answers has no success to distribute: it is kept, and marked."""
+        truncated = sum(rollout.truncated for rollout in initial)
+        note = f"no correct rollout among {len(initial)}: excluded"
+        if truncated == len(initial):
+            note = f"all {len(initial)} rollouts truncated: raise sampling.max_new_tokens"
+        contexts = [TeacherContext(teacher.name, (), "", (), note) for teacher in missing]
+        with self.writer.transaction():
+            self.writer.insert("contexts", [context.row() | {"question": self.number} for context in contexts])
+            self._describe(initial, note)
+        self.writer.publish()
+
+    def _describe(self, initial: Sequence[Rollout], note: str | None) -> None:
+        rate = float(np.mean([rollout.correct for rollout in initial]))
+        self.writer.set_question(self.number, stage="scored", difficulty=difficulty(rate), note=note)
+
+    def _paths(self, initial: Sequence[Rollout], teachers: Sequence[TeacherConfig]) -> Paths:
+        """Choose the paths, build the teachers' prompts, and let student and teachers score the paths."""
+        seed = self.config.sampling.seed
+        chosen = choose_paths(self.question.id, initial, self.config.targeting, seed)
+        responses = [initial[i].token_ids for i in chosen]
+        temperature = self.config.sampling.temperature
+        started = time.perf_counter()
+        log_p = [self.student.log_probs(self.prompt, response, temperature) for response in responses]
+        self._scored("student", started, responses)
+        contexts, log_q = [], {}
+        for done, teacher in enumerate(teachers, start=1):
+            model = self.worker.models.teacher(teacher)
+            context = teacher_context(teacher, model, self.question, initial, chosen, seed)
+            contexts.append(context)
+            if context.reason is None:
+                started = time.perf_counter()
+                # a self-teacher is the sampled student with another prompt, so its distribution is tempered alike
+                heat = temperature if teacher.model is None else 1.0
+                log_q[teacher.name] = [model.log_probs(context.prompt, response, heat) for response in responses]
+                self._scored(teacher.name, started, responses)
+            self.worker.report("plan", self.number, done, len(teachers))
+        return Paths(chosen, contexts, log_p, log_q)
+
+    def _scored(self, teacher: str, started: float, responses: Sequence[Sequence[int]]) -> None:
+        with self.writer.transaction():
+            seconds = time.perf_counter() - started
+            self._time("plan", teacher, seconds, len(responses), sum(len(response) for response in responses))
+
+    def _plan(self, initial: Sequence[Rollout], paths: Paths) -> Plan:
+        """Choose what to force; the same every time it is asked."""
+        guides = {name: rows for name, rows in paths.log_q.items() if name in self.worker.guides}
+        plan = plan_targets(initial, paths.rollouts, paths.log_p, guides, self.config.targeting)
+        if self.writer.question_stage(self.number) == "sampled":
+            with self.writer.transaction():
+                rows = [
+                    {
+                        "path": path,
+                        "rollout": rollout,
+                        "correct": initial[rollout].correct,
+                        "truncated": initial[rollout].truncated,
+                        "length": len(initial[rollout].token_ids),
+                        "question": self.number,
+                    }
+                    for path, rollout in enumerate(paths.rollouts)
+                ]
+                self.writer.insert("paths", rows)
+                if plan.rows:
+                    self.writer.insert("pairs", [row | {"question": self.number} for row in plan.rows])
+                self.writer.set_question(self.number, stage="planned")
+        return plan
+
+    def _score(self, rollouts: Sequence[Rollout], initial: Sequence[Rollout], paths: Paths, fresh: bool) -> None:
+        """Build the tree and write all that is computed from it; `fresh` unless only teachers are added."""
+        started = time.perf_counter()
+        tree = QuestionTree(self.question.id, rollouts, paths.rollouts, paths.log_p, self.config.analysis)
+        tables = score_teachers(tree, paths.log_q)
+        if fresh:
+            tables |= {"nodes": tree.node_rows(), "path_tokens": tree.path_token_rows()}
+        seconds = time.perf_counter() - started
+        note = None if not all(rollout.correct for rollout in initial) else "no incorrect rollout"
+        with self.writer.transaction():
+            for table, frame in tables.items():
+                self.writer.insert(table, frame.assign(question=self.number))
+            self.writer.insert("contexts", [context.row() | {"question": self.number} for context in paths.contexts])
+            self._vocabulary(rollouts)
+            self._describe(initial, note)
+            self._time("score", None, seconds, len(tree.places) * max(1, len(paths.log_q)), 0)
+        self.worker.report("score", self.number, 1, 1, 0, seconds)
+        self.writer.publish()
+
+    def _vocabulary(self, rollouts: Sequence[Rollout]) -> None:
+        """Spell out the tokens that the run uses, so that reading it needs no tokenizer."""
+        known = self.writer.known_tokens()
+        new = sorted({token for rollout in rollouts for token in rollout.token_ids} - known)
+        if new:
+            self.writer.insert("vocabulary", vocabulary_rows(self.student, new))
+
+
+def vocabulary_rows(model: LanguageModel, tokens: Sequence[int]) -> pd.DataFrame:
+    """Text and bytes of tokens; text shows bytes that are no valid UTF-8 as replacement characters."""
+    spelled = [model.token_bytes(int(token)) for token in tokens]
+    text = [piece.decode("utf-8", errors="replace") for piece in spelled]
+    return pd.DataFrame({"token": list(tokens), "text": text, "bytes": spelled})

@@ -1,0 +1,1 @@
+"""Questions, where they come from, and how an answer is verified."""

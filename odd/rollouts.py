@@ -1,0 +1,100 @@
+"""Rollouts of the student: from the root or from a forced prefix, verified (method §5, steps 1 and 5).
+
+Rollouts come in chunks of `batch_size`. A chunk is drawn with a seed of its own, made from the run's seed, the
+question, the stage and the chunk's number, so a run that was interrupted between chunks goes on to the same result.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from odd.config import SamplingConfig
+from odd.models.base import LanguageModel
+from odd.questions.base import Question
+from odd.questions.verifiers import extract_answer, is_correct
+
+Stage = Literal["initial", "targeted"]
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """One response of the student.
+
+    `token_ids` starts with `launch` forced tokens (0: an initial rollout), whose entries in `log_probs` (float32,
+    shape (T,)) are NaN: they were not drawn. A truncated response has no answer and is wrong.
+    """
+
+    stage: Stage
+    chunk: int
+    launch: int
+    token_ids: tuple[int, ...]
+    log_probs: np.ndarray
+    text: str
+    answer: str | None
+    correct: bool
+    truncated: bool
+
+
+def derived_seed(*parts: str | int) -> int:
+    """A seed that depends on every part; 63 bits."""
+    digest = hashlib.sha256("\x1f".join(map(str, parts)).encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def chunks(forced: Sequence[tuple[int, ...]], batch_size: int) -> list[list[tuple[int, ...]]]:
+    """Forced prefixes, one a rollout, cut into chunks; prefixes of like length stand together."""
+    ordered = sorted(forced, key=lambda prefix: (len(prefix), prefix))
+    return [ordered[start : start + batch_size] for start in range(0, len(ordered), batch_size)]
+
+
+def sample_chunk(
+    model: LanguageModel,
+    question: Question,
+    prompt: Sequence[int],
+    forced: Sequence[tuple[int, ...]],
+    sampling: SamplingConfig,
+    stage: Stage,
+    chunk: int,
+) -> list[Rollout]:
+    """Draw and verify one rollout for each forced prefix.
+
+    A forced prefix that is a whole response already (it ends with an end token or fills the limit) is not continued.
+    """
+    limits = [sampling.max_new_tokens - len(prefix) for prefix in forced]
+    complete = [bool(prefix) and model.is_end(prefix[-1]) for prefix in forced]
+    open_rows = [i for i, limit in enumerate(limits) if limit > 0 and not complete[i]]
+    seed = derived_seed(sampling.seed, question.id, stage, chunk)
+    made = (
+        model.sample(
+            [(*prompt, *forced[i]) for i in open_rows], [limits[i] for i in open_rows], sampling.temperature, seed
+        )
+        if open_rows
+        else []
+    )
+    drawn = dict(zip(open_rows, made, strict=True))
+    rollouts = []
+    for i, prefix in enumerate(forced):
+        generation = drawn.get(i)
+        tail = generation.token_ids if generation else ()
+        tail_log_probs = generation.log_probs if generation else np.empty(0, np.float32)
+        truncated = generation.truncated if generation else not complete[i]
+        tokens = (*prefix, *tail)
+        text = model.decode(tokens)
+        answer = None if truncated else extract_answer(text)
+        rollouts.append(
+            Rollout(
+                stage=stage,
+                chunk=chunk,
+                launch=len(prefix),
+                token_ids=tokens,
+                log_probs=np.concatenate([np.full(len(prefix), np.nan, np.float32), tail_log_probs]),
+                text=text,
+                answer=answer,
+                correct=is_correct(question, answer),
+                truncated=truncated,
+            )
+        )
+    return rollouts

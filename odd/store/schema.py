@@ -1,0 +1,266 @@
+"""The tables of a run file: names, types, meanings. The views over them are in `odd.store.views`.
+
+One map is the source of everything else: the statements that create the tables, the comments a person sees at a
+DuckDB prompt, the check of a file that comes from elsewhere, and the conversion of what is inserted.
+
+There is no index but the primary key of `meta`: an index slows bulk inserts and is rebuilt in memory at every opening,
+while a run is read by scans that skip row groups of other questions.
+"""
+
+SCHEMA_VERSION = 1
+"""Changes whenever a table or column is added, removed or changes its meaning."""
+
+APP = "odd"
+"""Value of `app` in `meta`, by which a run file is told from any other DuckDB file."""
+
+BLOCK_SIZE = 16384
+"""Bytes a block of a new file. DuckDB's 256 KiB would make a small run five times larger; a large one gains 10 %."""
+
+_QUESTION = ("INTEGER NOT NULL", "number of the question in the run")
+_NODE = ("INTEGER NOT NULL", "number of the node in the question's tree; 0 is the empty response")
+_PATH = ("INTEGER NOT NULL", "number of the path in the question")
+_TEACHER = ("VARCHAR NOT NULL", "name of the teacher")
+_OBJECTIVE = ("VARCHAR NOT NULL", "label of the distillation objective, such as reverse_kl")
+_CONVENTION = ("VARCHAR NOT NULL", "pooling-baseline-rest, such as on_policy-full-off")
+_POSITION = ("INTEGER NOT NULL", "response tokens before the token, from 0")
+_COUNT = "INTEGER"
+
+TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
+    "meta": (
+        "What the file is and what it was made with",
+        {
+            "key": ("VARCHAR PRIMARY KEY", "app, schema_version, odd_version, run_id, created_at, status, config, ..."),
+            "value": ("VARCHAR", "text; config is JSON, created_at is UTC in ISO 8601"),
+        },
+    ),
+    "questions": (
+        "The questions of the run",
+        {
+            "question": _QUESTION,
+            "id": ("VARCHAR NOT NULL", "name of the question in its source"),
+            "text": ("VARCHAR NOT NULL", "the question as asked"),
+            "choices": ("VARCHAR[]", "options of a multiple-choice question"),
+            "answer": ("VARCHAR", "gold answer"),
+            "kind": ("VARCHAR", "how an answer is verified"),
+            "prompt_text": ("VARCHAR", "the student's prompt, template included"),
+            "prompt_ids": ("INTEGER[]", "token ids of the student's prompt"),
+            "stage": ("VARCHAR", "what is done: new, sampled, targeted, scored"),
+            "difficulty": ("VARCHAR", "by pass rate of the initial rollouts; NULL until known"),
+            "note": ("VARCHAR", "what a reader should know, such as too few correct rollouts"),
+        },
+    ),
+    "rollouts": (
+        "Responses of the student",
+        {
+            "question": _QUESTION,
+            "rollout": ("INTEGER NOT NULL", "number of the rollout in the question"),
+            "stage": ("VARCHAR NOT NULL", "initial: from the root; targeted: from a forced prefix"),
+            "chunk": (_COUNT, "batch it was sampled in; part of the seed"),
+            "launch": ("INTEGER NOT NULL", "forced response tokens at the start; 0 for initial rollouts"),
+            "token_ids": ("INTEGER[] NOT NULL", "all response tokens, forced ones included"),
+            "log_probs": ("FLOAT[]", "student log-probability of each token, nats; NULL for forced tokens"),
+            "text": ("VARCHAR", "decoded response, for display"),
+            "answer": ("VARCHAR", "answer found in the text; NULL: none"),
+            "correct": ("BOOLEAN NOT NULL", "verified against the gold answer"),
+            "truncated": ("BOOLEAN NOT NULL", "cut at the length limit, therefore wrong"),
+        },
+    ),
+    "paths": (
+        "Representative rollouts whose every token is studied",
+        {
+            "question": _QUESTION,
+            "path": _PATH,
+            "rollout": ("INTEGER NOT NULL", "the rollout that is the path"),
+            "correct": ("BOOLEAN NOT NULL", "outcome of the path"),
+            "truncated": ("BOOLEAN NOT NULL", "cut at the length limit"),
+            "length": ("INTEGER NOT NULL", "response tokens"),
+        },
+    ),
+    "pairs": (
+        "Tokens that were forced at nodes of a path to sample continuations",
+        {
+            "question": _QUESTION,
+            "pair": ("INTEGER NOT NULL", "number of the pair in the question"),
+            "path": _PATH,
+            "position": _POSITION,
+            "token": ("INTEGER NOT NULL", "the forced token"),
+            "window": (_COUNT, "depth window, from 0; each is twice as long as the one before"),
+            "criterion": ("VARCHAR", "chosen for: gradient, difference, uncertainty"),
+            "teacher": ("VARCHAR", "teacher with the largest value; NULL without teachers"),
+            "value": ("DOUBLE", "that value"),
+            "visits": (_COUNT, "on-policy visits after targeting"),
+            "launched": (_COUNT, "rollouts launched from the pair"),
+        },
+    ),
+    "nodes": (
+        "Nodes visited at least twice and all children of path nodes; the rest is in rollouts",
+        {
+            "question": _QUESTION,
+            "node": _NODE,
+            "parent": (_COUNT, "parent node; -1 for the root"),
+            "token": (_COUNT, "token that leads from the parent to the node; -1 for the root"),
+            "depth": (_COUNT, "response tokens up to the node"),
+            "log_p": ("FLOAT", "student log-probability of the token, nats; NULL where not scored"),
+            "visits": (_COUNT, "on-policy visits: a rollout counts from its launch edge down"),
+            "successes": (_COUNT, "correct among visits"),
+            "low": ("DOUBLE", "lower end of the 95 % Jeffreys interval of successes / visits"),
+            "high": ("DOUBLE", "upper end of it"),
+            "pooled_visits": (_COUNT, "all rollouts through the node, forced or not: the paper's count, biased"),
+            "pooled_successes": (_COUNT, "correct among pooled_visits"),
+            "natural_visits": (_COUNT, "initial rollouts through the node"),
+            "natural_successes": (_COUNT, "correct among natural_visits"),
+            "stratified": ("DOUBLE", "success probability backed up through the tree, unbiased"),
+            "stratified_low": ("DOUBLE", "lower end of its 95 % interval"),
+            "stratified_high": ("DOUBLE", "upper end of it"),
+        },
+    ),
+    "path_tokens": (
+        "The nodes along each path",
+        {
+            "question": _QUESTION,
+            "path": _PATH,
+            "position": _POSITION,
+            "node": ("INTEGER NOT NULL", "the prefix before the token"),
+            "child": ("INTEGER NOT NULL", "the prefix after it"),
+            "token": ("INTEGER NOT NULL", "the token"),
+        },
+    ),
+    "teachers": (
+        "Teachers: a model plus a context",
+        {
+            "teacher": _TEACHER,
+            "ordinal": (_COUNT, "order of display"),
+            "model": ("VARCHAR", "name of the model"),
+            "context": ("VARCHAR", "kind of context: none, 1c, 1c1w"),
+            "config": ("VARCHAR", "its settings as JSON"),
+            "guided_targeting": ("BOOLEAN", "took part in the choice of pairs"),
+        },
+    ),
+    "contexts": (
+        "What each teacher is given for each question",
+        {
+            "question": _QUESTION,
+            "teacher": _TEACHER,
+            "available": ("BOOLEAN NOT NULL", "whether the context could be made"),
+            "reason": ("VARCHAR", "why not"),
+            "prompt_text": ("VARCHAR", "the teacher's prompt, template included"),
+            "prompt_ids": ("INTEGER[]", "its token ids"),
+            "demonstrations": ("VARCHAR", "demonstrations in the prompt, as JSON"),
+        },
+    ),
+    "teacher_tokens": (
+        "Teacher probabilities of the edges of the tree",
+        {
+            "question": _QUESTION,
+            "node": ("INTEGER NOT NULL", "the child: the edge that leads to it"),
+            "teacher": _TEACHER,
+            "log_p": ("FLOAT", "teacher log-probability of the token, nats; NULL: unknown"),
+        },
+    ),
+    "node_teachers": (
+        "Student and teacher compared over the whole vocabulary at a node; divergences in nats",
+        {
+            "question": _QUESTION,
+            "node": _NODE,
+            "teacher": _TEACHER,
+            "kl_student_teacher": ("DOUBLE", "KL(student || teacher)"),
+            "kl_teacher_student": ("DOUBLE", "KL(teacher || student)"),
+            "js": ("DOUBLE", "Jensen-Shannon divergence"),
+            "l2": ("DOUBLE", "Euclidean distance of the probability vectors"),
+            "probability_cosine": ("DOUBLE", "cosine of the probability vectors"),
+            "entropy_student": ("DOUBLE", "entropy of the student, nats"),
+            "entropy_teacher": ("DOUBLE", "entropy of the teacher, nats"),
+            "overlap_top16": ("DOUBLE", "common tokens of both top-16 sets, / 16"),
+            "teacher_mass_student_top16": ("DOUBLE", "teacher probability of the student's top 16"),
+            "student_mass_teacher_top16": ("DOUBLE", "student probability of the teacher's top 16"),
+        },
+    ),
+    "scores": (
+        "Alignment at the nodes that have at least two children with enough visits; undefined values are NULL",
+        {
+            "question": _QUESTION,
+            "node": _NODE,
+            "teacher": _TEACHER,
+            "objective": _OBJECTIVE,
+            "convention": _CONVENTION,
+            "alignment": ("DOUBLE", "cosine of ideal and teacher gradient, -1 to 1"),
+            "low": ("DOUBLE", "lower end of the 95 % interval of alignment"),
+            "high": ("DOUBLE", "upper end of it"),
+            "p_positive": ("DOUBLE", "posterior probability that alignment > 0"),
+            "gain": ("DOUBLE", "first-order change of success per unit step along the teacher gradient"),
+            "gain_low": ("DOUBLE", "lower end of the 95 % interval of gain"),
+            "gain_high": ("DOUBLE", "upper end of it"),
+            "advantage": ("DOUBLE", "success under the teacher minus success under the student, on the children"),
+            "children": (_COUNT, "|S_u|, children with enough visits"),
+            "success_range": ("DOUBLE", "largest minus smallest success of the children"),
+            "visits": (_COUNT, "visits of the node"),
+            "decision": ("BOOLEAN", "decision point: at least two children, and their success differs"),
+        },
+    ),
+    "gradients": (
+        "Components of both gradients behind a score, as ascent directions",
+        {
+            "question": _QUESTION,
+            "node": _NODE,
+            "teacher": _TEACHER,
+            "objective": _OBJECTIVE,
+            "convention": _CONVENTION,
+            "tokens": ("INTEGER[]", "the children; -1: everything else in one bucket"),
+            "ideal": ("FLOAT[]", "ideal gradient of each"),
+            "teacher_gradient": ("FLOAT[]", "teacher gradient of each"),
+        },
+    ),
+    "vocabulary": (
+        "The tokens that occur in the run",
+        {
+            "token": ("INTEGER NOT NULL", "token id"),
+            "text": ("VARCHAR", "for display; lossy where a token is not whole UTF-8"),
+            "bytes": ("BLOB", "the exact bytes"),
+        },
+    ),
+    "timings": (
+        "What the work cost",
+        {
+            "question": ("INTEGER", "question, or NULL for the run as a whole"),
+            "stage": ("VARCHAR NOT NULL", "part of the work"),
+            "teacher": ("VARCHAR", "teacher, where it is the work of one"),
+            "seconds": ("DOUBLE", "wall-clock time"),
+            "items": ("BIGINT", "things done, such as rollouts or paths"),
+            "tokens": ("BIGINT", "tokens processed"),
+        },
+    ),
+}
+"""Table name to its comment and its columns; column name to its type with constraint, and its comment."""
+
+
+def column_types(table: str) -> dict[str, str]:
+    """Bare DuckDB type of each column, in order.
+
+    Raises:
+        ValueError: there is no such table.
+    """
+    if table not in TABLES:
+        raise ValueError(f"no table {table!r} in a run file; tables: {', '.join(TABLES)}")
+    return {name: declared.split(" ", 1)[0] for name, (declared, _) in TABLES[table][1].items()}
+
+
+def quote(name: str) -> str:
+    """A name of our own as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    """A text of our own as an SQL literal; COMMENT ON takes no parameters."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def create_tables() -> str:
+    """SQL that creates all tables with their comments in the current schema."""
+    statements = []
+    for table, (comment, columns) in TABLES.items():
+        body = ", ".join(f"{quote(name)} {declared}" for name, (declared, _) in columns.items())
+        statements.append(f"CREATE TABLE {quote(table)} ({body})")
+        statements.append(f"COMMENT ON TABLE {quote(table)} IS {_literal(comment)}")
+        for name, (_, meaning) in columns.items():
+            statements.append(f"COMMENT ON COLUMN {quote(table)}.{quote(name)} IS {_literal(meaning)}")
+    return ";\n".join(statements)

@@ -1,0 +1,109 @@
+"""The views over the tables of a run file.
+
+They are stored in the file for people who open it with DuckDB. The program itself never reads a stored view, which
+in a file from elsewhere may be anything: `odd.store.attach` makes the same views anew, in memory, from this text.
+All names are unqualified, so that the text serves both.
+"""
+
+_SUCCESS = """CASE split_part(g.convention, '-', 1)
+        WHEN 'pooled' THEN n.pooled_successes / nullif(n.pooled_visits, 0)
+        WHEN 'stratified' THEN n.stratified
+        ELSE n.successes / nullif(n.visits, 0)
+    END"""
+
+VIEWS: dict[str, tuple[str, str]] = {
+    "measures": (
+        "Objectives and conventions of the run: declared in meta, or found in scores",
+        """
+SELECT objective.value AS objective, convention.value AS convention
+FROM (SELECT unnest(CAST(from_json(value, '["VARCHAR"]') AS VARCHAR[])) AS value
+      FROM meta WHERE key = 'objectives') AS objective
+CROSS JOIN (SELECT unnest(CAST(from_json(value, '["VARCHAR"]') AS VARCHAR[])) AS value
+            FROM meta WHERE key = 'conventions') AS convention
+UNION
+SELECT objective, convention FROM scores""",
+    ),
+    "branches": (
+        "Nodes with the text of their token and the success rate by each way of counting",
+        """
+SELECT n.question, n.node, n.parent, n.token, v.text, n.depth,
+    exp(n.log_p::DOUBLE) AS p_student,
+    n.visits, n.successes,
+    n.successes / nullif(n.visits, 0) AS success_on_policy, n.low, n.high,
+    n.stratified AS success_stratified, n.stratified_low, n.stratified_high,
+    n.pooled_visits, n.pooled_successes / nullif(n.pooled_visits, 0) AS success_pooled,
+    n.natural_visits, n.natural_successes / nullif(n.natural_visits, 0) AS success_natural
+FROM nodes AS n LEFT JOIN vocabulary AS v USING (token)""",
+    ),
+    "path_scores": (
+        "Every position of every path under every available teacher and measure; score columns NULL without estimate",
+        """
+SELECT t.question, t.path, t.position, t.position / nullif(p.length, 0) AS normalised_depth,
+    t.node, t.child, t.token, v.text, p.correct, p.truncated, p.length,
+    c.teacher, m.objective, m.convention,
+    s.alignment, s.low, s.high, s.p_positive, s.gain, s.gain_low, s.gain_high, s.advantage,
+    s.children, s.success_range, s.visits, s.decision
+FROM path_tokens AS t
+JOIN paths AS p ON p.question = t.question AND p.path = t.path
+JOIN contexts AS c ON c.question = t.question AND c.available
+CROSS JOIN measures AS m
+LEFT JOIN scores AS s ON s.question = t.question AND s.node = t.node AND s.teacher = c.teacher
+    AND s.objective = m.objective AND s.convention = m.convention
+LEFT JOIN vocabulary AS v ON v.token = t.token""",
+    ),
+    "token_gradients": (
+        "Gradients token by token, with the probabilities behind them; token -1 is the rest in one bucket",
+        f"""
+SELECT g.question, g.node, g.teacher, g.objective, g.convention, g.token, v.text, g.ideal, g.teacher_gradient,
+    exp(n.log_p::DOUBLE) AS p_student, exp(q.log_p::DOUBLE) AS p_teacher,
+    CASE split_part(g.convention, '-', 1) WHEN 'pooled' THEN n.pooled_visits ELSE n.visits END AS visits,
+    CASE split_part(g.convention, '-', 1) WHEN 'pooled' THEN n.pooled_successes ELSE n.successes END AS successes,
+    {_SUCCESS} AS success
+FROM (SELECT question, node, teacher, objective, convention, unnest(tokens) AS token, unnest(ideal) AS ideal,
+             unnest(teacher_gradient) AS teacher_gradient FROM gradients) AS g
+LEFT JOIN nodes AS n ON n.question = g.question AND n.parent = g.node AND n.token = g.token
+LEFT JOIN teacher_tokens AS q ON q.question = g.question AND q.node = n.node AND q.teacher = g.teacher
+LEFT JOIN vocabulary AS v ON v.token = g.token""",
+    ),
+    "question_summary": (
+        "Every question with the counts of its rollouts, paths and decision points",
+        """
+WITH r AS (
+    SELECT question,
+        count(*) FILTER (stage = 'initial') AS initial_rollouts,
+        count(*) FILTER (stage = 'initial' AND correct) AS initial_correct,
+        count(*) FILTER (stage = 'initial' AND truncated) AS initial_truncated,
+        count(*) FILTER (stage = 'targeted') AS targeted_rollouts
+    FROM rollouts GROUP BY question),
+p AS (SELECT question, count(*) AS paths, count(*) FILTER (correct) AS correct_paths FROM paths GROUP BY question),
+s AS (SELECT question, count(DISTINCT node) FILTER (decision) AS decision_points FROM scores GROUP BY question),
+c AS (SELECT question, count(*) FILTER (available) AS teachers_available,
+          count(*) FILTER (NOT available) AS teachers_unavailable FROM contexts GROUP BY question)
+SELECT q.question, q.id, q.kind, q.stage, q.difficulty, q.note,
+    coalesce(r.initial_rollouts, 0) AS initial_rollouts, coalesce(r.initial_correct, 0) AS initial_correct,
+    coalesce(r.initial_truncated, 0) AS initial_truncated,
+    r.initial_correct / nullif(r.initial_rollouts, 0) AS pass_rate,
+    coalesce(r.targeted_rollouts, 0) AS targeted_rollouts,
+    coalesce(p.paths, 0) AS paths, coalesce(p.correct_paths, 0) AS correct_paths,
+    coalesce(s.decision_points, 0) AS decision_points,
+    coalesce(c.teachers_available, 0) AS teachers_available,
+    coalesce(c.teachers_unavailable, 0) AS teachers_unavailable
+FROM questions AS q
+LEFT JOIN r ON r.question = q.question
+LEFT JOIN p ON p.question = q.question
+LEFT JOIN s ON s.question = q.question
+LEFT JOIN c ON c.question = q.question
+ORDER BY q.question""",
+    ),
+}
+"""View name to its comment and its SELECT statement, each using only tables and the views before it."""
+
+
+def create_views() -> str:
+    """SQL that creates all views with their comments in the current schema, replacing older ones."""
+    statements = []
+    for name, (comment, select) in VIEWS.items():
+        statements.append(f"CREATE OR REPLACE VIEW {name} AS {select.strip()}")
+        quoted = comment.replace("'", "''")
+        statements.append(f"COMMENT ON VIEW {name} IS '{quoted}'")
+    return ";\n".join(statements)

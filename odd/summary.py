@@ -1,0 +1,113 @@
+"""The table that `show` prints: what a run found about its questions and its teachers (method §7)."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from odd.errors import OddError
+from odd.statistics import Estimate, cluster_bootstrap, positive
+from odd.store import RunReader
+
+OUTCOMES = ("all", "correct", "incorrect")
+
+
+def teacher_summary(scores: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+    """Per teacher and path outcome: the measures of method §7 with 95 % intervals over questions.
+
+    Args:
+        scores: one row a (question, path, position, teacher) of one objective and convention.
+        seed: of the bootstrap.
+
+    Returns:
+        Rows by teacher and outcome; `decision_points` counts nodes once even where paths share them.
+    """
+    rows = []
+    for teacher, own in scores[scores["decision"].fillna(False).astype(bool)].groupby("teacher", sort=False):
+        for outcome in OUTCOMES:
+            part = own if outcome == "all" else own[own["correct"] == (outcome == "correct")]
+            part = part.drop_duplicates(["question", "node"])
+            rows.append({"teacher": teacher, "outcome": outcome} | _measures(part, seed))
+    return pd.DataFrame(rows)
+
+
+def _measures(part: pd.DataFrame, seed: int) -> dict[str, int | Estimate]:
+    align, clusters = part["alignment"].to_numpy(float), part["question"].to_numpy()
+    ranges = part["success_range"].to_numpy(float)
+
+    def estimate(values: np.ndarray, weights: np.ndarray | None = None) -> Estimate:
+        return cluster_bootstrap(values, clusters, np.random.default_rng(seed), weights)
+
+    return {
+        "decision_points": len(part),
+        "mean_cosine": estimate(align),
+        "fraction_positive": estimate(positive(align)),
+        "weighted_cosine": estimate(align, ranges),
+        "mean_gain": estimate(part["gain"].to_numpy(float)),
+        "advantage": estimate(part["advantage"].to_numpy(float)),
+    }
+
+
+def print_summary(path: Path, objective: str, convention: str, console: Console) -> None:
+    """Print a run's questions and teachers.
+
+    Raises:
+        OddError: the run cannot be read, or has no such objective or convention; names those it has.
+    """
+    with RunReader(path) as reader:
+        for column, wanted in (("objective", objective), ("convention", convention)):
+            known = reader.query("labels", column=column)["label"].tolist()
+            if known and wanted not in known:
+                raise OddError(f"run {path.stem}: no {column} {wanted!r}; it has {', '.join(known)}")
+        questions = reader.query("questions")
+        scores = reader.query("decision_scores", objective=objective, convention=convention)
+        skipped = reader.query("unavailable_contexts")
+        status = reader.meta()["status"]
+    console.print(_questions_table(questions))
+    console.print(_teachers_table(teacher_summary(scores), objective, convention))
+    excluded = questions[questions["note"].notna()]
+    for row in excluded.itertuples():
+        console.print(Text(f"question {row.id}: {row.note}"))
+    for row in skipped[~skipped["question"].isin(excluded["question"])].itertuples():
+        console.print(Text(f"teacher {row.teacher} skipped question {row.id}: {row.reason}"))
+    console.print(Text(f"run file ({status}): {path}"), soft_wrap=True)
+
+
+def _questions_table(questions: pd.DataFrame) -> Table:
+    table = Table("question", "passed", "difficulty", "truncated", "targeted", "decision points", title="Questions")
+    for row in questions.itertuples():
+        table.add_row(
+            Text(str(row.id)),
+            f"{row.correct}/{row.initial}",
+            row.difficulty if isinstance(row.difficulty, str) else "",
+            f"{row.truncated}",
+            f"{row.targeted}",
+            f"{row.decision_points}",
+        )
+    return table
+
+
+def _teachers_table(summary: pd.DataFrame, objective: str, convention: str) -> Table:
+    table = Table(title=f"Teachers: {objective}, {convention}; 95 % intervals over questions")
+    for column in ("teacher", "paths", "nodes", "cosine", "positive", "weighted", "gain", "advantage"):
+        table.add_column(column, justify="left" if column in ("teacher", "paths") else "right")
+    for row in summary.to_dict("records"):
+        measures = ("mean_cosine", "fraction_positive", "weighted_cosine", "mean_gain", "advantage")
+        table.add_row(
+            Text(row["teacher"]) if row["outcome"] == "all" else "",
+            row["outcome"],
+            str(row["decision_points"]),
+            *(_written(row[measure], signed=measure != "fraction_positive") for measure in measures),
+        )
+    return table
+
+
+def _written(estimate: Estimate, signed: bool) -> str:
+    if np.isnan(estimate.value):
+        return "–"
+    form = "+.3f" if signed else ".3f"
+    interval = "" if np.isnan(estimate.low) else f" [{estimate.low:{form}}, {estimate.high:{form}}]"
+    return f"{estimate.value:{form}}{interval}"

@@ -1,0 +1,54 @@
+"""Intervals over questions: they cover, they respect clusters, and undefined scores stay out."""
+
+import numpy as np
+
+from odd.statistics import cluster_bootstrap, positive, range_weighted_cosine
+
+NAN = float("nan")
+
+
+def rng():
+    return np.random.default_rng(0)
+
+
+def test_the_estimate_is_the_weighted_mean_of_what_is_defined():
+    values, weights = np.array([1.0, 0.0, NAN, 5.0]), np.array([3.0, 1.0, 1.0, NAN])
+    estimate = cluster_bootstrap(values, np.array(["a", "b", "b", "c"]), rng(), weights)
+    assert (estimate.value, estimate.n, estimate.clusters) == (0.75, 2, 2)
+
+
+def test_the_interval_covers_the_truth_at_the_nominal_rate():
+    random, covered, runs = np.random.default_rng(1), 0, 300
+    clusters = np.repeat(np.arange(40), 5)
+    for _ in range(runs):
+        values = np.repeat(random.normal(0.3, 1, 40), 5) + random.normal(0, 0.2, 200)
+        estimate = cluster_bootstrap(values, clusters, random, resamples=400)
+        covered += estimate.low <= 0.3 <= estimate.high
+    assert abs(covered / runs - 0.94) < 4 * np.sqrt(0.94 * 0.06 / runs)
+
+
+def test_repeating_the_scores_of_a_question_adds_no_certainty():
+    values, clusters = np.random.default_rng(2).normal(size=30), np.arange(30)
+    once = cluster_bootstrap(values, clusters, rng())
+    often = cluster_bootstrap(np.repeat(values, 9), np.repeat(clusters, 9), rng())
+    np.testing.assert_allclose([often.low, often.high], [once.low, once.high])
+
+
+def test_one_question_has_no_interval_and_no_score_has_no_value():
+    single = cluster_bootstrap(np.array([1.0, 2.0]), np.array([7, 7]), rng())
+    assert single.value == 1.5 and np.isnan(single.low) and np.isnan(single.high)
+    empty = cluster_bootstrap(np.array([NAN]), np.array([1]), rng())
+    assert np.isnan(empty.value) and empty.n == empty.clusters == 0
+
+
+def test_the_fraction_positive_is_a_mean_that_leaves_undefined_scores_out():
+    estimate = cluster_bootstrap(positive(np.array([0.5, -0.1, 0.0, NAN])), np.arange(4), rng())
+    assert estimate.value == 1 / 3 and estimate.n == 3
+
+
+def test_range_weighted_cosine_is_the_weighted_mean():
+    cosine, spread = np.array([1.0, -1.0, NAN]), np.array([0.6, 0.2, 0.9])
+    np.testing.assert_allclose(range_weighted_cosine(cosine, spread), 0.5)
+    estimate = cluster_bootstrap(cosine, np.arange(3), rng(), spread)
+    np.testing.assert_allclose(estimate.value, 0.5)
+    assert np.isnan(range_weighted_cosine(cosine, np.zeros(3)))
