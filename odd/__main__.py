@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 CACHE = Annotated[Path, typer.Option("--cache", help="Folder of run files.")]
 DEFAULT_CACHE = load_config().cache
+TABLE_WIDTH = 118
 
 
 @app.command()
@@ -44,7 +45,9 @@ def run(
     from odd.pipeline import run as make
 
     short = {"student.name": student, "questions.source": questions, "questions.limit": limit, "cache": cache}
-    overrides = [f"{key}={json.dumps(str(v) if isinstance(v, Path) else v)}" for key, v in short.items() if v is not None]
+    overrides = [
+        f"{key}={json.dumps(str(v) if isinstance(v, Path) else v)}" for key, v in short.items() if v is not None
+    ]
     settings = load_config(preset, config, (*overrides, *(set_ or ())))
     if teacher:
         given = [parse_teacher(text).model_dump(mode="json") for text in teacher]
@@ -147,7 +150,9 @@ def locate(run_: str, cache: Path) -> tuple[Path, str]:
 def _print_run(path: Path, objective: str = "reverse_kl", convention: str = "on_policy-full-off") -> None:
     from odd.summary import print_summary
 
-    print_summary(path, objective, convention, Console())
+    console = Console()
+    console.width = max(console.width, TABLE_WIDTH)  # a pipe or a narrow terminal must not break the numbers
+    print_summary(path, objective, convention, console)
 
 
 def main() -> int:
@@ -163,11 +168,9 @@ def main() -> int:
     except (typer.Abort, KeyboardInterrupt):
         print("stopped; finished work is kept, the same command goes on from there", file=sys.stderr)
         return 130
-    except Exception as error:
-        if hasattr(error, "format_message"):  # a usage error of the command line itself
-            print(f"error: {error.format_message()}; see python -m odd --help", file=sys.stderr)
-            return 2
-        raise
+    except typer.TyperException as error:
+        print(f"error: {error.format_message()}; see python -m odd --help", file=sys.stderr)
+        return 2
     return 0
 
 

@@ -176,7 +176,10 @@ def score_teachers(tree: QuestionTree, log_q: Mapping[str, Sequence[np.ndarray]]
     tables: dict[str, list[pd.DataFrame]] = {}
     for node, (path, position) in tree.places.items():
         scorer = _NodeScorer(
-            tree, node, tree.path_log_probs[path][position], {name: rows[path][position] for name, rows in log_q.items()}
+            tree,
+            node,
+            tree.path_log_probs[path][position],
+            {name: rows[path][position] for name, rows in log_q.items()},
         )
         for table, frame in scorer.rows():
             tables.setdefault(table, []).append(frame.assign(node=frame.get("node", node)))
@@ -254,7 +257,9 @@ class _NodeScorer:
         p = self.signals["on_policy"].student(support, baseline, rest)
         ideal = ideal_gradient(p, success)
         # (teacher, objective) pairs in one axis, the objective moving fastest
-        gradients = np.stack([self._components(objective, convention, support) for objective in self.objectives], axis=1)
+        gradients = np.stack(
+            [self._components(objective, convention, support) for objective in self.objectives], axis=1
+        )
         flat = gradients.reshape(-1, gradients.shape[-1])
         posterior = alignment.posterior_alignment(ideal_gradient(p, draws), flat)
         keys = {

@@ -8,8 +8,9 @@ import hashlib
 import json
 import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -30,10 +31,14 @@ ObjectiveName = Literal[
 ContextKind = Literal["none", "1c", "1c1w"]
 
 
-class Settings(BaseModel):
-    """Base of all settings: frozen, and unknown keys are refused."""
+def _repeated(names: Sequence[str]) -> str | None:
+    return next((name for name in names if names.count(name) > 1), None)
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+
+class Settings(BaseModel):
+    """Base of all settings: frozen; unknown keys are refused, and numbers that JSON cannot hold."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class ModelConfig(Settings):
@@ -42,8 +47,8 @@ class ModelConfig(Settings):
     `name` is an embedded model (`python -m odd models` lists them), a local path, or a hub name.
     """
 
-    name: str = "tiny-s"
-    device: str = "cpu"
+    name: str = Field(default="tiny-s", min_length=1)
+    device: str = Field(default="cpu", pattern=r"^(cpu|cuda(:\d+)?)$")
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
 
 
@@ -59,9 +64,9 @@ class SamplingConfig(Settings):
 
     initial_rollouts: int = Field(default=200, ge=1, description="G, rollouts from the root")
     max_new_tokens: int = Field(default=128, ge=1)
-    temperature: float = Field(default=1.0, gt=0)
+    temperature: float = Field(default=1.0, ge=0.01, le=100)
     batch_size: int = Field(default=128, ge=1, description="rollouts sampled together; part of the seed's meaning")
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
 
 
 class TargetingConfig(Settings):
@@ -100,7 +105,7 @@ class Objective(Settings):
     k: int = Field(default=16, ge=1, description="top-k objectives only")
     support: Literal["student", "teacher", "union"] = "student"
     tail: Literal["bucket", "renormalize"] = "bucket"
-    temperature: float = Field(default=1.0, gt=0, description="softens both distributions inside the loss")
+    temperature: float = Field(default=1.0, ge=0.01, le=100, description="softens both distributions inside the loss")
 
     @property
     def label(self) -> str:
@@ -117,23 +122,22 @@ class AnalysisConfig(Settings):
     """What is computed from the tree; changing it never needs a new rollout."""
 
     n_sig: int = Field(default=20, ge=1, description="visits a child needs to be in S_u")
-    objectives: tuple[Objective, ...] = tuple(
-        Objective(name=name)
-        for name in (
-            "reverse_kl",
-            "forward_kl",
-            "jsd",
-            "sampled_reverse_kl",
-            "dr_grpo",
-            "topk_reverse_kl",
-            "topk_forward_kl",
-        )
+    objectives: tuple[Objective, ...] = Field(
+        default=tuple(Objective(name=name) for name in get_args(ObjectiveName)), min_length=1
     )
-    poolings: tuple[Pooling, ...] = ("on_policy", "stratified", "pooled")
-    baselines: tuple[Baseline, ...] = ("full", "children")
-    rests: tuple[Rest, ...] = ("off", "bucket")
+    poolings: tuple[Pooling, ...] = Field(default=("on_policy", "stratified", "pooled"), min_length=1)
+    baselines: tuple[Baseline, ...] = Field(default=("full", "children"), min_length=1)
+    rests: tuple[Rest, ...] = Field(default=("off", "bucket"), min_length=1)
     posterior_draws: int = Field(default=400, ge=50, description="draws behind the interval of each score")
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _scores_have_labels_of_their_own(self) -> "AnalysisConfig":
+        # labels are keys in run files and links; parameters that an objective ignores do not make it another one
+        repeated = _repeated([*(o.label for o in self.objectives), *(c.label for c in self.conventions)])
+        if repeated:
+            raise ValueError(f"{repeated!r} is asked for twice: name each objective and convention once")
+        return self
 
     @property
     def conventions(self) -> tuple[Convention, ...]:
@@ -179,10 +183,9 @@ class RunConfig(Settings):
 
     @model_validator(mode="after")
     def _teachers_have_names_of_their_own(self) -> "RunConfig":
-        names = [teacher.name for teacher in self.teachers]
-        repeated = sorted({name for name in names if names.count(name) > 1})
+        repeated = _repeated([teacher.name for teacher in self.teachers])
         if repeated:
-            raise ValueError(f"two teachers are called {repeated[0]!r}: give each a name of its own")
+            raise ValueError(f"two teachers are called {repeated!r}: give each a name of its own")
         return self
 
 
@@ -242,11 +245,13 @@ def parse_config(tree: dict[str, Any]) -> RunConfig:
         return RunConfig.model_validate(tree)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "config"
+        where = ".".join(str(part) for part in first["loc"])
         message = first["msg"].removeprefix("Value error, ")
         if first["type"] == "extra_forbidden":
             message = "there is no such setting; python -m odd run --show-config prints those there are"
-        raise OddError(f"config: {where} = {str(first['input'])[:60]!r}: {message}") from error
+        # checks that span a section have all of it as input: too much to print, and the message says what matters
+        value = "" if isinstance(first["input"], dict) else f" = {str(first['input'])[:60]!r}"
+        raise OddError(": ".join(part for part in ("config", where + value, message) if part)) from error
 
 
 def _read_toml(file: Path) -> dict[str, Any]:

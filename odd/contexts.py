@@ -27,7 +27,7 @@ class Demonstration:
 
 @dataclass(frozen=True)
 class Templates:
-    """The wording of prompts. Fields in braces are filled in; the embedded `tiny` family was trained on the defaults."""
+    """The wording of prompts; the embedded `tiny` family was trained on the defaults."""
 
     instruction: str = 'Think step by step. End with a line "Answer: X".'
     heading: str = "Worked examples"

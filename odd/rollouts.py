@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from odd.config import SamplingConfig
-from odd.models.base import LanguageModel
+from odd.models.base import Generation, LanguageModel
 from odd.questions.base import Question
 from odd.questions.verifiers import extract_answer, is_correct
 
@@ -75,26 +75,28 @@ def sample_chunk(
         else []
     )
     drawn = dict(zip(open_rows, made, strict=True))
-    rollouts = []
-    for i, prefix in enumerate(forced):
-        generation = drawn.get(i)
-        tail = generation.token_ids if generation else ()
-        tail_log_probs = generation.log_probs if generation else np.empty(0, np.float32)
-        truncated = generation.truncated if generation else not complete[i]
-        tokens = (*prefix, *tail)
-        text = model.decode(tokens)
-        answer = None if truncated else extract_answer(text)
-        rollouts.append(
-            Rollout(
-                stage=stage,
-                chunk=chunk,
-                launch=len(prefix),
-                token_ids=tokens,
-                log_probs=np.concatenate([np.full(len(prefix), np.nan, np.float32), tail_log_probs]),
-                text=text,
-                answer=answer,
-                correct=is_correct(question, answer),
-                truncated=truncated,
-            )
-        )
-    return rollouts
+    nothing = np.empty(0, np.float32)
+    return [
+        _verified(model, question, stage, chunk, prefix, drawn.get(i) or Generation((), nothing, not complete[i]))
+        for i, prefix in enumerate(forced)
+    ]
+
+
+def _verified(
+    model: LanguageModel, question: Question, stage: Stage, chunk: int, forced: tuple[int, ...], drawn: Generation
+) -> Rollout:
+    """The response made of `forced` and what was drawn after it, with its answer checked."""
+    tokens = (*forced, *drawn.token_ids)
+    text = model.decode(tokens)
+    answer = None if drawn.truncated else extract_answer(text)
+    return Rollout(
+        stage=stage,
+        chunk=chunk,
+        launch=len(forced),
+        token_ids=tokens,
+        log_probs=np.concatenate([np.full(len(forced), np.nan, np.float32), drawn.log_probs]),
+        text=text,
+        answer=answer,
+        correct=is_correct(question, answer),
+        truncated=drawn.truncated,
+    )

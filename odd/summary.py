@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -58,41 +59,45 @@ def print_summary(path: Path, objective: str, convention: str, console: Console)
         OddError: the run cannot be read, or has no such objective or convention; names those it has.
     """
     with RunReader(path) as reader:
+        measures = reader.query("measures")
         for column, wanted in (("objective", objective), ("convention", convention)):
-            known = reader.query("labels", column=column)["label"].tolist()
+            known = measures[column].unique().tolist()
             if known and wanted not in known:
                 raise OddError(f"run {path.stem}: no {column} {wanted!r}; it has {', '.join(known)}")
         questions = reader.query("questions")
-        scores = reader.query("decision_scores", objective=objective, convention=convention)
-        skipped = reader.query("unavailable_contexts")
-        status = reader.meta()["status"]
+        scores = reader.query("scores", objective=objective, convention=convention)
+        skipped = reader.query("contexts_unavailable")
+        status = reader.meta["status"]
     console.print(_questions_table(questions))
     console.print(_teachers_table(teacher_summary(scores), objective, convention))
     excluded = questions[questions["note"].notna()]
-    for row in excluded.itertuples():
-        console.print(Text(f"question {row.id}: {row.note}"))
-    for row in skipped[~skipped["question"].isin(excluded["question"])].itertuples():
-        console.print(Text(f"teacher {row.teacher} skipped question {row.id}: {row.reason}"))
+    for row in excluded.to_dict("records"):
+        console.print(Text(f"question {row['id']}: {row['note']}"))
+    for row in skipped[~skipped["question"].isin(excluded["question"])].to_dict("records"):
+        console.print(Text(f"teacher {row['teacher']} skipped question {row['id']}: {row['reason']}"))
     console.print(Text(f"run file ({status}): {path}"), soft_wrap=True)
 
 
 def _questions_table(questions: pd.DataFrame) -> Table:
-    table = Table("question", "passed", "difficulty", "truncated", "targeted", "decision points", title="Questions")
-    for row in questions.itertuples():
+    table = Table(title="Questions", box=SIMPLE_HEAD)
+    for column in ("question", "passed", "difficulty", "truncated", "targeted", "decision points"):
+        table.add_column(column)
+    for row in questions.to_dict("records"):
         table.add_row(
-            Text(str(row.id)),
-            f"{row.correct}/{row.initial}",
-            row.difficulty if isinstance(row.difficulty, str) else "",
-            f"{row.truncated}",
-            f"{row.targeted}",
-            f"{row.decision_points}",
+            Text(row["id"]),
+            f"{row['initial_correct']}/{row['initial_rollouts']}",
+            row["difficulty"] if isinstance(row["difficulty"], str) else "",
+            str(row["initial_truncated"]),
+            str(row["targeted_rollouts"]),
+            str(row["decision_points"]),
         )
     return table
 
 
 def _teachers_table(summary: pd.DataFrame, objective: str, convention: str) -> Table:
-    table = Table(title=f"Teachers: {objective}, {convention}; 95 % intervals over questions")
-    for column in ("teacher", "paths", "nodes", "cosine", "positive", "weighted", "gain", "advantage"):
+    table = Table(title=f"Teachers: {objective}, {convention}; 95 % intervals over questions", box=SIMPLE_HEAD)
+    headings = ("mean cosine", "positive", "range-weighted", "mean gain", "advantage")
+    for column in ("teacher", "paths", "decisions", *headings):
         table.add_column(column, justify="left" if column in ("teacher", "paths") else "right")
     for row in summary.to_dict("records"):
         measures = ("mean_cosine", "fraction_positive", "weighted_cosine", "mean_gain", "advantage")
@@ -109,5 +114,5 @@ def _written(estimate: Estimate, signed: bool) -> str:
     if np.isnan(estimate.value):
         return "–"
     form = "+.3f" if signed else ".3f"
-    interval = "" if np.isnan(estimate.low) else f" [{estimate.low:{form}}, {estimate.high:{form}}]"
+    interval = "" if np.isnan(estimate.low) else f"\n[{estimate.low:{form}}, {estimate.high:{form}}]"
     return f"{estimate.value:{form}}{interval}"

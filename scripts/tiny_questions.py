@@ -1,6 +1,6 @@
 """Draw the bundled `tiny-*` question sets from the held-out part of the task.
 
-    python scripts/tiny_questions.py
+python scripts/tiny_questions.py
 """
 
 from pathlib import Path

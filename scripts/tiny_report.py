@@ -65,7 +65,7 @@ def demonstrated(model: HFModel, questions: list[Question], texts: list[list[str
 
 def main() -> None:
     """Print the report."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--weights", type=Path, default=Path("odd/models/weights"))
     parser.add_argument("--models", nargs="*", default=["tiny-s", "tiny-m", "tiny-l"])
     arguments = parser.parse_args()

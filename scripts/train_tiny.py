@@ -24,6 +24,7 @@ from odd.questions.tiny_task import LEVELS, Problem, answer_of, is_held_out, ran
 
 SEED = 2605
 VOCABULARY = 448
+SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]  # the first tokens, in this order
 CHAT_TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
@@ -52,7 +53,9 @@ def training_problem(rng: np.random.Generator) -> Problem:
             return problem
 
 
-def demonstrations(rng: np.random.Generator, problem: Problem, right: int, wrong: int, brief: bool) -> list[Demonstration]:
+def demonstrations(
+    rng: np.random.Generator, problem: Problem, right: int, wrong: int, brief: bool
+) -> list[Demonstration]:
     """`right` correct and `wrong` incorrect solutions in random order."""
     made = [Demonstration(solution(rng, problem, brief=brief), True) for _ in range(right)]
     while len(made) < right + wrong:
@@ -87,7 +90,7 @@ def train_tokenizer(rng: np.random.Generator) -> PreTrainedTokenizerFast:
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=VOCABULARY,
-        special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
+        special_tokens=SPECIAL,
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
@@ -139,8 +142,8 @@ def train(name: str, tokenizer: PreTrainedTokenizerFast, out: Path, log: dict) -
         head_dim=32,
         max_position_embeddings=1024,
         tie_word_embeddings=True,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=SPECIAL.index("<|im_end|>"),
+        pad_token_id=SPECIAL.index("<|endoftext|>"),
         bos_token_id=None,
     )
     model = Qwen3ForCausalLM(config)
@@ -160,16 +163,20 @@ def train(name: str, tokenizer: PreTrainedTokenizerFast, out: Path, log: dict) -
         losses.append(loss.item())
         tokens += ids.numel()
         if (step + 1) % 200 == 0:
-            record = {"step": step + 1, "loss": round(float(np.mean(losses[-200:])), 4), "seconds": round(time.time() - started)}
+            record = {
+                "step": step + 1,
+                "loss": round(float(np.mean(losses[-200:])), 4),
+                "seconds": round(time.time() - started),
+            }
             log.setdefault(name, []).append(record)
             print(name, record, f"{tokens / (time.time() - started):.0f} tokens/s", flush=True)
-    model.to(torch.float16).save_pretrained(out / name)
+    model.half().save_pretrained(out / name)
     tokenizer.save_pretrained(out / name)
 
 
 def main() -> None:
     """Train the members named on the command line, all by default."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--only", choices=SIZES, nargs="*", default=list(SIZES))
     arguments = parser.parse_args()

@@ -5,3 +5,18 @@ from jaxtyping import install_import_hook
 _CORE = ("gradients", "logspace", "success", "alignment", "statistics", "tree", "targeting")
 
 install_import_hook([f"odd.{module}" for module in _CORE], "beartype.beartype")
+
+from pathlib import Path  # noqa: E402 - the hook comes before anything of odd is imported
+
+import pytest  # noqa: E402
+
+from odd.config import RunConfig  # noqa: E402
+from odd.pipeline import run  # noqa: E402
+from tests.runs import small_config  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> tuple[RunConfig, Path]:
+    """A finished small run: its config and its file. Shared: tests that change it copy it first."""
+    config = small_config(tmp_path_factory.mktemp("finished"))
+    return config, run(config, lambda step: None)

@@ -107,9 +107,16 @@ def check_same_vocabulary(student: LanguageModel, teacher: LanguageModel) -> Non
     """
     ours, theirs = student.vocabulary(), teacher.vocabulary()
     if ours == theirs:
+        sizes = student.capabilities.vocabulary_size, teacher.capabilities.vocabulary_size
+        if sizes[0] != sizes[1]:
+            raise OddError(
+                f"student {student.name!r} knows {sizes[0]} tokens and teacher {teacher.name!r} {sizes[1]}, though "
+                "their tokenizers agree: one lacks embeddings for the last tokens; choose another teacher"
+            )
         return
     example = min(token for token in ours.keys() | theirs.keys() if ours.get(token) != theirs.get(token))
     raise OddError(
         f"the vocabularies of student {student.name!r} and teacher {teacher.name!r} differ (token {example!r} is "
-        f"{ours.get(example)} in one, {theirs.get(example)} in the other): choose a teacher with the student's tokenizer"
+        f"{ours.get(example)} in one, {theirs.get(example)} in the other): choose a teacher with "
+        "the student's tokenizer"
     )

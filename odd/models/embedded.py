@@ -6,7 +6,6 @@ use converts it to safetensors under the cache; after that it loads in a second 
 
 import importlib.metadata
 import os
-import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +39,7 @@ def embedded_path(name: str, cache: Path) -> Path:
     """Folder of an embedded model, ready for `from_pretrained`; converts `smollm2` at its first use.
 
     Raises:
-        OddError: the package that carries the weights is not installed.
+        OddError: a package that is needed is not installed, or the cache cannot be written.
     """
     return _smollm2_path(cache) if name == "smollm2" else WEIGHTS / name
 
@@ -57,7 +56,15 @@ def _smollm2_path(cache: Path) -> Path:
         files = [file for file in distribution.files or [] if file.suffix == ".gguf"]
         if not files:
             raise OddError(f"the package {SMOLLM2_PACKAGE} holds no GGUF file: reinstall it with pip --force-reinstall")
-        _convert(Path(str(distribution.locate_file(files[0]))), target)
+        try:
+            _convert(Path(str(distribution.locate_file(files[0]))), target)
+        except ImportError as error:
+            raise OddError(f"model 'smollm2' is converted by the package gguf: pip install gguf ({error})") from error
+        except OSError as error:
+            raise OddError(
+                f"model 'smollm2' could not be converted to {target} ({error.strerror or error}): "
+                "choose a cache folder that can be written, with 600 MB to spare"
+            ) from error
     return target
 
 
@@ -78,13 +85,15 @@ def _convert(gguf: Path, target: Path) -> None:
     )
     model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
     # loading from GGUF leaves a quantizer behind that save_pretrained would want to write out
-    model.hf_quantizer = None
+    model.hf_quantizer = None  # pyright: ignore[reportArgumentType]
     if hasattr(model.config, "quantization_config"):
-        del model.config.quantization_config
+        del model.config.quantization_config  # pyright: ignore[reportAttributeAccessIssue]
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         folder = Path(scratch) / "model"
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
-        if not target.exists():
+        try:
             os.replace(folder, target)
-        shutil.rmtree(folder, ignore_errors=True)
+        except OSError:
+            if not target.is_dir():  # otherwise another process was faster, and its copy is as good
+                raise

@@ -5,20 +5,22 @@ rollouts leave the batch, and keeps the log-probabilities it drew with. Each rol
 what it draws does not depend on when its neighbours end.
 """
 
-import warnings
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
-from transformers.utils import logging as transformers_logging
+from jinja2 import TemplateError
+from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
 from odd.config import ModelConfig
 from odd.errors import OddError
 from odd.models.base import Capabilities, Generation, Message
+from odd.models.loading import load_pretrained
 
-# a batch is shrunk once this share of its rows has ended: shrinking copies the whole cache
+# a batch is shrunk once no more than this share of its rows goes on: shrinking copies the whole cache
 SHRINK_AT = 0.85
 
 
@@ -26,78 +28,86 @@ class HFModel:
     """A transformers model with its tokenizer, as sampler and scorer."""
 
     def __init__(self, name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-        """Wrap a loaded model; `name` is how the user called it."""
+        """Wrap a loaded model; `name` is how the user called it.
+
+        Raises:
+            OddError: no token ends a response.
+        """
         self.name = name
         self.model = model.eval()
         self.tokenizer = tokenizer
         self.end_tokens = _end_tokens(model, tokenizer)
+        if not self.end_tokens:
+            raise OddError(f"model {name!r} has no end-of-sequence token: set eos_token_id in its generation_config")
+        settings = model.config.get_text_config()
+        # Embeddings are often padded, to other sizes in members of one family. What names no token is left out of
+        # all distributions, so that student and teacher speak of the same V tokens.
+        size = min(settings.vocab_size, max(tokenizer.get_vocab().values()) + 1)
+        window = getattr(settings, "max_position_embeddings", None)
+        self._capabilities = Capabilities(size, window, full_vocabulary=True, sampled_log_probs=True)
+        self._added = frozenset(tokenizer.added_tokens_decoder)
+        self._byte_level = "ByteLevel" in str(getattr(getattr(tokenizer, "backend_tokenizer", None), "decoder", None))
 
     @classmethod
     def load(cls, config: ModelConfig, location: str | Path | None = None) -> "HFModel":
         """Load from `location` (an embedded model's folder) or from `config.name`, a local path or hub name.
 
         Raises:
-            OddError: there is no such model, it has no chat template, or the device is missing.
+            OddError: there is no such model, it is incomplete, it has no chat template or no end token, or the
+                device is missing.
         """
-        place = str(location or config.name)
-        transformers_logging.disable_progress_bar()
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                tokenizer = AutoTokenizer.from_pretrained(place)
-                model = AutoModelForCausalLM.from_pretrained(place, dtype=getattr(torch, config.dtype))
-        except (OSError, ValueError, KeyError, ImportError) as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise OddError(
-                f"model {config.name!r} could not be loaded ({reason[:160]}): give an embedded model "
-                "(python -m odd models), a folder saved by save_pretrained, or a hub name that this machine can reach"
-            ) from error
-        if tokenizer.chat_template is None:
-            raise OddError(f"model {config.name!r} has no chat template: set one with its tokenizer and save it again")
-        try:
-            model = model.to(config.device)
-        except (RuntimeError, AssertionError) as error:
-            raise OddError(
-                f"device {config.device!r} cannot be used ({str(error).splitlines()[0]}): set device to 'cpu' or 'cuda'"
-            ) from error
+        model, tokenizer = load_pretrained(config, str(location or config.name))
         return cls(config.name, model, tokenizer)
 
     @property
     def capabilities(self) -> Capabilities:
         """Whole vocabulary, log-probabilities kept from sampling."""
-        return Capabilities(
-            vocabulary_size=self.model.config.vocab_size,
-            max_context=getattr(self.model.config, "max_position_embeddings", None),
-            full_vocabulary=True,
-            sampled_log_probs=True,
-        )
+        return self._capabilities
 
     def render_chat(self, messages: Sequence[Message]) -> str:
-        """The messages in the model's own chat format, ready for the response."""
-        return self.tokenizer.apply_chat_template(
-            [dict(message) for message in messages], tokenize=False, add_generation_prompt=True
-        )
+        """The messages in the model's own chat format, ready for the response.
+
+        Raises:
+            OddError: the format refuses them, as some do with roles that do not alternate.
+        """
+        turns = [dict(message) for message in messages]
+        try:
+            return str(self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+        except TemplateError as error:
+            roles = ", ".join(turn["role"] for turn in turns)
+            raise OddError(
+                f"model {self.name!r}: its chat template refuses messages of {roles} ({error}): "
+                "ask without shots, or choose a model whose template takes them"
+            ) from error
 
     def encode_chat(self, messages: Sequence[Message]) -> list[int]:
         """Token ids of `render_chat`."""
-        return self.tokenizer(self.render_chat(messages), add_special_tokens=False)["input_ids"]
+        return list(self.tokenizer(self.render_chat(messages), add_special_tokens=False)["input_ids"])
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """Text of a response, without control tokens."""
-        return self.tokenizer.decode(list(token_ids), skip_special_tokens=True)
+        # cleaning up would move spaces that the model wrote
+        return str(self.tokenizer.decode(list(token_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
     def is_end(self, token: int) -> bool:
         """Whether a response ends with this token."""
         return token in self.end_tokens
 
     def token_bytes(self, token: int) -> bytes:
-        """The bytes of one token; byte-level tokenizers split characters, so these need not be valid UTF-8."""
+        """The bytes of one token; tokenizers split characters, so these need not be valid UTF-8.
+
+        The space with which SentencePiece starts a text is kept, though `decode` leaves it out.
+        """
         piece = self.tokenizer.convert_ids_to_tokens(token)
-        if piece is None:
+        if not isinstance(piece, str):  # an id that names no token
             return b""
-        if piece not in self.tokenizer.all_special_tokens and all(character in BYTE_OF for character in piece):
-            return bytes(BYTE_OF[character] for character in piece)
-        return self.tokenizer.decode([token]).encode()
+        if token in self._added:  # these stand for themselves, whatever the tokenizer
+            return piece.encode()
+        if self._byte_level:
+            known = all(character in BYTE_OF for character in piece)
+            return bytes(BYTE_OF[character] for character in piece) if known else piece.encode()
+        byte = re.fullmatch(r"<0x([0-9A-F]{2})>", piece)
+        return bytes.fromhex(byte[1]) if byte else piece.replace("\u2581", " ").encode()
 
     def vocabulary(self) -> Mapping[str, int]:
         """Token strings and their ids."""
@@ -105,19 +115,36 @@ class HFModel:
 
     @torch.inference_mode()
     def log_probs(self, prompt: Sequence[int], response: Sequence[int], temperature: float = 1.0) -> np.ndarray:
-        """Log-softmax in float32, shape (T, V): one forward pass over the prompt and the response."""
+        """Log-softmax in float32, shape (T, V): one forward pass over the prompt and the response.
+
+        Raises:
+            OddError: prompt and response exceed the model's window, or it gives no numbers.
+        """
+        size = self.capabilities.vocabulary_size
+        if not response:  # to keep 0 logits would mean to keep all of them
+            return np.empty((0, size), dtype=np.float32)
+        self._check_window(len(prompt), len(response))
         ids = torch.tensor([[*prompt, *response[:-1]]], device=self.model.device)
-        logits = self.model(input_ids=ids, use_cache=False, logits_to_keep=len(response)).logits[0].float()
-        return torch.log_softmax(logits / temperature, dim=-1).cpu().numpy()
+        logits = self.model(input_ids=ids, use_cache=False, logits_to_keep=len(response)).logits[0, :, :size]
+        return _log_softmax(logits, temperature, self.name).cpu().numpy()
 
     @torch.inference_mode()
     def sample(
         self, prefixes: Sequence[Sequence[int]], max_new_tokens: Sequence[int], temperature: float, seed: int
     ) -> list[Generation]:
-        """One continuation of each prefix; see `odd.models.base.Sampler`."""
+        """One continuation of each prefix; see `odd.models.base.Sampler`.
+
+        Raises:
+            OddError: a prefix and its limit exceed the model's window, or the model gives no numbers.
+        """
+        if not prefixes:
+            return []
+        for prefix, limit in zip(prefixes, max_new_tokens, strict=True):
+            self._check_window(len(prefix), limit)
         generator = torch.Generator().manual_seed(seed)
-        uniforms = torch.rand(len(prefixes), max(max_new_tokens), generator=generator)
-        batch = _Batch(self.model, prefixes, temperature)
+        # doubles: single precision would never draw tokens rarer than one in 17 million
+        uniforms = torch.rand(len(prefixes), max(max_new_tokens), generator=generator, dtype=torch.float64)
+        batch = _Batch(self, prefixes, temperature)
         limits = list(max_new_tokens)
         tokens: list[list[int]] = [[] for _ in prefixes]
         log_probs: list[list[float]] = [[] for _ in prefixes]
@@ -127,7 +154,8 @@ class HFModel:
             drawn, drawn_log_probs = batch.draw(uniforms[batch.rows, step].to(self.model.device))
             step += 1
             alive = []
-            for i, (row, token, log_prob) in enumerate(zip(batch.rows, drawn.tolist(), drawn_log_probs.tolist(), strict=True)):
+            events = zip(batch.rows, drawn.tolist(), drawn_log_probs.tolist(), strict=True)
+            for i, (row, token, log_prob) in enumerate(events):
                 if ended[row] or step > limits[row]:
                     continue
                 tokens[row].append(token)
@@ -146,12 +174,21 @@ class HFModel:
             for ids, values, end in zip(tokens, log_probs, ended, strict=True)
         ]
 
+    def _check_window(self, prompt: int, response: int) -> None:
+        window = self.capabilities.max_context
+        if window is not None and prompt + response > window:
+            raise OddError(
+                f"model {self.name!r}: a prompt of {prompt} and a response of up to {response} tokens do not fit its "
+                f"window of {window}: shorten the question or lower sampling.max_new_tokens"
+            )
+
 
 class _Batch:
     """Rollouts in flight: their cache, and the log-probabilities of each one's next token."""
 
-    def __init__(self, model: PreTrainedModel, prefixes: Sequence[Sequence[int]], temperature: float) -> None:
-        self.model, self.temperature = model, temperature
+    def __init__(self, owner: HFModel, prefixes: Sequence[Sequence[int]], temperature: float) -> None:
+        self.owner, self.temperature = owner, temperature
+        model = owner.model
         self.rows = list(range(len(prefixes)))
         distinct = list(dict.fromkeys(tuple(prefix) for prefix in prefixes))
         width = max(len(prefix) for prefix in distinct)
@@ -167,20 +204,20 @@ class _Batch:
         self.keep([place[tuple(prefix)] for prefix in prefixes], first=True)
 
     def _forward(self, ids: torch.Tensor, positions: torch.Tensor) -> None:
-        logits = self.model(
+        logits = self.owner.model(
             input_ids=ids,
             attention_mask=self.mask,
             position_ids=positions,
             past_key_values=self.cache,
             use_cache=True,
             logits_to_keep=1,
-        ).logits[:, -1]
-        self.log_probs = torch.log_softmax(logits.float() / self.temperature, dim=-1)
+        ).logits[:, -1, : self.owner.capabilities.vocabulary_size]
+        self.log_probs = _log_softmax(logits, self.temperature, self.owner.name)
 
     def keep(self, indices: list[int], first: bool = False) -> None:
         """Go on with these rows only (repeats allowed): those that ended leave the batch."""
         chosen = torch.tensor(indices, device=self.mask.device)
-        self.cache.reorder_cache(chosen)
+        self.cache.reorder_cache(cast(torch.LongTensor, chosen))
         self.mask, self.log_probs = self.mask[chosen], self.log_probs[chosen]
         if not first:
             self.rows = [self.rows[i] for i in indices]
@@ -188,7 +225,7 @@ class _Batch:
     def draw(self, uniforms: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Next tokens by the inverse of the cumulative distribution, and their log-probabilities."""
         cumulative = self.log_probs.double().exp().cumsum(-1)
-        targets = uniforms.double()[:, None] * cumulative[:, -1:]
+        targets = uniforms[:, None] * cumulative[:, -1:]
         drawn = torch.searchsorted(cumulative, targets, right=True).clamp(max=cumulative.shape[-1] - 1)
         return drawn[:, 0], self.log_probs.gather(-1, drawn)[:, 0]
 
@@ -199,11 +236,18 @@ class _Batch:
         self._forward(drawn[:, None], positions)
 
 
+def _log_softmax(logits: torch.Tensor, temperature: float, name: str) -> torch.Tensor:
+    log_probs = torch.log_softmax(logits.float() / temperature, dim=-1)
+    if bool(log_probs.isnan().any()):
+        raise OddError(f"model {name!r} gives log-probabilities that are no numbers: set its dtype to float32")
+    return log_probs
+
+
 def _end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
     """Every token that ends a response according to the model's generation settings or its tokenizer."""
     ends: set[int] = set()
     for value in (getattr(model.generation_config, "eos_token_id", None), tokenizer.eos_token_id):
-        ends.update(value if isinstance(value, list) else [] if value is None else [value])
+        ends.update(cast(list[int], value if isinstance(value, list) else [] if value is None else [value]))
     return frozenset(ends)
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from odd.analysis import QuestionTree, score_teachers
 from odd.config import TeacherConfig
 from odd.models.base import LanguageModel
+from odd.pipeline import state
 from odd.pipeline.planning import Plan, choose_paths, plan_targets
 from odd.pipeline.teachers import TeacherContext, teacher_context
 from odd.rollouts import Rollout, Stage, chunks, sample_chunk
@@ -42,8 +43,8 @@ class QuestionWork:
 
     def work(self) -> None:
         """Do what is left."""
-        stage = self.writer.question_stage(self.number)
-        done = self.writer.teachers_with_context(self.number)
+        stage = state.question_stage(self.writer, self.number)
+        done = state.teachers_with_context(self.writer, self.number)
         missing = [teacher for teacher in self.config.teachers if teacher.name not in done]
         if stage == "scored" and not missing:
             return
@@ -55,12 +56,12 @@ class QuestionWork:
             plan = self._plan(initial, paths)
             targeted = self._rollouts("targeted", plan.forced, "targeted")
         else:
-            targeted = self.writer.rollouts(self.number, "targeted")
+            targeted = state.stored_rollouts(self.writer, self.number, "targeted")
         self._score([*initial, *targeted], initial, paths, fresh=stage != "scored")
 
     def _rollouts(self, stage: Stage, forced: Sequence[tuple[int, ...]], reached: str) -> list[Rollout]:
         """The rollouts of a stage: those in the run file, and what is missing drawn chunk by chunk."""
-        rollouts = self.writer.rollouts(self.number, stage)
+        rollouts = state.stored_rollouts(self.writer, self.number, stage)
         have = {rollout.chunk for rollout in rollouts}
         plan = chunks(forced, self.config.sampling.batch_size)
         spent, drawn = 0.0, 0
@@ -68,21 +69,19 @@ class QuestionWork:
             if chunk in have:
                 continue
             started = time.perf_counter()
-            made = sample_chunk(
-                self.student, self.question, self.prompt, prefixes, self.config.sampling, stage, chunk
-            )
+            made = sample_chunk(self.student, self.question, self.prompt, prefixes, self.config.sampling, stage, chunk)
             seconds = time.perf_counter() - started
             tokens = sum(len(rollout.token_ids) - rollout.launch for rollout in made)
             with self.writer.transaction():
-                self.writer.insert_rollouts(self.number, len(rollouts), made, offset=self._offset(stage))
+                state.insert_rollouts(self.writer, self.number, self._offset(stage) + len(rollouts), made)
                 self._time(stage, None, seconds, len(made), tokens)
             rollouts += made
             spent, drawn = spent + seconds, drawn + tokens
             self.worker.report(stage, self.number, len(rollouts), len(forced), drawn, spent)
             if self.writer.publish_due():
                 self.writer.publish()
-        if self.writer.question_stage(self.number) in {"sampled": ("new",), "targeted": ("planned",)}[reached]:
-            self.writer.set_question(self.number, stage=reached)
+        if state.question_stage(self.writer, self.number) in {"sampled": ("new",), "targeted": ("planned",)}[reached]:
+            self.writer.update("questions", {"stage": reached}, question=self.number)
         return rollouts
 
     def _offset(self, stage: Stage) -> int:
@@ -117,7 +116,8 @@ class QuestionWork:
 
     def _describe(self, initial: Sequence[Rollout], note: str | None) -> None:
         rate = float(np.mean([rollout.correct for rollout in initial]))
-        self.writer.set_question(self.number, stage="scored", difficulty=difficulty(rate), note=note)
+        changes = {"stage": "scored", "difficulty": difficulty(rate), "note": note}
+        self.writer.update("questions", changes, question=self.number)
 
     def _paths(self, initial: Sequence[Rollout], teachers: Sequence[TeacherConfig]) -> Paths:
         """Choose the paths, build the teachers' prompts, and let student and teachers score the paths."""
@@ -151,7 +151,7 @@ class QuestionWork:
         """Choose what to force; the same every time it is asked."""
         guides = {name: rows for name, rows in paths.log_q.items() if name in self.worker.guides}
         plan = plan_targets(initial, paths.rollouts, paths.log_p, guides, self.config.targeting)
-        if self.writer.question_stage(self.number) == "sampled":
+        if state.question_stage(self.writer, self.number) == "sampled":
             with self.writer.transaction():
                 rows = [
                     {
@@ -167,7 +167,7 @@ class QuestionWork:
                 self.writer.insert("paths", rows)
                 if plan.rows:
                     self.writer.insert("pairs", [row | {"question": self.number} for row in plan.rows])
-                self.writer.set_question(self.number, stage="planned")
+                self.writer.update("questions", {"stage": "planned"}, question=self.number)
         return plan
 
     def _score(self, rollouts: Sequence[Rollout], initial: Sequence[Rollout], paths: Paths, fresh: bool) -> None:
@@ -191,7 +191,7 @@ class QuestionWork:
 
     def _vocabulary(self, rollouts: Sequence[Rollout]) -> None:
         """Spell out the tokens that the run uses, so that reading it needs no tokenizer."""
-        known = self.writer.known_tokens()
+        known = state.known_tokens(self.writer)
         new = sorted({token for rollout in rollouts for token in rollout.token_ids} - known)
         if new:
             self.writer.insert("vocabulary", vocabulary_rows(self.student, new))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from odd.config import ModelConfig, RunConfig, TeacherConfig
+from odd.config import RunConfig, TeacherConfig
 from odd.contexts import ContextUnavailable, Demonstration, choose_demonstrations, with_demonstrations
 from odd.models.base import LanguageModel, check_same_vocabulary
 from odd.models.registry import load_model
@@ -44,7 +44,7 @@ class Models:
         """Load the student."""
         self._cache = cache
         self.student: LanguageModel = load_model(config.student, cache)
-        self._loaded: dict[ModelConfig, LanguageModel] = {config.student: self.student}
+        self._loaded: dict[str, LanguageModel] = {config.student.model_dump_json(): self.student}
 
     def teacher(self, teacher: TeacherConfig) -> LanguageModel:
         """The model of a teacher; the student's own where the teacher names none.
@@ -54,11 +54,12 @@ class Models:
         """
         if teacher.model is None:
             return self.student
-        if teacher.model not in self._loaded:
+        key = teacher.model.model_dump_json()
+        if key not in self._loaded:
             model = load_model(teacher.model, self._cache)
             check_same_vocabulary(self.student, model)
-            self._loaded[teacher.model] = model
-        return self._loaded[teacher.model]
+            self._loaded[key] = model
+        return self._loaded[key]
 
 
 def teacher_context(

@@ -6,12 +6,11 @@ committed is done again with the same result, so a run that was killed equals on
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
-from odd import __version__
 from odd.config import RunConfig, TeacherConfig, fingerprint, parse_config
 from odd.errors import OddError
+from odd.pipeline import state
 from odd.pipeline.progress import Listener, Progress
 from odd.pipeline.question import QuestionWork
 from odd.pipeline.teachers import Models
@@ -92,26 +91,23 @@ class Worker:
         """Write the run's frame, or match it with what is asked for now."""
         meta = self.writer.meta()
         with self.writer.transaction():
-            if not meta:
+            if "config" not in meta:
                 self._create()
                 self.guides = {teacher.name for teacher in self.config.teachers}
                 return
             self._match(parse_config(json.loads(meta["config"])))
-            self.writer.set_meta("config", self.config.model_dump_json())
+            self._set_config()
             self.writer.set_meta("status", "running")
 
+    def _set_config(self) -> None:
+        analysis = self.config.analysis
+        self.writer.set_meta("config", self.config.model_dump_json())
+        self.writer.set_meta("objectives", ",".join(objective.label for objective in analysis.objectives))
+        self.writer.set_meta("conventions", ",".join(convention.label for convention in analysis.conventions))
+
     def _create(self) -> None:
-        frame = {
-            "app": "odd",
-            "odd_version": __version__,
-            "run_id": self.run_id,
-            "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "status": "running",
-            "config": self.config.model_dump_json(),
-            "questions": json.dumps([question.model_dump_json() for question in self.questions]),
-        }
-        for key, value in frame.items():
-            self.writer.set_meta(key, value)
+        self.writer.set_meta("questions", json.dumps([question.model_dump_json() for question in self.questions]))
+        self._set_config()
         rows = []
         for number, question in enumerate(self.questions):
             prompt = self.models.student.encode_chat(question.messages())
@@ -142,16 +138,16 @@ class Worker:
                     f"teacher {teacher.name!r} is in run {self.run_id!r} with other settings: give it another name"
                 )
         new = [teacher for teacher in self.config.teachers if teacher.name not in known]
-        self.guides = set(self.writer.guiding_teachers())
+        self.guides = state.guiding_teachers(self.writer)
         self._insert_teachers(new, guides=False)
         self.config = self.config.model_copy(update={"teachers": (*stored.teachers, *new)})
         if stored.analysis != self.config.analysis:
             for table in (*SCORE_TABLES, *TREE_TABLES, "contexts"):
                 self.writer.delete(table)
-            self.writer.rescore()
+            self.writer.update("questions", {"stage": "targeted"}, stage="scored")
 
     def _insert_teachers(self, teachers: Sequence[TeacherConfig], guides: bool) -> None:
-        start = len(self.writer.teachers())
+        start = len(self.writer.named("teachers"))
         rows = [
             {
                 "teacher": teacher.name,
@@ -172,9 +168,9 @@ class Worker:
             QuestionWork(self, number).work()
         with self.writer.transaction():
             self.writer.set_meta("status", "finished")
-        path = self.writer.publish()
+        self.writer.publish()
         self.report("done", len(self.questions) - 1, 1, 1)
-        return path
+        return self.writer.published
 
     def report(self, stage: str, question: int, done: int, total: int, tokens: int = 0, seconds: float = 0.0) -> None:
         """Tell the listener."""

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from odd.contexts import question_block
+from odd.questions.verifiers import extract_answer, is_correct
 
 Kind = Literal["yes_no", "choice", "number", "exact"]
 
@@ -15,7 +16,7 @@ class Shot(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     question: str = Field(min_length=1)
-    choices: tuple[str, ...] = ()
+    choices: tuple[str, ...] = Field(default=(), max_length=10)
     response: str = Field(min_length=1)
 
 
@@ -39,6 +40,10 @@ class Question(BaseModel):
             letters = "ABCDEFGHIJ"[: len(self.choices)]
             if len(letters) < 2 or self.answer.upper() not in tuple(letters):
                 raise ValueError(f"a choice question needs 2 to 10 choices and an answer letter, not {self.answer!r}")
+        # a gold answer that its own verifier refuses would make every response wrong
+        if not is_correct(self, extract_answer(f"Answer: {self.answer}")):
+            what = "one number" if self.kind == "number" else "one line that stays as it is when * _ and ` are stripped"
+            raise ValueError(f"the answer of this {self.kind} question must be {what}, not {self.answer!r}")
         return self
 
     @property

@@ -26,15 +26,15 @@ def load_questions(config: QuestionsConfig) -> list[Question]:
     bundled = DATA / f"{config.source}.jsonl"
     path = bundled if config.source in bundled_sets() else Path(config.source)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise OddError(
-            f"questions {config.source!r}: {reason}; give a JSON Lines file or a bundled set ({', '.join(bundled_sets())})"
+            f"questions {config.source!r}: {reason}; give a JSON Lines file or a bundled set "
+            f"({', '.join(bundled_sets())})"
         ) from error
-    questions = [
-        _parse(path, number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()
-    ]
+    # not splitlines: a JSON string may hold other line breaks, such as U+2028
+    questions = [_parse(path, number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
     if not questions:
         raise OddError(f"questions {path} is empty: put one JSON object a line, with id, question, answer and kind")
     ids = [question.id for question in questions]
@@ -48,7 +48,9 @@ def _parse(path: Path, number: int, line: str) -> Question:
     try:
         return Question.model_validate(json.loads(line))
     except json.JSONDecodeError as error:
-        raise OddError(f"questions {path}, line {number}: not JSON ({error.msg}); put one JSON object a line") from error
+        raise OddError(
+            f"questions {path}, line {number}: not JSON ({error.msg}); put one JSON object a line"
+        ) from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "line"

@@ -189,7 +189,9 @@ def _evaluate(rng: np.random.Generator, expression: Expression, style: Style, sl
         value = expression.step_value(i)
         if len(steps) == slip_at:
             value = _slipped(rng, value)
-        steps.append(_step(rng, expression.numbers[i], expression.operators[i], expression.numbers[i + 1], value, style))
+        steps.append(
+            _step(rng, expression.numbers[i], expression.operators[i], expression.numbers[i + 1], value, style)
+        )
         expression = expression.reduced(i, value)
     return steps, expression.numbers[0]
 

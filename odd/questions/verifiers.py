@@ -2,11 +2,16 @@
 
 import re
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
-from odd.questions.base import Question
+if TYPE_CHECKING:
+    from odd.questions.base import Question
 
 ANSWER_LINE = re.compile(r"^[ \t>*_#]*answer[ \t*_]*:[ \t*_]*(.*)$", re.IGNORECASE | re.MULTILINE)
-NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?(?:/\d+)?|[-+]?\.\d+")
+# a comma separates thousands, three digits each time; "1,2" are two numbers
+NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:/\d+)?|[-+]?\.\d+")
+# models write the minus sign of typography too
+MINUS = str.maketrans({"\N{MINUS SIGN}": "-", "\N{EN DASH}": "-"})
 
 
 def extract_answer(text: str) -> str | None:
@@ -15,7 +20,7 @@ def extract_answer(text: str) -> str | None:
     return (found[-1].strip().strip("*_`").strip() or None) if found else None
 
 
-def is_correct(question: Question, answer: str | None) -> bool:
+def is_correct(question: "Question", answer: str | None) -> bool:
     """Whether an extracted answer equals the gold answer; no answer is wrong."""
     if answer is None:
         return False
@@ -30,7 +35,7 @@ def is_correct(question: Question, answer: str | None) -> bool:
 
 def parse_number(text: str) -> Fraction | None:
     """The single number in `text` (thousands separators, decimals, fractions), or None if there is none or several."""
-    found = NUMBER.findall(text)
+    found = NUMBER.findall(text.translate(MINUS))
     if len(found) != 1:
         return None
     try:

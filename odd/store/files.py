@@ -4,6 +4,7 @@
 checked before it is ever joined to a path.
 """
 
+import contextlib
 import os
 import re
 import shutil
@@ -47,9 +48,29 @@ def work_path(cache_dir: Path, run_id: str) -> Path:
     return Path(cache_dir) / "work" / f"{check_run_id(run_id)}{SUFFIX}"
 
 
+def spill_of(path: Path) -> Path:
+    """Directory in which DuckDB puts what does not fit into memory while it has the file open."""
+    return path.with_name(f"{path.name}.spill")
+
+
 def leftovers(target: Path) -> list[Path]:
-    """Temporary files that killed processes left beside a file."""
-    return sorted(target.parent.glob(f"{target.name}.tmp-*"))
+    """Temporary files and directories that killed processes left beside a file."""
+    found = [*target.parent.glob(f"{target.name}.tmp-*"), spill_of(target)]
+    return sorted(path for path in found if path.exists())
+
+
+def remove_leftovers(target: Path) -> None:
+    """Remove them; to be called by the only writer."""
+    for path in leftovers(target):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def log_of(path: Path) -> Path:
+    """Where DuckDB keeps the write-ahead log of a file."""
+    return path.with_name(f"{path.name}.wal")
 
 
 def copy_atomically(source: int, target: Path) -> None:
@@ -71,6 +92,8 @@ def copy_atomically(source: int, target: Path) -> None:
             shutil.copyfileobj(reading, writing, 1 << 20)
             writing.flush()
             os.fsync(writing.fileno())
+        # A log that somebody's own session left beside the old file would make the new one unreadable.
+        log_of(target).unlink(missing_ok=True)
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
@@ -78,9 +101,10 @@ def copy_atomically(source: int, target: Path) -> None:
 
 
 def _sync_directory(directory: Path) -> None:
-    """Make a rename survive a power cut."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    """Make a rename survive a power cut, where the file system can; the file is in place either way."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

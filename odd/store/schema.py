@@ -30,7 +30,7 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
         "What the file is and what it was made with",
         {
             "key": ("VARCHAR PRIMARY KEY", "app, schema_version, odd_version, run_id, created_at, status, config, ..."),
-            "value": ("VARCHAR", "text; config is JSON, created_at is UTC in ISO 8601"),
+            "value": ("VARCHAR", "config: JSON; created_at: UTC, ISO 8601; objectives, conventions: comma-separated"),
         },
     ),
     "questions": (
@@ -41,11 +41,11 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "text": ("VARCHAR NOT NULL", "the question as asked"),
             "choices": ("VARCHAR[]", "options of a multiple-choice question"),
             "answer": ("VARCHAR", "gold answer"),
-            "kind": ("VARCHAR", "how an answer is verified"),
+            "kind": ("VARCHAR", "kind of answer, which decides how it is verified"),
             "prompt_text": ("VARCHAR", "the student's prompt, template included"),
             "prompt_ids": ("INTEGER[]", "token ids of the student's prompt"),
-            "stage": ("VARCHAR", "what is done: new, sampled, targeted, scored"),
-            "difficulty": ("VARCHAR", "by pass rate of the initial rollouts; NULL until known"),
+            "stage": ("VARCHAR", "what is done: new, sampled, planned, targeted, scored"),
+            "difficulty": ("VARCHAR", "easy, medium, hard, never: pass rate of the initial rollouts; NULL until known"),
             "note": ("VARCHAR", "what a reader should know, such as too few correct rollouts"),
         },
     ),

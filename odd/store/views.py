@@ -16,10 +16,8 @@ VIEWS: dict[str, tuple[str, str]] = {
         "Objectives and conventions of the run: declared in meta, or found in scores",
         """
 SELECT objective.value AS objective, convention.value AS convention
-FROM (SELECT unnest(CAST(from_json(value, '["VARCHAR"]') AS VARCHAR[])) AS value
-      FROM meta WHERE key = 'objectives') AS objective
-CROSS JOIN (SELECT unnest(CAST(from_json(value, '["VARCHAR"]') AS VARCHAR[])) AS value
-            FROM meta WHERE key = 'conventions') AS convention
+FROM (SELECT unnest(string_split(value, ',')) AS value FROM meta WHERE key = 'objectives') AS objective
+CROSS JOIN (SELECT unnest(string_split(value, ',')) AS value FROM meta WHERE key = 'conventions') AS convention
 UNION
 SELECT objective, convention FROM scores""",
     ),

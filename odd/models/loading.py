@@ -1,0 +1,87 @@
+"""Model and tokenizer from a folder, the hub's local cache or the hub, with a one-line reason where that fails."""
+
+import warnings
+from pathlib import Path
+from typing import cast
+
+import torch
+from huggingface_hub import constants
+from huggingface_hub.utils import get_session, validate_repo_id
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging as transformers_logging
+
+from odd.config import ModelConfig
+from odd.errors import OddError
+
+HUB_SECONDS = 5.0
+
+Loaded = tuple[PreTrainedModel, PreTrainedTokenizerBase]
+
+
+def load_pretrained(config: ModelConfig, place: str) -> Loaded:
+    """Load from `place`, a folder or a hub name, onto the device of `config`.
+
+    Raises:
+        OddError: there is no such model, it is incomplete, it has no chat template, or the device is missing.
+    """
+    transformers_logging.disable_progress_bar()
+    try:
+        model, tokenizer = _read(place, config, local=True) if Path(place).is_dir() else _from_hub(place, config)
+    except OddError:
+        raise
+    except Exception as error:  # readers of configurations, tokenizers and weights raise all kinds
+        raise OddError(
+            f"model {config.name!r} could not be loaded ({_reason(error)}): give an embedded model "
+            "(python -m odd models), a folder saved by save_pretrained, or a hub name that this machine can reach"
+        ) from error
+    if tokenizer.chat_template is None:
+        raise OddError(f"model {config.name!r} has no chat template: set one with its tokenizer and save it again")
+    try:
+        torch.nn.Module.to(model, torch.device(config.device))
+    except (RuntimeError, AssertionError) as error:
+        raise OddError(
+            f"device {config.device!r} cannot be used ({_reason(error)}): set device to 'cpu' or 'cuda'"
+        ) from error
+    return model, tokenizer
+
+
+def _from_hub(name: str, config: ModelConfig) -> Loaded:
+    """A model in the hub's local cache is used as it is: no connection, and the same weights next time."""
+    try:
+        validate_repo_id(name)
+    except ValueError as error:
+        raise FileNotFoundError("there is no such folder, and the hub has no such names") from error
+    try:
+        return _read(name, config, local=True)
+    except OddError:
+        raise
+    except Exception:
+        # asked once and briefly: the hub's client would retry for most of a minute, twice
+        try:
+            get_session().head(constants.ENDPOINT, timeout=HUB_SECONDS)
+        except Exception as error:
+            raise ConnectionError(
+                f"there is no such folder, it is not in the hub's cache, and {constants.ENDPOINT} cannot be reached"
+            ) from error
+        return _read(name, config, local=False)
+
+
+def _read(place: str, config: ModelConfig, local: bool) -> Loaded:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        # code that comes with a model is never run, and the user is not asked about it in the middle of a run
+        how = {"local_files_only": local, "trust_remote_code": False}
+        tokenizer = AutoTokenizer.from_pretrained(place, **how)
+        loaded = AutoModelForCausalLM.from_pretrained(
+            place, dtype=getattr(torch, config.dtype), output_loading_info=True, **how
+        )
+    model, report = cast(tuple[PreTrainedModel, dict[str, set[str]]], loaded)
+    if missing := sorted(report["missing_keys"]):  # transformers fills them with random numbers
+        raise OddError(
+            f"model {config.name!r} lacks {len(missing)} of its weights ({missing[0]} …): save or download it again"
+        )
+    return model, tokenizer
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

@@ -1,0 +1,22 @@
+"""Run files: one run, one DuckDB file. The only part of the program that imports duckdb."""
+
+from odd.store.files import check_run_id, published_path, work_path
+from odd.store.queries import QUERIES
+from odd.store.reader import RunInfo, RunReader, list_runs
+from odd.store.schema import SCHEMA_VERSION, TABLES
+from odd.store.views import VIEWS
+from odd.store.writer import RunWriter
+
+__all__ = [
+    "QUERIES",
+    "SCHEMA_VERSION",
+    "TABLES",
+    "VIEWS",
+    "RunInfo",
+    "RunReader",
+    "RunWriter",
+    "check_run_id",
+    "list_runs",
+    "published_path",
+    "work_path",
+]

@@ -1,0 +1,194 @@
+"""Opening a DuckDB file without trusting it.
+
+A file is never opened as the main database of a connection. Functions defined in a main database go before DuckDB's
+own, so a file with a macro `sum` would decide what our sums are; and the connections of a process to one path share
+one database, so a reader opened after a publication would still see the file from before. Instead an empty
+in-memory database attaches the file under the name `run`, loses all access to files, network and extensions, and is
+locked. What we ask names base tables of `run` only, and which tables are base tables is checked.
+
+So no SQL that is stored in a file is ever run. Crafted bytes are another matter: DuckDB's developers take database
+files for trusted input (duckdb.org/security), and what guards against those is a container around the process.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import duckdb
+
+from odd.errors import OddError
+from odd.store.files import spill_of
+from odd.store.schema import APP, BLOCK_SIZE, SCHEMA_VERSION, TABLES, column_types, quote
+from odd.store.views import create_views
+
+MEMORY_LIMIT = "1GB"
+_MAGIC = slice(8, 12)
+_CONFIG: dict[str, str | bool | int] = {
+    "memory_limit": MEMORY_LIMIT,
+    "default_block_size": BLOCK_SIZE,
+    "autoload_known_extensions": False,
+    "autoinstall_known_extensions": False,
+    "allow_community_extensions": False,
+    "allow_persistent_secrets": False,
+    "python_enable_replacements": False,
+}
+
+
+class DamagedError(OddError):
+    """The content of the file is not what DuckDB writes."""
+
+
+def attach(files: Mapping[str, Path], writable: str | None = None) -> duckdb.DuckDBPyConnection:
+    """Open DuckDB files as databases of a locked in-memory database.
+
+    Args:
+        files: file of each database, by a name of our own.
+        writable: the database that may be written; its file is made if it is missing.
+
+    Raises:
+        OddError: a file is missing, not a DuckDB file, damaged, too new, or open elsewhere.
+    """
+    # Only a writer may spill to disk: without, the memory limit bounds what a file can cost.
+    spill = str(spill_of(files[writable])) if writable else ""
+    connection = duckdb.connect(":memory:", config={**_CONFIG, "temp_directory": spill})
+    try:
+        for name, path in files.items():
+            _attach(connection, name, path, read_only=name != writable)
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET lock_configuration = true")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _attach(connection: duckdb.DuckDBPyConnection, name: str, path: Path, *, read_only: bool) -> None:
+    """Attach one file."""
+    if read_only or path.exists():
+        check_magic(path)
+    # With an explicit type, DuckDB does not look for an extension that reads, say, an SQLite file.
+    options = "TYPE duckdb, READ_ONLY" if read_only else "TYPE duckdb"
+    try:
+        connection.execute(f"ATTACH ? AS {quote(name)} ({options})", [str(path.resolve())])
+    except duckdb.Error as error:
+        raise explain(error, path) from error
+
+
+def check_magic(path: Path) -> None:
+    """Refuse what is not a DuckDB file before DuckDB sees it.
+
+    Raises:
+        OddError: the file is missing, cannot be read, or is of another format.
+    """
+    try:
+        with open(path, "rb") as file:
+            head = file.read(_MAGIC.stop)
+    except FileNotFoundError:
+        raise OddError(f"{path} does not exist; check the name of the run and the cache directory") from None
+    except OSError as error:
+        raise OddError(f"{path} cannot be read: {error.strerror}; check the path and its permissions") from error
+    if head[_MAGIC] != b"DUCK":
+        raise DamagedError(f"{path} is not a DuckDB file, so not an ODD run; choose a .duckdb file that ODD wrote")
+
+
+def concerns_file(error: duckdb.Error) -> bool:
+    """Whether an error comes from the file or the machine, rather than from a mistake of ours in a statement."""
+    kinds = (
+        duckdb.IOException,
+        duckdb.FatalException,
+        duckdb.InternalException,
+        duckdb.SerializationException,
+        duckdb.OutOfMemoryException,
+    )
+    # A wrong checksum is raised as the base class itself, a full disk at commit as a failed transaction.
+    return isinstance(error, kinds) or type(error) is duckdb.Error or "No space left" in str(error)
+
+
+def explain(error: duckdb.Error, path: Path) -> OddError:
+    """Turn what DuckDB says of a file into one line with a remedy."""
+    text = str(error)
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return OddError(f"{path}: the query needs more than {MEMORY_LIMIT} of memory; ask for fewer questions at once")
+    if "set lock on file" in text or "already attached" in text:
+        holder = re.search(r"\(PID \d+\)", text)
+        who = f"another program {holder.group()}" if holder else "another program"
+        return OddError(f"{path} is open for writing in {who}; close it there and try again")
+    if "version number" in text:
+        return OddError(f"{path} was written by a newer DuckDB than {duckdb.__version__}; upgrade the duckdb package")
+    if "Permission denied" in text:
+        return OddError(f"{path} cannot be opened: permission denied; check who owns it and its directory")
+    if "No space left" in text:
+        return OddError(f"{path} cannot be written: the disk is full; free space and run again, committed work is kept")
+    first = text.splitlines()[0].removeprefix("IO Error: ") if text else type(error).__name__
+    remedy = "copy it again from its source, or remove it and make the run again"
+    return DamagedError(f"{path} is damaged ({first[:160]}); {remedy}")
+
+
+def check_run(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:
+    """Check that the attached file is a run of this schema, made of base tables.
+
+    Returns:
+        The content of `meta`.
+
+    Raises:
+        OddError: it is another kind of file, of another schema version, or incomplete.
+    """
+    try:
+        found = _base_tables(connection)
+        meta = {}
+        if column_types("meta").items() <= found.get("meta", {}).items():
+            meta = dict(connection.execute("SELECT key, value FROM run.main.meta").fetchall())
+    except duckdb.Error as error:
+        raise explain(error, path) from error
+    if meta.get("app") != APP:
+        raise OddError(f"{path} is a DuckDB file but not an ODD run; choose a .duckdb file that ODD wrote")
+    _check_version(meta.get("schema_version"), path)
+    for table in TABLES:
+        for column, type_ in column_types(table).items():
+            if found.get(table, {}).get(column) != type_:
+                what = f"table {table}" if table not in found else f"column {table}.{column} {type_}"
+                raise OddError(f"{path} is not a complete ODD run: {what} is missing; copy it again from its source")
+    return meta
+
+
+def _base_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
+    """Stored columns with their types of the base tables of the attached file; views and computed columns are out."""
+    sql = """
+        SELECT c.table_name, c.column_name, c.data_type
+        FROM duckdb_tables() AS t
+        JOIN duckdb_columns() AS c USING (database_oid, schema_oid, table_oid)
+        WHERE t.database_name = 'run' AND t.schema_name = 'main' AND NOT c.is_generated"""
+    tables: dict[str, dict[str, str]] = {}
+    for table, column, type_ in connection.execute(sql).fetchall():
+        tables.setdefault(table, {})[column] = type_
+    return tables
+
+
+def _check_version(stored: str | None, path: Path) -> None:
+    """Compare the schema version of a file with ours."""
+    version = int(stored) if stored and stored.isascii() and stored.isdigit() and len(stored) < 9 else None
+    if version is None:
+        raise OddError(f"{path} is not a complete ODD run: schema_version is missing; copy it again from its source")
+    if version > SCHEMA_VERSION:
+        raise OddError(
+            f"{path} has run-file version {version}, this ODD reads version {SCHEMA_VERSION}; upgrade ODD to open it"
+        )
+    if version < SCHEMA_VERSION:
+        raise OddError(
+            f"{path} has run-file version {version}, this ODD reads version {SCHEMA_VERSION}; make the run again"
+        )
+
+
+def create_safe_views(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Give the in-memory database views named like our tables, and our views over them.
+
+    Raises:
+        OddError: the file is damaged.
+    """
+    try:
+        for table in TABLES:
+            columns = ", ".join(quote(name) for name in column_types(table))
+            connection.execute(f"CREATE VIEW {quote(table)} AS SELECT {columns} FROM run.main.{quote(table)}")
+        connection.execute(create_views())
+    except duckdb.Error as error:
+        raise explain(error, path) from error

@@ -1,0 +1,111 @@
+"""Between pandas and DuckDB: what goes in is checked and typed by the schema, what comes out is plain.
+
+In: NaN and NA become NULL, list cells may be lists, tuples or arrays with None or NaN inside. Out: list cells are NumPy
+arrays, where NULL inside a float list is NaN; a list cell that is NULL is None; a BLOB is bytes.
+"""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from odd.store.schema import column_types, quote
+
+_LISTS = {"INTEGER[]": np.int32, "FLOAT[]": np.float32}
+_WHOLE = ("INTEGER", "BIGINT")
+
+
+def to_duckdb(table: str, rows: pd.DataFrame | list[dict[str, Any]]) -> pd.DataFrame:
+    """Prepare rows for insertion into a table.
+
+    Raises:
+        ValueError: unknown table or column, or a value that its column cannot hold exactly.
+    """
+    # As objects: the columns get their types below, and pandas' own text type would refuse lone surrogates.
+    frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(rows, dtype=object)
+    types = column_types(table)
+    unknown = [str(name) for name in frame.columns if name not in types]
+    if unknown:
+        raise ValueError(f"table {table} has no column {', '.join(unknown)}; columns: {', '.join(types)}")
+    try:
+        columns = {name: _column(cells, types[str(name)]) for name, cells in frame.items()}
+        return pd.DataFrame(columns, index=frame.index)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"table {table}: {error}") from error
+
+
+def expressions(table: str, columns: Iterable[str]) -> str:
+    """SQL for the columns of a frame that `to_duckdb` made.
+
+    DuckDB guesses the type of a list column from a thousand rows, and fails where these are empty and another is not.
+    Arrays carry their type; lists of text therefore travel as JSON.
+    """
+    types = column_types(table)
+    return ", ".join(
+        f"{quote(name)}::JSON::VARCHAR[]" if types[name] == "VARCHAR[]" else quote(name) for name in columns
+    )
+
+
+def _column(column: pd.Series, type_: str) -> pd.Series:
+    """One column as DuckDB reads it without guessing."""
+    if type_.endswith("[]"):
+        return column.astype(object).map(lambda cell: _list(cell, type_, column.name))
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return column
+    if type_ == "VARCHAR":
+        return column.astype(object).map(lambda cell: _text(cell, column.name))
+    if column.dtype == object and type_ not in ("BLOB", "BOOLEAN"):
+        column = pd.Series(pd.to_numeric(column), index=column.index)
+    if type_ in _WHOLE and pd.api.types.is_float_dtype(column.dtype) and bool((column.dropna() % 1 != 0).any()):
+        raise ValueError(f"column {column.name} holds whole numbers, got a fraction")
+    return column
+
+
+def _list(cell: Any, type_: str, name: object) -> Any:
+    """A list cell: a typed array, in which DuckDB takes NaN for NULL, or a list of texts as JSON."""
+    if not isinstance(cell, list | tuple | np.ndarray):
+        if not pd.isna(cell):
+            raise ValueError(f"column {name} holds lists, got {type(cell).__name__}")
+        return None
+    if type_ == "VARCHAR[]":
+        return json.dumps([_text(text, name) for text in cell])
+    array = np.asarray(cell)
+    if array.ndim == 1 and array.dtype == _LISTS[type_]:
+        return array
+    if type_ == "INTEGER[]" and array.size and array.dtype.kind not in "iu":
+        raise ValueError(f"column {name} holds lists of whole numbers, got {array.dtype}")
+    if array.ndim != 1:
+        raise ValueError(f"column {name} holds lists, got shape {array.shape}")
+    converted = array.astype(_LISTS[type_])
+    if type_ == "INTEGER[]" and (converted != array).any():
+        raise ValueError(f"column {name} holds 32-bit whole numbers, got {array.min()} to {array.max()}")
+    return converted
+
+
+def _text(cell: Any, name: object) -> str | None:
+    """A text cell. A lone surrogate, which model output or a JSON file may hold, is not UTF-8 and becomes '?'."""
+    if isinstance(cell, str):
+        return cell if cell.isascii() else cell.encode("utf-8", "replace").decode("utf-8")
+    if pd.isna(cell):
+        return None
+    raise ValueError(f"column {name} holds text, got {type(cell).__name__}")
+
+
+def from_duckdb(frame: pd.DataFrame) -> pd.DataFrame:
+    """Make the list and BLOB cells of a result plain."""
+    for name in frame.columns[[dtype.kind == "O" for dtype in frame.dtypes]]:
+        frame[name] = pd.Series([_plain(cell) for cell in frame[name]], index=frame.index, dtype=object)
+    return frame
+
+
+def _plain(cell: Any) -> Any:
+    """One list or BLOB cell."""
+    if isinstance(cell, np.ma.MaskedArray):
+        if cell.dtype.kind == "f":
+            return cell.filled(np.nan)
+        return np.array(cell.tolist(), dtype=object)
+    if isinstance(cell, bytearray):
+        return bytes(cell)
+    return None if cell is pd.NA else cell

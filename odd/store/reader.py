@@ -1,0 +1,167 @@
+"""Reading a published run, and listing the runs there are.
+
+A published file is never written to, only replaced. A reader therefore holds the state it opened for as long as it
+likes, and `changed` tells when there is a newer one.
+"""
+
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Self
+
+import duckdb
+import pandas as pd
+
+from odd.errors import OddError
+from odd.store.attach import attach, check_run, concerns_file, create_safe_views, explain
+from odd.store.files import SUFFIX, check_run_id
+from odd.store.frames import from_duckdb
+from odd.store.queries import named_query
+
+Signature = tuple[int, int, int]
+"""(mtime_ns, inode, size): what changes when a file is replaced."""
+
+
+class RunReader:
+    """A published run file, opened read-only and without trust.
+
+    Several threads may query one reader.
+
+    Args:
+        path: the file.
+
+    Raises:
+        OddError: there is no such file, it is not a run, damaged, or of another version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open and check the file."""
+        self.path = Path(path)
+        self._open()
+
+    def _open(self) -> None:
+        """Open what is at the path now; on failure keep what was open."""
+        # Taken before opening: a replacement in between is then noticed, if once too often.
+        signature = _signature(self.path)
+        connection = attach({"run": self.path})
+        try:
+            meta = check_run(connection, self.path)
+            create_safe_views(connection, self.path)
+        except BaseException:
+            connection.close()
+            raise
+        self._signature, self._connection, self._meta = signature, connection, meta
+
+    @property
+    def run_id(self) -> str:
+        """Name of the run, as it was made; the file may have been renamed."""
+        return self._meta.get("run_id", "")
+
+    @property
+    def meta(self) -> dict[str, str]:
+        """Content of the table `meta`."""
+        return dict(self._meta)
+
+    def query(self, name: str, /, **params: Any) -> pd.DataFrame:
+        """Run a named query.
+
+        Args:
+            name: one of `odd.store.queries.QUERIES`.
+            **params: its parameters.
+
+        Returns:
+            The rows; for cells see `odd.store.frames`.
+
+        Raises:
+            OddError: the file turns out to be damaged, or the query needs too much memory.
+            ValueError: there is no such query.
+        """
+        sql = named_query(name)
+        # A cursor of its own for each query: an unfinished result blocks its connection, also for other threads.
+        try:
+            with self._connection.cursor() as cursor:
+                return from_duckdb(cursor.execute(sql, params).df())
+        except duckdb.Error as error:
+            if not concerns_file(error):
+                raise
+            raise explain(error, self.path) from error
+
+    def changed(self) -> bool:
+        """Whether a newer file was published since this one was opened, or the file is gone."""
+        return _signature(self.path) != self._signature
+
+    def reopen(self) -> None:
+        """Open the file that is at the path now.
+
+        Raises:
+            OddError: it cannot be opened; the reader keeps the state it has.
+        """
+        # The old connection is not closed here: a query of another thread may be using it, and closes it by ending.
+        self._open()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        """Return the reader."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        self.close()
+
+
+def _signature(path: Path) -> Signature | None:
+    """What identifies the file that is at the path now; None if there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_ino, status.st_size
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """A run file in the cache.
+
+    Attributes:
+        run_id: name of the file without its ending; a valid run id unless `problem` says otherwise.
+        path: the file.
+        size: bytes.
+        mtime: time of publication, seconds since 1970.
+        status: running, finished or stopped; "unreadable" with a problem.
+        problem: why the run cannot be opened, one line; None if it can.
+    """
+
+    run_id: str
+    path: Path
+    size: int
+    mtime: float
+    status: str
+    problem: str | None
+
+
+def list_runs(cache_dir: Path) -> list[RunInfo]:
+    """List all published runs, the newest first; those that cannot be opened say why."""
+    runs = []
+    for path in Path(cache_dir).glob(f"*{SUFFIX}"):
+        signature = _signature(path)
+        if signature is None:
+            continue
+        status, problem = "unreadable", None
+        try:
+            status = _status(path, signature)
+        except OddError as error:
+            problem = str(error)
+        runs.append(RunInfo(path.stem, path, signature[2], signature[0] / 1e9, status, problem))
+    return sorted(runs, key=lambda run: (-run.mtime, run.run_id))
+
+
+@lru_cache(maxsize=1024)
+def _status(path: Path, signature: Signature) -> str:
+    """Status of a run file, which is opened once for each signature; an error is not remembered and may pass."""
+    check_run_id(path.stem)
+    with RunReader(path) as reader:
+        return reader.meta.get("status", "stopped")

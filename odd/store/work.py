@@ -1,0 +1,131 @@
+"""The work file of a run when a writer opens it: found, made anew, or replaced because it is damaged.
+
+All of this happens under the lock of the writer, so nobody else touches the files meanwhile.
+"""
+
+import os
+import warnings
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from odd import __version__
+from odd.errors import OddError
+from odd.store.attach import DamagedError, attach, check_run, explain
+from odd.store.files import log_of, remove_leftovers
+from odd.store.schema import APP, SCHEMA_VERSION, TABLES, column_types, create_tables, quote
+from odd.store.views import create_views
+
+
+def open_work(work: Path, published: Path, run_id: str) -> duckdb.DuckDBPyConnection:
+    """Open the work file of a run for writing, after making it where there is none that can be used.
+
+    A damaged one is renamed, never deleted, and a warning says so. A new one holds what was published, else nothing.
+
+    Args:
+        work: the work file.
+        published: the published file of the run; may be missing.
+        run_id: name of the run.
+
+    Returns:
+        A connection whose current database is the run.
+
+    Raises:
+        OddError: a file cannot be opened or holds another run.
+    """
+    remove_leftovers(published)
+    remove_leftovers(work)
+    if work.exists():
+        try:
+            return _open_existing(work, run_id)
+        except DamagedError:
+            aside = _set_aside(work)
+            source = "the last published state" if published.exists() else "the beginning"
+            warnings.warn(f"{work} is damaged: kept as {aside.name}, the run goes on from {source}", stacklevel=3)
+    log_of(work).unlink(missing_ok=True)  # without its file a log is useless, and would be held against the new one
+    _make(work, published, run_id)
+    return _open_existing(work, run_id)
+
+
+def _open_existing(work: Path, run_id: str) -> duckdb.DuckDBPyConnection:
+    """Open and check the work file, and bring its views up to date."""
+    connection = attach({"run": work}, writable="run")
+    try:
+        _check_same_run(check_run(connection, work), work, run_id)
+        connection.execute("USE run.main")
+        connection.begin()
+        connection.execute(create_views())
+        connection.commit()
+    except duckdb.Error as error:
+        connection.close()
+        raise explain(error, work) from error
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check_same_run(meta: Mapping[str, str], path: Path, run_id: str) -> None:
+    """Refuse a file that was renamed: its run would be mixed with another."""
+    if meta.get("run_id") != run_id:
+        raise OddError(f"{path} holds run {meta.get('run_id')}, not {run_id}; give the file its own name back")
+
+
+def _set_aside(work: Path) -> Path:
+    """Rename a damaged work file, and its write-ahead log with it."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+    aside = work.with_name(f"{work.name}.damaged-{stamp}")
+    for path in work.parent.glob(f"{work.name}*"):
+        if ".damaged-" not in path.name:
+            path.rename(path.with_name(path.name.replace(work.name, aside.name, 1)))
+    return aside
+
+
+def _make(work: Path, published: Path, run_id: str) -> None:
+    """Make a work file that holds what was published, or nothing.
+
+    The published file may come from elsewhere, so its rows are copied, never its views, macros or triggers.
+    """
+    temporary = work.with_name(f"{work.name}.tmp-{os.getpid()}")
+    files = {"run": published} if published.exists() else {}
+    connection = attach({**files, "new": temporary}, writable="new")
+    try:
+        if files:
+            _check_same_run(check_run(connection, published), published, run_id)
+        connection.execute("USE new.main")
+        connection.begin()
+        connection.execute(create_tables())
+        connection.execute(create_views())
+        if files:
+            _copy_rows(connection)
+        else:
+            connection.executemany("INSERT INTO meta VALUES (?, ?)", _first_meta(run_id))
+        connection.commit()
+        connection.execute("CHECKPOINT new")
+    except duckdb.Error as error:
+        raise explain(error, published if files else work) from error
+    finally:
+        connection.close()
+    os.replace(temporary, work)
+
+
+def _copy_rows(connection: duckdb.DuckDBPyConnection) -> None:
+    """Copy the rows of all tables from database `run` to the current one."""
+    for table in TABLES:
+        columns = ", ".join(quote(name) for name in column_types(table))
+        source = f"SELECT {columns} FROM run.main.{quote(table)}"
+        connection.execute(f"INSERT INTO {quote(table)} ({columns}) {source}").fetchall()
+
+
+def _first_meta(run_id: str) -> list[list[str]]:
+    """What `meta` holds of a run that has just begun."""
+    return [
+        ["app", APP],
+        ["schema_version", str(SCHEMA_VERSION)],
+        ["odd_version", __version__],
+        ["run_id", run_id],
+        ["created_at", datetime.now(UTC).isoformat(timespec="seconds")],
+        ["status", "running"],
+    ]

@@ -1,0 +1,187 @@
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from odd.config import TeacherConfig
+from odd.errors import OddError
+from odd.models.hf import HFModel
+from odd.pipeline import run, teach
+from tests.runs import ROLLOUTS, SCORES, assert_same_results, rows, small_config
+
+
+class Stop(Exception):
+    """Stands for a worker that dies."""
+
+
+def test_same_config_and_seed_give_same_rollouts_and_scores(finished, tmp_path):
+    again = run(small_config(tmp_path), lambda step: None)
+    assert_same_results(finished[1], again)
+
+
+def test_another_seed_gives_other_rollouts(finished, tmp_path):
+    sampling = {"initial_rollouts": 48, "max_new_tokens": 48, "batch_size": 32, "seed": 1}
+    other = run(small_config(tmp_path, sampling=sampling), lambda step: None)
+    assert repr(rows(finished[1], ROLLOUTS)) != repr(rows(other, ROLLOUTS))
+
+
+@pytest.mark.parametrize("after", [1, 3, 6, 9])
+def test_resumed_run_equals_uninterrupted_run(finished, tmp_path, after):
+    seen = []
+
+    def die(step):
+        seen.append(step)
+        if len(seen) == after:
+            raise Stop
+
+    config = small_config(tmp_path)
+    with pytest.raises(Stop):
+        run(config, die)
+    assert_same_results(finished[1], run(config, lambda step: None))
+
+
+def test_finished_run_is_not_sampled_again(finished, monkeypatch):
+    monkeypatch.setattr(HFModel, "sample", _refuse)
+    config, path = finished
+    before = rows(path, ROLLOUTS)
+    run(config, lambda step: None)
+    assert repr(rows(path, ROLLOUTS)) == repr(before)
+
+
+def _refuse(*_, **__):
+    raise AssertionError("sampled")
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    config, path = finished
+    shutil.copy(path, tmp_path / path.name)
+    return config.model_copy(update={"cache": tmp_path}), path.stem
+
+
+def test_teacher_added_later_samples_nothing_and_scores_as_if_it_had_been_there(copied, monkeypatch):
+    config, run_id = copied
+    monkeypatch.setattr(HFModel, "sample", _refuse)
+    path = teach(config.cache, run_id, [TeacherConfig(name="Late", context="1c")], lambda step: None)
+    late, first = (
+        rows(path, SCORES.replace("FROM scores", f"FROM scores WHERE teacher = '{name}'"))
+        for name in ("Late", "Self-1C")
+    )
+    assert len(late) > 0
+    assert repr([row[:2] + row[3:] for row in late]) == repr([row[:2] + row[3:] for row in first])
+
+
+def test_teaching_leaves_the_other_scores_alone(copied, finished):
+    config, run_id = copied
+    path = teach(config.cache, run_id, [TeacherConfig(name="Late", context="1c")], lambda step: None)
+    others = SCORES.replace("FROM scores", "FROM scores WHERE teacher <> 'Late'")
+    assert repr(rows(path, others)) == repr(rows(finished[1], SCORES))
+
+
+def test_a_teacher_name_cannot_change_its_meaning(copied):
+    config, _ = copied
+    with pytest.raises(OddError, match="other settings"):
+        run(config.model_copy(update={"teachers": (TeacherConfig(name="Self-1C", context="1c1w"),)}), lambda step: None)
+
+
+def test_changed_analysis_scores_anew_without_sampling(copied, monkeypatch):
+    config, _ = copied
+    monkeypatch.setattr(HFModel, "sample", _refuse)
+    analysis = config.analysis.model_copy(update={"n_sig": 12})
+    path = run(config.model_copy(update={"analysis": analysis}), lambda step: None)
+    smallest = rows(
+        path,
+        "SELECT min(n.visits) FROM gradients g, nodes n WHERE n.question = g.question AND n.parent = g.node "
+        "AND list_contains(g.tokens, n.token) AND g.convention = 'on_policy-full-off'",
+    )
+    assert smallest[0][0] >= 12
+
+
+def test_self_check_has_no_gradient_and_no_alignment(finished):
+    exact = "teacher = 'Self-check' AND objective NOT IN ('dr_grpo', 'sampled_reverse_kl')"
+    scored = rows(finished[1], f"SELECT count(*), count(alignment), count(low), count(gain) FROM scores WHERE {exact}")
+    largest = rows(
+        finished[1], f"SELECT max(list_max(list_transform(teacher_gradient, lambda x: abs(x)))) FROM gradients WHERE {exact}"
+    )
+    assert scored[0][0] > 0
+    assert scored[0][1:] == (0, 0, 0)
+    assert largest[0][0] < 1e-6
+
+
+def test_other_teachers_have_alignment(finished):
+    counts = dict(
+        rows(
+            finished[1], "SELECT teacher, count(alignment) FROM scores WHERE objective = 'reverse_kl' GROUP BY teacher"
+        )
+    )
+    assert all(counts[name] > 0 for name in ("tiny-m", "Self-1C", "Self-1C1W"))
+
+
+def test_every_pair_reaches_its_visits(finished):
+    short = rows(
+        finished[1],
+        "SELECT count(*) FROM pairs p JOIN path_tokens t USING (question, path, position) "
+        "JOIN nodes n ON n.question = p.question AND n.parent = t.node AND n.token = p.token WHERE n.visits < 12",
+    )
+    assert short == [(0,)]
+
+
+def test_targeted_rollouts_start_with_their_pair(finished):
+    path = finished[1]
+    launched = rows(path, "SELECT question, sum(launched) FROM pairs GROUP BY question ORDER BY question")
+    drawn = rows(
+        path, "SELECT question, count(*) FROM rollouts WHERE stage = 'targeted' GROUP BY question ORDER BY question"
+    )
+    assert launched == drawn
+    assert rows(path, "SELECT count(*) FROM rollouts WHERE stage = 'targeted' AND launch = 0") == [(0,)]
+
+
+def test_question_without_correct_rollout_is_kept_and_marked(finished):
+    found = rows(finished[1], "SELECT stage, difficulty, note FROM questions WHERE id = 'impossible'")
+    assert found == [("scored", "never", "no correct rollout among 48: excluded")]
+    reasons = rows(finished[1], "SELECT count(*) FROM contexts WHERE question = 2 AND NOT available")
+    assert reasons == [(4,)]
+
+
+def test_all_truncated_is_reported(tmp_path):
+    sampling = {"initial_rollouts": 8, "max_new_tokens": 2, "batch_size": 8}
+    path = run(small_config(tmp_path, sampling=sampling), lambda step: None)
+    notes = rows(path, "SELECT DISTINCT note FROM questions")
+    assert notes == [("all 8 rollouts truncated: raise sampling.max_new_tokens",)]
+
+
+def test_question_without_incorrect_rollout_is_marked_and_scored(tmp_path, monkeypatch):
+    monkeypatch.setattr("odd.rollouts.is_correct", lambda question, answer: True)
+    monkeypatch.setattr("odd.rollouts.extract_answer", lambda text: text)
+    sample = HFModel.sample
+    monkeypatch.setattr(
+        HFModel, "sample", lambda *args, **kw: [replace(made, truncated=False) for made in sample(*args, **kw)]
+    )
+    path = run(small_config(tmp_path), lambda step: None)
+    assert rows(path, "SELECT DISTINCT note FROM questions") == [("no incorrect rollout",)]
+    reasons = rows(path, "SELECT DISTINCT reason FROM contexts WHERE teacher = 'Self-1C1W'")
+    assert reasons == [("no wrong response of the student to show",)]
+
+
+def test_demonstrations_are_of_the_promised_outcome(finished):
+    shown = pd.DataFrame(
+        rows(finished[1], "SELECT teacher, demonstrations FROM contexts WHERE available"), columns=["teacher", "shown"]
+    )
+    outcomes = shown.assign(
+        shown=shown["shown"].map(lambda text: tuple(d["correct"] for d in __import__("json").loads(text)))
+    )
+    expected = {"tiny-m": (), "Self-1C": (True,), "Self-1C1W": (True, False), "Self-check": ()}
+    assert set(map(tuple, outcomes.to_numpy().tolist())) == set(expected.items())
+
+
+def test_stored_student_log_probabilities_are_those_it_was_sampled_with(finished):
+    """On a path the log-probability drawn with equals the scored one of the same edge."""
+    pairs = rows(
+        finished[1],
+        "SELECT r.log_probs[t.position + 1], n.log_p FROM path_tokens t JOIN paths p USING (question, path) "
+        "JOIN rollouts r USING (question, rollout) JOIN nodes n ON n.question = t.question AND n.node = t.child",
+    )
+    sampled, scored = np.array(pairs, dtype=float).T
+    np.testing.assert_allclose(sampled, scored, atol=1e-4)

@@ -1,0 +1,53 @@
+"""Runs of seconds, for tests."""
+
+import json
+from pathlib import Path
+
+import duckdb
+
+from odd.config import RunConfig, parse_config
+
+QUESTIONS = [
+    {"id": "sum", "question": "What is 8+6-3?", "answer": "11", "kind": "number"},
+    {"id": "compare", "question": "Is 7+5 greater than 9?", "answer": "yes", "kind": "yes_no"},
+    {"id": "impossible", "question": "What is 2+3?", "answer": "123456", "kind": "number"},
+]
+
+
+def small_config(folder: Path, **changes) -> RunConfig:
+    """A run of seconds: few rollouts, four teachers."""
+    source = folder / "questions.jsonl"
+    source.write_text("\n".join(map(json.dumps, QUESTIONS)))
+    tree = {
+        "title": "small",
+        "cache": str(folder / "cache"),
+        "questions": {"source": str(source)},
+        "sampling": {"initial_rollouts": 48, "max_new_tokens": 48, "batch_size": 32},
+        "targeting": {"n_min": 12, "n_gradient": 4, "n_difference": 2, "correct_paths": 1, "incorrect_paths": 1},
+        "analysis": {"n_sig": 6, "posterior_draws": 60},
+        "teachers": [
+            {"name": "tiny-m", "model": {"name": "tiny-m"}},
+            {"name": "Self-1C", "context": "1c"},
+            {"name": "Self-1C1W", "context": "1c1w"},
+            {"name": "Self-check"},
+        ],
+    }
+    return parse_config(tree | changes)
+
+
+ROLLOUTS = "SELECT question, rollout, stage, chunk, launch, token_ids, log_probs, correct FROM rollouts ORDER BY ALL"
+SCORES = "SELECT * FROM scores ORDER BY question, node, teacher, objective, convention"
+GRADIENTS = "SELECT * FROM gradients ORDER BY question, node, teacher, objective, convention"
+RESULTS = (ROLLOUTS, SCORES, GRADIENTS, "SELECT * FROM nodes ORDER BY ALL", "SELECT * FROM pairs ORDER BY ALL")
+
+
+def rows(path, sql):
+    with duckdb.connect(str(path), read_only=True) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def assert_same_results(one, other):
+    for sql in RESULTS:
+        left, right = rows(one, sql), rows(other, sql)
+        assert len(left) == len(right) > 0
+        assert repr(left) == repr(right)

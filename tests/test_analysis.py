@@ -1,0 +1,115 @@
+"""Rows of the tree and of the scores, on an exact tabular model."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from odd import alignment
+from odd.analysis import REST, QuestionTree, score_teachers
+from odd.config import AnalysisConfig, Objective
+from odd.gradients import distillation_gradient, ideal_gradient
+from odd.models.tabular import TabularModel
+from odd.rollouts import Rollout
+
+QUESTION = json.loads((Path(__file__).parent / "oracle/tree.json").read_text())["questions"][0]
+CONFIG = AnalysisConfig(
+    n_sig=5, posterior_draws=100, objectives=(Objective(name="reverse_kl"), Objective(name="dr_grpo"))
+)
+
+
+def make_tree(config=CONFIG):
+    model = TabularModel.from_weights({(): QUESTION["weights"]})
+    correct = {tuple(leaf) for leaf in QUESTION["correct_leaves"]}
+    prefixes = [()] * 150 + [(1, 4)] * 40 + [(4, 2)] * 40
+    rollouts = []
+    for prefix, made in zip(prefixes, model.sample(prefixes, [9] * len(prefixes), 1.0, 3), strict=True):
+        ids = (*prefix, *made.token_ids)
+        stage = "targeted" if prefix else "initial"
+        rollouts.append(
+            Rollout(stage, 0, len(prefix), ids, np.zeros(len(ids), np.float32), "", "", ids in correct, False)
+        )
+    paths = [next(i for i, r in enumerate(rollouts) if r.correct is outcome) for outcome in (True, False)]
+    log_p = [model.log_probs((), rollouts[i].token_ids) for i in paths]
+    return QuestionTree("q", rollouts, paths, log_p, config)
+
+
+@pytest.fixture(scope="module")
+def tree():
+    return make_tree()
+
+
+@pytest.fixture(scope="module")
+def teachers(tree):
+    """Distributions over the same tokens, tilted towards higher or lower ids."""
+    tilts = {"up": 0.5, "down": -0.5}
+    return {
+        name: [rows + tilt * np.arange(rows.shape[1], dtype=np.float32) for rows in tree.path_log_probs]
+        for name, tilt in tilts.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def tables(tree, teachers):
+    return score_teachers(tree, teachers)
+
+
+def test_one_row_for_each_teacher_objective_and_convention(tables):
+    sizes = tables["scores"].groupby(["node", "teacher", "objective", "convention"]).size()
+    assert (sizes == 1).all()
+    per_node = tables["scores"][tables["scores"].convention.str.startswith("on_policy")].groupby("node").size()
+    assert (per_node == 2 * 2 * 4).all()
+
+
+def test_score_is_the_cosine_of_the_method(tree, teachers, tables):
+    root = tables["scores"].query(
+        "node == 0 and teacher == 'up' and objective == 'reverse_kl' and convention == 'on_policy-full-off'"
+    )
+    counts = tree.success["on_policy"].counts
+    children = [c for c in tree.tree.children(0) if counts.visits[c] >= CONFIG.n_sig]
+    support = tree.tree.token[children]
+    log_p, log_q = (rows[0][0].astype(float) for rows in (tree.path_log_probs, teachers["up"]))
+    ideal = ideal_gradient(np.exp(log_p[support]), counts.successes[children] / counts.visits[children])
+    gradient = distillation_gradient(Objective(name="reverse_kl"), log_p, log_q)[support]
+    assert root.alignment.item() == pytest.approx(float(alignment.cosine(ideal, gradient)))
+
+
+def test_a_teacher_scores_the_same_alone_and_among_others(tree, teachers, tables):
+    alone = score_teachers(tree, {"down": teachers["down"]})["scores"]
+    among = tables["scores"].query("teacher == 'down'")
+    pd.testing.assert_frame_equal(alone, among.reset_index(drop=True), check_exact=True)
+
+
+def test_bucket_adds_one_component_at_the_end(tables):
+    bucket = tables["gradients"][tables["gradients"].convention.str.endswith("bucket")]
+    assert all(tokens[-1] == REST and (tokens[:-1] >= 0).all() for tokens in bucket.tokens)
+    assert all(len(t) == len(i) == len(g) for t, i, g in zip(bucket.tokens, bucket.ideal, bucket.teacher_gradient))
+
+
+def test_interval_encloses_most_scores(tables):
+    scored = tables["scores"].dropna(subset=["alignment"])
+    inside = (scored.low <= scored.alignment) & (scored.alignment <= scored.high)
+    assert inside.mean() > 0.8
+
+
+def test_path_nodes_shared_by_paths_are_scored_once(tree, tables):
+    assert tree.places[0] == (0, 0)
+    assert tables["node_teachers"].groupby(["node", "teacher"]).size().max() == 1
+
+
+def test_root_row_counts_initial_rollouts_only(tree):
+    root = tree.node_rows().query("node == 0").iloc[0]
+    assert (root.visits, root.pooled_visits) == (150, 230)
+
+
+def test_nodes_that_only_one_rollout_walks_are_left_out_unless_a_path_passes(tree):
+    rows = tree.node_rows()
+    lonely = rows[(rows.pooled_visits < 2) & (rows.parent >= 0)]
+    assert set(lonely.parent) <= set(tree.places)
+
+
+def test_too_few_visits_give_no_score():
+    tree = make_tree(CONFIG.model_copy(update={"n_sig": 500}))
+    assert "scores" not in score_teachers(tree, {"same": tree.path_log_probs})
