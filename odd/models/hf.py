@@ -46,6 +46,7 @@ class HFModel:
         window = getattr(settings, "max_position_embeddings", None)
         self._capabilities = Capabilities(size, window, full_vocabulary=True, sampled_log_probs=True)
         self._added = frozenset(tokenizer.added_tokens_decoder)
+        self._control = tuple(str(token) for token in tokenizer.added_tokens_decoder.values() if token.special)
         self._byte_level = "ByteLevel" in str(getattr(getattr(tokenizer, "backend_tokenizer", None), "decoder", None))
 
     @classmethod
@@ -67,10 +68,12 @@ class HFModel:
     def render_chat(self, messages: Sequence[Message]) -> str:
         """The messages in the model's own chat format, ready for the response.
 
+        Control tokens that stand in a message are taken apart: shown responses must not end a turn or begin one.
+
         Raises:
             OddError: the format refuses them, as some do with roles that do not alternate.
         """
-        turns = [dict(message) for message in messages]
+        turns = [{**message, "content": self._disarmed(message["content"])} for message in messages]
         try:
             return str(self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
         except TemplateError as error:
@@ -173,6 +176,11 @@ class HFModel:
             Generation(tuple(ids), np.array(values, dtype=np.float32), truncated=not end)
             for ids, values, end in zip(tokens, log_probs, ended, strict=True)
         ]
+
+    def _disarmed(self, content: str) -> str:
+        for token in self._control:
+            content = content.replace(token, f"{token[0]} {token[1:]}")
+        return content
 
     def _check_window(self, prompt: int, response: int) -> None:
         window = self.capabilities.max_context

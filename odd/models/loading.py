@@ -26,7 +26,7 @@ def load_pretrained(config: ModelConfig, place: str) -> Loaded:
     """
     transformers_logging.disable_progress_bar()
     try:
-        model, tokenizer = _read(place, config, local=True) if Path(place).is_dir() else _from_hub(place, config)
+        model, tokenizer = _from_folder(place, config) if Path(place).is_dir() else _from_hub(place, config)
     except OddError:
         raise
     except Exception as error:  # readers of configurations, tokenizers and weights raise all kinds
@@ -45,12 +45,18 @@ def load_pretrained(config: ModelConfig, place: str) -> Loaded:
     return model, tokenizer
 
 
+def _from_folder(folder: str, config: ModelConfig) -> Loaded:
+    if not (Path(folder) / "config.json").is_file():
+        raise FileNotFoundError("the folder holds no config.json")
+    return _read(folder, config, local=True)
+
+
 def _from_hub(name: str, config: ModelConfig) -> Loaded:
     """A model in the hub's local cache is used as it is: no connection, and the same weights next time."""
     try:
         validate_repo_id(name)
     except ValueError as error:
-        raise FileNotFoundError("there is no such folder, and the hub has no such names") from error
+        raise FileNotFoundError("there is no such folder, and it is no name of the hub") from error
     try:
         return _read(name, config, local=True)
     except OddError:

@@ -164,13 +164,20 @@ class Worker:
 
     def work(self) -> Path:
         """Do what is left of every question, and publish."""
-        for number in range(len(self.questions)):
-            QuestionWork(self, number).work()
-        with self.writer.transaction():
-            self.writer.set_meta("status", "finished")
-        self.writer.publish()
+        try:
+            for number in range(len(self.questions)):
+                QuestionWork(self, number).work()
+        except (KeyboardInterrupt, SystemExit):
+            self._publish_as("stopped")
+            raise
+        self._publish_as("finished")
         self.report("done", len(self.questions) - 1, 1, 1)
         return self.writer.published
+
+    def _publish_as(self, status: str) -> None:
+        with self.writer.transaction():
+            self.writer.set_meta("status", status)
+        self.writer.publish()
 
     def report(self, stage: str, question: int, done: int, total: int, tokens: int = 0, seconds: float = 0.0) -> None:
         """Tell the listener."""

@@ -118,7 +118,7 @@ def explain(error: duckdb.Error, path: Path) -> OddError:
     if "Permission denied" in text:
         return OddError(f"{path} cannot be opened: permission denied; check who owns it and its directory")
     if "No space left" in text:
-        return OddError(f"{path} cannot be written: the disk is full; free space and run again, committed work is kept")
+        return OddError(f"{path}: the disk is full; free space and run again, what was committed is kept")
     first = text.splitlines()[0].removeprefix("IO Error: ") if text else type(error).__name__
     remedy = "copy it again from its source, or remove it and make the run again"
     return DamagedError(f"{path} is damaged ({first[:160]}); {remedy}")

@@ -1,6 +1,6 @@
 """Writing a run: a work file that one process writes, and the copies of it that are published.
 
-Three locks meet here. DuckDB locks the work file for its process with a POSIX (fcntl) lock. Such a lock is dropped as
+Two locks meet here. DuckDB locks the work file for its process with a POSIX (fcntl) lock. Such a lock is dropped as
 soon as the process closes *any* descriptor of the file, and copying the file to publish it means to open it: DuckDB 2
 then silently loses its lock, as tried. So the writer opens one descriptor of its own after DuckDB has the file, reads
 every copy through it and closes it only after DuckDB has closed the file. And because DuckDB's lock protects a file

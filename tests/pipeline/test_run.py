@@ -42,6 +42,20 @@ def test_resumed_run_equals_uninterrupted_run(finished, tmp_path, after):
     assert_same_results(finished[1], run(config, lambda step: None))
 
 
+def test_stopped_run_says_so_and_goes_on(finished, tmp_path):
+    def stop(step):
+        if step.stage == "targeted":
+            raise KeyboardInterrupt
+
+    config = small_config(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        run(config, stop)
+    published = config.cache / finished[1].name
+    assert rows(published, "SELECT value FROM meta WHERE key = 'status'") == [("stopped",)]
+    assert rows(published, "SELECT count(*) > 0 FROM rollouts WHERE stage = 'targeted'") == [(True,)]
+    assert rows(run(config, lambda step: None), "SELECT value FROM meta WHERE key = 'status'") == [("finished",)]
+
+
 def test_finished_run_is_not_sampled_again(finished, monkeypatch):
     monkeypatch.setattr(HFModel, "sample", _refuse)
     config, path = finished

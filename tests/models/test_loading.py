@@ -1,0 +1,97 @@
+"""Loading: what is incomplete or cannot be reached is refused at once, in one line with the model's name."""
+
+import shutil
+import time
+
+import pytest
+from safetensors.torch import load_file, save_file
+
+from odd.config import ModelConfig
+from odd.errors import OddError
+from odd.models import loading
+from odd.models.embedded import WEIGHTS
+from odd.models.registry import load_model
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A copy of an embedded model, to be damaged."""
+    return shutil.copytree(WEIGHTS / "tiny-s", tmp_path / "mine")
+
+
+def refused(name, **settings):
+    with pytest.raises(OddError) as caught:
+        load_model(ModelConfig(name=str(name), **settings), WEIGHTS)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert str(name) in message or settings
+    return message
+
+
+def test_a_folder_saved_by_a_user_loads(folder):
+    model = load_model(ModelConfig(name=str(folder)), WEIGHTS)
+    assert model.name == str(folder)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_distributions_are_single_precision_whatever_the_weights_are(folder, dtype):
+    model = load_model(ModelConfig(name=str(folder), dtype=dtype), WEIGHTS)
+    assert str(model.model.dtype) == f"torch.{dtype}"
+    assert model.log_probs([5, 6], [7]).dtype == "float32"
+
+
+@pytest.mark.parametrize("name", ["/no/such/folder", "../nowhere", "a b", "x/y/z"])
+def test_a_folder_that_is_not_there_is_said_to_be_missing(name):
+    assert "there is no such folder" in refused(name)
+
+
+def test_a_folder_without_model_is_refused(tmp_path):
+    assert "config.json" in refused(tmp_path)
+
+
+def test_a_hub_name_without_connection_is_refused_quickly(monkeypatch):
+    class Offline:
+        def head(self, *arguments, **settings):
+            raise ConnectionError("Name or service not known")
+
+    monkeypatch.setattr(loading, "get_session", Offline)
+    started = time.perf_counter()
+    assert "cannot be reached" in refused("odd-tests/no-such-model")
+    assert time.perf_counter() - started < 5
+
+
+def test_a_folder_without_chat_template_is_refused(folder):
+    (folder / "chat_template.jinja").unlink()
+    assert "no chat template" in refused(folder)
+
+
+def test_missing_weights_are_not_made_up(folder):
+    weights = load_file(folder / "model.safetensors")
+    del weights["model.norm.weight"]
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    assert "lacks 1 of its weights (model.norm.weight" in refused(folder)
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("model.safetensors", b"\x10\0\0\0\0\0\0\0{}"),
+        ("model.safetensors", None),
+        ("tokenizer.json", b'{"version": "1.0"}'),
+        ("config.json", b"{"),
+        ("config.json", b'{"model_type": "from-the-future"}'),
+    ],
+)
+def test_damaged_files_are_refused(folder, file, content):
+    (folder / file).unlink() if content is None else (folder / file).write_bytes(content)
+    assert "could not be loaded" in refused(folder)
+
+
+def test_code_that_comes_with_a_model_is_not_run(folder):
+    (folder / "config.json").write_text('{"model_type": "own", "auto_map": {"AutoConfig": "evil.Config"}}')
+    (folder / "evil.py").write_text("raise SystemExit('ran')")
+    assert "could not be loaded" in refused(folder)
+
+
+def test_a_missing_device_is_refused():
+    assert "'cuda:63' cannot be used" in refused("tiny-s", device="cuda:63")

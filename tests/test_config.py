@@ -1,0 +1,179 @@
+"""Configurations are checked, survive JSON, and are told apart by what determines the rollouts."""
+
+import json
+
+import pytest
+
+from odd.config import (
+    PAPER_CONVENTION,
+    PRESETS,
+    AnalysisConfig,
+    Objective,
+    RunConfig,
+    fingerprint,
+    load_config,
+    parse_config,
+)
+from odd.errors import OddError
+
+QUESTIONS = [{"id": "a", "question": "What is 1+1?", "answer": "2", "kind": "number"}]
+
+
+def refused(*overrides, **others):
+    with pytest.raises(OddError) as caught:
+        load_config(overrides=overrides, **others)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_survive_json(name):
+    config = load_config(name)
+    assert parse_config(json.loads(config.model_dump_json())) == config == PRESETS[name]
+
+
+def test_the_paper_preset_has_the_numbers_of_the_paper():
+    paper = PRESETS["paper"]
+    assert paper.sampling.initial_rollouts == 200 and paper.sampling.temperature == 1
+    assert paper.analysis.n_sig == 20
+    targeting = paper.targeting
+    assert (targeting.n_min, targeting.tau, targeting.first_window) == (100, 0.02, 50)
+    assert (targeting.correct_paths, targeting.incorrect_paths) == (2, 2)
+    assert PAPER_CONVENTION in paper.analysis.conventions
+
+
+def test_the_file_changes_the_preset_and_overrides_change_the_file(tmp_path):
+    file = tmp_path / "run.toml"
+    file.write_text('title = "mine"\n[sampling]\nseed = 5\ntemperature = 0.7\n')
+    config = load_config("paper", file, ("sampling.seed=9", "student.name=tiny-m"))
+    assert (config.title, config.student.name) == ("mine", "tiny-m")
+    assert (config.sampling.seed, config.sampling.temperature) == (9, 0.7)
+    assert config.sampling.initial_rollouts == PRESETS["paper"].sampling.initial_rollouts
+
+
+def test_an_override_may_hold_any_toml_value():
+    config = load_config(overrides=('teachers=[{name="a", context="1c"}]', 'analysis.poolings=["pooled"]'))
+    assert [teacher.context for teacher in config.teachers] == ["1c"]
+    assert {convention.pooling for convention in config.analysis.conventions} == {"pooled"}
+
+
+@pytest.mark.parametrize(
+    ("override", "named"),
+    [
+        ("sampling.sead=1", "sampling.sead"),
+        ("sampling.nothing.at.all=1", "sampling.nothing"),
+        ("sampling.seed=-1", "sampling.seed"),
+        ("sampling.temperature=inf", "sampling.temperature"),
+        ("sampling.temperature=1e-30", "sampling.temperature"),
+        ("targeting.tau=1", "targeting.tau"),
+        ("student=tiny-m", "student"),
+        ("student.name=", "student.name"),
+        ("student.device=gpu", "cuda"),
+        ("student.dtype=int8", "float32"),
+        ("title=Two\nlines", "title"),
+        ("analysis.poolings=[]", "analysis.poolings"),
+        ('teachers=[{name="<b>"}]', "teachers.0.name"),
+        ('teachers=[{name="a"}, {name="a", context="1c"}]', "'a'"),
+        ('teachers=[{name="a", context="7c"}]', "teachers.0.context"),
+        ('analysis.objectives=[{name="forward_kl"}, {name="forward_kl", k=3}]', "'forward_kl'"),
+        ('analysis.rests=["off", "off"]', "on_policy-full-off"),
+        ("seed", "section.key=value"),
+        ("=3", "section.key=value"),
+        ("a..b=3", "section.key=value"),
+    ],
+)
+def test_an_impossible_override_is_one_line_that_names_it(override, named):
+    assert named in refused(override)
+
+
+def test_an_unknown_preset_is_answered_with_those_there_are():
+    assert all(name in refused(preset="nope") for name in PRESETS)
+
+
+def test_malformed_toml_is_reported_with_its_position(tmp_path):
+    file = tmp_path / "run.toml"
+    file.write_text("title = 'a'\nseed = = 3\n")
+    assert "line 2" in refused(file=file)
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe", b'"line\\nbreak" = 1'])
+def test_an_unusable_file_is_one_line(tmp_path, content):
+    file = tmp_path / "run.toml"
+    if content is not None:
+        file.write_bytes(content)
+    assert refused(file=file)
+
+
+def changed(**sections):
+    """The default configuration with some settings replaced."""
+    tree = RunConfig().model_dump(mode="json")
+    for section, value in sections.items():
+        tree[section] = {**tree[section], **value} if isinstance(value, dict) else value
+    return fingerprint(parse_config(tree), QUESTIONS)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"student": {"name": "tiny-m"}},
+        {"student": {"device": "cuda"}},  # another device rounds otherwise, so it draws otherwise
+        {"student": {"dtype": "bfloat16"}},
+        {"sampling": {"seed": 1}},
+        {"sampling": {"batch_size": 7}},
+        {"sampling": {"temperature": 0.9}},
+        {"targeting": {"n_min": 7}},
+        {"targeting": {"tau": 0.5}},
+    ],
+)
+def test_what_determines_the_rollouts_changes_the_fingerprint(change):
+    assert changed(**change) != changed()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"teachers": []},
+        {"analysis": {"n_sig": 7}},
+        {"cache": "elsewhere"},
+        {"title": "other"},
+        {"questions": {"source": "the same questions under another name"}},
+    ],
+)
+def test_what_can_be_changed_later_leaves_the_fingerprint(change):
+    assert changed(**change) == changed()
+
+
+def test_the_questions_themselves_are_in_the_fingerprint():
+    more = [*QUESTIONS, {**QUESTIONS[0], "id": "b"}]
+    reworded = [{**QUESTIONS[0], "question": "What is 1 + 1?"}]
+    assert len({fingerprint(RunConfig(), questions) for questions in (QUESTIONS, more, reworded)}) == 3
+
+
+def test_default_labels_are_unique():
+    analysis = AnalysisConfig()
+    for labelled in (analysis.objectives, analysis.conventions):
+        assert len({one.label for one in labelled}) == len(labelled)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("jsd", {"beta": 0.1}),
+        ("topk_reverse_kl", {"k": 8}),
+        ("topk_reverse_kl", {"support": "union"}),
+        ("topk_forward_kl", {"tail": "renormalize"}),
+        ("reverse_kl", {"temperature": 2}),
+    ],
+)
+def test_parameters_that_matter_are_in_the_label(name, change):
+    assert Objective(name=name).label != Objective(name=name, **change).label
+
+
+def test_conventions_are_every_combination():
+    analysis = AnalysisConfig()
+    assert len(analysis.conventions) == len(analysis.poolings) * len(analysis.baselines) * len(analysis.rests)
+
+
+def test_configurations_are_frozen():
+    with pytest.raises(ValueError, match="frozen"):
+        RunConfig().sampling.seed = 3  # pyright: ignore
