@@ -1,7 +1,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-RUN ?= demo
+OPEN ?= 1
 
 .PHONY: demo test install lint bench app clean
 
@@ -17,8 +17,14 @@ $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 
 install: $(VENV)/.installed
 
+app: install
+	$(BIN)/streamlit run app.py
+
 demo: install
 	$(BIN)/python -m odd run --preset demo
+ifneq ($(OPEN),0)
+	$(BIN)/streamlit run app.py
+endif
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest

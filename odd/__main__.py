@@ -45,12 +45,11 @@ def run(
     from odd.pipeline import run as make
 
     short = {"student.name": student, "questions.source": questions, "questions.limit": limit, "cache": cache}
-    overrides = [
-        f"{key}={json.dumps(str(v) if isinstance(v, Path) else v)}" for key, v in short.items() if v is not None
-    ]
+    plain = {key: str(value) if isinstance(value, Path) else value for key, value in short.items() if value is not None}
+    overrides = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in plain.items()]
     settings = load_config(preset, config, (*overrides, *(set_ or ())))
     if teacher:
-        given = [parse_teacher(text).model_dump(mode="json") for text in teacher]
+        given = [parse_teacher(text, settings.student).model_dump(mode="json") for text in teacher]
         settings = parse_config(settings.model_dump(mode="json") | {"teachers": given})
     if show_config:
         print(settings.model_dump_json(indent=2))
@@ -65,16 +64,22 @@ def run(
 @app.command()
 def teach(
     run_: Annotated[str, typer.Argument(metavar="RUN", help="Run id or path of its file.")],
-    teacher: Annotated[list[str], typer.Option(help="NAME=MODEL[:CONTEXT], as in `run`. Repeatable.")],
+    teacher: Annotated[list[str] | None, typer.Option(help="NAME=MODEL[:CONTEXT], as in `run`. Repeatable.")] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML file whose [[teachers]] are added.")] = None,
     cache: CACHE = DEFAULT_CACHE,
 ) -> None:
     """Add teachers to a finished run. Nothing is sampled: each costs one forward pass a path."""
     from odd.console import Bars
     from odd.pipeline import teach as add
 
+    teachers = [parse_teacher(text, ModelConfig()) for text in teacher or ()]
+    if config is not None:
+        teachers += load_config(file=config).teachers
+    if not teachers:
+        raise OddError("no teacher is named: give --teacher NAME=MODEL[:CONTEXT] or --config FILE with [[teachers]]")
     folder, run_id = locate(run_, cache)
     with Bars(folder) as bars:
-        path = add(folder, run_id, [parse_teacher(text) for text in teacher], bars)
+        path = add(folder, run_id, teachers, bars)
     _print_run(path)
 
 
@@ -120,8 +125,12 @@ def vectors(file: Annotated[Path, typer.Argument(help="JSON in the format of tes
     print(json.dumps(compute_vectors(document)))
 
 
-def parse_teacher(text: str) -> TeacherConfig:
+def parse_teacher(text: str, like: ModelConfig) -> TeacherConfig:
     """`NAME=MODEL[:CONTEXT]` as a teacher; the model `student` stands for the student itself.
+
+    Args:
+        text: what the user wrote.
+        like: a model whose device and dtype another model gets.
 
     Raises:
         OddError: the text has another form; says which.
@@ -135,7 +144,7 @@ def parse_teacher(text: str) -> TeacherConfig:
     settings = {
         "name": name,
         "context": context,
-        "model": None if model == "student" else ModelConfig(name=model).model_dump(),
+        "model": None if model == "student" else like.model_copy(update={"name": model}).model_dump(),
     }
     parsed = parse_config({"teachers": [settings]})
     return parsed.teachers[0]

@@ -9,6 +9,7 @@ import json
 import re
 import tomllib
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -94,9 +95,6 @@ class Convention(Settings):
         return f"{self.pooling}-{self.baseline}-{self.rest}"
 
 
-PAPER_CONVENTION = Convention(pooling="pooled", baseline="full", rest="off")
-
-
 class Objective(Settings):
     """A distillation objective and its parameters; parameters that the objective does not use are ignored."""
 
@@ -142,12 +140,8 @@ class AnalysisConfig(Settings):
     @property
     def conventions(self) -> tuple[Convention, ...]:
         """Every combination of pooling, baseline and rest."""
-        return tuple(
-            Convention(pooling=pooling, baseline=baseline, rest=rest)
-            for pooling in self.poolings
-            for baseline in self.baselines
-            for rest in self.rests
-        )
+        parts = product(self.poolings, self.baselines, self.rests)
+        return tuple(Convention(pooling=pooling, baseline=baseline, rest=rest) for pooling, baseline, rest in parts)
 
 
 class TeacherConfig(Settings):
@@ -159,10 +153,8 @@ class TeacherConfig(Settings):
 
 
 SELF_CHECK = TeacherConfig(name="Self-check")
-SELF_TEACHERS = (
-    TeacherConfig(name="Self-1C", context="1c"),
-    TeacherConfig(name="Self-1C1W", context="1c1w"),
-)
+SELF_TEACHERS = TeacherConfig(name="Self-1C", context="1c"), TeacherConfig(name="Self-1C1W", context="1c1w")
+TINY_L = TeacherConfig(name="tiny-l", model=ModelConfig(name="tiny-l"))
 
 
 class RunConfig(Settings):
@@ -174,11 +166,7 @@ class RunConfig(Settings):
     sampling: SamplingConfig = SamplingConfig()
     targeting: TargetingConfig = TargetingConfig()
     analysis: AnalysisConfig = AnalysisConfig()
-    teachers: tuple[TeacherConfig, ...] = (
-        TeacherConfig(name="tiny-l", model=ModelConfig(name="tiny-l")),
-        *SELF_TEACHERS,
-        SELF_CHECK,
-    )
+    teachers: tuple[TeacherConfig, ...] = (TINY_L, *SELF_TEACHERS, SELF_CHECK)
     cache: Path = Path("cache")
 
     @model_validator(mode="after")
@@ -214,7 +202,7 @@ PRESETS: dict[str, RunConfig] = {
         sampling={"initial_rollouts": 200, "batch_size": 256},
         targeting={"n_min": 100, "tau": 0.02, "correct_paths": 2, "incorrect_paths": 2},
         analysis={"n_sig": 20},
-        teachers=[TeacherConfig(name="tiny-l", model=ModelConfig(name="tiny-l")), *SELF_TEACHERS],
+        teachers=[TINY_L, *SELF_TEACHERS],
     ),
 }
 
@@ -285,13 +273,19 @@ def _merge(tree: dict[str, Any], changes: dict[str, Any]) -> None:
             tree[key] = value
 
 
-def fingerprint(config: RunConfig, questions: list[dict[str, Any]]) -> str:
+def fingerprint(config: RunConfig, questions: list[dict[str, Any]], student_digest: str) -> str:
     """Eight hex digits of what determines the rollouts: student, questions, sampling, targeting, seeds.
 
     Teachers and the analysis are not in it: they can be added to a run without sampling again.
+
+    Args:
+        config: the run's settings.
+        questions: the questions, as JSON objects.
+        student_digest: of the student's weights and tokenizer: a name can come to mean another model.
     """
     parts = {
         "student": config.student.model_dump(mode="json"),
+        "digest": student_digest,
         "questions": questions,
         "sampling": config.sampling.model_dump(mode="json"),
         "targeting": config.targeting.model_dump(mode="json"),

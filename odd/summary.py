@@ -14,6 +14,7 @@ from odd.statistics import Estimate, cluster_bootstrap, positive
 from odd.store import RunReader
 
 OUTCOMES = ("all", "correct", "incorrect")
+MEASURES = ("mean_cosine", "fraction_positive", "weighted_cosine", "mean_gain", "advantage")
 
 
 def teacher_summary(scores: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
@@ -100,12 +101,11 @@ def _teachers_table(summary: pd.DataFrame, objective: str, convention: str) -> T
     for column in ("teacher", "paths", "decisions", *headings):
         table.add_column(column, justify="left" if column in ("teacher", "paths") else "right")
     for row in summary.to_dict("records"):
-        measures = ("mean_cosine", "fraction_positive", "weighted_cosine", "mean_gain", "advantage")
         table.add_row(
             Text(row["teacher"]) if row["outcome"] == "all" else "",
             row["outcome"],
             str(row["decision_points"]),
-            *(_written(row[measure], signed=measure != "fraction_positive") for measure in measures),
+            *(_written(row[measure], signed=measure != "fraction_positive") for measure in MEASURES),
         )
     return table
 

@@ -30,7 +30,7 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 # name: hidden size, layers, heads, steps. A step is one batch of BATCH_TOKENS padded tokens.
-SIZES = {"tiny-s": (96, 3, 3, 5000), "tiny-m": (128, 4, 4, 2000), "tiny-l": (176, 5, 5, 1800)}
+SIZES = {"tiny-s": (64, 3, 2, 3000), "tiny-m": (96, 3, 3, 5000), "tiny-l": (128, 4, 4, 2600)}
 BATCH_TOKENS = 4096
 PEAK_LEARNING_RATE = 2.5e-3
 # how many right and wrong demonstrations, whether summarised; None: the task is to summarise

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from odd.config import (
-    PAPER_CONVENTION,
     PRESETS,
     AnalysisConfig,
+    Convention,
     Objective,
     RunConfig,
     fingerprint,
@@ -39,7 +39,7 @@ def test_the_paper_preset_has_the_numbers_of_the_paper():
     targeting = paper.targeting
     assert (targeting.n_min, targeting.tau, targeting.first_window) == (100, 0.02, 50)
     assert (targeting.correct_paths, targeting.incorrect_paths) == (2, 2)
-    assert PAPER_CONVENTION in paper.analysis.conventions
+    assert Convention(pooling="pooled", baseline="full", rest="off") in paper.analysis.conventions
 
 
 def test_the_file_changes_the_preset_and_overrides_change_the_file(tmp_path):
@@ -109,7 +109,7 @@ def changed(**sections):
     tree = RunConfig().model_dump(mode="json")
     for section, value in sections.items():
         tree[section] = {**tree[section], **value} if isinstance(value, dict) else value
-    return fingerprint(parse_config(tree), QUESTIONS)
+    return fingerprint(parse_config(tree), QUESTIONS, "digest")
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,11 @@ def test_what_can_be_changed_later_leaves_the_fingerprint(change):
 def test_the_questions_themselves_are_in_the_fingerprint():
     more = [*QUESTIONS, {**QUESTIONS[0], "id": "b"}]
     reworded = [{**QUESTIONS[0], "question": "What is 1 + 1?"}]
-    assert len({fingerprint(RunConfig(), questions) for questions in (QUESTIONS, more, reworded)}) == 3
+    assert len({fingerprint(RunConfig(), questions, "digest") for questions in (QUESTIONS, more, reworded)}) == 3
+
+
+def test_the_students_weights_are_in_the_fingerprint():
+    assert fingerprint(RunConfig(), QUESTIONS, "one") != fingerprint(RunConfig(), QUESTIONS, "other")
 
 
 def test_default_labels_are_unique():

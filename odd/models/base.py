@@ -74,6 +74,11 @@ class LanguageModel(Sampler, Scorer, Protocol):
 
     name: str
 
+    @property
+    def digest(self) -> str:
+        """Hex digits that tell this model's weights and tokenizer from any other's."""
+        ...
+
     def encode_chat(self, messages: Sequence[Message]) -> list[int]:
         """Token ids of the messages up to where the assistant's response starts."""
         ...

@@ -39,9 +39,14 @@ def embedded_path(name: str, cache: Path) -> Path:
     """Folder of an embedded model, ready for `from_pretrained`; converts `smollm2` at its first use.
 
     Raises:
-        OddError: a package that is needed is not installed, or the cache cannot be written.
+        OddError: a package or weights that are needed are not installed, or the cache cannot be written.
     """
-    return _smollm2_path(cache) if name == "smollm2" else WEIGHTS / name
+    if name == "smollm2":
+        return _smollm2_path(cache)
+    folder = WEIGHTS / name
+    if not (folder / "model.safetensors").is_file():
+        raise OddError(f"the weights of embedded model {name!r} are missing from {folder}: install odd again")
+    return folder
 
 
 def _smollm2_path(cache: Path) -> Path:
@@ -72,8 +77,11 @@ def _convert(gguf: Path, target: Path) -> None:
     """Write `gguf` as safetensors to `target`; appears there only when it is complete."""
     import torch
     from tokenizers import pre_tokenizers
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
+    from transformers.utils import logging as transformers_logging
 
+    transformers_logging.disable_progress_bar()
     target.parent.mkdir(parents=True, exist_ok=True)
     tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
     # the GGUF file does not say how numbers are split; the original model was trained on single digits
@@ -83,11 +91,14 @@ def _convert(gguf: Path, target: Path) -> None:
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True),
         ]
     )
-    model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
-    # loading from GGUF leaves a quantizer behind that save_pretrained would want to write out
-    model.hf_quantizer = None  # pyright: ignore[reportArgumentType]
-    if hasattr(model.config, "quantization_config"):
-        del model.config.quantization_config  # pyright: ignore[reportAttributeAccessIssue]
+    config = AutoConfig.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    # the weights are put in by hand: from_pretrained would ask for accelerate, and leave a quantizer behind
+    weights = load_gguf_checkpoint(str(gguf), return_tensors=True, model_to_load=model)["tensors"]
+    missing, unexpected = model.load_state_dict({k: torch.as_tensor(v) for k, v in weights.items()}, strict=False)
+    if set(missing) - {"lm_head.weight"} or unexpected:  # the head shares the embeddings' weights
+        raise OSError(f"the GGUF file does not hold what the model needs: {[*missing, *unexpected][:3]}")
+    model.tie_weights()
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         folder = Path(scratch) / "model"
         model.save_pretrained(folder)

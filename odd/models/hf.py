@@ -13,12 +13,13 @@ from typing import cast
 import numpy as np
 import torch
 from jinja2 import TemplateError
-from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from odd.config import ModelConfig
 from odd.errors import OddError
 from odd.models.base import Capabilities, Generation, Message
-from odd.models.loading import load_pretrained
+from odd.models.batch import Batch, Response, log_softmax
+from odd.models.loading import load_pretrained, model_digest
 
 # a batch is shrunk once no more than this share of its rows goes on: shrinking copies the whole cache
 SHRINK_AT = 0.85
@@ -37,6 +38,7 @@ class HFModel:
         self.model = model.eval()
         self.tokenizer = tokenizer
         self.end_tokens = _end_tokens(model, tokenizer)
+        self.digest = model_digest(model, tokenizer)
         if not self.end_tokens:
             raise OddError(f"model {name!r} has no end-of-sequence token: set eos_token_id in its generation_config")
         settings = model.config.get_text_config()
@@ -129,7 +131,7 @@ class HFModel:
         self._check_window(len(prompt), len(response))
         ids = torch.tensor([[*prompt, *response[:-1]]], device=self.model.device)
         logits = self.model(input_ids=ids, use_cache=False, logits_to_keep=len(response)).logits[0, :, :size]
-        return _log_softmax(logits, temperature, self.name).cpu().numpy()
+        return log_softmax(logits, temperature, self.name).cpu().numpy()
 
     @torch.inference_mode()
     def sample(
@@ -147,35 +149,25 @@ class HFModel:
         generator = torch.Generator().manual_seed(seed)
         # doubles: single precision would never draw tokens rarer than one in 17 million
         uniforms = torch.rand(len(prefixes), max(max_new_tokens), generator=generator, dtype=torch.float64)
-        batch = _Batch(self, prefixes, temperature)
-        limits = list(max_new_tokens)
-        tokens: list[list[int]] = [[] for _ in prefixes]
-        log_probs: list[list[float]] = [[] for _ in prefixes]
-        ended = [False] * len(prefixes)
-        step = 0
-        while batch.rows:
-            drawn, drawn_log_probs = batch.draw(uniforms[batch.rows, step].to(self.model.device))
-            step += 1
-            alive = []
-            events = zip(batch.rows, drawn.tolist(), drawn_log_probs.tolist(), strict=True)
-            for i, (row, token, log_prob) in enumerate(events):
-                if ended[row] or step > limits[row]:
-                    continue
-                tokens[row].append(token)
-                log_probs[row].append(log_prob)
-                ended[row] = token in self.end_tokens
-                if not ended[row] and step < limits[row]:
-                    alive.append(i)
-            if not alive:
+        batch = Batch(self.model, self.name, self.capabilities.vocabulary_size, prefixes, temperature)
+        responses = [Response(limit) for limit in max_new_tokens]
+        for step in range(max(max_new_tokens)):
+            drawn, log_probs = batch.draw(uniforms[batch.rows, step].to(self.model.device))
+            going_on = []
+            for i, (row, token, log_prob) in enumerate(
+                zip(batch.rows, drawn.tolist(), log_probs.tolist(), strict=True)
+            ):
+                if responses[row].goes_on:
+                    responses[row].add(token, log_prob, self.is_end(token))
+                if responses[row].goes_on:
+                    going_on.append(i)
+            if not going_on:
                 break
-            if len(alive) <= SHRINK_AT * len(batch.rows):
-                batch.keep(alive)
-                drawn = drawn[alive]
+            if len(going_on) <= SHRINK_AT * len(batch.rows):
+                batch.keep(going_on)
+                drawn = drawn[going_on]
             batch.advance(drawn)
-        return [
-            Generation(tuple(ids), np.array(values, dtype=np.float32), truncated=not end)
-            for ids, values, end in zip(tokens, log_probs, ended, strict=True)
-        ]
+        return [response.generation() for response in responses]
 
     def _disarmed(self, content: str) -> str:
         for token in self._control:
@@ -189,66 +181,6 @@ class HFModel:
                 f"model {self.name!r}: a prompt of {prompt} and a response of up to {response} tokens do not fit its "
                 f"window of {window}: shorten the question or lower sampling.max_new_tokens"
             )
-
-
-class _Batch:
-    """Rollouts in flight: their cache, and the log-probabilities of each one's next token."""
-
-    def __init__(self, owner: HFModel, prefixes: Sequence[Sequence[int]], temperature: float) -> None:
-        self.owner, self.temperature = owner, temperature
-        model = owner.model
-        self.rows = list(range(len(prefixes)))
-        distinct = list(dict.fromkeys(tuple(prefix) for prefix in prefixes))
-        width = max(len(prefix) for prefix in distinct)
-        ids = torch.zeros(len(distinct), width, dtype=torch.long)
-        self.mask = torch.zeros(len(distinct), width, dtype=torch.long)
-        for i, prefix in enumerate(distinct):  # padded on the left, so that all next tokens stand in one column
-            ids[i, width - len(prefix) :] = torch.tensor(prefix)
-            self.mask[i, width - len(prefix) :] = 1
-        self.mask = self.mask.to(model.device)
-        self.cache = DynamicCache(config=model.config)
-        self._forward(ids.to(model.device), (self.mask.cumsum(-1) - 1).clamp(min=0))
-        place = {prefix: i for i, prefix in enumerate(distinct)}
-        self.keep([place[tuple(prefix)] for prefix in prefixes], first=True)
-
-    def _forward(self, ids: torch.Tensor, positions: torch.Tensor) -> None:
-        logits = self.owner.model(
-            input_ids=ids,
-            attention_mask=self.mask,
-            position_ids=positions,
-            past_key_values=self.cache,
-            use_cache=True,
-            logits_to_keep=1,
-        ).logits[:, -1, : self.owner.capabilities.vocabulary_size]
-        self.log_probs = _log_softmax(logits, self.temperature, self.owner.name)
-
-    def keep(self, indices: list[int], first: bool = False) -> None:
-        """Go on with these rows only (repeats allowed): those that ended leave the batch."""
-        chosen = torch.tensor(indices, device=self.mask.device)
-        self.cache.reorder_cache(cast(torch.LongTensor, chosen))
-        self.mask, self.log_probs = self.mask[chosen], self.log_probs[chosen]
-        if not first:
-            self.rows = [self.rows[i] for i in indices]
-
-    def draw(self, uniforms: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Next tokens by the inverse of the cumulative distribution, and their log-probabilities."""
-        cumulative = self.log_probs.double().exp().cumsum(-1)
-        targets = uniforms[:, None] * cumulative[:, -1:]
-        drawn = torch.searchsorted(cumulative, targets, right=True).clamp(max=cumulative.shape[-1] - 1)
-        return drawn[:, 0], self.log_probs.gather(-1, drawn)[:, 0]
-
-    def advance(self, drawn: torch.Tensor) -> None:
-        """Feed the drawn tokens."""
-        positions = self.mask.sum(-1, keepdim=True)
-        self.mask = torch.cat([self.mask, torch.ones_like(positions)], dim=-1)
-        self._forward(drawn[:, None], positions)
-
-
-def _log_softmax(logits: torch.Tensor, temperature: float, name: str) -> torch.Tensor:
-    log_probs = torch.log_softmax(logits.float() / temperature, dim=-1)
-    if bool(log_probs.isnan().any()):
-        raise OddError(f"model {name!r} gives log-probabilities that are no numbers: set its dtype to float32")
-    return log_probs
 
 
 def _end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:

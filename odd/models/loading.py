@@ -1,5 +1,7 @@
 """Model and tokenizer from a folder, the hub's local cache or the hub, with a one-line reason where that fails."""
 
+import hashlib
+import json
 import warnings
 from pathlib import Path
 from typing import cast
@@ -14,6 +16,7 @@ from odd.config import ModelConfig
 from odd.errors import OddError
 
 HUB_SECONDS = 5.0
+DIGEST_VALUES = 1000  # of each weight, about
 
 Loaded = tuple[PreTrainedModel, PreTrainedTokenizerBase]
 
@@ -91,3 +94,14 @@ def _read(place: str, config: ModelConfig, local: bool) -> Loaded:
 
 def _reason(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+
+
+def model_digest(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> str:
+    """Sixteen hex digits of a model's weights (shapes and a sample of the values), vocabulary and chat template."""
+    total = hashlib.sha256(json.dumps(tokenizer.get_vocab(), sort_keys=True).encode())
+    total.update(str(tokenizer.chat_template).encode())
+    for name, weight in sorted(model.state_dict().items()):
+        flat = weight.flatten()
+        sample = flat[:: max(1, len(flat) // DIGEST_VALUES)].float().cpu().numpy()  # training changes all values
+        total.update(f"{name} {tuple(weight.shape)}".encode() + sample.tobytes())
+    return total.hexdigest()[:16]

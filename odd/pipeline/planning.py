@@ -40,14 +40,14 @@ def plan_targets(
 ) -> Plan:
     """Choose the pairs of every path and how many rollouts each still needs.
 
+    A pair on a prefix that several paths share is taken once. Initial rollouts that already went through it count.
+
     Args:
         initial: the initial rollouts.
         paths: indices of the representative ones.
         log_p: student log-probabilities along each path, (T, V).
         log_q: the same by teacher.
         targeting: settings.
-
-    A pair on a prefix that several paths share is taken once. Initial rollouts that already went through it count.
     """
     forced: list[tuple[int, ...]] = []
     rows: list[dict] = []
@@ -55,15 +55,10 @@ def plan_targets(
     responses = [rollout.token_ids for rollout in initial]
     for path, rollout in enumerate(paths):
         tokens = responses[rollout]
-        pairs = choose_pairs(
-            log_p[path],
-            {name: distributions[path] for name, distributions in log_q.items()},
-            depth_windows(len(tokens), targeting.first_window),
-            targeting.tau,
-            targeting.n_gradient,
-            targeting.n_difference,
-        )
-        for pair in pairs:
+        windows = depth_windows(len(tokens), targeting.first_window)
+        read = {name: distributions[path] for name, distributions in log_q.items()}
+        budget = targeting.tau, targeting.n_gradient, targeting.n_difference
+        for pair in choose_pairs(log_p[path], read, windows, *budget):
             prefix = (*tokens[: pair.position], pair.token)
             if prefix in seen:
                 continue

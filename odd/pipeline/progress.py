@@ -4,6 +4,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -50,5 +51,6 @@ class ProgressFile:
         state = asdict(progress) | {"pid": os.getpid(), "started": self.started, "updated": time.time()}
         path = self.cache / f"{progress.run_id}.progress.json"
         scratch = path.with_suffix(".tmp")
-        scratch.write_text(json.dumps(state))
-        os.replace(scratch, path)
+        with suppress(OSError):  # a full disk must not end a run that only wanted to be watched
+            scratch.write_text(json.dumps(state))
+            os.replace(scratch, path)

@@ -20,6 +20,9 @@ from odd.success import difficulty
 if TYPE_CHECKING:
     from odd.pipeline.worker import Worker
 
+# what is computed from rollouts, and made anew when the analysis changes
+SCORED_TABLES = ("nodes", "path_tokens", "teacher_tokens", "node_teachers", "scores", "gradients", "contexts")
+
 
 @dataclass(frozen=True)
 class Paths:
@@ -43,7 +46,7 @@ class QuestionWork:
 
     def work(self) -> None:
         """Do what is left."""
-        stage = state.question_stage(self.writer, self.number)
+        stage = self._stage()
         done = state.teachers_with_context(self.writer, self.number)
         missing = [teacher for teacher in self.config.teachers if teacher.name not in done]
         if stage == "scored" and not missing:
@@ -80,9 +83,12 @@ class QuestionWork:
             self.worker.report(stage, self.number, len(rollouts), len(forced), drawn, spent)
             if self.writer.publish_due():
                 self.writer.publish()
-        if state.question_stage(self.writer, self.number) in {"sampled": ("new",), "targeted": ("planned",)}[reached]:
+        if self._stage() == {"initial": "new", "targeted": "planned"}[stage]:
             self.writer.update("questions", {"stage": reached}, question=self.number)
         return rollouts
+
+    def _stage(self) -> str:
+        return state.question_stage(self.writer, self.number)
 
     def _offset(self, stage: Stage) -> int:
         return 0 if stage == "initial" else self.config.sampling.initial_rollouts
@@ -110,9 +116,12 @@ class QuestionWork:
             note = f"all {len(initial)} rollouts truncated: raise sampling.max_new_tokens"
         contexts = [TeacherContext(teacher.name, (), "", (), note) for teacher in missing]
         with self.writer.transaction():
-            self.writer.insert("contexts", [context.row() | {"question": self.number} for context in contexts])
+            self._insert("contexts", [context.row() for context in contexts])
             self._describe(initial, note)
         self.writer.publish()
+
+    def _insert(self, table: str, rows: list[dict]) -> None:
+        self.writer.insert(table, [row | {"question": self.number} for row in rows])
 
     def _describe(self, initial: Sequence[Rollout], note: str | None) -> None:
         rate = float(np.mean([rollout.correct for rollout in initial]))
@@ -122,7 +131,9 @@ class QuestionWork:
     def _paths(self, initial: Sequence[Rollout], teachers: Sequence[TeacherConfig]) -> Paths:
         """Choose the paths, build the teachers' prompts, and let student and teachers score the paths."""
         seed = self.config.sampling.seed
-        chosen = choose_paths(self.question.id, initial, self.config.targeting, seed)
+        chosen = state.stored_paths(self.writer, self.number)
+        if self._stage() in ("new", "sampled"):
+            chosen = choose_paths(self.question.id, initial, self.config.targeting, seed)
         responses = [initial[i].token_ids for i in chosen]
         temperature = self.config.sampling.temperature
         started = time.perf_counter()
@@ -131,7 +142,8 @@ class QuestionWork:
         contexts, log_q = [], {}
         for done, teacher in enumerate(teachers, start=1):
             model = self.worker.models.teacher(teacher)
-            context = teacher_context(teacher, model, self.question, initial, chosen, seed)
+            window = model.capabilities.max_context
+            context = teacher_context(teacher, self.student, window, self.question, initial, chosen, seed)
             contexts.append(context)
             if context.reason is None:
                 started = time.perf_counter()
@@ -148,26 +160,25 @@ class QuestionWork:
             self._time("plan", teacher, seconds, len(responses), sum(len(response) for response in responses))
 
     def _plan(self, initial: Sequence[Rollout], paths: Paths) -> Plan:
-        """Choose what to force; the same every time it is asked."""
+        """Choose what to force and keep it; a plan that is kept already is taken from the run file."""
+        if self._stage() == "planned":
+            return state.stored_plan(self.writer, self.number, [initial[i].token_ids for i in paths.rollouts])
         guides = {name: rows for name, rows in paths.log_q.items() if name in self.worker.guides}
         plan = plan_targets(initial, paths.rollouts, paths.log_p, guides, self.config.targeting)
-        if state.question_stage(self.writer, self.number) == "sampled":
-            with self.writer.transaction():
-                rows = [
-                    {
-                        "path": path,
-                        "rollout": rollout,
-                        "correct": initial[rollout].correct,
-                        "truncated": initial[rollout].truncated,
-                        "length": len(initial[rollout].token_ids),
-                        "question": self.number,
-                    }
-                    for path, rollout in enumerate(paths.rollouts)
-                ]
-                self.writer.insert("paths", rows)
-                if plan.rows:
-                    self.writer.insert("pairs", [row | {"question": self.number} for row in plan.rows])
-                self.writer.update("questions", {"stage": "planned"}, question=self.number)
+        rows = [
+            {
+                "path": path,
+                "rollout": rollout,
+                "correct": initial[rollout].correct,
+                "truncated": initial[rollout].truncated,
+                "length": len(initial[rollout].token_ids),
+            }
+            for path, rollout in enumerate(paths.rollouts)
+        ]
+        with self.writer.transaction():
+            self._insert("paths", rows)
+            self._insert("pairs", plan.rows)
+            self.writer.update("questions", {"stage": "planned"}, question=self.number)
         return plan
 
     def _score(self, rollouts: Sequence[Rollout], initial: Sequence[Rollout], paths: Paths, fresh: bool) -> None:
@@ -178,16 +189,28 @@ class QuestionWork:
         if fresh:
             tables |= {"nodes": tree.node_rows(), "path_tokens": tree.path_token_rows()}
         seconds = time.perf_counter() - started
-        note = None if not all(rollout.correct for rollout in initial) else "no incorrect rollout"
         with self.writer.transaction():
+            if fresh:
+                for table in SCORED_TABLES:  # of an earlier analysis
+                    self.writer.delete(table, question=self.number)
             for table, frame in tables.items():
                 self.writer.insert(table, frame.assign(question=self.number))
-            self.writer.insert("contexts", [context.row() | {"question": self.number} for context in paths.contexts])
+            self._insert("contexts", [context.row() for context in paths.contexts])
             self._vocabulary(rollouts)
-            self._describe(initial, note)
+            self._describe(initial, self._note([initial[i].correct for i in paths.rollouts], initial))
             self._time("score", None, seconds, len(tree.places) * max(1, len(paths.log_q)), 0)
         self.worker.report("score", self.number, 1, 1, 0, seconds)
         self.writer.publish()
+
+    def _note(self, outcomes: Sequence[bool], initial: Sequence[Rollout]) -> str | None:
+        """What a reader should know: a missing outcome, or fewer paths than wanted."""
+        if all(rollout.correct for rollout in initial):
+            return "no incorrect rollout"
+        targeting = self.config.targeting
+        found = {"correct": sum(outcomes), "incorrect": len(outcomes) - sum(outcomes)}
+        wanted = {"correct": targeting.correct_paths, "incorrect": targeting.incorrect_paths}
+        short = [f"{found[kind]} of {wanted[kind]} {kind} paths" for kind in found if found[kind] < wanted[kind]]
+        return f"only {' and '.join(short)}: raise sampling.initial_rollouts" if short else None
 
     def _vocabulary(self, rollouts: Sequence[Rollout]) -> None:
         """Spell out the tokens that the run uses, so that reading it needs no tokenizer."""

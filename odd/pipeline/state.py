@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from odd.pipeline.planning import Plan
 from odd.rollouts import Rollout, Stage
 from odd.store import RunWriter
 
@@ -45,6 +46,34 @@ def stored_rollouts(writer: RunWriter, question: int, stage: Stage) -> list[Roll
         )
         for row in frame.to_dict("records")
     ]
+
+
+def stored_paths(writer: RunWriter, question: int) -> list[int]:
+    """The rollouts that were chosen as paths."""
+    return writer.query("SELECT rollout FROM paths WHERE question = ? ORDER BY path", [question])["rollout"].tolist()
+
+
+def stored_plan(writer: RunWriter, question: int, responses: Sequence[tuple[int, ...]]) -> Plan:
+    """The plan that was made for a question; `responses` are the tokens of its paths.
+
+    Read back rather than made again: a plan made on another machine, or with a teacher that has changed, could differ.
+    """
+    pairs = writer.query("SELECT * FROM pairs WHERE question = ? ORDER BY pair", [question]).to_dict("records")
+    forced = [
+        (*responses[pair["path"]][: pair["position"]], pair["token"]) for pair in pairs for _ in range(pair["launched"])
+    ]
+    return Plan(forced, [])
+
+
+def teachers_in_use(writer: RunWriter) -> set[str]:
+    """Teachers that at least one question has been scored with, or has a reason not to be."""
+    return set(writer.query("SELECT DISTINCT teacher FROM contexts")["teacher"])
+
+
+def is_sampled(writer: RunWriter) -> bool:
+    """Whether no question needs another rollout."""
+    stages = set(writer.query("SELECT DISTINCT stage FROM questions")["stage"])
+    return bool(stages) and stages <= {"targeted", "scored"}
 
 
 def insert_rollouts(writer: RunWriter, question: int, first: int, rollouts: Sequence[Rollout]) -> None:

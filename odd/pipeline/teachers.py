@@ -17,20 +17,24 @@ from odd.rollouts import Rollout, derived_seed
 
 @dataclass(frozen=True)
 class TeacherContext:
-    """What a teacher sees before the response; `reason` says why there is none."""
+    """What a teacher sees before the response.
+
+    `reason` says why there is none, `remark` what a reader of its scores should know.
+    """
 
     teacher: str
     prompt: tuple[int, ...]
     text: str
     demonstrations: tuple[Demonstration, ...]
     reason: str | None = None
+    remark: str | None = None
 
     def row(self) -> dict:
         """Row of the table `contexts`."""
         return {
             "teacher": self.teacher,
             "available": self.reason is None,
-            "reason": self.reason,
+            "reason": self.reason or self.remark,
             "prompt_text": self.text,
             "prompt_ids": list(self.prompt),
             "demonstrations": json.dumps([asdict(shown) for shown in self.demonstrations]),
@@ -64,7 +68,8 @@ class Models:
 
 def teacher_context(
     teacher: TeacherConfig,
-    model: LanguageModel,
+    student: LanguageModel,
+    window: int | None,
     question: Question,
     initial: Sequence[Rollout],
     path_rollouts: Sequence[int],
@@ -72,26 +77,37 @@ def teacher_context(
 ) -> TeacherContext:
     """The prompt of a teacher for a question, with demonstrations from the student's initial rollouts.
 
-    The choice depends on the seed, the question and the context's kind, so that teachers of like context see the same
-    demonstrations, and a teacher that is added later sees what it would have seen at first.
+    The choice depends on the seed and the question, so that teachers of like context see the same demonstrations, and
+    a teacher that is added later sees what it would have seen at first.
+
+    Args:
+        teacher: which context.
+        student: its chat format is used for all teachers, as all share its token ids.
+        window: tokens the teacher's model can take; None for any number.
+        question: what is asked.
+        initial: the initial rollouts.
+        path_rollouts: indices of those that the teacher will score.
+        seed: of the choice.
     """
     finished = [rollout for rollout in initial if not rollout.truncated]
     rng = np.random.default_rng([seed, derived_seed(question.id, "demonstrations")])
+    scored = [initial[i].text for i in path_rollouts]
     try:
         shown = choose_demonstrations(
             teacher.context,
             [rollout.text for rollout in finished],
             [rollout.correct for rollout in finished],
-            [initial[i].text for i in path_rollouts],
+            scored,
             rng,
         )
     except ContextUnavailable as error:
         return TeacherContext(teacher.name, (), "", (), str(error))
     block = with_demonstrations(question.block, shown) if shown else question.block
     messages = question.messages(block)
-    prompt = tuple(model.encode_chat(messages))
-    window, longest = model.capabilities.max_context, max((len(initial[i].token_ids) for i in path_rollouts), default=0)
+    prompt = tuple(student.encode_chat(messages))
+    longest = max((len(initial[i].token_ids) for i in path_rollouts), default=0)
     reason = None
     if window is not None and len(prompt) + longest > window:
         reason = f"prompt of {len(prompt)} and response of {longest} tokens do not fit the window of {window}"
-    return TeacherContext(teacher.name, prompt, model.render_chat(messages), tuple(shown), reason)
+    remark = "shows a response that it also scores: there is no other" if {s.text for s in shown} & {*scored} else None
+    return TeacherContext(teacher.name, prompt, student.render_chat(messages), tuple(shown), reason, remark)

@@ -10,16 +10,14 @@ from pathlib import Path
 
 from odd.config import RunConfig, TeacherConfig, fingerprint, parse_config
 from odd.errors import OddError
+from odd.models.base import LanguageModel
 from odd.pipeline import state
 from odd.pipeline.progress import Listener, Progress
 from odd.pipeline.question import QuestionWork
 from odd.pipeline.teachers import Models
 from odd.questions.base import Question
 from odd.questions.sources import load_questions
-from odd.store import RunWriter
-
-SCORE_TABLES = ("teacher_tokens", "node_teachers", "scores", "gradients")
-TREE_TABLES = ("nodes", "path_tokens")
+from odd.store import RunWriter, published_path, work_path
 
 
 def run(config: RunConfig, listen: Listener) -> Path:
@@ -31,38 +29,33 @@ def run(config: RunConfig, listen: Listener) -> Path:
         OddError: questions, models or settings that cannot be used; no room on disk.
     """
     questions = load_questions(config.questions)
-    run_id = f"{config.title}-{fingerprint(config, [question.model_dump(mode='json') for question in questions])}"
     models = Models(config, config.cache)
     for teacher in config.teachers:
         models.teacher(teacher)
-    config.cache.mkdir(parents=True, exist_ok=True)
+    described = [question.model_dump(mode="json") for question in questions]
+    run_id = f"{config.title}-{fingerprint(config, described, models.student.digest)}"
     with RunWriter(config.cache, run_id) as writer:
-        worker = Worker(writer, run_id, config, questions, models, listen)
-        worker.prepare()
-        return worker.work()
+        return Worker(writer, run_id, config, questions, models, listen).work()
 
 
 def teach(cache: Path, run_id: str, teachers: Sequence[TeacherConfig], listen: Listener) -> Path:
-    """Add teachers to a finished run; samples nothing.
+    """Add teachers to a run whose rollouts are all there; samples nothing. Teachers that it has already are left alone.
 
     Raises:
-        OddError: there is no such run, it is not finished, or a teacher cannot be used.
+        OddError: there is no such run, rollouts are missing, or a teacher cannot be used.
     """
+    if not any(place(cache, run_id).exists() for place in (published_path, work_path)):
+        raise OddError(f"there is no run {run_id!r} in {cache}: look into the folder, or give it with --cache")
     with RunWriter(cache, run_id) as writer:
         meta = writer.meta()
-        if meta.get("status") != "finished":
+        if "config" not in meta or not state.is_sampled(writer):
             raise OddError(f"run {run_id!r} is not finished: finish it with python -m odd run before adding teachers")
         stored = parse_config(json.loads(meta["config"]))
-        config = parse_config(
-            stored.model_dump(mode="json")
-            | {"teachers": [t.model_dump(mode="json") for t in (*stored.teachers, *teachers)], "cache": str(cache)}
-        )
-        models = Models(config, cache)
-        for teacher in teachers:
-            models.teacher(teacher)
-        worker = Worker(writer, run_id, config, stored_questions(writer), models, listen)
-        worker.prepare()
-        return worker.work()
+        new = [teacher for teacher in teachers if teacher not in stored.teachers]
+        everyone = [teacher for teacher in stored.teachers if teacher.name not in {added.name for added in new}] + new
+        tree = stored.model_dump(mode="json") | {"teachers": [t.model_dump(mode="json") for t in everyone]}
+        config = parse_config(tree | {"cache": str(cache)})
+        return Worker(writer, run_id, config, stored_questions(writer), Models(config, cache), listen).work()
 
 
 def stored_questions(writer: RunWriter) -> list[Question]:
@@ -82,35 +75,37 @@ class Worker:
         models: Models,
         listen: Listener,
     ) -> None:
-        """Hold what the stages share; `prepare` comes next."""
+        """Hold what the stages share."""
         self.writer, self.run_id, self.config, self.questions = writer, run_id, config, questions
         self.models, self.listen = models, listen
         self.guides: set[str] = set()
 
-    def prepare(self) -> None:
+    def _prepare(self) -> None:
         """Write the run's frame, or match it with what is asked for now."""
         meta = self.writer.meta()
         with self.writer.transaction():
-            if "config" not in meta:
+            if "config" in meta:
+                self._match(parse_config(json.loads(meta["config"])), json.loads(meta["digests"]))
+            else:
                 self._create()
-                self.guides = {teacher.name for teacher in self.config.teachers}
-                return
-            self._match(parse_config(json.loads(meta["config"])))
             self._set_config()
             self.writer.set_meta("status", "running")
+        self.guides = state.guiding_teachers(self.writer)
 
     def _set_config(self) -> None:
         analysis = self.config.analysis
+        digests = {teacher.name: self.models.teacher(teacher).digest for teacher in self.config.teachers}
         self.writer.set_meta("config", self.config.model_dump_json())
+        self.writer.set_meta("digests", json.dumps({"": self.models.student.digest} | digests))
         self.writer.set_meta("objectives", ",".join(objective.label for objective in analysis.objectives))
         self.writer.set_meta("conventions", ",".join(convention.label for convention in analysis.conventions))
 
     def _create(self) -> None:
         self.writer.set_meta("questions", json.dumps([question.model_dump_json() for question in self.questions]))
-        self._set_config()
         rows = []
         for number, question in enumerate(self.questions):
             prompt = self.models.student.encode_chat(question.messages())
+            self._check_window(question, len(prompt))
             rows.append(
                 {
                     "question": number,
@@ -129,25 +124,53 @@ class Worker:
         self.writer.insert("questions", rows)
         self._insert_teachers(self.config.teachers, guides=True)
 
-    def _match(self, stored: RunConfig) -> None:
-        """Add teachers that are new; score anew where the analysis changed."""
-        known = {teacher.name: teacher for teacher in stored.teachers}
+    def _check_window(self, question: Question, prompt: int) -> None:
+        """Refuse a question that cannot be sampled before anything is."""
+        window, response = self.models.student.capabilities.max_context, self.config.sampling.max_new_tokens
+        if window is not None and prompt + response > window:
+            raise OddError(
+                f"question {question.id!r}: a prompt of {prompt} and a response of up to {response} tokens do not fit "
+                f"the student's window of {window}: shorten it or lower sampling.max_new_tokens"
+            )
+
+    def _match(self, stored: RunConfig, digests: dict[str, str]) -> None:
+        """Add teachers that are new; have everything scored anew where the analysis changed.
+
+        A stored teacher that no question has been scored with may have been a mistake: what is asked for now counts.
+        """
+        in_use = state.teachers_in_use(self.writer)
+        kept = {teacher.name: teacher for teacher in stored.teachers if teacher.name in in_use}
         for teacher in self.config.teachers:
-            if known.get(teacher.name, teacher) != teacher:
+            if kept.get(teacher.name, teacher) != teacher:
                 raise OddError(
                     f"teacher {teacher.name!r} is in run {self.run_id!r} with other settings: give it another name"
                 )
-        new = [teacher for teacher in self.config.teachers if teacher.name not in known]
-        self.guides = state.guiding_teachers(self.writer)
-        self._insert_teachers(new, guides=False)
-        self.config = self.config.model_copy(update={"teachers": (*stored.teachers, *new)})
+        self._check_digest("", self.models.student, digests)
+        for name, teacher in kept.items():
+            self._check_digest(name, self.models.teacher(teacher), digests)
+        guides = state.guiding_teachers(self.writer)
+        fresh_run = not in_use
+        for teacher in stored.teachers:
+            if teacher.name not in kept:
+                self.writer.delete("teachers", teacher=teacher.name)
+        new = [teacher for teacher in self.config.teachers if teacher.name not in kept]
+        for teacher in new:
+            self._insert_teachers([teacher], guides=fresh_run or teacher.name in guides)
+        self.config = self.config.model_copy(update={"teachers": (*kept.values(), *new)})
         if stored.analysis != self.config.analysis:
-            for table in (*SCORE_TABLES, *TREE_TABLES, "contexts"):
-                self.writer.delete(table)
             self.writer.update("questions", {"stage": "targeted"}, stage="scored")
 
+    def _check_digest(self, name: str, model: LanguageModel, digests: dict[str, str]) -> None:
+        """Refuse to go on with weights that are not those the run was made with."""
+        if digests.get(name, model.digest) != model.digest:
+            whose = f"teacher {name!r}" if name else "the student"
+            raise OddError(
+                f"model {model.name!r} of {whose} has changed since run {self.run_id!r} was made: restore it, or start "
+                "another run with another title"
+            )
+
     def _insert_teachers(self, teachers: Sequence[TeacherConfig], guides: bool) -> None:
-        start = len(self.writer.named("teachers"))
+        start = int(self.writer.named("teachers")["ordinal"].max() + 1) if len(self.writer.named("teachers")) else 0
         rows = [
             {
                 "teacher": teacher.name,
@@ -163,7 +186,8 @@ class Worker:
             self.writer.insert("teachers", rows)
 
     def work(self) -> Path:
-        """Do what is left of every question, and publish."""
+        """Do what is left of every question, and publish; the path of the published file."""
+        self._prepare()
         try:
             for number in range(len(self.questions)):
                 QuestionWork(self, number).work()
@@ -171,6 +195,7 @@ class Worker:
             self._publish_as("stopped")
             raise
         self._publish_as("finished")
+        self.writer.close(remove_work=True)
         self.report("done", len(self.questions) - 1, 1, 1)
         return self.writer.published
 

@@ -210,11 +210,18 @@ class RunWriter:
         elapsed = time.monotonic() - self._published_at
         return elapsed >= max(PUBLISH_INTERVAL, PUBLISH_SHARE * self._publish_seconds)
 
-    def close(self) -> None:
-        """Close the work file and let others write the run."""
+    def close(self, remove_work: bool = False) -> None:
+        """Close the work file and let others write the run.
+
+        Args:
+            remove_work: also remove the work file. Only for a run that is published whole: the next writer starts from
+                the published file.
+        """
         if self._lock.is_locked:
             self._connection.close()
             os.close(self._descriptor)
+            if remove_work:
+                self.work.unlink(missing_ok=True)
             self._lock.release()
 
     def __enter__(self) -> Self:

@@ -40,7 +40,11 @@ def test_the_order_of_a_vocabulary_does_not_matter():
 
 @pytest.mark.parametrize(
     ("tokens", "example"),
-    [({"a": 0, "b": 2, "c": 1}, "'b' is 1"), ({"a": 0, "b": 1}, "'c' is 2"), (STUDENT.tokens | {"d": 3}, "'d' is None")],
+    [
+        ({"a": 0, "b": 2, "c": 1}, "'b' is 1"),
+        ({"a": 0, "b": 1}, "'c' is 2"),
+        (STUDENT.tokens | {"d": 3}, "'d' is None"),
+    ],
 )
 def test_another_vocabulary_is_refused_with_both_names_and_an_example(tokens, example):
     message = refusal(Spelled("teacher", tokens))

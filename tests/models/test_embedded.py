@@ -33,6 +33,12 @@ def test_models_of_all_presets_are_embedded():
         assert all(model.name in EMBEDDED for model in models)
 
 
+def test_weights_that_were_not_installed_are_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(embedded, "WEIGHTS", tmp_path)
+    with pytest.raises(OddError, match=r"weights of embedded model 'tiny-m' are missing"):
+        embedded_path("tiny-m", tmp_path)
+
+
 def refusal(tmp_path):
     with pytest.raises(OddError) as caught:
         load_model(ModelConfig(name="smollm2"), tmp_path)
@@ -120,9 +126,8 @@ def test_smollm2_prefers_sentences_to_their_shuffled_words(smollm2):
         ids = smollm2.tokenizer(text)["input_ids"]
         return smollm2.log_probs(ids[:1], ids[1:])[np.arange(len(ids) - 1), ids[1:]].mean()
 
-    words = "The capital of France is Paris, and the sun rises in the east every morning.".split()
-    shuffled = " ".join(words[i] for i in np.random.default_rng(0).permutation(len(words)))
-    assert score(" ".join(words)) > score(shuffled) + 2
+    sentence = "The capital of France is Paris, and the sun rises in the east every morning."
+    assert score(sentence) > score(" ".join(np.random.default_rng(0).permutation(sentence.split(" ")))) + 2
 
 
 @pytest.mark.slow

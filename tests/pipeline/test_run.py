@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import odd.models.hf
 from odd.config import TeacherConfig
 from odd.errors import OddError
 from odd.models.hf import HFModel
@@ -117,7 +118,8 @@ def test_self_check_has_no_gradient_and_no_alignment(finished):
     exact = "teacher = 'Self-check' AND objective NOT IN ('dr_grpo', 'sampled_reverse_kl')"
     scored = rows(finished[1], f"SELECT count(*), count(alignment), count(low), count(gain) FROM scores WHERE {exact}")
     largest = rows(
-        finished[1], f"SELECT max(list_max(list_transform(teacher_gradient, lambda x: abs(x)))) FROM gradients WHERE {exact}"
+        finished[1],
+        f"SELECT max(list_max(list_transform(teacher_gradient, lambda x: abs(x)))) FROM gradients WHERE {exact}",
     )
     assert scored[0][0] > 0
     assert scored[0][1:] == (0, 0, 0)
@@ -199,3 +201,73 @@ def test_stored_student_log_probabilities_are_those_it_was_sampled_with(finished
     )
     sampled, scored = np.array(pairs, dtype=float).T
     np.testing.assert_allclose(sampled, scored, atol=1e-4)
+
+
+def test_a_teach_that_was_killed_can_be_repeated(copied):
+    config, run_id = copied
+    late = [TeacherConfig(name="Late", context="1c")]
+
+    def die(step):
+        if step.stage == "score":
+            raise Stop
+
+    with pytest.raises(Stop):
+        teach(config.cache, run_id, late, die)
+    path = teach(config.cache, run_id, late, lambda step: None)
+    scored = rows(path, "SELECT count(DISTINCT question) FROM scores WHERE teacher = 'Late'")
+    assert scored == rows(path, "SELECT count(DISTINCT question) FROM scores WHERE teacher = 'Self-1C'")
+
+
+def test_teaching_an_unknown_run_leaves_no_trace(tmp_path):
+    with pytest.raises(OddError, match="there is no run"):
+        teach(tmp_path, "small-00000000", [TeacherConfig(name="Late")], lambda step: None)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_teacher_that_never_scored_can_be_mended(tmp_path, monkeypatch):
+    """Without a context row the teacher was a mistake; the next command's settings count."""
+    broken = small_config(tmp_path)
+    log_probs = HFModel.log_probs
+
+    def fail(self, *args, **kw):
+        if self.name == "tiny-m":
+            raise OddError("no numbers")
+        return log_probs(self, *args, **kw)
+
+    with monkeypatch.context() as patched, pytest.raises(OddError, match="no numbers"):
+        patched.setattr(HFModel, "log_probs", fail)
+        run(broken, lambda step: None)
+    mended = [{"name": "tiny-m", "context": "1c"}]
+    path = run(small_config(tmp_path, teachers=mended), lambda step: None)
+    assert rows(path, "SELECT teacher, context FROM teachers") == [("tiny-m", "1c")]
+
+
+def test_a_student_with_other_weights_makes_another_run(finished, tmp_path, monkeypatch):
+    monkeypatch.setattr(odd.models.hf, "model_digest", lambda model, tokenizer: "another")
+    assert run(small_config(tmp_path), lambda step: None).stem != finished[1].stem
+
+
+def test_a_teacher_with_other_weights_is_refused(copied, monkeypatch):
+    digest = odd.models.hf.model_digest
+    monkeypatch.setattr(odd.models.hf, "model_digest", lambda m, t: "x" if _is_m(m) else digest(m, t))
+    config, _ = copied
+    with pytest.raises(OddError, match="has changed since"):
+        run(config, lambda step: None)
+
+
+def _is_m(model):
+    return "tiny-m" in model.name_or_path
+
+
+def test_question_that_does_not_fit_is_refused_before_sampling(tmp_path, monkeypatch):
+    monkeypatch.setattr(HFModel, "sample", _refuse)
+    sampling = {"initial_rollouts": 8, "max_new_tokens": 2000, "batch_size": 8}
+    with pytest.raises(OddError, match="do not fit"):
+        run(small_config(tmp_path, sampling=sampling), lambda step: None)
+
+
+def test_fewer_paths_than_wanted_are_reported(tmp_path):
+    targeting = {"n_min": 12, "n_gradient": 1, "n_difference": 0, "correct_paths": 60, "incorrect_paths": 1}
+    path = run(small_config(tmp_path, targeting=targeting), lambda step: None)
+    notes = [note for (note,) in rows(path, "SELECT note FROM questions WHERE id <> 'impossible'")]
+    assert all("of 60 correct paths" in note for note in notes)

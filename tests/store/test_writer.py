@@ -256,3 +256,12 @@ os._exit(9)"""
     filled.publish()
     with RunReader(filled.published) as reader:
         assert len(reader.query("timings")) == 2
+
+
+def test_removed_work_file_leaves_the_published_run(writer):
+    add(writer, 7)
+    writer.publish()
+    writer.close(remove_work=True)
+    assert not writer.work.exists()
+    with RunWriter(writer.published.parent, RUN) as again:
+        assert tokens(again) == [7]

@@ -1,0 +1,124 @@
+"""The rooms of odd/ stay apart: who may import whom, and how large modules and functions may grow."""
+
+import ast
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted((ROOT / "odd").rglob("*.py"))
+}
+CORE = ("gradients", "success", "alignment", "statistics", "tree", "targeting", "logspace")
+# room: what it must not know of, not even through others
+CLOSED = {
+    **{f"odd.{module}": ("odd.store", "odd.pipeline", "odd.models", "torch", "pandas") for module in CORE},
+    "odd.config": ("odd.models", "odd.questions", "odd.contexts", "odd.store", "torch"),
+    "odd.contexts": ("odd.models", "odd.tree", "torch"),
+    "odd.questions": ("odd.models", "odd.tree", "torch"),
+    "odd.models": ("odd.tree", "odd.success", "odd.rollouts", "odd.store"),
+    "odd.rollouts": ("odd.success", "odd.tree", "odd.store"),
+    "odd.analysis": ("odd.store", "odd.pipeline", "torch"),
+    "odd.store": ("odd.pipeline", "torch"),
+}
+
+
+def inside(module, room):
+    return module == room or module.startswith(room + ".")
+
+
+@cache
+def tree(module):
+    return ast.parse(MODULES[module].read_text(encoding="utf-8"))
+
+
+def for_types_only(node):
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+
+
+@cache
+def imported(module):
+    """All that a module imports by name, at its top or inside functions; packages bring their __init__ with them."""
+    found, nodes = set(), [tree(module)]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: write imports in full"
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        nodes += node.orelse if for_types_only(node) else ast.iter_child_nodes(node)
+    return found
+
+
+def known(module):
+    """All that a module imports, directly or through other modules of odd."""
+    seen, new = set(), {module}
+    while new:
+        seen |= new
+        new = {name for one in new if one in MODULES for name in imported(one)} - seen
+    return seen - {module}
+
+
+def functions(module):
+    return [node for node in ast.walk(tree(module)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+
+@pytest.mark.parametrize("room", CLOSED)
+def test_a_room_knows_nothing_of_what_lies_below_it(room):
+    members = [module for module in MODULES if inside(module, room)]
+    assert members
+    for module in members:
+        reached = known(module)
+        assert not {name for name in reached for closed in CLOSED[room] if inside(name, closed)}, module
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_engine_knows_nothing_of_the_dashboard(module):
+    assert not any(inside(name, closed) for name in imported(module) for closed in ("streamlit", "pages", "app"))
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if not inside(module, "odd.store")])
+def test_only_the_store_speaks_to_the_database(module):
+    assert not any(inside(name, "duckdb") for name in imported(module))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_modules_are_short(module):
+    assert len(MODULES[module].read_text(encoding="utf-8").splitlines()) < 300
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_functions_are_short(module):
+    lengths = {node.name: node.end_lineno - node.lineno + 1 for node in functions(module)}
+    assert not {name: length for name, length in lengths.items() if length > 40}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_error_is_swallowed(module):
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.ExceptHandler):
+            everything = node.type is None or ast.unparse(node.type) in ("Exception", "BaseException")
+            nothing = all(isinstance(step, ast.Pass) for step in node.body)
+            assert node.type is not None, f"line {node.lineno}: name the errors that are expected"
+            assert not (everything and nothing), f"line {node.lineno}: every error is swallowed"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_randomness_is_passed_never_global(module):
+    source = ast.unparse(tree(module))
+    assert not any(name in source for name in ("np.random.seed", "np.random.rand", "torch.manual_seed("))
+    assert "random" not in imported(module)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_nothing_is_pickled(module):
+    assert not imported(module) & {"pickle", "joblib", "dill", "torch.load"}
+    assert "torch.load(" not in ast.unparse(tree(module))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_modules_say_what_they_are(module):
+    assert ast.get_docstring(tree(module))
