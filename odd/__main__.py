@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from odd.config import PRESETS, ModelConfig, TeacherConfig, load_config, parse_config
 from odd.errors import OddError
@@ -21,7 +22,7 @@ app = typer.Typer(
 )
 CACHE = Annotated[Path, typer.Option("--cache", help="Folder of run files.")]
 DEFAULT_CACHE = load_config().cache
-TABLE_WIDTH = 118
+TABLE_WIDTH = 136
 
 
 @app.command()
@@ -106,7 +107,7 @@ def models(cache: CACHE = DEFAULT_CACHE) -> None:
             where = str(embedded_path(model.name, cache))
         except OddError as error:
             where = str(error)
-        table.add_row(model.name, model.description, where)
+        table.add_row(model.name, model.description, Text(where))  # a path may look like rich's markup
     Console().print(table)
     print("Any other causal language model of transformers goes by its folder or hub name.")
 
@@ -114,13 +115,14 @@ def models(cache: CACHE = DEFAULT_CACHE) -> None:
 @app.command()
 def vectors(file: Annotated[Path, typer.Argument(help="JSON in the format of tests/oracle/*.json.")]) -> None:
     """Compute what a file of test vectors asks for and print it as JSON, to check other implementations."""
+    from odd.parsing import parse_json
     from odd.vectors import compute_vectors
 
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
+        document = parse_json(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise OddError(f"{file}: {error.strerror}; give a JSON file of test vectors") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise OddError(f"{file} is not JSON ({error}): give a file like tests/oracle/cases.json") from error
     print(json.dumps(compute_vectors(document)))
 

@@ -19,7 +19,11 @@ from odd.gradients import distillation_gradient
 from odd.logspace import coarsen, condition, restrict, top_k_mask
 
 ZERO_NORM = 1e-7
-"""A gradient no longer than this is zero: about the rounding of float32 log-probabilities, far below any signal."""
+"""A teacher's gradient no longer than this is zero: about the rounding of float32 log-probabilities."""
+
+ZERO_IDEAL = 1e-30
+"""The ideal gradient has no such rounding: it is exactly 0 where all children succeed alike, and no longer than P_theta
+of an improbable child elsewhere, so that only underflow is left out."""
 
 
 class NodeSignal:
@@ -28,7 +32,8 @@ class NodeSignal:
     Args:
         log_p: student log-probabilities over the whole vocabulary.
         log_q: teacher log-probabilities, one row a teacher; -inf is unknown.
-        visits: student-drawn visits of each token (forced ones do not count); None if no objective needs them.
+        visits: rollouts behind the sampled objectives, by token: those in which the student drew the token itself, or,
+            under `pooled`, forced ones too. None if no objective needs them.
         successes: successes among these visits.
     """
 
@@ -98,9 +103,12 @@ def _reduce_counts(counts: np.ndarray | None, support: np.ndarray, rest: Rest) -
 
 
 def cosine(ideal: Float[np.ndarray, "*#B K"], teacher: Float[np.ndarray, "*#B K"]) -> Float64[np.ndarray, "*#B"]:
-    """Align(u) = <g_ideal, g_D> / (|g_ideal| |g_D|) (eq. 2.12); NaN where a norm is at most `ZERO_NORM`."""
+    """Align(u) = <g_ideal, g_D> / (|g_ideal| |g_D|) (eq. 2.12); NaN where one of the two is zero.
+
+    Zero means a norm of at most `ZERO_IDEAL` and `ZERO_NORM`, respectively.
+    """
     norms = np.linalg.norm(ideal, axis=-1), np.linalg.norm(teacher, axis=-1)
-    zero = (norms[0] <= ZERO_NORM) | (norms[1] <= ZERO_NORM)
+    zero = (norms[0] <= ZERO_IDEAL) | (norms[1] <= ZERO_NORM)
     with np.errstate(divide="ignore", invalid="ignore"):
         value = (ideal * teacher).sum(axis=-1) / (norms[0] * norms[1])
     return np.asarray(np.where(zero, np.nan, np.clip(value, -1.0, 1.0)))
@@ -138,7 +146,7 @@ def posterior_alignment(ideal_draws: Float[np.ndarray, "D K"], teacher: Float[np
     ideal_norm = np.linalg.norm(ideal_draws, axis=1)
     teacher_norm = np.linalg.norm(teacher, axis=1)
     scale = np.where(teacher_norm > ZERO_NORM, teacher_norm, np.nan)
-    defined = ideal_norm > ZERO_NORM
+    defined = ideal_norm > ZERO_IDEAL
     gains = (ideal_draws @ teacher.T) / scale
     aligned = gains[defined] / ideal_norm[defined, None]
     with np.errstate(invalid="ignore"):

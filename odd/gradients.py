@@ -40,9 +40,13 @@ def ideal_gradient(p: Float[np.ndarray, "*#B K"], success: Float[np.ndarray, "*#
     """
     p = p.astype(np.float64, copy=False)
     mass = p.sum(axis=-1, keepdims=True)
+    likeliest = p == p.max(axis=-1, keepdims=True, initial=0.0)
+    reference = np.where(likeliest, success, -np.inf).max(axis=-1, keepdims=True, initial=-np.inf)
     with np.errstate(invalid="ignore"):
-        mean = np.where(p > 0, p * success, 0.0).sum(axis=-1, keepdims=True) / mass
-        return np.where(p > 0, p * (success - mean), 0.0)
+        # the gradient ignores a common shift of P̂; against the likeliest child's, equal children are 0 to the last bit
+        shifted = success - reference
+        mean = np.where(p > 0, p * shifted, 0.0).sum(axis=-1, keepdims=True) / mass
+        return np.where(p > 0, p * (shifted - mean), 0.0)
 
 
 def reverse_kl(

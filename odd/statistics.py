@@ -40,7 +40,7 @@ def cluster_bootstrap(
     """Weighted mean sum(w x) / sum(w), with a percentile interval from resampling whole clusters.
 
     The mean is `weights=None`; the fraction positive is the mean of `positive(values)`; the range-weighted cosine takes
-    the success range as weights.
+    the success range as weights. The paper prints no formula for the latter; this is the natural reading.
 
     Args:
         values: scores; NaN is left out.
@@ -71,15 +71,6 @@ def cluster_bootstrap(
 def positive(values: Float[np.ndarray, "*B"]) -> Float64[np.ndarray, "*B"]:
     """1 where positive, 0 where not, NaN where undefined."""
     return np.where(np.isnan(values), np.nan, values > 0)
-
-
-def range_weighted_cosine(cosine: Float[np.ndarray, " N"], success_range: Float[np.ndarray, " N"]) -> float:
-    """Sum of range * cosine over sum of range; NaN where nothing is defined or every range is 0.
-
-    The paper prints no formula; this is the natural reading. `cluster_bootstrap` gives the same with an interval.
-    """
-    defined = ~(np.isnan(cosine) | np.isnan(success_range))
-    return _ratio(float((cosine * success_range)[defined].sum()), float(success_range[defined].sum()))
 
 
 def _ratio(numerator: float, denominator: float) -> float:

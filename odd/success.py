@@ -6,7 +6,8 @@ counts for is the pooling rule (method §4, §5):
 
 * `on_policy`: its launch edge and those below, where it is an honest sample of the student;
   initial rollouts count everywhere;
-* `natural`: below its launch edge only, where the student itself drew the token;
+* `natural`: below its launch edge only, where the student itself drew the token: what `sampled_reverse_kl` and
+  `dr_grpo` average over;
 * `pooled`: everywhere. The paper's text; biases ancestors towards what was forced.
 
 `stratified` is no count but a backup over the tree: it weights the strata of forced and un-forced rollouts by the
@@ -64,11 +65,6 @@ def edge_counts(
     visits = np.bincount(nodes[counted], minlength=tree.size)
     won = counted & correct[:, None]
     return Counts(visits, np.bincount(nodes[won], minlength=tree.size))
-
-
-def natural_visits(tree: Tree, forced: Integer[np.ndarray, " R"], correct: Bool[np.ndarray, " R"]) -> Counts:
-    """Edges whose token the student drew itself: what `sampled_reverse_kl` and `dr_grpo` average over."""
-    return edge_counts(tree, forced, correct, "natural")
 
 
 def launch_edges(tree: Tree, forced: Integer[np.ndarray, " R"]) -> Bool[np.ndarray, " N"]:

@@ -1,5 +1,7 @@
 """The table that `show` prints: what a run found about its questions and its teachers (method §7)."""
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,23 +19,35 @@ OUTCOMES = ("all", "correct", "incorrect")
 MEASURES = ("mean_cosine", "fraction_positive", "weighted_cosine", "mean_gain", "advantage")
 
 
-def teacher_summary(scores: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+def teacher_summary(scores: pd.DataFrame, teachers: Sequence[str], seed: int = 0) -> pd.DataFrame:
     """Per teacher and path outcome: the measures of method §7 with 95 % intervals over questions.
 
     Args:
         scores: one row a (question, path, position, teacher) of one objective and convention.
+        teachers: all of them, in the order of the rows.
         seed: of the bootstrap.
 
     Returns:
-        Rows by teacher and outcome; `decision_points` counts nodes once even where paths share them.
+        Rows by teacher and outcome; `decision_points` counts nodes once even where paths share them. A teacher
+        without any has 0 there and undefined measures.
     """
-    rows = []
-    for teacher, own in scores[scores["decision"].fillna(False).astype(bool)].groupby("teacher", sort=False):
+    rows, decisions = [], _decisions(scores)
+    for teacher in teachers:
+        own = decisions[decisions["teacher"] == teacher]
         for outcome in OUTCOMES:
             part = own if outcome == "all" else own[own["correct"] == (outcome == "correct")]
             part = part.drop_duplicates(["question", "node"])
             rows.append({"teacher": teacher, "outcome": outcome} | _measures(part, seed))
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["teacher", "outcome", "decision_points", *MEASURES])
+
+
+def decision_points(scores: pd.DataFrame) -> Counter:
+    """Decision points of each question that has any, every node counted once; `scores` as for `teacher_summary`."""
+    return Counter(_decisions(scores).drop_duplicates(["question", "node"])["question"].tolist())
+
+
+def _decisions(scores: pd.DataFrame) -> pd.DataFrame:
+    return scores[scores["decision"].fillna(False).astype(bool)]
 
 
 def _measures(part: pd.DataFrame, seed: int) -> dict[str, int | Estimate]:
@@ -65,12 +79,15 @@ def print_summary(path: Path, objective: str, convention: str, console: Console)
             known = measures[column].unique().tolist()
             if known and wanted not in known:
                 raise OddError(f"run {path.stem}: no {column} {wanted!r}; it has {', '.join(known)}")
-        questions = reader.query("questions")
+        questions, teachers = reader.query("questions"), reader.query("teachers")["teacher"].tolist()
         scores = reader.query("scores", objective=objective, convention=convention)
         skipped = reader.query("contexts_unavailable")
         status = reader.meta["status"]
-    console.print(_questions_table(questions))
-    console.print(_teachers_table(teacher_summary(scores), objective, convention))
+    found = decision_points(scores)
+    console.print(_questions_table(questions, found))
+    console.print(_teachers_table(teacher_summary(scores, teachers), objective, convention))
+    if not found:
+        console.print(Text(_nothing_found(questions, teachers, convention)), soft_wrap=True)
     excluded = questions[questions["note"].notna()]
     for row in excluded.to_dict("records"):
         console.print(Text(f"question {row['id']}: {row['note']}"))
@@ -79,7 +96,19 @@ def print_summary(path: Path, objective: str, convention: str, console: Console)
     console.print(Text(f"run file ({status}): {path}"), soft_wrap=True)
 
 
-def _questions_table(questions: pd.DataFrame) -> Table:
+def _nothing_found(questions: pd.DataFrame, teachers: Sequence[str], convention: str) -> str:
+    """Why the table of teachers is empty, and what would fill it."""
+    if not teachers:
+        return "The run has no teacher, so nothing is scored: add one with python -m odd teach."
+    if not (questions["stage"] == "scored").any():
+        return "No question is scored yet: the table fills as the run goes on."
+    return (
+        f"No question has a decision point under {convention}: nowhere do two tokens with enough visits differ in "
+        "success. Raise targeting.n_min or sampling.initial_rollouts, or lower analysis.n_sig."
+    )
+
+
+def _questions_table(questions: pd.DataFrame, found: Mapping[int, int]) -> Table:
     table = Table(title="Questions", box=SIMPLE_HEAD)
     for column in ("question", "passed", "difficulty", "truncated", "targeted", "decision points"):
         table.add_column(column)
@@ -90,7 +119,7 @@ def _questions_table(questions: pd.DataFrame) -> Table:
             row["difficulty"] if isinstance(row["difficulty"], str) else "",
             str(row["initial_truncated"]),
             str(row["targeted_rollouts"]),
-            str(row["decision_points"]),
+            str(found.get(row["question"], 0)),
         )
     return table
 
@@ -99,7 +128,7 @@ def _teachers_table(summary: pd.DataFrame, objective: str, convention: str) -> T
     table = Table(title=f"Teachers: {objective}, {convention}; 95 % intervals over questions", box=SIMPLE_HEAD)
     headings = ("mean cosine", "positive", "range-weighted", "mean gain", "advantage")
     for column in ("teacher", "paths", "decisions", *headings):
-        table.add_column(column, justify="left" if column in ("teacher", "paths") else "right")
+        table.add_column(column, justify="left" if column in ("teacher", "paths") else "right", no_wrap=True)
     for row in summary.to_dict("records"):
         table.add_row(
             Text(row["teacher"]) if row["outcome"] == "all" else "",

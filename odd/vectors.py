@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, Field, NonNegativeInt, StrictBool, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Field, StrictBool, ValidationError, model_validator
 
 from odd.alignment import NodeSignal, cosine, divergences, gain, success_range, teacher_advantage, top_k_overlap
 from odd.config import Baseline, Objective
@@ -28,21 +28,30 @@ DETERMINISTIC = (
 SAMPLED = (Objective(name="sampled_reverse_kl"), Objective(name="dr_grpo"))
 
 
-def _below_infinity(value: Any) -> Any:
-    if isinstance(value, float) and not value < math.inf:
-        raise ValueError("a logit must be a number below infinity")
+LARGEST = 1e15  # of logits and weights: their sums and squares are far from overflow
+DEEPEST = 256  # exact success walks a model by recursion
+TABLE_SIZE = 10_000_000  # probabilities of one model: 80 MB
+
+
+def _bounded_or_impossible(value: float) -> float:
+    if not (abs(value) <= LARGEST or value == -math.inf):
+        raise ValueError(f"a logit must be a number from {-LARGEST:g} to {LARGEST:g}, or -Infinity")
     return value
 
 
-Logit = Annotated[float, BeforeValidator(_below_infinity)]
+Logit = Annotated[float, AfterValidator(_bounded_or_impossible)]
+Weight = Annotated[float, Field(ge=0, le=LARGEST, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0, le=2**31)]
+Token = Annotated[int, Field(ge=0, lt=TABLE_SIZE)]
+Prefix = Annotated[list[Token], Field(max_length=DEEPEST)]
 
 
 class _Case(BaseModel):
     student_logits: list[Logit] = Field(min_length=1)
     teacher_logits: list[Logit]
-    visits: list[NonNegativeInt]
-    successes: list[NonNegativeInt]
-    support: list[NonNegativeInt]
+    visits: list[Count]
+    successes: list[Count]
+    support: list[Token]
 
     @model_validator(mode="after")
     def _consistent(self) -> "_Case":
@@ -59,13 +68,13 @@ class _Case(BaseModel):
 
 
 class _Row(BaseModel):
-    prefix: list[NonNegativeInt]
-    weights: dict[NonNegativeInt, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(min_length=1)
+    prefix: Prefix
+    weights: dict[Token, Weight] = Field(min_length=1)
 
 
 class _Rollout(BaseModel):
-    tokens: list[NonNegativeInt] = Field(min_length=1)
-    forced: NonNegativeInt
+    tokens: Annotated[list[Token], Field(min_length=1, max_length=DEEPEST + 1)]
+    forced: Count
     correct: StrictBool
 
     @model_validator(mode="after")
@@ -77,8 +86,15 @@ class _Rollout(BaseModel):
 
 class _Question(BaseModel):
     weights: list[_Row] = Field(min_length=1)
-    correct_leaves: list[list[NonNegativeInt]]
+    correct_leaves: list[list[Token]]
     rollouts: list[_Rollout]
+
+    @model_validator(mode="after")
+    def _small(self) -> "_Question":
+        size = len(self.weights) * (1 + max(token for row in self.weights for token in row.weights))
+        if size > TABLE_SIZE:
+            raise ValueError(f"rows times vocabulary must not exceed {TABLE_SIZE}, not {size}: number tokens from 0")
+        return self
 
 
 class _Document(BaseModel):

@@ -33,7 +33,8 @@ if readable:
         left, right = st.columns(2)
         objective = left.selectbox("Objective", measures["objective"].unique())
         convention = right.selectbox("Convention", measures["convention"].unique())
-        summary = teacher_summary(reader.query("scores", objective=objective, convention=convention))
+        scores = reader.query("scores", objective=objective, convention=convention)
+        summary = teacher_summary(scores, reader.query("teachers")["teacher"].tolist())
     for measure in MEASURES:
         summary[measure] = summary[measure].map(lambda estimate: estimate.value)
     st.dataframe(summary, hide_index=True)

@@ -3,7 +3,7 @@
 Every candidate is asked `SAMPLES` times at temperature 1 with two worked examples as earlier turns; those that
 SmolLM2-135M-Instruct passes between 0.1 and 0.9 are kept. The measurement is printed.
 
-    python scripts/smollm2_questions.py
+    python -m scripts.smollm2_questions
 """
 
 from pathlib import Path

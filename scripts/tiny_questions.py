@@ -1,27 +1,35 @@
-"""Draw the bundled `tiny-*` question sets from the held-out part of the task.
+"""Draw the bundled `tiny-heldout` and `tiny-demo` question sets from the held-out part of the task.
 
-python scripts/tiny_questions.py
+The demo set holds those of the first held-out questions that the student passes between 0.1 and 0.9 of the time.
+
+    python -m scripts.tiny_questions
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from odd.config import ModelConfig, SamplingConfig
+from odd.models.registry import load_model
 from odd.questions.base import Question
-from odd.questions.tiny_task import LEVELS, is_held_out, random_problem
+from odd.questions.tiny_task import is_held_out, random_problem
+from odd.rollouts import sample_chunk
 
 SEED = 889
-A_LEVEL = 20
+OF_LEVEL = {1: 40, 2: 24, 3: 16, 4: 14, 5: 14, 6: 12}
+IN_DEMO, A_LEVEL, LOWEST, HIGHEST, SAMPLES = 8, 2, 0.1, 0.9, 64
 DATA = Path("odd/questions/data")
 
 
 def held_out_questions() -> list[Question]:
-    """`A_LEVEL` questions of each level, none ever seen in training, levels in turn."""
+    """Questions that were never seen in training, `OF_LEVEL` of each level in random order."""
     rng = np.random.default_rng(SEED)
+    levels = rng.permutation([level for level, count in OF_LEVEL.items() for _ in range(count)])
     questions: list[Question] = []
     seen: set[tuple[str, ...]] = set()
-    while len(questions) < A_LEVEL * len(LEVELS):
-        level = LEVELS[len(questions) % len(LEVELS)]
+    while len(questions) < len(levels):
+        level = int(levels[len(questions)])
         problem = random_problem(rng, level)
         key = (problem.text, *problem.choices)
         if not is_held_out(problem) or key in seen:
@@ -39,11 +47,30 @@ def held_out_questions() -> list[Question]:
     return questions
 
 
+def demo_questions(questions: Sequence[Question]) -> list[Question]:
+    """The first questions that the student neither always passes nor always fails, at most `A_LEVEL` of a level."""
+    model = load_model(ModelConfig(name="tiny-s"), Path("cache"))
+    kept: list[Question] = []
+    for question in questions:
+        level = question.id[-1]
+        if sum(other.id.endswith(level) for other in kept) == A_LEVEL:
+            continue
+        prompt = model.encode_chat(question.messages())
+        drawn = sample_chunk(model, question, prompt, [()] * SAMPLES, SamplingConfig(), "initial", 0)
+        if LOWEST <= sum(rollout.correct for rollout in drawn) / SAMPLES <= HIGHEST:
+            kept.append(question)
+        if len(kept) == IN_DEMO:
+            break
+    return kept
+
+
 def main() -> None:
-    """Write the set."""
+    """Write both sets."""
     DATA.mkdir(parents=True, exist_ok=True)
-    lines = [question.model_dump_json(exclude_defaults=True) for question in held_out_questions()]
-    (DATA / "tiny-heldout.jsonl").write_text("\n".join(lines) + "\n")
+    held_out = held_out_questions()
+    for name, questions in (("tiny-heldout", held_out), ("tiny-demo", demo_questions(held_out))):
+        lines = [question.model_dump_json(exclude_defaults=True) for question in questions]
+        (DATA / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

@@ -3,10 +3,11 @@
 Each model answers every question 32 times at temperature 1; the student also with one of its own correct responses in
 the prompt (1C), and with a wrong one beside it (1C1W). Intervals are 95 % bootstrap over questions.
 
-    python scripts/tiny_report.py
+    python -m scripts.tiny_report
 """
 
 import argparse
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from odd.models.hf import HFModel
 from odd.questions.base import Question
 from odd.questions.sources import load_questions
 from odd.questions.verifiers import extract_answer, is_correct
+from odd.success import difficulty
 
 SAMPLES = 32
 BATCH = 256
@@ -52,15 +54,35 @@ def line(label: str, rates: np.ndarray) -> str:
     return f"{label:28} {rates.mean():.3f} [{low:.3f}, {high:.3f}]  n={len(rates)}"
 
 
-def demonstrated(model: HFModel, questions: list[Question], texts: list[list[str]], wrong: bool) -> list[list[int]]:
-    """Prompts with one of the student's own correct responses, and a wrong one if `wrong`."""
-    prompts = []
-    for question, own in zip(questions, texts, strict=True):
-        right = [text for text in own if is_correct(question, extract_answer(text))]
-        bad = [text for text in own if text and not is_correct(question, extract_answer(text))]
-        shown = [Demonstration(right[0], True)] + ([Demonstration(bad[0], False)] if wrong else [])
-        prompts.append(model.encode_chat(question.messages(with_demonstrations(question.block, shown))))
-    return prompts
+def first_of_each(question: Question, texts: list[str]) -> list[Demonstration]:
+    """The first correct response and the first wrong one that can be shown, which a truncated one cannot."""
+    shown = []
+    for outcome in (True, False):
+        alike = [text for text in texts if text and is_correct(question, extract_answer(text)) is outcome]
+        shown += [Demonstration(text, outcome) for text in alike[:1]]
+    return shown
+
+
+def difficulty_line(rates: np.ndarray) -> str:
+    """Share of the questions in each bin of difficulty."""
+    bins = Counter(difficulty(float(rate)) for rate in rates)
+    return ", ".join(f"{label} {100 * bins[label] / len(rates):.0f} %" for label in ("easy", "medium", "hard", "never"))
+
+
+def report_student(model: HFModel, questions: list[Question], texts: list[list[str]], rates: np.ndarray) -> None:
+    """Print the difficulties, and what demonstrations do on the questions that have both outcomes to show."""
+    print("  " + difficulty_line(rates))
+    own = [first_of_each(question, responses) for question, responses in zip(questions, texts, strict=True)]
+    mixed = [i for i, shown in enumerate(own) if len(shown) == 2]
+    if not mixed:
+        print("  no question has both outcomes")
+        return
+    chosen = [questions[i] for i in mixed]
+    print(line("  those with both outcomes", rates[mixed]))
+    for label, count in (("1C", 1), ("1C1W", 2)):
+        blocks = [with_demonstrations(questions[i].block, own[i][:count]) for i in mixed]
+        prompts = [model.encode_chat(q.messages(block)) for q, block in zip(chosen, blocks, strict=True)]
+        print(line(f"  the same with {label}", pass_rates(chosen, answers(model, prompts, seed=2))))
 
 
 def main() -> None:
@@ -75,21 +97,8 @@ def main() -> None:
         texts = answers(model, [model.encode_chat(question.messages()) for question in questions], seed=1)
         rates = pass_rates(questions, texts)
         print(line(f"{name}, no demonstration", rates))
-        if name != "tiny-s":
-            continue
-        bins = {
-            "easy": rates >= 0.8,
-            "medium": (rates >= 0.25) & (rates < 0.8),
-            "hard": (rates > 0) & (rates < 0.25),
-            "never": rates == 0,
-        }
-        print("  " + ", ".join(f"{label} {100 * chosen.mean():.0f} %" for label, chosen in bins.items()))
-        mixed = [i for i, own in enumerate(texts) if 0 < rates[i] < 1 and any(own)]
-        shown, own = [questions[i] for i in mixed], [texts[i] for i in mixed]
-        print(line("  those with both outcomes", rates[mixed]))
-        for label, wrong in (("1C", False), ("1C1W", True)):
-            prompts = demonstrated(model, shown, own, wrong)
-            print(line(f"  the same with {label}", pass_rates(shown, answers(model, prompts, seed=2))))
+        if name == "tiny-s":
+            report_student(model, questions, texts, rates)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ The task is `odd.questions.tiny_task`. Each training example is a chat: a proble
 (right ones, wrong ones marked as such, summaries), and one right solution in a random order and wording. The loss is
 on the response alone. Problems of the held-out tenth are never shown. Seeded; the log goes beside the weights.
 
-    python scripts/train_tiny.py --out odd/models/weights
+    python -m scripts.train_tiny --out odd/models/weights
 """
 
 import argparse
@@ -128,9 +128,9 @@ def batches(tokenizer: PreTrainedTokenizerFast, rng: np.random.Generator):
             yield ids, labels
 
 
-def train(name: str, tokenizer: PreTrainedTokenizerFast, out: Path, log: dict) -> None:
-    """Train one member, save it in half precision, and record its losses."""
-    hidden, layers, heads, steps = SIZES[name]
+def initial_model(name: str, tokenizer: PreTrainedTokenizerFast) -> Qwen3ForCausalLM:
+    """An untrained member."""
+    hidden, layers, heads, _ = SIZES[name]
     torch.manual_seed(SEED)
     config = Qwen3Config(
         vocab_size=len(tokenizer),
@@ -146,14 +146,24 @@ def train(name: str, tokenizer: PreTrainedTokenizerFast, out: Path, log: dict) -
         pad_token_id=SPECIAL.index("<|endoftext|>"),
         bos_token_id=None,
     )
-    model = Qwen3ForCausalLM(config)
+    return Qwen3ForCausalLM(config)
+
+
+def learning_rate(step: int, steps: int) -> float:
+    """A linear rise over 100 steps times a cosine that falls to 0."""
+    return PEAK_LEARNING_RATE * min(1, (step + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
+
+
+def train(name: str, tokenizer: PreTrainedTokenizerFast, out: Path, log: dict) -> None:
+    """Train one member, save it in half precision, and record its losses."""
+    hidden, _, _, steps = SIZES[name]
+    model = initial_model(name, tokenizer)
     optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK_LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.05)
     data = batches(tokenizer, np.random.default_rng([SEED, hidden]))
     started, losses, tokens = time.time(), [], 0
     for step in range(steps):
-        rate = PEAK_LEARNING_RATE * min(1, (step + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = learning_rate(step, steps)
         ids, labels = next(data)
         loss = model(input_ids=ids, labels=labels).loss
         loss.backward()

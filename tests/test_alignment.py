@@ -6,8 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from odd.alignment import (
+    ZERO_NORM,
     NodeSignal,
     cosine,
     divergences,
@@ -187,6 +191,24 @@ def test_a_zero_gradient_has_no_cosine_and_a_zero_ideal_has_no_gain_but_zero():
     zero, one = np.zeros(2), np.array([1.0, -1.0])
     assert np.isnan(cosine(zero, one)) and np.isnan(cosine(one, zero)) and np.isnan(cosine(one, 1e-8 * one))
     assert np.isnan(gain(one, zero)) and gain(zero, one) == 0
+
+
+def test_an_improbable_child_keeps_its_cosine_and_its_interval():
+    log_p = np.log([1 - 1e-8, 1e-8])
+    node, success = NodeSignal(log_p, np.log([[0.2, 0.8], [0.9, 0.1]])), np.array([0.3, 0.7])
+    ideal, support = ideal_gradient(np.exp(log_p), success), np.arange(2)
+    assert np.linalg.norm(ideal) < ZERO_NORM
+    teacher = node.components(Objective(name="forward_kl"), support, "full", "off")
+    np.testing.assert_allclose(cosine(ideal, teacher), [1, 1], rtol=1e-6)
+    draws = posterior_draws(np.array([30, 70]), np.array([100, 100]), 200, np.random.default_rng(0))
+    result = posterior_alignment(ideal_gradient(np.exp(log_p), draws), teacher)
+    np.testing.assert_allclose([result.align_low, result.p_positive], 1, rtol=1e-6)
+
+
+@given(arrays(np.float64, 5, elements=st.floats(1e-12, 1)), st.floats(0, 1))
+def test_equal_success_has_an_ideal_gradient_of_exactly_zero(p, success):
+    ideal = ideal_gradient(p, np.full(5, success))
+    assert not ideal.any() and np.isnan(cosine(ideal, np.arange(5.0)))
 
 
 def test_posterior_intervals_shrink_to_the_score():

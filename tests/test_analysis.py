@@ -20,7 +20,7 @@ CONFIG = AnalysisConfig(
 )
 
 
-def make_tree(config=CONFIG):
+def make_tree(config=CONFIG, always=None):
     model = TabularModel.from_weights({(): QUESTION["weights"]})
     correct = {tuple(leaf) for leaf in QUESTION["correct_leaves"]}
     prefixes = [()] * 150 + [(1, 4)] * 40 + [(4, 2)] * 40
@@ -28,10 +28,11 @@ def make_tree(config=CONFIG):
     for prefix, made in zip(prefixes, model.sample(prefixes, [9] * len(prefixes), 1.0, 3), strict=True):
         ids = (*prefix, *made.token_ids)
         stage = "targeted" if prefix else "initial"
-        rollouts.append(
-            Rollout(stage, 0, len(prefix), ids, np.zeros(len(ids), np.float32), "", "", ids in correct, False)
-        )
-    paths = [next(i for i, r in enumerate(rollouts) if r.correct is outcome) for outcome in (True, False)]
+        won = ids in correct if always is None else always
+        rollouts.append(Rollout(stage, 0, len(prefix), ids, np.zeros(len(ids), np.float32), "", "", won, False))
+    paths = [
+        next(i for i, r in enumerate(rollouts) if (r.token_ids in correct) is outcome) for outcome in (True, False)
+    ]
     log_p = [model.log_probs((), rollouts[i].token_ids) for i in paths]
     return QuestionTree("q", rollouts, paths, log_p, config)
 
@@ -85,13 +86,20 @@ def test_a_teacher_scores_the_same_alone_and_among_others(tree, teachers, tables
 def test_bucket_adds_one_component_at_the_end(tables):
     bucket = tables["gradients"][tables["gradients"].convention.str.endswith("bucket")]
     assert all(tokens[-1] == REST and (tokens[:-1] >= 0).all() for tokens in bucket.tokens)
-    assert all(len(t) == len(i) == len(g) for t, i, g in zip(bucket.tokens, bucket.ideal, bucket.teacher_gradient))
+    vectors = zip(bucket.tokens, bucket.ideal, bucket.teacher_gradient, strict=True)
+    assert all(len(t) == len(i) == len(g) for t, i, g in vectors)
 
 
 def test_interval_encloses_most_scores(tables):
     scored = tables["scores"].dropna(subset=["alignment"])
     inside = (scored.low <= scored.alignment) & (scored.alignment <= scored.high)
     assert inside.mean() > 0.8
+
+
+def test_equal_success_leaves_the_score_its_interval_and_its_sign_undefined(teachers):
+    scores = score_teachers(make_tree(always=True), teachers)["scores"].query("convention == 'on_policy-full-off'")
+    assert len(scores) and not scores.decision.any() and (scores.success_range == 0).all()
+    assert scores[["alignment", "low", "high", "p_positive"]].isna().all(axis=None)
 
 
 def test_path_nodes_shared_by_paths_are_scored_once(tree, tables):

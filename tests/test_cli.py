@@ -42,6 +42,22 @@ def test_vectors_does_not_read_the_expected_values(tmp_path):
     assert odd("vectors", tmp_path / "bare.json").stdout == odd("vectors", ORACLE / "tree.json").stdout
 
 
+@pytest.mark.parametrize(
+    "content, named", [("[" * 100_000, "nested too deeply"), ("9" * 5000, "too many digits"), ("{", "is not JSON")]
+)
+def test_vectors_refuses_json_that_cannot_be_held(tmp_path, content, named):
+    (tmp_path / "v.json").write_text(content)
+    done = odd("vectors", tmp_path / "v.json")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert named in done.stderr
+
+
+def test_models_prints_paths_that_look_like_markup(tmp_path):
+    done = odd("models", "--cache", tmp_path / "[/b]")
+    assert done.returncode == 0, done.stderr
+    assert "tiny-s" in done.stdout
+
+
 GOOD_LINE = '{"id": "a", "question": "q", "answer": "1", "kind": "number"}'
 BAD = {
     "unknown model": (["run", "--student", "no/such-model"], "no/such-model"),

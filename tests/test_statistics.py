@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from odd.statistics import cluster_bootstrap, positive, range_weighted_cosine
+from odd.statistics import cluster_bootstrap, positive
 
 NAN = float("nan")
 
@@ -46,9 +46,8 @@ def test_the_fraction_positive_is_a_mean_that_leaves_undefined_scores_out():
     assert estimate.value == 1 / 3 and estimate.n == 3
 
 
-def test_range_weighted_cosine_is_the_weighted_mean():
+def test_the_range_weighted_cosine_is_a_mean_with_weights():
     cosine, spread = np.array([1.0, -1.0, NAN]), np.array([0.6, 0.2, 0.9])
-    np.testing.assert_allclose(range_weighted_cosine(cosine, spread), 0.5)
     estimate = cluster_bootstrap(cosine, np.arange(3), rng(), spread)
     np.testing.assert_allclose(estimate.value, 0.5)
-    assert np.isnan(range_weighted_cosine(cosine, np.zeros(3)))
+    assert np.isnan(cluster_bootstrap(cosine, np.arange(3), rng(), np.zeros(3)).value)

@@ -13,7 +13,6 @@ from odd.success import (
     edge_draws,
     jeffreys,
     launch_edges,
-    natural_visits,
     node_value,
     posterior_draws,
     significant_children,
@@ -142,7 +141,7 @@ def test_a_forced_token_counts_on_policy_but_was_not_drawn():
     path = [tree.find([1, 2, 3][:t]) for t in range(4)]
     assert edge_counts(tree, forced, correct, "pooled").visits[path].tolist() == [2, 2, 2, 1]
     assert edge_counts(tree, forced, correct, "on_policy").visits[path].tolist() == [1, 1, 2, 1]
-    assert natural_visits(tree, forced, correct).visits[path].tolist() == [0, 1, 1, 1]
+    assert edge_counts(tree, forced, correct, "natural").visits[path].tolist() == [0, 1, 1, 1]
 
 
 def test_draws_of_the_student_split_as_its_probabilities_at_any_node(runs):

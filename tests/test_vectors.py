@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from odd.errors import OddError
-from odd.vectors import compute_vectors
+from odd.vectors import DEEPEST, compute_vectors
 
 ORACLE = Path(__file__).parent / "oracle"
 CASES, TREE = (json.loads((ORACLE / f"{name}.json").read_text()) for name in ("cases", "tree"))
@@ -60,6 +60,10 @@ def broken_case(**changes):
     return {"cases": [{**CASES["cases"][0], **changes}]}
 
 
+def chain(length):
+    return [{"prefix": [1] * depth, "weights": {"0": 1, "1": 1}} for depth in range(length)]
+
+
 def broken_question(**changes):
     return {"questions": [{**TREE["questions"][0], **changes}]}
 
@@ -74,6 +78,15 @@ def broken_question(**changes):
         (broken_case(support=[3, 5]), "distinct token ids below 5"),
         (broken_case(teacher_logits="x"), "cases.0.teacher_logits"),
         (broken_case(teacher_logits=[0.0, 0.0, float("nan"), 0.0, 0.0]), "cases.0.teacher_logits.2"),
+        (broken_case(visits=[10**23] * 5), "cases.0.visits.0"),
+        (broken_case(student_logits=[10**400] * 5), "cases.0.student_logits.0"),
+        (broken_case(student_logits=[-1e308] * 5), "student_logits.0.*from -1e\\+15 to 1e\\+15"),
+        (broken_case(support=[10**12]), "cases.0.support.0"),
+        (broken_question(weights=[{"prefix": [], "weights": {str(10**12): 1}}]), "questions.0.weights.0"),
+        (broken_question(weights=[{"prefix": [], "weights": {"9000000": 1}}] * 2), "must not exceed 10000000"),
+        (broken_question(weights=[{"prefix": [], "weights": {"1": 1e308}}]), "questions.0.weights.0.weights.1"),
+        (broken_question(weights=chain(1200), rollouts=[]), "questions.0.weights.257.prefix"),
+        (broken_question(rollouts=[{"tokens": [10**12], "forced": 0, "correct": True}]), "rollouts.0.tokens.0"),
         (broken_question(weights=[{"prefix": [], "weights": {"1": 0}}]), "questions.0.*no distribution"),
         (broken_question(rollouts=[{"tokens": [3], "forced": 0, "correct": True}]), "rollouts.0.*token 3"),
         (broken_question(rollouts=[{"tokens": [4], "forced": 2, "correct": True}]), "forced must not exceed"),
@@ -83,3 +96,8 @@ def test_malformed_documents_are_refused_in_one_line_that_names_the_place(docume
     with pytest.raises(OddError, match=named) as error:
         compute_vectors(document)
     assert "\n" not in str(error.value)
+
+
+def test_the_deepest_model_that_is_allowed_is_computed():
+    document = broken_question(weights=chain(DEEPEST + 1), rollouts=[], correct_leaves=[[0]])
+    assert compute_vectors(document)["questions"][0]["root_value_exact"] == 0.5

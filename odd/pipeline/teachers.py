@@ -90,16 +90,11 @@ def teacher_context(
         seed: of the choice.
     """
     finished = [rollout for rollout in initial if not rollout.truncated]
-    rng = np.random.default_rng([seed, derived_seed(question.id, "demonstrations")])
+    texts, outcomes = [rollout.text for rollout in finished], [rollout.correct for rollout in finished]
     scored = [initial[i].text for i in path_rollouts]
+    rng = np.random.default_rng([seed, derived_seed(question.id, "demonstrations")])
     try:
-        shown = choose_demonstrations(
-            teacher.context,
-            [rollout.text for rollout in finished],
-            [rollout.correct for rollout in finished],
-            scored,
-            rng,
-        )
+        shown = choose_demonstrations(teacher.context, texts, outcomes, scored, rng)
     except ContextUnavailable as error:
         return TeacherContext(teacher.name, (), "", (), str(error))
     block = with_demonstrations(question.block, shown) if shown else question.block

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from odd.config import QuestionsConfig
 from odd.errors import OddError
+from odd.parsing import parse_json
 from odd.questions.base import Question
 
 DATA = Path(__file__).parent / "data"
@@ -46,13 +47,12 @@ def load_questions(config: QuestionsConfig) -> list[Question]:
 
 def _parse(path: Path, number: int, line: str) -> Question:
     try:
-        return Question.model_validate(json.loads(line))
-    except json.JSONDecodeError as error:
-        raise OddError(
-            f"questions {path}, line {number}: not JSON ({error.msg}); put one JSON object a line"
-        ) from error
+        return Question.model_validate(parse_json(line))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "line"
         message = first["msg"].removeprefix("Value error, ")
         raise OddError(f"questions {path}, line {number}: {where}: {message}") from error
+    except ValueError as error:
+        reason = error.msg if isinstance(error, json.JSONDecodeError) else error
+        raise OddError(f"questions {path}, line {number}: not JSON ({reason}); put one JSON object a line") from error

@@ -11,6 +11,18 @@ _SUCCESS = """CASE split_part(g.convention, '-', 1)
         ELSE n.successes / nullif(n.visits, 0)
     END"""
 
+_Z2 = 3.841458820694124  # square of the normal quantile at 97.5 %
+
+
+def _wilson(successes: str, visits: str, prefix: str) -> str:
+    """Two columns: the ends of the 95 % Wilson interval, as `odd.success.wilson` has them; NULL without visits."""
+    middle = f"{successes} + {_Z2 / 2!r}"
+    half = f"sqrt({_Z2!r} * ({successes} * ({visits} - {successes}) / nullif({visits}, 0) + {_Z2 / 4!r}))"
+    ends = {"low": "-", "high": "+"}
+    columns = (f"({middle} {sign} {half}) / ({visits} + {_Z2!r}) AS {prefix}_{end}" for end, sign in ends.items())
+    return ", ".join(columns)
+
+
 VIEWS: dict[str, tuple[str, str]] = {
     "measures": (
         "Objectives and conventions of the run: declared in meta, or found in scores",
@@ -23,13 +35,15 @@ SELECT objective, convention FROM scores""",
     ),
     "branches": (
         "Nodes with the text of their token and the success rate by each way of counting",
-        """
+        f"""
 SELECT n.question, n.node, n.parent, n.token, v.text, n.depth,
     exp(n.log_p::DOUBLE) AS p_student,
     n.visits, n.successes,
     n.successes / nullif(n.visits, 0) AS success_on_policy, n.low, n.high,
+    {_wilson("n.successes", "n.visits", "wilson")},
     n.stratified AS success_stratified, n.stratified_low, n.stratified_high,
     n.pooled_visits, n.pooled_successes / nullif(n.pooled_visits, 0) AS success_pooled,
+    {_wilson("n.pooled_successes", "n.pooled_visits", "pooled_wilson")},
     n.natural_visits, n.natural_successes / nullif(n.natural_visits, 0) AS success_natural
 FROM nodes AS n LEFT JOIN vocabulary AS v USING (token)""",
     ),

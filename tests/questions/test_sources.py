@@ -72,6 +72,8 @@ def test_line_breaks_of_unicode_inside_a_question_are_kept(tmp_path):
     [
         (lines({}, {}) + "\n{'id': 1}", "line 3: not JSON"),
         (lines({}) + "\n\n[1]", "line 3"),
+        (lines({}) + f'\n{{"id": {"9" * 5000}}}', "line 2: not JSON (a number has too many digits)"),
+        (lines({}) + "\n" + "[" * 100_000, "line 2: not JSON (it is nested too deeply)"),
         (lines({}, {"kind": "essay"}), "line 2: kind"),
         (lines({"answer": ""}), "line 1: answer"),
         (lines({"answr": "2"}), "line 1: answr"),

@@ -1,9 +1,11 @@
 """What the views say of the example run."""
 
 import duckdb
+import numpy as np
 import pytest
 
 from odd.store import VIEWS
+from odd.success import wilson
 from tests.store.example_run import ROWS
 
 
@@ -50,6 +52,24 @@ def test_branches_has_each_way_of_counting(filled):
     row = filled.query("SELECT * FROM branches WHERE node = 1").iloc[0]
     found = row.success_on_policy, row.success_pooled, row.success_natural, row.success_stratified
     assert found == (0.5, 0.125, 0.5, 0.25)
+
+
+def test_branches_has_the_wilson_intervals_of_the_program(filled):
+    counts = [(0, 0), (0, 1), (1, 1), (3, 20), (20, 20), (99, 100_000)]
+    filled.delete("nodes")
+    filled.insert(
+        "nodes",
+        [
+            {"question": 0, "node": i, "visits": n, "successes": s, "pooled_visits": 2 * n, "pooled_successes": s}
+            for i, (s, n) in enumerate(counts)
+        ],
+    )
+    rows = filled.query("SELECT * FROM branches ORDER BY node")
+    successes, visits = np.array(counts).T
+    for prefix, total in (("wilson", visits), ("pooled_wilson", 2 * visits)):
+        low, high = wilson(successes, total)
+        np.testing.assert_allclose(rows[f"{prefix}_low"].astype(float), low, rtol=1e-12, atol=1e-15)
+        np.testing.assert_allclose(rows[f"{prefix}_high"].astype(float), high, rtol=1e-12)
 
 
 def test_question_summary_counts_what_is_there_and_nothing_else(filled):
