@@ -1,11 +1,9 @@
 """Models shared by the tests: the embedded student, and SmolLM2, converted once a session."""
 
-import importlib.metadata
-
 import pytest
 
 from odd.config import ModelConfig
-from odd.models.embedded import SMOLLM2_PACKAGE, embedded_path
+from odd.models.embedded import embedded_path
 from odd.models.registry import load_model
 
 
@@ -18,10 +16,6 @@ def tiny(tmp_path_factory):
 @pytest.fixture(scope="session")
 def smollm2_cache(tmp_path_factory):
     """A cache in which SmolLM2 is ready."""
-    try:
-        importlib.metadata.distribution(SMOLLM2_PACKAGE)
-    except importlib.metadata.PackageNotFoundError:
-        pytest.skip(f"{SMOLLM2_PACKAGE} is not installed")
     cache = tmp_path_factory.mktemp("smollm2")
     embedded_path("smollm2", cache)
     return cache
