@@ -1,6 +1,8 @@
-"""The dashboard: its pages and their order; nothing else."""
+"""The dashboard: page config and navigation; nothing else."""
 
 import streamlit as st
 
-st.set_page_config(page_title="ODD", layout="wide")
-st.navigation([st.Page("pages/runs.py", title="Runs")]).run()
+from pages.shared.frame import navigation
+
+st.set_page_config(page_title="ODD", page_icon=":material/account_tree:", layout="wide")
+navigation().run()

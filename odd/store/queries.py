@@ -5,6 +5,7 @@ QUERIES: dict[str, str] = {
     "question": "SELECT * FROM questions WHERE question = $question",
     "rollouts": "SELECT * FROM rollouts WHERE question = $question ORDER BY rollout",
     "nodes": "SELECT * FROM nodes WHERE question = $question ORDER BY node",
+    "nodes_known": "SELECT node FROM nodes WHERE question = $question AND list_contains($nodes, node)",
     "branches": "SELECT * FROM branches WHERE question = $question AND parent = $node ORDER BY p_student DESC, token",
     "paths": "SELECT * FROM paths WHERE question = $question ORDER BY path",
     "pairs": "SELECT * FROM pairs WHERE question = $question ORDER BY pair",

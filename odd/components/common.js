@@ -1,0 +1,119 @@
+// What all components share: elements, colours, numbers, downloads. Text is only ever set through textContent.
+
+const SVG_NAMESPACE = "http://www.w3.org/2000/svg"
+
+/** A new HTML element. `attributes.text` becomes its text, `attributes.on` its listeners. */
+function element(name, attributes = {}, ...children) {
+  return furnish(document.createElement(name), attributes, children)
+}
+
+/** A new SVG element. */
+function shape(name, attributes = {}, ...children) {
+  return furnish(document.createElementNS(SVG_NAMESPACE, name), attributes, children)
+}
+
+function furnish(node, { text, on, style, ...attributes }, children) {
+  if (text !== undefined) node.textContent = text
+  for (const [event, listener] of Object.entries(on ?? {})) node.addEventListener(event, listener)
+  for (const [property, value] of Object.entries(style ?? {})) node.style.setProperty(property, value)
+  for (const [key, value] of Object.entries(attributes))
+    if (value !== null && value !== undefined && value !== false) node.setAttribute(key, value === true ? "" : value)
+  node.append(...children.filter((child) => child !== null && child !== undefined))
+  return node
+}
+
+const known = (value) => value !== null && value !== undefined && Number.isFinite(value)
+const clamp = (value, low, high) => Math.min(high, Math.max(low, value))
+
+/** A number with `digits` decimals, an en dash where it is unknown; `signed` writes the plus. */
+function number(value, digits = 2, signed = false) {
+  if (!known(value)) return "–"
+  const text = Math.abs(value).toFixed(digits)
+  const zero = Number(text) === 0
+  return (value < 0 && !zero ? "−" : signed && !zero ? "+" : "") + text
+}
+
+function interval(low, high, digits = 2, signed = false) {
+  return known(low) && known(high) ? `[${number(low, digits, signed)}, ${number(high, digits, signed)}]` : ""
+}
+
+function rgba(hex, alpha) {
+  const part = (at) => parseInt(hex.slice(at, at + 2), 16)
+  return `rgba(${part(1)},${part(3)},${part(5)},${alpha.toFixed(3)})`
+}
+
+function mix(from, to, share) {
+  const part = (hex, at) => parseInt(hex.slice(at, at + 2), 16)
+  const channel = (at) => Math.round(part(from, at) * (1 - share) + part(to, at) * share)
+  return `rgb(${channel(1)},${channel(3)},${channel(5)})`
+}
+
+/** Colour of a value between -1 (harmful) and 1 (helpful): the page itself at 0. */
+function divergingColour(value) {
+  if (!known(value)) return "transparent"
+  return rgba(value < 0 ? PALETTE.harmful : PALETTE.helpful, Math.min(1, Math.abs(value)) * 0.92)
+}
+
+/** Colour of a success probability: red at 0, blue at 1. */
+function successColour(value) {
+  if (!known(value)) return PALETTE.neutral
+  const middle = "#b9a9bd"
+  return value < 0.5 ? mix(PALETTE.failure, middle, value * 2) : mix(middle, PALETTE.success, value * 2 - 1)
+}
+
+/** Whether text on this diverging colour should be white on a light page. */
+const strong = (value) => known(value) && Math.abs(value) > 0.55
+
+/** Saves text as a file of the reader. */
+function download(name, text, type) {
+  const address = URL.createObjectURL(new Blob([text], { type }))
+  const link = element("a", { href: address, download: name })
+  link.click()
+  setTimeout(() => URL.revokeObjectURL(address), 10000)
+}
+
+/** The drawing with the computed look of each of its elements written into it, so that it stands alone. */
+function standaloneSvg(svg) {
+  const copy = svg.cloneNode(true)
+  const properties = ["fill", "stroke", "stroke-width", "stroke-dasharray", "opacity", "font-size", "font-family",
+    "font-weight", "text-anchor", "dominant-baseline", "fill-opacity", "stroke-opacity", "display"]
+  const originals = [svg, ...svg.querySelectorAll("*")]
+  const copies = [copy, ...copy.querySelectorAll("*")]
+  originals.forEach((original, i) => {
+    const look = getComputedStyle(original)
+    for (const property of properties) copies[i].style.setProperty(property, look.getPropertyValue(property))
+  })
+  const box = svg.getBoundingClientRect()
+  copy.setAttribute("xmlns", SVG_NAMESPACE)
+  copy.setAttribute("width", box.width)
+  copy.setAttribute("height", box.height)
+  return new XMLSerializer().serializeToString(copy)
+}
+
+function downloadSvg(svg, name) {
+  download(`${name}.svg`, standaloneSvg(svg), "image/svg+xml")
+}
+
+function downloadPng(svg, name) {
+  const box = svg.getBoundingClientRect()
+  const image = new Image()
+  const background = getComputedStyle(svg).getPropertyValue("--st-background-color") || "#ffffff"
+  image.onload = () => {
+    const canvas = element("canvas", { width: box.width * 2, height: box.height * 2 })
+    const context = canvas.getContext("2d")
+    context.fillStyle = background
+    context.fillRect(0, 0, canvas.width, canvas.height)
+    context.scale(2, 2)
+    context.drawImage(image, 0, 0)
+    const link = element("a", { href: canvas.toDataURL("image/png"), download: `${name}.png` })
+    link.click()
+  }
+  image.src = "data:image/svg+xml;charset=utf-8," + encodeURIComponent(standaloneSvg(svg))
+}
+
+/** Whether a key press belongs to something the reader is typing into or choosing from. */
+function isTyping(event) {
+  const target = event.composedPath()[0]
+  return Boolean(event.ctrlKey || event.metaKey || event.altKey || target?.isContentEditable ||
+    target?.closest?.('input, textarea, select, [role="combobox"], [role="listbox"], [role="slider"], [role="dialog"]'))
+}

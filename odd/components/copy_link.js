@@ -1,0 +1,21 @@
+/** A button that copies the address of the page, which holds the whole view. */
+export default function ({ parentElement }) {
+  const place = parentElement.querySelector(".odd")
+  const button = element("button", {
+    class: "tool primary", text: "Copy link", type: "button", title: "Copy the address of exactly this view",
+    on: { click: () => copy() },
+  })
+  async function copy() {
+    try {
+      await navigator.clipboard.writeText(window.location.href)
+      button.textContent = "Copied"
+      setTimeout(() => { button.textContent = "Copy link" }, 1500)
+    } catch {
+      // without a secure connection browsers refuse the clipboard: hand the address over to be copied by hand
+      const field = element("input", { value: window.location.href, readonly: true, "aria-label": "Link to this view" })
+      place.replaceChildren(field)
+      field.select()
+    }
+  }
+  place.replaceChildren(button)
+}

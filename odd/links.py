@@ -1,0 +1,134 @@
+"""What a page shows, as the query parameters of its address.
+
+A link carries identifiers only and carries all of them, defaults too, so that it keeps its meaning when defaults
+change. `ViewState.from_query` of `ViewState.to_query` is the identity. What an address says is untrusted: every part
+is checked here for its form; whether a run has such a thing is looked up in `odd.display.resolve`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from types import NoneType
+from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
+
+Colour = Literal["alignment", "gain", "p_positive", "success", "advantage", "kl", "difference"]
+Outcome = Literal["all", "correct", "incorrect"]
+Difficulty = Literal["all", "easy", "medium", "hard", "never"]
+Show = Literal["score", "difference"]
+LONGEST = 200
+"""Characters of a part, and values of a repeated one, beyond which an address is not read."""
+
+
+@dataclass(frozen=True)
+class ViewState:
+    """The complete state of the dashboard; every page keeps the parts it does not use.
+
+    Attributes:
+        run: run id.
+        question: id of the question.
+        path: number of the path in the question.
+        token: position of the pinned token on the path.
+        node: node of the branch that is selected in the tree.
+        unfolded: nodes whose rarer branches are shown.
+        folded: nodes whose subtrees are collapsed.
+        teacher: the teacher of the tree page.
+        teachers: those that are compared.
+        baseline: the one that the others are compared with.
+        show: on the compare page, scores or differences to the baseline.
+        objective: label of the distillation objective.
+        convention: label of the convention.
+        colour: what the colour of a token stands for.
+        decisions: whether only decision points are coloured.
+        children: least |S_u| of a coloured token.
+        visits: least visits of a coloured token, summed over S_u.
+        outcome: which paths the tables of teachers take.
+        difficulty: which questions are listed.
+        search: text that listed questions contain.
+        sort: column that questions are listed by; a leading "-" means falling.
+    """
+
+    run: str | None = None
+    question: str | None = None
+    path: int | None = None
+    token: int | None = None
+    node: int | None = None
+    unfolded: tuple[int, ...] = ()
+    folded: tuple[int, ...] = ()
+    teacher: str | None = None
+    teachers: tuple[str, ...] = ()
+    baseline: str | None = None
+    show: Show = "score"
+    objective: str | None = None
+    convention: str | None = None
+    colour: Colour = "alignment"
+    decisions: bool = False
+    children: int = 2
+    visits: int = 0
+    outcome: Outcome = "all"
+    difficulty: Difficulty = "all"
+    search: str = ""
+    sort: str = "question"
+
+    def but(self, **changes: Any) -> Self:
+        """The same view with some parts changed."""
+        return replace(self, **changes)
+
+    def to_query(self) -> dict[str, list[str]]:
+        """Query parameters, every part written out; what is not chosen is an empty text."""
+        return {field.name: _texts(getattr(self, field.name)) for field in fields(self)}
+
+    @classmethod
+    def from_query(cls, query: Mapping[str, Sequence[str]]) -> tuple[Self, list[str]]:
+        """Read query parameters.
+
+        Returns:
+            The view, and one sentence for each part that could not be read and was left at its default. Parameters
+            that are none of ours are passed over.
+        """
+        values, problems, hints = {}, [], get_type_hints(cls)
+        for name, texts in query.items():
+            if name not in hints:
+                continue
+            try:
+                values[name] = _parse(hints[name], list(texts))
+            except ValueError as error:
+                problems.append(f"The link's {name} {error}; the default is shown.")
+        return cls(**values), problems
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, tuple):
+        return [str(part) for part in value] or [""]
+    if isinstance(value, bool):
+        return ["yes" if value else "no"]
+    return ["" if value is None else str(value)]
+
+
+def _parse(kind: Any, texts: list[str]) -> Any:
+    """Values of one parameter as the type of its field.
+
+    Raises:
+        ValueError: they have another form; the message completes "the link's X ...".
+    """
+    if len(texts) > LONGEST or any(len(text) > LONGEST for text in texts):
+        raise ValueError("is too long")
+    if get_origin(kind) is tuple:
+        return tuple(_scalar(get_args(kind)[0], text) for text in texts if text)
+    text = texts[-1] if texts else ""
+    if NoneType in get_args(kind):
+        return None if text == "" else _scalar(get_args(kind)[0], text)
+    return _scalar(kind, text)
+
+
+def _scalar(kind: Any, text: str) -> Any:
+    if kind is bool:
+        if text not in ("yes", "no"):
+            raise ValueError(f"is neither yes nor no: {text!r}")
+        return text == "yes"
+    if kind is int:
+        # isdecimal alone would let digits of other scripts pass
+        if not (text.isascii() and text.isdecimal() and len(text) <= 9):
+            raise ValueError(f"is not a whole number: {text!r}")
+        return int(text)
+    if get_origin(kind) is Literal and text not in get_args(kind):
+        raise ValueError(f"{text!r} is not one of {', '.join(get_args(kind))}")
+    return text

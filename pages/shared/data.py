@@ -1,0 +1,72 @@
+"""The run that is open, and the cache before its queries. Published files are replaced, never changed."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from odd.config import load_config
+from odd.store import RunReader
+
+CACHE = load_config().cache
+
+
+@dataclass(frozen=True)
+class OpenRun:
+    """One published state of a run file. Hashable by what it is, so that results of it can be kept."""
+
+    path: Path
+    signature: tuple[int, int, int]
+
+    @property
+    def run_id(self) -> str:
+        """Name of the file without its ending, by which links name it."""
+        return self.path.stem
+
+    @property
+    def meta(self) -> dict[str, str]:
+        """The table `meta`."""
+        return _reader(self).meta
+
+    def query(self, name: str, /, **params: Any) -> pd.DataFrame:
+        """Rows of a named query, kept until memory is needed. Shared by all sessions: copy before changing."""
+        return _rows(self, name, tuple(sorted((key, _frozen(value)) for key, value in params.items())))
+
+
+def open_run(path: Path) -> OpenRun:
+    """The file as it is now.
+
+    Raises:
+        OddError: it is not a run that can be read.
+        FileNotFoundError: there is no such file.
+    """
+    status = path.stat()
+    run = OpenRun(path, (status.st_mtime_ns, status.st_ino, status.st_size))
+    _reader(run)
+    return run
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _key(run: OpenRun) -> tuple:
+    return str(run.path.resolve()), run.signature
+
+
+# a reader in the cache may be one that a session is still using, so it is closed by the last who forgets it
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs={OpenRun: _key})
+def _reader(run: OpenRun) -> RunReader:
+    return RunReader(run.path)
+
+
+@st.cache_resource(max_entries=256, show_spinner=False, hash_funcs={OpenRun: _key})
+def _rows(run: OpenRun, name: str, params: tuple[tuple[str, Any], ...]) -> pd.DataFrame:
+    lists = {key: list(value) if isinstance(value, tuple) else value for key, value in params}
+    return _reader(run).query(name, **lists)
+
+
+kept = st.cache_resource(max_entries=256, show_spinner=False, hash_funcs={OpenRun: _key})
+"""Decorator: results of a function of an OpenRun, shared by all sessions and therefore never to be changed."""

@@ -1,0 +1,89 @@
+"""The frame around every page: navigation that keeps the view, the run that is looked at, help, and the link."""
+
+from difflib import get_close_matches
+
+import streamlit as st
+from streamlit.navigation.page import StreamlitPage
+
+from odd.display.resolve import resolve
+from odd.display.spelling import markdown_escaped
+from odd.errors import OddError
+from odd.links import ViewState
+from odd.store import list_runs
+from pages.shared.data import CACHE, OpenRun, open_run
+from pages.shared.glossary import show_help
+from pages.shared.mount import mount
+from pages.shared.state import read_view, write_view
+
+PAGES = {
+    "pages/runs.py": ("Runs", ":material/folder_open:"),
+    "pages/questions.py": ("Questions", ":material/list:"),
+    "pages/tree.py": ("Tree", ":material/account_tree:"),
+    "pages/compare.py": ("Compare", ":material/compare_arrows:"),
+    "pages/findings.py": ("Findings", ":material/insights:"),
+}
+
+
+def navigation() -> StreamlitPage:
+    """The page that the address names. Its links are drawn by `sidebar`, which lets them carry the view along."""
+    return st.navigation(
+        [st.Page(path, title=title, icon=icon) for path, (title, icon) in PAGES.items()], position="hidden"
+    )
+
+
+def sidebar(view: ViewState) -> None:
+    """Links to all pages with the view as it is now."""
+    with st.sidebar:
+        st.markdown("### ODD")
+        for path, (title, icon) in PAGES.items():
+            st.page_link(path, label=title, icon=icon, query_params=view.to_query())
+
+
+def header(parts: tuple[str, ...], view: ViewState) -> None:
+    """What is looked at, help, and the button that copies the link."""
+    sidebar(view)
+    st.html("<style>.stMainBlockContainer { max-width: none; padding-top: 1.2rem; }</style>")
+    place, help_, link = st.columns([6, 1.6, 1.1], vertical_alignment="center")
+    place.markdown(" / ".join(markdown_escaped(part) for part in parts if part))
+    with help_:
+        show_help()
+    with link:
+        mount("copy_link", "copy-link", {})
+
+
+def open_page(title: str) -> tuple[OpenRun, ViewState]:
+    """Open the run that the address names, complete the address, and draw the frame.
+
+    Stops the page, having said why, where there is no such run.
+    """
+    asked, problems = read_view()
+    run = _chosen_run(asked, title)
+    resolved = resolve(run, asked.but(run=run.run_id))
+    write_view(resolved.view)
+    header((run.run_id, resolved.view.question or "", title), resolved.view)
+    for notice in (*problems, *resolved.notices):
+        st.warning(markdown_escaped(notice), icon=":material/link_off:")
+    return run, resolved.view
+
+
+def _chosen_run(view: ViewState, title: str) -> OpenRun:
+    runs = {run.run_id: run for run in list_runs(CACHE) if run.problem is None}
+    if view.run is None and runs:
+        return open_run(next(iter(runs.values())).path)
+    if view.run in runs:
+        try:
+            return open_run(runs[view.run].path)
+        except (OddError, FileNotFoundError) as error:
+            st.error(markdown_escaped(str(error)))
+    header((title,), view)
+    if view.run is None:
+        st.info("There is no run yet. Start one on the page Runs, or with `python -m odd run --preset demo`.")
+    else:
+        st.error(
+            markdown_escaped(f"There is no run {view.run!r} here: ask for its file and upload it on the page Runs.")
+        )
+        for near in get_close_matches(view.run, runs, n=3, cutoff=0.0):
+            near_view = view.but(run=near)
+            st.page_link(f"pages/{title.lower()}.py", label=f"Open {near} instead", query_params=near_view.to_query())
+    st.page_link("pages/runs.py", label="All runs", icon=":material/folder_open:")
+    st.stop()

@@ -1,0 +1,37 @@
+"""Mounts the components of `odd.components`."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import streamlit as st
+
+from odd.components import source
+
+
+@cache
+def _component(name: str) -> Callable[..., Any]:
+    script, style = source(name)
+    return st.components.v2.component(f"odd_{name}", html='<div class="odd"></div>', js=script, css=style)
+
+
+def mount(name: str, key: str, data: dict[str, Any], **events: Callable[[Any], None]) -> None:
+    """Draw a component.
+
+    Args:
+        name: of the component.
+        key: of this place on the page; the component keeps its zoom and the like as long as the key stays.
+        data: what it draws.
+        **events: what to do, before the page is drawn again, with the value of `setTriggerValue(event, value)`.
+    """
+    callbacks = {f"on_{event}_change": _caller(key, event, act) for event, act in events.items()}
+    _component(name)(key=key, data=data, **callbacks)
+
+
+def _caller(key: str, event: str, act: Callable[[Any], None]) -> Callable[[], None]:
+    def call() -> None:
+        value = st.session_state[key].get(event)
+        if value is not None:
+            act(value)
+
+    return call
