@@ -91,7 +91,7 @@ p AS (SELECT question, count(*) AS paths, count(*) FILTER (correct) AS correct_p
 s AS (SELECT question, count(DISTINCT node) FILTER (decision) AS decision_points FROM scores GROUP BY question),
 c AS (SELECT question, count(*) FILTER (available) AS teachers_available,
           count(*) FILTER (NOT available) AS teachers_unavailable FROM contexts GROUP BY question)
-SELECT q.question, q.id, q.kind, q.stage, q.difficulty, q.note,
+SELECT q.question, q.id, q.text, q.answer, q.kind, q.stage, q.difficulty, q.note,
     coalesce(r.initial_rollouts, 0) AS initial_rollouts, coalesce(r.initial_correct, 0) AS initial_correct,
     coalesce(r.initial_truncated, 0) AS initial_truncated,
     r.initial_correct / nullif(r.initial_rollouts, 0) AS pass_rate,

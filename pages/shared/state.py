@@ -1,6 +1,6 @@
 """The address bar is the state: pages read the view from it, and whatever a reader chooses is written into it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
@@ -26,14 +26,17 @@ def change_view(**changes: Any) -> None:
     write_view(view.but(**changes))
 
 
-def bound(part: str, value: Any, to_view: Callable[[Any], Any] = lambda chosen: chosen) -> dict[str, Any]:
+def bound(
+    part: str, value: Any, to_view: Callable[[Any], Any] = lambda chosen: chosen, also: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Arguments that tie a widget to a part of the view: key and callback; sets its value from the address.
 
     Args:
         part: name of the part.
         value: what the widget is to show, in the widget's own terms.
         to_view: turns what the widget returns into the value of the part.
+        also: other parts that change with it.
     """
     key = f"view-{part}"
     st.session_state[key] = value
-    return {"key": key, "on_change": lambda: change_view(**{part: to_view(st.session_state[key])})}
+    return {"key": key, "on_change": lambda: change_view(**{part: to_view(st.session_state[key])}, **(also or {}))}

@@ -1,0 +1,76 @@
+"""Widgets that choose parts of the view. Each shows what the address says and writes what is chosen into it."""
+
+import streamlit as st
+
+from odd.display.resolve import question_number
+from odd.links import ViewState
+from pages.shared.data import OpenRun
+from pages.shared.state import bound
+
+COLOURS = {
+    "alignment": "alignment",
+    "gain": "gain",
+    "p_positive": "P(alignment > 0)",
+    "success": "success of the token",
+    "advantage": "advantage",
+    "kl": "KL(student ‖ teacher)",
+    "difference": "P teacher − P student",
+}
+CONVENTION_PARTS = {"on_policy": "on-policy", "full": "full baseline", "children": "children's baseline"}
+
+
+def convention_name(label: str) -> str:
+    """A convention in words: `on_policy-full-off` is "on-policy · full baseline"."""
+    pooling, baseline, rest = [*label.split("-"), "", ""][:3]
+    parts = [CONVENTION_PARTS.get(pooling, pooling), CONVENTION_PARTS.get(baseline, baseline)]
+    return " · ".join([*parts, "rest in a bucket"] if rest == "bucket" else parts)
+
+
+def objective_name(label: str) -> str:
+    """An objective in words."""
+    return label.replace("_", " ").replace("kl", "KL").replace("jsd", "JSD")
+
+
+def choose(part: str, label: str, options: list, view: ViewState, **arguments) -> None:
+    """A select box for one part of the view, whose value must be among the options."""
+    st.selectbox(label, options, **bound(part, getattr(view, part)), **arguments)
+
+
+def choose_question(run: OpenRun, view: ViewState) -> None:
+    """Which question; another question starts at its first path, with nothing pinned or selected."""
+    questions = run.query("questions")
+    texts = {row["id"]: f"{row['id']}: {row['text']}" for row in questions.to_dict("records")}
+    other = {"path": None, "token": None, "node": None, "unfolded": (), "folded": ()}
+    tied = bound("question", view.question, also=other)
+    st.selectbox("question", list(texts), format_func=lambda name: texts[name], **tied)
+
+
+def choose_teacher(run: OpenRun, view: ViewState) -> None:
+    """Whose gradient is compared with the ideal one."""
+    choose("teacher", "teacher", run.query("teachers")["teacher"].tolist(), view)
+
+
+def choose_objective(run: OpenRun, view: ViewState) -> None:
+    """Which loss the teacher's gradient comes from."""
+    options = run.query("measures")["objective"].unique().tolist()
+    choose("objective", "objective", options, view, format_func=objective_name)
+
+
+def choose_convention(run: OpenRun, view: ViewState) -> None:
+    """Which rollouts count for a node, and what happens outside its visited children."""
+    options = run.query("measures")["convention"].unique().tolist()
+    choose("convention", "convention", options, view, format_func=convention_name)
+
+
+def choose_path(run: OpenRun, view: ViewState) -> None:
+    """Which representative path; another path has nothing pinned."""
+    paths = run.query("paths", question=question_number(run.query("questions"), view.question or ""))
+    counts: dict[bool, int] = {}
+    names = {}
+    for row in paths.to_dict("records"):
+        counts[row["correct"]] = counts.get(row["correct"], 0) + 1
+        outcome = "correct" if row["correct"] else "incorrect"
+        names[row["path"]] = f"{outcome} {counts[row['correct']]} ({row['length']} tokens)"
+    st.selectbox(
+        "path", list(names), format_func=lambda path: names[path], **bound("path", view.path, also={"token": None})
+    )
