@@ -125,3 +125,23 @@ def check_same_vocabulary(student: LanguageModel, teacher: LanguageModel) -> Non
         f"{ours.get(example)} in one, {theirs.get(example)} in the other): choose a teacher with "
         "the student's tokenizer"
     )
+
+
+def check_window(model: LanguageModel, whose: str, prompt: int, response: int) -> None:
+    """Refuse what a model has no room for.
+
+    Args:
+        model: that would read it.
+        whose: prompt it is, for the message.
+        prompt: tokens of the prompt.
+        response: most tokens of the response.
+
+    Raises:
+        OddError: together they exceed the model's window.
+    """
+    window = model.capabilities.max_context
+    if window is not None and prompt + response > window:
+        raise OddError(
+            f"{whose}: a prompt of {prompt} and a response of up to {response} tokens do not fit the window of "
+            f"{window} of model {model.name!r}: shorten the question or lower sampling.max_new_tokens"
+        )

@@ -17,7 +17,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from odd.config import ModelConfig
 from odd.errors import OddError
-from odd.models.base import Capabilities, Generation, Message
+from odd.models.base import Capabilities, Generation, Message, check_window
 from odd.models.batch import Batch, Response, log_softmax
 from odd.models.loading import load_pretrained, model_digest
 
@@ -128,7 +128,7 @@ class HFModel:
         size = self.capabilities.vocabulary_size
         if not response:  # to keep 0 logits would mean to keep all of them
             return np.empty((0, size), dtype=np.float32)
-        self._check_window(len(prompt), len(response))
+        check_window(self, f"model {self.name!r}", len(prompt), len(response))
         ids = torch.tensor([[*prompt, *response[:-1]]], device=self.model.device)
         logits = self.model(input_ids=ids, use_cache=False, logits_to_keep=len(response)).logits[0, :, :size]
         return log_softmax(logits, temperature, self.name).cpu().numpy()
@@ -145,7 +145,7 @@ class HFModel:
         if not prefixes:
             return []
         for prefix, limit in zip(prefixes, max_new_tokens, strict=True):
-            self._check_window(len(prefix), limit)
+            check_window(self, f"model {self.name!r}", len(prefix), limit)
         generator = torch.Generator().manual_seed(seed)
         # doubles: single precision would never draw tokens rarer than one in 17 million
         uniforms = torch.rand(len(prefixes), max(max_new_tokens), generator=generator, dtype=torch.float64)
@@ -173,14 +173,6 @@ class HFModel:
         for token in self._control:
             content = content.replace(token, f"{token[0]} {token[1:]}")
         return content
-
-    def _check_window(self, prompt: int, response: int) -> None:
-        window = self.capabilities.max_context
-        if window is not None and prompt + response > window:
-            raise OddError(
-                f"model {self.name!r}: a prompt of {prompt} and a response of up to {response} tokens do not fit its "
-                f"window of {window}: shorten the question or lower sampling.max_new_tokens"
-            )
 
 
 def _end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:

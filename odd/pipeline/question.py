@@ -20,6 +20,8 @@ from odd.success import difficulty
 if TYPE_CHECKING:
     from odd.pipeline.worker import Worker
 
+# the stage a question is in while rollouts of a kind are drawn, and the one it reaches by them
+REACHED: dict[Stage, tuple[str, str]] = {"initial": ("new", "sampled"), "targeted": ("planned", "targeted")}
 # what is computed from rollouts, and made anew when the analysis changes
 SCORED_TABLES = ("nodes", "path_tokens", "teacher_tokens", "node_teachers", "scores", "gradients", "contexts")
 
@@ -51,18 +53,18 @@ class QuestionWork:
         missing = [teacher for teacher in self.config.teachers if teacher.name not in done]
         if stage == "scored" and not missing:
             return
-        initial = self._rollouts("initial", [()] * self.config.sampling.initial_rollouts, "sampled")
+        initial = self._rollouts("initial", [()] * self.config.sampling.initial_rollouts)
         if not any(rollout.correct for rollout in initial):
             return self._exclude(initial, missing)
         paths = self._paths(initial, self.config.teachers if stage != "scored" else missing)
         if stage in ("new", "sampled", "planned"):
             plan = self._plan(initial, paths)
-            targeted = self._rollouts("targeted", plan.forced, "targeted")
+            targeted = self._rollouts("targeted", plan.forced)
         else:
             targeted = state.stored_rollouts(self.writer, self.number, "targeted")
         self._score([*initial, *targeted], initial, paths, fresh=stage != "scored")
 
-    def _rollouts(self, stage: Stage, forced: Sequence[tuple[int, ...]], reached: str) -> list[Rollout]:
+    def _rollouts(self, stage: Stage, forced: Sequence[tuple[int, ...]]) -> list[Rollout]:
         """The rollouts of a stage: those in the run file, and what is missing drawn chunk by chunk."""
         rollouts = state.stored_rollouts(self.writer, self.number, stage)
         have = {rollout.chunk for rollout in rollouts}
@@ -83,8 +85,9 @@ class QuestionWork:
             self.worker.report(stage, self.number, len(rollouts), len(forced), drawn, spent)
             if self.writer.publish_due():
                 self.writer.publish()
-        if self._stage() == {"initial": "new", "targeted": "planned"}[stage]:
-            self.writer.update("questions", {"stage": reached}, question=self.number)
+        before, after = REACHED[stage]
+        if self._stage() == before:
+            self.writer.update("questions", {"stage": after}, question=self.number)
         return rollouts
 
     def _stage(self) -> str:

@@ -70,6 +70,12 @@ def teachers_in_use(writer: RunWriter) -> set[str]:
     return set(writer.query("SELECT DISTINCT teacher FROM contexts")["teacher"])
 
 
+def is_scored(writer: RunWriter, teacher: str) -> bool:
+    """Whether every question has been scored with a teacher, or has a reason not to be."""
+    left = "stage <> 'scored' OR question NOT IN (SELECT question FROM contexts WHERE teacher = ?)"
+    return writer.query(f"SELECT question FROM questions WHERE {left}", [teacher]).empty
+
+
 def is_sampled(writer: RunWriter) -> bool:
     """Whether no question needs another rollout."""
     stages = set(writer.query("SELECT DISTINCT stage FROM questions")["stage"])

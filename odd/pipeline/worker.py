@@ -10,7 +10,7 @@ from pathlib import Path
 
 from odd.config import RunConfig, TeacherConfig, fingerprint, parse_config
 from odd.errors import OddError
-from odd.models.base import LanguageModel
+from odd.models.base import LanguageModel, check_window
 from odd.pipeline import state
 from odd.pipeline.progress import Listener, Progress
 from odd.pipeline.question import QuestionWork
@@ -51,10 +51,8 @@ def teach(cache: Path, run_id: str, teachers: Sequence[TeacherConfig], listen: L
         if "config" not in meta or not state.is_sampled(writer):
             raise OddError(f"run {run_id!r} is not finished: finish it with python -m odd run before adding teachers")
         stored = parse_config(json.loads(meta["config"]))
-        new = [teacher for teacher in teachers if teacher not in stored.teachers]
-        everyone = [teacher for teacher in stored.teachers if teacher.name not in {added.name for added in new}] + new
-        tree = stored.model_dump(mode="json") | {"teachers": [t.model_dump(mode="json") for t in everyone]}
-        config = parse_config(tree | {"cache": str(cache)})
+        asked = {"teachers": [teacher.model_dump(mode="json") for teacher in teachers], "cache": str(cache)}
+        config = parse_config(stored.model_dump(mode="json") | asked)
         return Worker(writer, run_id, config, stored_questions(writer), Models(config, cache), listen).work()
 
 
@@ -79,13 +77,15 @@ class Worker:
         self.writer, self.run_id, self.config, self.questions = writer, run_id, config, questions
         self.models, self.listen = models, listen
         self.guides: set[str] = set()
+        self.digests = {"": models.student.digest}
 
     def _prepare(self) -> None:
         """Write the run's frame, or match it with what is asked for now."""
         meta = self.writer.meta()
         with self.writer.transaction():
             if "config" in meta:
-                self._match(parse_config(json.loads(meta["config"])), json.loads(meta["digests"]))
+                self.digests = json.loads(meta["digests"])
+                self._match(parse_config(json.loads(meta["config"])))
             else:
                 self._create()
             self._set_config()
@@ -94,9 +94,8 @@ class Worker:
 
     def _set_config(self) -> None:
         analysis = self.config.analysis
-        digests = {teacher.name: self.models.teacher(teacher).digest for teacher in self.config.teachers}
         self.writer.set_meta("config", self.config.model_dump_json())
-        self.writer.set_meta("digests", json.dumps({"": self.models.student.digest} | digests))
+        self.writer.set_meta("digests", json.dumps(self.digests))
         self.writer.set_meta("objectives", ",".join(objective.label for objective in analysis.objectives))
         self.writer.set_meta("conventions", ",".join(convention.label for convention in analysis.conventions))
 
@@ -105,7 +104,8 @@ class Worker:
         rows = []
         for number, question in enumerate(self.questions):
             prompt = self.models.student.encode_chat(question.messages())
-            self._check_window(question, len(prompt))
+            student, response = self.models.student, self.config.sampling.max_new_tokens
+            check_window(student, f"question {question.id!r}", len(prompt), response)
             rows.append(
                 {
                     "question": number,
@@ -124,16 +124,7 @@ class Worker:
         self.writer.insert("questions", rows)
         self._insert_teachers(self.config.teachers, guides=True)
 
-    def _check_window(self, question: Question, prompt: int) -> None:
-        """Refuse a question that cannot be sampled before anything is."""
-        window, response = self.models.student.capabilities.max_context, self.config.sampling.max_new_tokens
-        if window is not None and prompt + response > window:
-            raise OddError(
-                f"question {question.id!r}: a prompt of {prompt} and a response of up to {response} tokens do not fit "
-                f"the student's window of {window}: shorten it or lower sampling.max_new_tokens"
-            )
-
-    def _match(self, stored: RunConfig, digests: dict[str, str]) -> None:
+    def _match(self, stored: RunConfig) -> None:
         """Add teachers that are new; have everything scored anew where the analysis changed.
 
         A stored teacher that no question has been scored with may have been a mistake: what is asked for now counts.
@@ -145,9 +136,12 @@ class Worker:
                 raise OddError(
                     f"teacher {teacher.name!r} is in run {self.run_id!r} with other settings: give it another name"
                 )
-        self._check_digest("", self.models.student, digests)
+        self._check_digest("", self.models.student)
+        changed = stored.analysis != self.config.analysis
         for name, teacher in kept.items():
-            self._check_digest(name, self.models.teacher(teacher), digests)
+            # a teacher that is done and not asked for need not be loaded
+            if changed or teacher in self.config.teachers or not state.is_scored(self.writer, name):
+                self._check_digest(name, self.models.teacher(teacher))
         guides = state.guiding_teachers(self.writer)
         fresh_run = not in_use
         for teacher in stored.teachers:
@@ -157,12 +151,12 @@ class Worker:
         for teacher in new:
             self._insert_teachers([teacher], guides=fresh_run or teacher.name in guides)
         self.config = self.config.model_copy(update={"teachers": (*kept.values(), *new)})
-        if stored.analysis != self.config.analysis:
+        if changed:
             self.writer.update("questions", {"stage": "targeted"}, stage="scored")
 
-    def _check_digest(self, name: str, model: LanguageModel, digests: dict[str, str]) -> None:
+    def _check_digest(self, name: str, model: LanguageModel) -> None:
         """Refuse to go on with weights that are not those the run was made with."""
-        if digests.get(name, model.digest) != model.digest:
+        if self.digests.get(name, model.digest) != model.digest:
             whose = f"teacher {name!r}" if name else "the student"
             raise OddError(
                 f"model {model.name!r} of {whose} has changed since run {self.run_id!r} was made: restore it, or start "
@@ -182,6 +176,7 @@ class Worker:
             }
             for i, teacher in enumerate(teachers)
         ]
+        self.digests |= {teacher.name: self.models.teacher(teacher).digest for teacher in teachers}
         if rows:
             self.writer.insert("teachers", rows)
 

@@ -1,5 +1,6 @@
 """A worker that is killed with SIGKILL loses nothing that it had committed."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -7,42 +8,87 @@ import time
 
 import pytest
 
-from odd.pipeline import run
+from odd.config import RunConfig, TeacherConfig
+from odd.pipeline import run, teach
 from odd.store import RunReader, published_path
-from tests.runs import assert_same_results, small_config
+from tests.runs import assert_same_results, rows, small_config
 
 WORKER = """
 import sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
-from odd.config import RunConfig
-from odd.pipeline import run
+from odd.config import RunConfig, TeacherConfig
+from odd.pipeline import run, teach
 config = RunConfig.model_validate_json(Path({config!r}).read_text())
 def tell(step):
     print(step.stage, flush=True)
-run(config, tell)
+{job}
 """
+LATE = [TeacherConfig(name="Late", context="1c"), TeacherConfig(name="Later", context="1c1w")]
+
+
+@pytest.fixture
+def kill(tmp_path, pytestconfig):
+    """Do a job in a process of its own and kill it somewhere inside its n-th step."""
+
+    def start(job: str, config: RunConfig, steps: int) -> None:
+        (tmp_path / "config.json").write_text(config.model_dump_json())
+        code = WORKER.format(root=str(pytestconfig.rootpath), config=str(tmp_path / "config.json"), job=job)
+        with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as worker:
+            for _ in range(steps):
+                next(iter(worker.stdout))
+            time.sleep(0.05 * steps)
+            worker.send_signal(signal.SIGKILL)
+        assert worker.returncode == -signal.SIGKILL
+
+    return start
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    """A finished run in a cache of its own: its config and its file."""
+    config, path = finished
+    shutil.copy(path, tmp_path / path.name)
+    return config.model_copy(update={"cache": tmp_path}), tmp_path / path.name
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("steps", [2, 5, 8, 12])
-def test_killed_run_goes_on_to_the_same_result(finished, tmp_path, pytestconfig, steps):
+def test_killed_run_goes_on_to_the_same_result(finished, tmp_path, kill, steps):
     config = small_config(tmp_path)
-    (tmp_path / "config.json").write_text(config.model_dump_json())
-    code = WORKER.format(root=str(pytestconfig.rootpath), config=str(tmp_path / "config.json"))
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as worker:
-        for _ in range(steps):
-            next(iter(worker.stdout))
-        time.sleep(0.05 * steps)  # somewhere inside the next step
-        worker.send_signal(signal.SIGKILL)
-    assert worker.returncode == -signal.SIGKILL
-    run_id = finished[1].stem
-    published = published_path(config.cache, run_id)
+    kill("run(config, tell)", config, steps)
+    published = published_path(config.cache, finished[1].stem)
     before = _finished_questions(published) if published.exists() else 0
     drawn = []
     assert_same_results(finished[1], run(config, drawn.append))
     fresh_steps = {step.question for step in drawn if step.stage == "score"}
     assert len(fresh_steps) <= 2 - min(before, 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("steps", [1, 3, 4])
+def test_killed_teach_goes_on_to_the_same_result(copied, tmp_path, kill, steps):
+    config, path = copied
+    (tmp_path / "whole").mkdir()
+    shutil.copy(path, tmp_path / "whole" / path.name)
+    whole = teach(tmp_path / "whole", path.stem, LATE, lambda step: None)
+    late = ", ".join(f"TeacherConfig(name={teacher.name!r}, context={teacher.context!r})" for teacher in LATE)
+    kill(f"teach(config.cache, {path.stem!r}, [{late}], tell)", config, steps)
+    assert_same_results(whole, teach(config.cache, path.stem, LATE, lambda step: None))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("steps", [1, 4, 6])
+def test_killed_reanalysis_goes_on_to_the_same_result(copied, finished, tmp_path, kill, steps):
+    config, path = copied
+    changed = config.model_copy(update={"analysis": config.analysis.model_copy(update={"n_sig": 10})})
+    (tmp_path / "whole").mkdir()
+    shutil.copy(path, tmp_path / "whole" / path.name)
+    whole = run(changed.model_copy(update={"cache": tmp_path / "whole"}), lambda step: None)
+    kill("run(config, tell)", changed, steps)
+    resumed = run(changed, lambda step: None)
+    assert_same_results(whole, resumed)
+    assert rows(resumed, "SELECT count(*) FROM scores") != rows(finished[1], "SELECT count(*) FROM scores")
 
 
 def _finished_questions(path):
