@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OPEN ?= 1
 
-.PHONY: demo test install lint bench app clean
+.PHONY: demo test install lint bench browser app clean
 
 $(VENV)/.installed: requirements.txt requirements-smollm2.txt
 	$(PYTHON) -m venv $(VENV)
@@ -26,7 +26,10 @@ ifneq ($(OPEN),0)
 	$(BIN)/streamlit run app.py
 endif
 
-test: $(VENV)/.installed-dev
+browser:
+	scripts/browser.sh
+
+test: $(VENV)/.installed-dev browser
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.installed-dev
@@ -34,8 +37,9 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
-bench: $(VENV)/.installed-dev
+bench: $(VENV)/.installed-dev browser
 	$(BIN)/python -m benchmarks.engine
+	$(BIN)/python -m benchmarks.dashboard
 
 clean:
 	rm -rf $(VENV)

@@ -13,9 +13,12 @@ from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 Colour = Literal["alignment", "gain", "p_positive", "success", "advantage", "kl", "difference"]
 Outcome = Literal["all", "correct", "incorrect"]
 Difficulty = Literal["all", "easy", "medium", "hard", "never"]
+Having = Literal["decisions", "teachers"]
 Show = Literal["score", "difference"]
-LONGEST = 200
-"""Characters of a part, and values of a repeated one, beyond which an address is not read."""
+LONGEST = 1000
+"""Characters of a part beyond which an address is not read."""
+MOST = 400
+"""Values of a repeated part beyond which an address is not read; streamlit drops addresses of more than 1,000."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class ViewState:
         visits: least visits of a coloured token, summed over S_u.
         outcome: which paths the tables of teachers take.
         difficulty: which questions are listed.
+        having: listed questions have decision points, or every teacher.
         search: text that listed questions contain.
         sort: column that questions are listed by; a leading "-" means falling.
     """
@@ -65,6 +69,7 @@ class ViewState:
     visits: int = 0
     outcome: Outcome = "all"
     difficulty: Difficulty = "all"
+    having: tuple[Having, ...] = ()
     search: str = ""
     sort: str = "question"
 
@@ -109,7 +114,7 @@ def _parse(kind: Any, texts: list[str]) -> Any:
     Raises:
         ValueError: they have another form; the message completes "the link's X ...".
     """
-    if len(texts) > LONGEST or any(len(text) > LONGEST for text in texts):
+    if len(texts) > MOST or any(len(text) > LONGEST for text in texts):
         raise ValueError("is too long")
     if get_origin(kind) is tuple:
         return tuple(_scalar(get_args(kind)[0], text) for text in texts if text)

@@ -55,7 +55,7 @@ def _measures(part: pd.DataFrame, seed: int) -> dict[str, int | Estimate]:
     ranges = part["success_range"].to_numpy(float)
 
     def estimate(values: np.ndarray, weights: np.ndarray | None = None) -> Estimate:
-        return cluster_bootstrap(values, clusters, np.random.default_rng(seed), weights)
+        return cluster_bootstrap(values, clusters, seed, weights)
 
     return {
         "decision_points": len(part),

@@ -1,8 +1,6 @@
-"""The page Findings."""
+"""The page Findings: which teacher points towards success, and where."""
 
-import streamlit as st
-
+from pages.parts.findings_list import show_findings
 from pages.shared.frame import open_page
 
-run, view = open_page("Findings")
-st.text(repr(view))
+show_findings(*open_page("Findings"))

@@ -1,8 +1,6 @@
-"""The page Questions."""
+"""The page Questions: which the student can answer, and where each teacher points."""
 
-import streamlit as st
-
+from pages.parts.question_list import show_questions
 from pages.shared.frame import open_page
 
-run, view = open_page("Questions")
-st.text(repr(view))
+show_questions(*open_page("Questions"))

@@ -1,8 +1,18 @@
-"""The page Tree."""
+"""One question: the tree of its rollouts, a path through it token by token, and the token that is pinned."""
 
 import streamlit as st
 
+from odd.display.resolve import question_number
+from pages.parts import generation_tree, pinned_token, question_card, token_path, tree_choices
 from pages.shared.frame import open_page
 
 run, view = open_page("Tree")
-st.text(repr(view))
+if view.question is None:
+    st.info("This run has no question yet.")
+    st.stop()
+number = question_number(run.query("questions"), view.question)
+question_card.show(run, view, number)
+tree_choices.show(run, view, number)
+generation_tree.show(run, view)
+token_path.show(run, view, number)
+pinned_token.show(run, view, number)

@@ -1,16 +1,27 @@
-"""The rooms of odd/ stay apart: who may import whom, and how large modules and functions may grow."""
+"""The rooms of odd/ and the pages stay apart: who may import whom, and how large modules and functions may grow."""
 
 import ast
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-MODULES = {
-    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
-    for path in sorted((ROOT / "odd").rglob("*.py"))
-}
+
+
+def modules(*folders):
+    return {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for folder in folders
+        for path in sorted((ROOT / folder).rglob("*.py"))
+    }
+
+
+MODULES = modules("odd")
+PAGES = modules("pages")
+OURS = {**MODULES, **PAGES, **modules("benchmarks", "scripts"), "app": ROOT / "app.py"}
 CORE = ("gradients", "success", "alignment", "statistics", "tree", "targeting", "logspace")
 # room: what it must not know of, not even through others
 CLOSED = {
@@ -21,8 +32,18 @@ CLOSED = {
     "odd.models": ("odd.tree", "odd.success", "odd.rollouts", "odd.store"),
     "odd.rollouts": ("odd.success", "odd.tree", "odd.store"),
     "odd.analysis": ("odd.store", "odd.pipeline", "torch"),
-    "odd.store": ("odd.pipeline", "torch"),
+    "odd.store": ("odd.pipeline", "odd.display", "odd.jobs", "torch"),
+    "odd.links": ("odd.store", "odd.display", "odd.config", "pandas", "numpy"),
+    "odd.glossary": ("odd.store", "odd.display", "odd.config", "pandas", "numpy"),
+    "odd.processes": ("odd.store", "odd.jobs", "odd.pipeline", "pandas", "numpy"),
+    "odd.estimate": ("odd.store", "odd.jobs", "odd.pipeline", "odd.models", "torch"),
+    "odd.jobs": ("odd.display", "odd.links", "odd.pipeline", "odd.models", "torch"),
+    "odd.display": ("odd.pipeline", "odd.models", "torch"),
+    "odd.figures": ("odd.store", "odd.links", "odd.jobs", "odd.pipeline", "odd.models", "odd.display.queries", "torch"),
+    "odd.components": ("odd.store", "odd.display", "odd.links", "odd.figures", "pandas", "numpy", "plotly", "torch"),
 }
+# what pages leave to odd/
+NOT_FOR_PAGES = ("duckdb", "networkx", "scipy", "torch", "transformers", "sqlite3", "pickle", "odd.pipeline")
 
 
 def inside(module, room):
@@ -31,7 +52,7 @@ def inside(module, room):
 
 @cache
 def tree(module):
-    return ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    return ast.parse(OURS[module].read_text(encoding="utf-8"))
 
 
 def for_types_only(node):
@@ -85,18 +106,40 @@ def test_only_the_store_speaks_to_the_database(module):
     assert not any(inside(name, "duckdb") for name in imported(module))
 
 
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("module", PAGES)
+def test_pages_leave_data_and_mathematics_to_the_engine(module):
+    assert not any(inside(name, closed) for name in imported(module) for closed in NOT_FOR_PAGES)
+
+
+@pytest.mark.parametrize("module", PAGES)
+def test_no_text_becomes_markup(module):
+    assert "unsafe_allow_html" not in PAGES[module].read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("module", [module for module in PAGES if module.count(".") == 1 and "." in module])
+def test_pages_are_thin(module):
+    assert len(PAGES[module].read_text(encoding="utf-8").splitlines()) <= 50
+
+
+def test_the_dashboard_starts_without_loading_models():
+    loads = "; ".join(f"import {module}" for module in PAGES if "." in module and module.count(".") == 2)
+    code = f"{loads}; import sys; assert not {{'torch', 'transformers'}} & sys.modules.keys()"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("module", OURS)
 def test_modules_are_short(module):
-    assert len(MODULES[module].read_text(encoding="utf-8").splitlines()) < 300
+    assert len(OURS[module].read_text(encoding="utf-8").splitlines()) < 300
 
 
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("module", OURS)
 def test_functions_are_short(module):
     lengths = {node.name: node.end_lineno - node.lineno + 1 for node in functions(module)}
     assert not {name: length for name, length in lengths.items() if length > 40}
 
 
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("module", OURS)
 def test_no_error_is_swallowed(module):
     for node in ast.walk(tree(module)):
         if isinstance(node, ast.ExceptHandler):
@@ -113,12 +156,12 @@ def test_randomness_is_passed_never_global(module):
     assert "random" not in imported(module)
 
 
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("module", OURS)
 def test_nothing_is_pickled(module):
     assert not imported(module) & {"pickle", "joblib", "dill", "torch.load"}
     assert "torch.load(" not in ast.unparse(tree(module))
 
 
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("module", OURS)
 def test_modules_say_what_they_are(module):
     assert ast.get_docstring(tree(module))

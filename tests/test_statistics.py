@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from odd.statistics import cluster_bootstrap, positive
+from odd.statistics import cluster_bootstrap, cluster_difference, positive
 
 NAN = float("nan")
 
@@ -51,3 +51,28 @@ def test_the_range_weighted_cosine_is_a_mean_with_weights():
     estimate = cluster_bootstrap(cosine, np.arange(3), rng(), spread)
     np.testing.assert_allclose(estimate.value, 0.5)
     assert np.isnan(cluster_bootstrap(cosine, np.arange(3), rng(), np.zeros(3)).value)
+
+
+def test_a_seed_draws_what_a_generator_of_that_seed_draws():
+    values, clusters = np.random.default_rng(3).normal(size=40), np.repeat(np.arange(8), 5)
+    assert cluster_bootstrap(values, clusters, 7) == cluster_bootstrap(values, clusters, np.random.default_rng(7))
+
+
+def test_the_difference_of_a_group_to_the_others_is_that_of_their_weighted_means():
+    values, weights = np.array([1.0, 0.0, 0.5, NAN]), np.array([3.0, 1.0, 2.0, 1.0])
+    group = np.array([True, True, False, False])
+    difference = cluster_difference(values, np.array([0, 1, 0, 1]), group, 0, weights)
+    assert difference.value == 0.75 - 0.5
+    assert difference.clusters == 1 and np.isnan(difference.low)
+
+
+def test_what_questions_share_is_no_uncertainty_of_a_difference():
+    level = np.random.default_rng(4).normal(0, 10, 20)
+    clusters, group = np.tile(np.arange(20), 2), np.repeat([True, False], 20)
+    difference = cluster_difference(np.concatenate([level + 1, level]), clusters, group, 0)
+    np.testing.assert_allclose([difference.value, difference.low, difference.high], 1)
+
+
+def test_a_side_without_scores_leaves_the_difference_undefined():
+    difference = cluster_difference(np.ones(3), np.arange(3), np.ones(3, dtype=bool), 0)
+    assert np.isnan(difference.value) and np.isnan(difference.low) and difference.clusters == 0

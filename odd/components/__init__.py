@@ -12,14 +12,29 @@ from pathlib import Path
 from odd.components.palette import PALETTE
 
 FOLDER = Path(__file__).parent
+PARTS = {
+    "generation_tree": (
+        "token_path_staff",
+        "generation_tree_layout",
+        "generation_tree_draw",
+        "generation_tree_marks",
+        "generation_tree_words",
+    ),
+    "token_path": ("token_path_staff", "token_path_card", "picture"),
+    "token_strips": ("token_path_staff", "token_path_card", "picture", "token_strips_card"),
+    "teacher_table": ("picture",),
+    "pair_matrix": ("picture",),
+}
+"""Further scripts that a component's own script uses, put before it."""
 
 
 @cache
 def source(name: str) -> tuple[str, str]:
     """Script and style of a component, complete in themselves."""
+    files = {"js": ("common", *PARTS.get(name, ()), name), "css": ("common", name)}
     script, style = (
-        "\n".join((FOLDER / f"{part}.{kind}").read_text(encoding="utf-8") for part in ("common", name))
-        for kind in ("js", "css")
+        "\n".join((FOLDER / f"{part}.{kind}").read_text(encoding="utf-8") for part in parts)
+        for kind, parts in files.items()
     )
     return f"const PALETTE = {json.dumps(PALETTE)};\n{script}", style
 

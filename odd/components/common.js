@@ -64,6 +64,14 @@ function successColour(value) {
 /** Whether text on this diverging colour should be white on a light page. */
 const strong = (value) => known(value) && Math.abs(value) > 0.55
 
+/** The text of a token or a longer one, in which every blank can be seen (styled by `.blank`) and is still itself. */
+function legible(text) {
+  return text.split(/([^\S\n])/u).filter((piece) => piece !== "").map((piece) => {
+    if (!/^[^\S\n]$/u.test(piece)) return document.createTextNode(piece)
+    return element("span", { class: piece === " " ? "blank" : "blank odd-blank", text: piece })
+  })
+}
+
 /** Saves text as a file of the reader. */
 function download(name, text, type) {
   const address = URL.createObjectURL(new Blob([text], { type }))
@@ -76,7 +84,8 @@ function download(name, text, type) {
 function standaloneSvg(svg) {
   const copy = svg.cloneNode(true)
   const properties = ["fill", "stroke", "stroke-width", "stroke-dasharray", "opacity", "font-size", "font-family",
-    "font-weight", "text-anchor", "dominant-baseline", "fill-opacity", "stroke-opacity", "display"]
+    "font-weight", "text-anchor", "dominant-baseline", "fill-opacity", "stroke-opacity", "display", "paint-order", "white-space",
+    "stroke-linecap", "stroke-linejoin"]
   const originals = [svg, ...svg.querySelectorAll("*")]
   const copies = [copy, ...copy.querySelectorAll("*")]
   originals.forEach((original, i) => {

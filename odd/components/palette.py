@@ -1,12 +1,12 @@
 """Colours of tokens, branches and charts, for Python and JavaScript alike.
 
-Scores diverge from nothing at 0 to purple (harmful) and teal (helpful), success from red at 0 to blue at 1: both
-pairs stay apart for all common forms of colour blindness (ColorBrewer's PRGn with teal for green, and RdBu). Scores
-are painted with opacity |score| over the page, so that 0 is the page's own colour in light and in dark.
+Scores diverge from nothing at 0 to purple (harmful) and green (helpful), success from red at 0 to blue at 1: both
+pairs stay apart for all common forms of colour blindness (as ColorBrewer's PRGn and RdBu do). Scores are painted with
+opacity |score| over the page, so that 0 is the page's own colour in light and in dark.
 """
 
 HARMFUL = "#8e3a9d"
-HELPFUL = "#0b8a8a"
+HELPFUL = "#2e8b3d"
 FAILURE = "#c4473a"
 SUCCESS = "#2f6fb5"
 IDEAL = "#2a6cb0"

@@ -9,7 +9,10 @@ import re
 import unicodedata
 
 NAMED = {"\n": "⏎", "\t": "⇥", "\r": "␍", "\x1b": "␛", "\x00": "␀", "\x7f": "␡"}
+JOINERS = "\u200d\ufe0f"
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&\"'=^/@])")
+
+REWRITTEN = re.compile(r"(?<=[-<>=~])(?=[-<>=~])|(?<=:)(?=//|streamlit)|(?=@)|(?<=www)(?=\.)", re.IGNORECASE)
 
 
 def visible(token: bytes) -> str:
@@ -18,7 +21,11 @@ def visible(token: bytes) -> str:
     Spaces stay spaces (the page marks them); an empty token is `∅`.
     """
     text = token.decode("utf-8", errors="surrogateescape")
-    return "".join(_shown(character) for character in text) or "∅"
+    if not text.strip(JOINERS):
+        return "".join(f"⟨U+{ord(character):04X}⟩" for character in text) or "∅"
+    # a mark that combines with the letter before it has none here
+    base = "◌" if unicodedata.category(text[0]).startswith("M") else ""
+    return base + "".join(_shown(character) for character in text)
 
 
 def visible_text(text: str) -> str:
@@ -33,7 +40,7 @@ def _shown(character: str) -> str:
     if character in NAMED:
         return NAMED[character]
     # zero-width joiners hold emoji together and stay; marks of direction and other invisible characters are spelled
-    if character in "\u200d\ufe0f":
+    if character in JOINERS:
         return character
     if unicodedata.category(character) in ("Cc", "Cf", "Co", "Cs", "Zl", "Zp", "Cn"):
         return f"⟨U+{code:04X}⟩"
@@ -42,7 +49,9 @@ def _shown(character: str) -> str:
 
 def markdown_escaped(text: str) -> str:
     """Text that Markdown, with streamlit's formulas, colours and icons, shows as it is, in one line."""
-    return MARKDOWN.sub(r"\\\1", " ".join(visible_text(text).split()))
+    # arrows, addresses and streamlit's logo are made of plain text, after the escapes are gone: a word joiner, which
+    # has no width, takes them apart
+    return MARKDOWN.sub(r"\\\1", REWRITTEN.sub("\u2060", " ".join(visible_text(text).split())))
 
 
 def plotly_escaped(text: str) -> str:

@@ -3,7 +3,9 @@
 from odd.store.files import check_run_id, published_path, work_path
 from odd.store.queries import QUERIES
 from odd.store.reader import RunInfo, RunReader, list_runs
+from odd.store.removal import remove_run
 from odd.store.schema import SCHEMA_VERSION, TABLES
+from odd.store.upload import accept_run
 from odd.store.views import VIEWS
 from odd.store.writer import RunWriter
 
@@ -15,8 +17,10 @@ __all__ = [
     "RunInfo",
     "RunReader",
     "RunWriter",
+    "accept_run",
     "check_run_id",
     "list_runs",
     "published_path",
+    "remove_run",
     "work_path",
 ]

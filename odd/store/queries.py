@@ -1,5 +1,51 @@
 """Named queries. Parameters are bound as $name, never put into the text."""
 
+
+def _counted(node: str, prefix: str) -> str:
+    """Success of a row of `branches` as $convention counts it: `{prefix}`, its 95 % interval, and its visits."""
+    columns = {
+        "": ("success_pooled", "success_stratified", "success_on_policy"),
+        "_low": ("pooled_wilson_low", "stratified_low", "low"),
+        "_high": ("pooled_wilson_high", "stratified_high", "high"),
+        "_visits": ("pooled_visits", "visits", "visits"),
+    }
+    return ", ".join(
+        f"CASE split_part($convention, '-', 1) WHEN 'pooled' THEN {node}.{pooled} WHEN 'stratified' THEN "
+        f"{node}.{stratified} ELSE {node}.{flat} END AS {prefix}{end}"
+        for end, (pooled, stratified, flat) in columns.items()
+    )
+
+
+def _children(places: str) -> str:
+    """Children of the nodes that `places` selects, at most $most each: the taken ones and those of S_u first."""
+    return f"""
+        WITH places AS ({places}),
+        g AS (
+            SELECT node, unnest(tokens) AS token, unnest(ideal) AS ideal, unnest(teacher_gradient) AS teacher_gradient
+            FROM gradients
+            WHERE question = $question AND teacher = $teacher AND objective = $objective AND convention = $convention
+                AND node IN (SELECT node FROM places)),
+        k AS (
+            SELECT b.parent AS node, b.node AS child, b.token, b.p_student, exp(q.log_p::DOUBLE) AS p_teacher,
+                {_counted("b", "success")}, b.node = p.taken AS taken, g.token IS NOT NULL AS significant,
+                g.ideal, g.teacher_gradient
+            FROM branches AS b JOIN places AS p ON p.node = b.parent
+            LEFT JOIN g ON g.node = b.parent AND g.token = b.token
+            LEFT JOIN teacher_tokens AS q ON q.question = $question AND q.node = b.node AND q.teacher = $teacher
+            WHERE b.question = $question),
+        ranked AS (
+            SELECT *, count(*) OVER w AS siblings, sum(success_visits) OVER w AS siblings_visits,
+                row_number() OVER (w ORDER BY taken DESC, significant DESC, success_visits DESC, token) AS rank
+            FROM k WINDOW w AS (PARTITION BY node))
+        SELECT r.* EXCLUDE rank, v.bytes
+        FROM (SELECT * FROM ranked WHERE rank <= $most
+              UNION ALL BY NAME
+              SELECT node, token, ideal, teacher_gradient, true AS significant, false AS taken
+              FROM g WHERE token = -1) AS r
+        LEFT JOIN vocabulary AS v USING (token)
+        ORDER BY r.node, r.token = -1, r.significant DESC, r.success_visits DESC, r.token"""
+
+
 QUERIES: dict[str, str] = {
     "questions": "SELECT * FROM question_summary ORDER BY question",
     "question": "SELECT * FROM questions WHERE question = $question",
@@ -33,6 +79,185 @@ QUERIES: dict[str, str] = {
         SELECT stage, teacher, sum(seconds) AS seconds, sum(items)::BIGINT AS items, sum(tokens)::BIGINT AS tokens,
             count(DISTINCT question) AS questions
         FROM timings GROUP BY stage, teacher ORDER BY seconds DESC, stage, teacher""",
+    "score_scales": """
+        SELECT max(abs(gain)) AS gain, max(abs(advantage)) AS advantage,
+            count(DISTINCT node) FILTER (decision) AS decision_points,
+            (SELECT quantile_cont(kl_student_teacher, 0.95) FROM node_teachers WHERE question = $question) AS kl
+        FROM scores WHERE question = $question AND objective = $objective AND convention = $convention""",
+    "decisions": """
+        SELECT s.question, s.node, s.teacher, t.path, t.position, t.token, s.alignment, s.low, s.high, s.p_positive,
+            s.gain, s.advantage, s.children, s.success_range, s.visits
+        FROM scores AS s
+        JOIN (SELECT question, node, min(path) AS path, arg_min(position, path) AS position,
+                  arg_min(token, path) AS token FROM path_tokens GROUP BY question, node) AS t USING (question, node)
+        WHERE s.objective = $objective AND s.convention = $convention AND s.decision
+        ORDER BY s.question, s.node, s.teacher""",
+    "texts_before": """
+        SELECT w.row, t.position, t.token, v.bytes, t.position = p.length - 1 AND NOT p.truncated AS ends
+        FROM (SELECT unnest(range(len($questions))) AS row, unnest($questions) AS question, unnest($paths) AS path,
+                  unnest($positions) AS position) AS w
+        JOIN path_tokens AS t ON t.question = w.question AND t.path = w.path
+            AND t.position BETWEEN w.position - $before AND w.position
+        JOIN paths AS p ON p.question = w.question AND p.path = w.path
+        LEFT JOIN vocabulary AS v ON v.token = t.token
+        ORDER BY w.row, t.position""",
+    "path_rows": f"""
+        SELECT t.position, t.node, t.child, t.token, v.bytes, exp(q.log_p::DOUBLE) AS p_teacher, c.p_student,
+            {_counted("c", "success")}, {_counted("u", "value")},
+            s.* EXCLUDE (question, node, teacher, objective, convention), d.kl_student_teacher
+        FROM path_tokens AS t
+        LEFT JOIN branches AS u ON u.question = $question AND u.node = t.node
+        LEFT JOIN branches AS c ON c.question = $question AND c.node = t.child
+        LEFT JOIN teacher_tokens AS q ON q.question = $question AND q.node = t.child AND q.teacher = $teacher
+        LEFT JOIN node_teachers AS d ON d.question = $question AND d.node = t.node AND d.teacher = $teacher
+        LEFT JOIN scores AS s ON s.question = $question AND s.node = t.node AND s.teacher = $teacher
+            AND s.objective = $objective AND s.convention = $convention
+        LEFT JOIN vocabulary AS v ON v.token = t.token
+        WHERE t.question = $question AND t.path = $path ORDER BY t.position""",
+    "path_children": _children("""
+        SELECT DISTINCT node, child AS taken FROM path_tokens WHERE question = $question AND path = $path"""),
+    "token_children": _children("""
+        SELECT node, child AS taken FROM path_tokens
+        WHERE question = $question AND path = $path AND position = $position"""),
+    "path_ends": """
+        SELECT DISTINCT t.token FROM path_tokens AS t JOIN paths AS p USING (question, path)
+        WHERE t.question = $question AND NOT p.truncated AND t.position = p.length - 1 ORDER BY t.token""",
+    "path_prefix": """
+        SELECT token FROM path_tokens WHERE question = $question AND path = $path AND position < $position
+        ORDER BY position""",
+    "continuations": """
+        WITH r AS (
+            SELECT rollout, stage, correct, truncated, token_ids[$depth + 1] AS token,
+                token_ids[$depth + 2:] AS continuation
+            FROM rollouts
+            WHERE question = $question AND len(token_ids) > $depth AND token_ids[1:$depth] = $prefix::INTEGER[]
+                AND ($forced OR launch <= $depth + 1))
+        SELECT *, count(*) OVER (PARTITION BY token, correct) AS found FROM r
+        WHERE list_contains($tokens, token)
+        QUALIFY row_number() OVER (PARTITION BY token, correct ORDER BY hash(rollout, $draw), rollout) <= $each
+        ORDER BY token, correct DESC, hash(rollout, $draw), rollout""",
+    "rollouts_drawn": """
+        SELECT rollout, correct, truncated, text, count(*) OVER (PARTITION BY correct) AS found
+        FROM rollouts WHERE question = $question AND stage = 'initial'
+        QUALIFY row_number() OVER (PARTITION BY correct ORDER BY hash(rollout, $draw), rollout) <= $each
+        ORDER BY correct DESC, hash(rollout, $draw), rollout""",
+    "token_bytes": "SELECT token, bytes FROM vocabulary WHERE token IN (SELECT unnest($tokens::INTEGER[]))",
+    "question_alignment": """
+        WITH seen AS (
+            SELECT t.question, t.node, bool_or(p.correct) AS on_correct, bool_or(NOT p.correct) AS on_incorrect
+            FROM path_tokens AS t JOIN paths AS p USING (question, path) GROUP BY t.question, t.node)
+        SELECT s.question, s.teacher, count(*) AS decision_points,
+            avg(s.alignment) AS alignment, count(s.alignment) AS n,
+            avg(s.alignment) FILTER (on_correct) AS correct, count(s.alignment) FILTER (on_correct) AS n_correct,
+            avg(s.alignment) FILTER (on_incorrect) AS incorrect,
+            count(s.alignment) FILTER (on_incorrect) AS n_incorrect
+        FROM scores AS s JOIN seen USING (question, node)
+        JOIN contexts AS c ON c.question = s.question AND c.teacher = s.teacher AND c.available
+        WHERE s.decision AND s.objective = $objective AND s.convention = $convention
+        GROUP BY s.question, s.teacher ORDER BY s.question, s.teacher""",
+    "question_decisions": """
+        SELECT question, count(DISTINCT node) AS decision_points FROM scores
+        WHERE decision AND objective = $objective AND convention = $convention
+        GROUP BY question ORDER BY question""",
+    "decision_scores": """
+        SELECT DISTINCT s.question, s.node, s.teacher, p.correct, s.alignment, s.success_range, s.gain, s.advantage,
+            s.decision
+        FROM scores AS s JOIN path_tokens AS t USING (question, node) JOIN paths AS p USING (question, path)
+        JOIN contexts AS c ON c.question = s.question AND c.teacher = s.teacher AND c.available
+        WHERE s.decision AND s.objective = $objective AND s.convention = $convention
+        ORDER BY s.teacher, s.question, s.node, p.correct""",
+    "strongest_tokens": """
+        WITH places AS (
+            SELECT s.question, s.node, arg_min({path: t.path, position: t.position, token: t.token}, t.path) AS place
+            FROM scores AS s JOIN path_tokens AS t USING (question, node) JOIN paths AS p USING (question, path)
+            WHERE s.decision AND s.teacher = $teacher AND s.objective = $objective AND s.convention = $convention
+                AND (s.low > 0 OR s.high < 0)
+                AND ($outcome = 'all' OR p.correct = ($outcome = 'correct'))
+            GROUP BY s.question, s.node),
+        ranked AS (
+            SELECT s.*, l.place.path AS path, l.place.position AS position, l.place.token AS token,
+                row_number() OVER (PARTITION BY s.alignment > 0
+                    ORDER BY s.success_range * abs(s.alignment) DESC, s.question, s.node) AS rank,
+                count(*) OVER (PARTITION BY s.alignment > 0) AS of_all
+            FROM scores AS s JOIN places AS l USING (question, node)
+            WHERE s.teacher = $teacher AND s.objective = $objective AND s.convention = $convention)
+        SELECT r.*, q.id, p.correct, v.bytes, i.bytes AS ideal_bytes, u.bytes AS teacher_bytes
+        FROM ranked AS r JOIN questions AS q USING (question) JOIN paths AS p USING (question, path)
+        LEFT JOIN vocabulary AS v ON v.token = r.token
+        LEFT JOIN gradients AS g USING (question, node, teacher, objective, convention)
+        LEFT JOIN vocabulary AS i ON i.token = g.tokens[list_position(g.ideal, list_max(g.ideal))]
+        LEFT JOIN vocabulary AS u ON u.token = g.tokens[list_position(g.teacher_gradient, list_max(g.teacher_gradient))]
+        WHERE r.rank <= $limit ORDER BY r.alignment > 0 DESC, r.rank""",
+    "run_facts": """
+        SELECT count(*) AS questions, count(*) FILTER (stage = 'scored') AS finished,
+            (SELECT count(*) FROM paths) AS paths,
+            (SELECT count(*) FROM (SELECT DISTINCT question, node FROM scores WHERE decision)) AS decision_points
+        FROM questions""",
+    "questions_finished": """
+        SELECT question, id, note FROM questions WHERE stage = 'scored' ORDER BY question""",
+    "tree_size": """
+        SELECT count(*) AS rollouts, count(*) FILTER (stage = 'initial') AS initial, sum(len(token_ids)) AS pooled,
+            sum(greatest(0, len(token_ids) - greatest(launch, 1) + 1)) AS on_policy,
+            max(len(token_ids)) FILTER (truncated) AS cut, list(DISTINCT token_ids[-1]) FILTER (NOT truncated) AS ends
+        FROM rollouts WHERE question = $question""",
+    "tree_paths": """
+        SELECT path, position, child, token FROM path_tokens WHERE question = $question ORDER BY path, position""",
+    "tree_nodes": f"""
+        WITH RECURSIVE n AS (
+            SELECT node, parent, pooled_visits,
+                CASE split_part($convention, '-', 1) WHEN 'pooled' THEN pooled_visits ELSE visits END AS visits
+            FROM nodes WHERE question = $question),
+        up AS (
+            SELECT node, parent FROM n WHERE list_contains($asked::INTEGER[], node)
+            UNION SELECT n.node, n.parent FROM n JOIN up ON n.node = up.parent),
+        down AS (
+            SELECT n.node, n.pooled_visits, u.most
+            FROM (SELECT unnest($unfolded::INTEGER[]) AS node, unnest($most::INTEGER[]) AS most) AS u
+            JOIN n USING (node)
+            UNION ALL SELECT n.node, n.pooled_visits, d.most
+            FROM n JOIN down AS d ON n.parent = d.node AND n.pooled_visits = d.pooled_visits),
+        kids AS (
+            SELECT n.node, n.pooled_visits
+            FROM n JOIN (SELECT node, max(most) AS most FROM down GROUP BY node) AS d ON n.parent = d.node
+            QUALIFY row_number() OVER (PARTITION BY d.node ORDER BY n.visits DESC, n.node) <= d.most),
+        below AS (
+            SELECT node, pooled_visits FROM kids
+            UNION ALL SELECT n.node, n.pooled_visits
+            FROM n JOIN below AS b ON n.parent = b.node AND n.pooled_visits = b.pooled_visits),
+        wanted AS (
+            SELECT 0 AS node UNION SELECT child FROM path_tokens WHERE question = $question
+            UNION SELECT node FROM up UNION SELECT node FROM down UNION SELECT node FROM below),
+        chosen AS (SELECT node FROM wanted UNION (SELECT node FROM n ORDER BY visits DESC, node LIMIT $limit)),
+        k AS (
+            SELECT parent, count(*) AS children, sum(pooled_visits)::BIGINT AS children_rollouts FROM n
+            WHERE parent IN (SELECT node FROM chosen) GROUP BY parent)
+        SELECT b.node, b.parent, b.token, b.depth, b.p_student, {_counted("b", "success")},
+            CASE split_part($convention, '-', 1) WHEN 'pooled' THEN m.pooled_successes ELSE m.successes END AS correct,
+            b.pooled_visits AS rollouts, coalesce(k.children, 0) AS children,
+            coalesce(k.children_rollouts, 0) AS children_rollouts, w.node IS NOT NULL AS wanted
+        FROM chosen AS c
+        JOIN branches AS b ON b.question = $question AND b.node = c.node
+        JOIN nodes AS m ON m.question = $question AND m.node = c.node
+        LEFT JOIN wanted AS w ON w.node = c.node
+        LEFT JOIN k ON k.parent = c.node
+        ORDER BY b.node""",
+    "tree_singles": """
+        SELECT rollout, launch, correct, truncated, token_ids[$depth + 1:] AS token_ids FROM rollouts
+        WHERE question = $question AND len(token_ids) > $depth AND token_ids[1:$depth] = $prefix::INTEGER[]
+            AND NOT list_contains($stored::INTEGER[], token_ids[$depth + 1])
+        ORDER BY rollout LIMIT $most""",
+    "tree_decisions": f"""
+        SELECT t.path, t.position, t.node, t.child, exp(q.log_p::DOUBLE) AS p_teacher, c.p_student,
+            {_counted("c", "success")},
+            s.* EXCLUDE (question, node, teacher, objective, convention), d.kl_student_teacher
+        FROM scores AS s
+        JOIN path_tokens AS t ON t.question = $question AND t.node = s.node
+        LEFT JOIN branches AS c ON c.question = $question AND c.node = t.child
+        LEFT JOIN teacher_tokens AS q ON q.question = $question AND q.node = t.child AND q.teacher = $teacher
+        LEFT JOIN node_teachers AS d ON d.question = $question AND d.node = t.node AND d.teacher = $teacher
+        WHERE s.question = $question AND s.teacher = $teacher AND s.objective = $objective
+            AND s.convention = $convention AND s.decision
+        ORDER BY t.path, t.position""",
 }
 """Query name to its SQL over the tables of `odd.store.schema` and the views of `odd.store.views`."""
 

@@ -22,12 +22,12 @@ from typing import Any, Self
 import duckdb
 import numpy as np
 import pandas as pd
-from filelock import FileLock, Timeout
 
 from odd.errors import OddError
 from odd.store.attach import concerns_file, explain
 from odd.store.files import check_run_id, copy_atomically, published_path, work_path
 from odd.store.frames import expressions, from_duckdb, to_duckdb
+from odd.store.lock import take_lock
 from odd.store.queries import named_query
 from odd.store.schema import column_types, quote
 from odd.store.work import open_work
@@ -58,29 +58,13 @@ class RunWriter:
         self.work = work_path(cache_dir, run_id)
         self._in_transaction = False
         self._published_at, self._publish_seconds = time.monotonic(), 0.0
-        self._lock = self._take_lock()
+        self._lock = take_lock(self.work, run_id)
         try:
             self._connection = open_work(self.work, self.published, run_id)
             self._descriptor = os.open(self.work, os.O_RDONLY)
         except BaseException:
             self._lock.release()
             raise
-
-    def _take_lock(self) -> FileLock:
-        """Become the only writer of the run."""
-        try:
-            self.work.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.work.with_suffix(".lock"), timeout=0, thread_local=False)
-            lock.acquire()
-        except Timeout:
-            raise OddError(
-                f"run {self.run_id} is being written by another process; wait for it to end or stop it, then try again"
-            ) from None
-        except OSError as error:
-            raise OddError(
-                f"run {self.run_id}: {self.work.parent} cannot be written ({error.strerror}); choose another cache"
-            ) from error
-        return lock
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from odd.display.resolve import question_number
+from odd.display.token_path import path_names
 from odd.links import ViewState
 from pages.shared.data import OpenRun
 from pages.shared.state import bound
@@ -36,41 +37,57 @@ def choose(part: str, label: str, options: list, view: ViewState, **arguments) -
     st.selectbox(label, options, **bound(part, getattr(view, part)), **arguments)
 
 
-def choose_question(run: OpenRun, view: ViewState) -> None:
+def choose_question(run: OpenRun, view: ViewState, **arguments) -> None:
     """Which question; another question starts at its first path, with nothing pinned or selected."""
     questions = run.query("questions")
     texts = {row["id"]: f"{row['id']}: {row['text']}" for row in questions.to_dict("records")}
     other = {"path": None, "token": None, "node": None, "unfolded": (), "folded": ()}
     tied = bound("question", view.question, also=other)
-    st.selectbox("question", list(texts), format_func=lambda name: texts[name], **tied)
+    st.selectbox("question", list(texts), format_func=lambda name: texts[name], **tied, **arguments)
 
 
-def choose_teacher(run: OpenRun, view: ViewState) -> None:
+def choose_teacher(run: OpenRun, view: ViewState, **arguments) -> None:
     """Whose gradient is compared with the ideal one."""
-    choose("teacher", "teacher", run.query("teachers")["teacher"].tolist(), view)
+    choose("teacher", "teacher", run.query("teachers")["teacher"].tolist(), view, **arguments)
 
 
-def choose_objective(run: OpenRun, view: ViewState) -> None:
+def choose_objective(run: OpenRun, view: ViewState, **arguments) -> None:
     """Which loss the teacher's gradient comes from."""
     options = run.query("measures")["objective"].unique().tolist()
-    choose("objective", "objective", options, view, format_func=objective_name)
+    choose("objective", "objective", options, view, format_func=objective_name, **arguments)
 
 
-def choose_convention(run: OpenRun, view: ViewState) -> None:
+def choose_convention(run: OpenRun, view: ViewState, **arguments) -> None:
     """Which rollouts count for a node, and what happens outside its visited children."""
     options = run.query("measures")["convention"].unique().tolist()
-    choose("convention", "convention", options, view, format_func=convention_name)
+    choose("convention", "convention", options, view, format_func=convention_name, **arguments)
 
 
-def choose_path(run: OpenRun, view: ViewState) -> None:
+def choose_path(run: OpenRun, view: ViewState, **arguments) -> None:
     """Which representative path; another path has nothing pinned."""
     paths = run.query("paths", question=question_number(run.query("questions"), view.question or ""))
-    counts: dict[bool, int] = {}
-    names = {}
-    for row in paths.to_dict("records"):
-        counts[row["correct"]] = counts.get(row["correct"], 0) + 1
-        outcome = "correct" if row["correct"] else "incorrect"
-        names[row["path"]] = f"{outcome} {counts[row['correct']]} ({row['length']} tokens)"
-    st.selectbox(
-        "path", list(names), format_func=lambda path: names[path], **bound("path", view.path, also={"token": None})
-    )
+    lengths = dict(zip(paths["path"].tolist(), paths["length"].tolist(), strict=True))
+    names = {path: f"{name} ({lengths[path]} tokens)" for path, name in path_names(paths).items()}
+    tied = bound("path", view.path, also={"token": None})
+    st.selectbox("path", list(names), format_func=lambda path: names[path], **tied, **arguments)
+
+
+def choose_colour(view: ViewState, **arguments) -> None:
+    """What the colour of a token stands for."""
+    choose("colour", "colour by", list(COLOURS), view, format_func=lambda colour: COLOURS[colour], **arguments)
+
+
+def choose_filters(view: ViewState) -> None:
+    """Which tokens are coloured."""
+    st.number_input(
+        "least |S_u|", 0, 10**9, **bound("children", view.children), width=110,
+        help="Colour only tokens whose node has at least so many children with enough visits; up to 2 colours all.",
+    )  # fmt: skip
+    st.number_input(
+        "least visits", 0, 10**9, **bound("visits", view.visits), width=110, step=20,
+        help="Colour only tokens whose children in S_u have at least so many visits together.",
+    )  # fmt: skip
+    st.toggle(
+        "only decision points", **bound("decisions", view.decisions),
+        help="Colour only tokens where the choice changes the student's success.",
+    )  # fmt: skip

@@ -43,12 +43,10 @@ def header(parts: tuple[str, ...], view: ViewState) -> None:
     """What is looked at, help, and the button that copies the link."""
     sidebar(view)
     st.html("<style>.stMainBlockContainer { max-width: none; padding-top: 1.2rem; }</style>")
-    place, help_, link = st.columns([6, 1.6, 1.1], vertical_alignment="center")
-    place.markdown(" / ".join(markdown_escaped(part) for part in parts if part))
-    with help_:
+    with st.container(horizontal=True, vertical_alignment="center", wrap=False):
+        st.markdown(" / ".join(markdown_escaped(part) for part in parts if part), width="stretch")
         show_help()
-    with link:
-        mount("copy_link", "copy-link", {})
+        mount("copy_link", "copy-link", {}, width="content")
 
 
 def open_page(title: str) -> tuple[OpenRun, ViewState]:
@@ -68,12 +66,11 @@ def open_page(title: str) -> tuple[OpenRun, ViewState]:
 
 def _chosen_run(view: ViewState, title: str) -> OpenRun:
     runs = {run.run_id: run for run in list_runs(CACHE) if run.problem is None}
-    if view.run is None and runs:
-        return open_run(next(iter(runs.values())).path)
-    if view.run in runs:
+    wanted = runs.get(next(iter(runs), "") if view.run is None else view.run)
+    if wanted is not None:
         try:
-            return open_run(runs[view.run].path)
-        except (OddError, FileNotFoundError) as error:
+            return open_run(wanted.path)
+        except (OddError, FileNotFoundError) as error:  # gone or damaged since it was listed
             st.error(markdown_escaped(str(error)))
     header((title,), view)
     if view.run is None:

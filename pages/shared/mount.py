@@ -15,17 +15,20 @@ def _component(name: str) -> Callable[..., Any]:
     return st.components.v2.component(f"odd_{name}", html='<div class="odd"></div>', js=script, css=style)
 
 
-def mount(name: str, key: str, data: dict[str, Any], **events: Callable[[Any], None]) -> None:
+def mount(
+    name: str, key: str, data: dict[str, Any], *, width: str = "stretch", **events: Callable[[Any], None]
+) -> None:
     """Draw a component.
 
     Args:
         name: of the component.
         key: of this place on the page; the component keeps its zoom and the like as long as the key stays.
         data: what it draws.
+        width: stretch, or content.
         **events: what to do, before the page is drawn again, with the value of `setTriggerValue(event, value)`.
     """
     callbacks = {f"on_{event}_change": _caller(key, event, act) for event, act in events.items()}
-    _component(name)(key=key, data=data, **callbacks)
+    _component(name)(key=key, data=data, width=width, **callbacks)
 
 
 def _caller(key: str, event: str, act: Callable[[Any], None]) -> Callable[[], None]:

@@ -7,23 +7,42 @@ import streamlit as st
 
 from odd.links import ViewState
 
+WRITTEN = "written-addresses"
+"""Key of the addresses that the browser may not have heard of yet, from the one it was at to the latest one."""
+
+
+def _address() -> dict[str, list[str]]:
+    return {name: st.query_params.get_all(name) for name in st.query_params}
+
 
 def read_view() -> tuple[ViewState, list[str]]:
-    """The view that the address asks for, and what of it could not be read."""
-    return ViewState.from_query({name: st.query_params.get_all(name) for name in st.query_params})
+    """The view that the address asks for, and what of it could not be read; for the start of a page."""
+    address = _address()
+    if st.session_state.get(WRITTEN, [None])[-1] != address:
+        st.session_state[WRITTEN] = [address]
+    return ViewState.from_query(address)
 
 
 def write_view(view: ViewState) -> None:
     """Put the view into the address. A new address is a step that the browser's back button undoes."""
-    query = view.to_query()
-    if {name: st.query_params.get_all(name) for name in st.query_params} != query:
+    query, address = view.to_query(), _address()
+    written = st.session_state.get(WRITTEN, [address])
+    if query != address or query != written[-1]:
         st.query_params.from_dict(query)
+        st.session_state[WRITTEN] = [*written, query]
 
 
 def change_view(**changes: Any) -> None:
-    """Change parts of the view; for callbacks, which run before the page is drawn again."""
-    view, _ = read_view()
-    write_view(view.but(**changes))
+    """Change parts of the view; for callbacks, which run before the page is drawn again.
+
+    A second click may be sent before the browser hears of the address that the first one led to. What was replaced
+    meanwhile must not undo the first, so its changes are made to the latest address.
+    """
+    address, written = _address(), st.session_state.get(WRITTEN, [])
+    if address not in written[:-1]:
+        st.session_state[WRITTEN] = [address]
+    latest = written[-1] if address in written[:-1] else address
+    write_view(ViewState.from_query(latest)[0].but(**changes))
 
 
 def bound(

@@ -1,43 +1,16 @@
 """The app as a process and a real browser before it. A missing browser is a failure, not a skip."""
 
-import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from pathlib import Path
+from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
-ROOT = Path(__file__).parents[2]
+from benchmarks.serving import chromium_path, launch_chromium, serving
+from tests.hostile import make_hostile
 
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def serve(folder):
-    """Start the app in a folder whose `cache` it shows; the process and the address."""
-    port = free_port()
-    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), "--server.headless", "true"]
-    command += ["--server.port", str(port), "--server.address", "127.0.0.1"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    log = open(folder / "streamlit.log", "wb")  # noqa: SIM115 - the process writes to it
-    process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
-    url = f"http://127.0.0.1:{port}"
-    for _ in range(120):
-        try:
-            urllib.request.urlopen(f"{url}/_stcore/health", timeout=1)
-            return process, url
-        except OSError:
-            assert process.poll() is None, (folder / "streamlit.log").read_text()
-            time.sleep(0.5)
-    raise AssertionError("the app did not start within a minute")
+PATIENCE = 30_000  # milliseconds: continuous integration has two slow cores
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")
@@ -53,30 +26,66 @@ def cache(tmp_path_factory, finished):
 @pytest.fixture(scope="session")
 def url(cache):
     """Address of the app on the finished run."""
-    process, address = serve(cache.parent)
-    yield address
-    process.terminate()
-    process.wait(20)
+    with serving(cache.parent) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def hostile_url(tmp_path_factory, finished):
+    """Address of the app on a run with attacks in every text."""
+    folder = tmp_path_factory.mktemp("hostile")
+    (folder / "cache").mkdir()
+    make_hostile(finished[1], folder / "cache")
+    with serving(folder) as server:
+        yield server.url
 
 
 @pytest.fixture(scope="session")
 def chromium():
     """A headless Chromium."""
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.fail("no Chromium: apt-get install chromium, or set CHROMIUM to its path")
+    try:
+        chromium_path()
+    except RuntimeError as error:
+        pytest.fail(str(error))
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        browser = launch_chromium(playwright)
         yield browser
         browser.close()
 
 
 @pytest.fixture
-def page(chromium):
+def new_page(chromium):
+    """Pages in browser contexts of their own, as of another reader each."""
+    contexts = []
+
+    def make(**options):
+        settings = {"viewport": {"width": 1440, "height": 1000}, "permissions": ["clipboard-read", "clipboard-write"]}
+        context = chromium.new_context(**settings | options)
+        context.set_default_timeout(PATIENCE)
+        contexts.append(context)
+        return context.new_page()
+
+    yield make
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def page(new_page):
     """A page in a browser context of its own, at the usual size."""
-    context = chromium.new_context(
-        viewport={"width": 1440, "height": 1000}, permissions=["clipboard-read", "clipboard-write"]
-    )
-    context.set_default_timeout(20_000)
-    yield context.new_page()
-    context.close()
+    return new_page()
+
+
+def settle(page):
+    """Wait until the page is drawn: the server is done, and nothing of the run before is left."""
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    expect(page.locator("[data-stale='true']")).to_have_count(0)
+
+
+@contextmanager
+def changing(page):
+    """Wait, at the end, until the page has a new address and is drawn anew."""
+    before = page.url
+    yield
+    expect(page).not_to_have_url(before)
+    settle(page)

@@ -1,31 +1,244 @@
-"""The page is launched as a browser would, on a finished run and on an empty cache."""
+"""The page Runs as a browser would launch it. Starting and watching real runs: tests/browser/test_runs.py."""
 
+import re
+import shutil
+import time
 from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
-ROOT = Path(__file__).parents[2]
+from odd.config import PRESETS, load_config
+from odd.jobs import list_jobs
+from odd.jobs.job import Job, jobs_folder
+from odd.store import RunWriter
+from pages.parts.run_state import DIALOG
+from tests.hostile import make_hostile
+from tests.pages.test_frame import launch, view_of
 
 
 @pytest.fixture
-def open_page(monkeypatch):
-    def launch(folder):
-        monkeypatch.chdir(folder)
-        return AppTest.from_file(str(ROOT / "pages/runs.py"), default_timeout=30).run()
-
-    return launch
-
-
-def test_an_empty_cache_says_how_to_make_a_run(open_page, tmp_path):
-    page = open_page(tmp_path)
-    assert not page.exception
-    assert "odd run" in page.info[0].value
+def cache(tmp_path, monkeypatch):
+    """An empty cache in the folder that the app looks into."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cache").mkdir()
+    return tmp_path / "cache"
 
 
-def test_a_finished_run_shows_its_teachers(open_page, finished):
-    config, path = finished
-    page = open_page(config.cache.parent)
-    assert not page.exception
-    assert page.dataframe[0].value["run"].tolist() == [path.stem]
-    assert set(page.dataframe[1].value["teacher"]) == {"tiny-m", "Self-1C", "Self-1C1W", "Self-check"}
+@pytest.fixture
+def run(cache, finished):
+    """A finished run in the cache."""
+    return Path(shutil.copy(finished[1], cache))
+
+
+def button(app, label):
+    return next(button for button in app.button if button.label == label)
+
+
+def labels(app):
+    return [button.label for button in app.button]
+
+
+def open_dialog(app, kind, run_id=None):
+    app.session_state[DIALOG] = (kind, run_id)
+    return app.run()
+
+
+def written(app):
+    """All text on the page, without the backslashes that keep it from being markup."""
+    parts = [*app.markdown, *app.caption, *app.error, *app.info, *app.warning]
+    return "\n".join(part.value for part in parts).replace("\\", "").replace("\u00a0", " ")
+
+
+def the(app, kind, label):
+    return next(widget for widget in getattr(app, kind) if widget.label == label)
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """What would have been started; no process is."""
+    begun = []
+    monkeypatch.setattr("odd.jobs.start._start", lambda job, cache: begun.append(job) or job)
+    return begun
+
+
+def test_an_empty_cache_offers_the_demo_with_one_click(cache, started):
+    app = launch("runs")
+    button(app, "Run the demo").click().run()
+    assert not app.exception
+    (job,) = started
+    assert (job.kind, job.title) == ("run", "demo")
+    assert {"Set up a run", "Upload a run file"} <= {*labels(app)}
+
+
+def test_a_finished_run_shows_what_it_holds(run, finished):
+    app = launch("runs")
+    text = written(app)
+    assert run.stem in text
+    for said in ("tiny-s", "3 questions", "4 teachers: tiny-m, Self-1C, Self-1C1W, Self-check", "MB", "just now"):
+        assert said in text
+    assert "Resume" not in labels(app)
+    assert app.menu_button[0].options == ["Add a teacher", "Delete"]
+
+
+def test_a_run_is_opened_on_the_page_questions(run):
+    app = launch("runs")
+    link = next(link for link in app.get("page_link") if link.proto.label == "Open")
+    assert link.proto.page.endswith("questions")
+    assert f"run={run.stem}" in link.proto.query_string
+
+
+def test_a_link_to_a_run_that_is_not_here_says_so_and_keeps_the_link(run):
+    app = launch("runs", run="other-00000000", colour="gain")
+    assert "other-00000000" in app.warning[0].value.replace("\\", "")
+    assert view_of(app).run == "other-00000000"
+    assert view_of(app).colour == "gain"
+
+
+def test_a_hostile_cache_is_shown_as_text(cache, finished):
+    make_hostile(finished[1], cache)
+    app = launch("runs")
+    assert not app.exception
+    assert "<img src=x onerror=window.hacked=1>" in written(app)
+    for part in (*app.markdown, *app.caption):
+        assert not re.search(r"(?<!\\)<(img|script)", part.value)  # every such bracket is escaped
+
+
+def test_a_stopped_run_can_be_resumed(run, started):
+    with RunWriter(run.parent, run.stem) as writer:
+        writer.set_meta("status", "stopped")
+        writer.publish()
+        writer.close(remove_work=True)
+    app = launch("runs")
+    button(app, "Resume").click().run()
+    assert not app.exception
+    (job,) = started
+    assert job.title == "small"
+    assert len((job.folder / "questions.jsonl").read_text().splitlines()) == 3
+
+
+def test_a_failed_job_is_shown_with_its_last_line_and_log_and_can_be_dismissed(cache):
+    folder = jobs_folder(cache) / "20260101-000000-abcdef"
+    folder.mkdir(parents=True)
+    Job(folder, "run", "mine", time.time(), pid=1, born="long ago").save()
+    (folder / "log.txt").write_text("first\n\x1b[31merror: no <b>room</b>\x1b[0m")
+    (folder / "exit").write_text("1")
+    app = launch("runs")
+    assert "no <b>room</b>" in written(app)
+    assert app.code[0].value == "first\nerror: no <b>room</b>"
+    assert "exit code 1" in written(app)
+    button(app, "Dismiss").click().run()
+    assert not list_jobs(cache)
+    assert "mine" not in written(app)
+
+
+def test_deleting_is_asked_back(run):
+    app = launch("runs")
+    app.menu_button[0].click("Delete").run()
+    assert run.exists()
+    assert "cannot be undone" in written(app)
+    the(app, "button", "Keep it").click().run()
+    assert run.exists()
+    open_dialog(app, "delete", run.stem)
+    next(b for b in app.button if b.key == "delete-sure").click().run()
+    assert not app.exception
+    assert not run.exists()
+    assert "no run yet" in app.info[0].value
+
+
+def test_a_run_that_is_being_written_is_not_deleted(run):
+    app = launch("runs")
+    with RunWriter(run.parent, run.stem):
+        open_dialog(app, "delete", run.stem)
+        next(b for b in app.button if b.key == "delete-sure").click().run()
+        assert "being written by another process" in written(app)
+    assert run.exists()
+
+
+def test_the_form_starts_what_it_says(cache, started):
+    app = open_dialog(launch("runs"), "new")
+    the(app, "text_input", "title").set_value("mine").run()
+    the(app, "number_input", "only the first").set_value(2).run()
+    the(app, "number_input", "initial rollouts").set_value(30).run()
+    the(app, "text_area", "more teachers").set_value("Big=./big:1c\n\nSelf=student").run()
+    button(app, "Start").click().run()
+    assert not app.exception
+    (job,) = started
+    config = load_config("demo", job.folder / "config.toml")
+    assert (config.title, config.questions.limit, config.sampling.initial_rollouts) == ("mine", 2, 30)
+    names = [teacher.name for teacher in PRESETS["demo"].teachers]
+    assert [teacher.name for teacher in config.teachers] == [*names, "Big", "Self"]
+    assert config.teachers[-2].model.name == "./big"
+    assert "Start" not in labels(app)
+
+
+def test_every_preset_of_the_form_is_the_preset(cache, started):
+    for number, (name, preset) in enumerate(PRESETS.items()):
+        app = open_dialog(launch("runs"), "new")
+        the(app, "button_group", "preset").set_value(name).run()
+        button(app, "Start").click().run()
+        assert not app.exception
+        assert load_config("demo", started[number].folder / "config.toml") == preset
+
+
+def test_the_estimate_moves_with_the_form(cache):
+    app = open_dialog(launch("runs"), "new")
+    before = next(line for line in written(app).splitlines() if line.startswith("**about"))
+    the(app, "number_input", "visits per pair").set_value(600).run()
+    after = next(line for line in written(app).splitlines() if line.startswith("**about"))
+    assert before != after
+    assert "benchmark" in written(app)
+
+
+def test_the_estimate_prefers_a_run_that_was_made_here(run):
+    assert f"run {run.stem}, made here" in written(open_dialog(launch("runs"), "new"))
+
+
+@pytest.mark.parametrize(
+    "kind, label, value, said",
+    [
+        ("text_input", "title", "No Title!", "config: title"),
+        ("text_area", "more teachers", "Big", "NAME=MODEL"),
+        ("text_area", "more teachers", "tiny-l=tiny-m", "two teachers are called 'tiny-l'"),
+        ("text_area", "more teachers", "A=student:2c", "context"),
+    ],
+)
+def test_a_mistake_in_the_form_is_one_line_and_nothing_is_started(cache, started, kind, label, value, said):
+    app = open_dialog(launch("runs"), "new")
+    the(app, kind, label).set_value(value).run()
+    assert not app.exception
+    (error,) = app.error
+    assert said in error.value.replace("\\", "")
+    assert "\n" not in error.value
+    assert button(app, "Start").disabled
+    assert not started
+
+
+def test_a_teacher_is_added_from_the_form(run, started):
+    app = open_dialog(launch("runs"), "teach", run.stem)
+    the(app, "text_input", "Name").set_value("Late").run()
+    the(app, "selectbox", "Model").select("tiny-l").run()
+    button(app, "Add").click().run()
+    assert not app.exception
+    (job,) = started
+    assert (job.kind, job.run, job.title) == ("teach", run.stem, "Late")
+    assert 'name = "tiny-l"' in (job.folder / "config.toml").read_text().replace('"name"', "name")
+
+
+@pytest.mark.parametrize("name, said", [("", "name"), ("Self-1C", "already"), ("<b>", "name")])
+def test_a_teacher_needs_a_name_of_its_own(run, started, name, said):
+    app = open_dialog(launch("runs"), "teach", run.stem)
+    the(app, "text_input", "Name").set_value(name).run()
+    button(app, "Add").click().run()
+    assert said in app.error[0].value
+    assert not started
+
+
+def test_many_runs_come_in_pages_and_can_be_searched(cache, finished):
+    for number in range(23):
+        shutil.copy(finished[1], Path(cache) / f"run-{number:02d}.duckdb")
+    app = launch("runs")
+    assert len(app.menu_button) == 20
+    the(app, "text_input", "search").set_value("run-07").run()
+    assert len(app.menu_button) == 1
+    the(app, "text_input", "search").set_value("nothing like it").run()
+    assert "No run has this text" in written(app)

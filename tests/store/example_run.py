@@ -57,7 +57,7 @@ ROWS = {
     ],
     "teacher_tokens": [{**KEY, "node": 1, "log_p": np.log(0.75)}, {**KEY, "node": 2, "log_p": None}],
     "node_teachers": [{**KEY, "node": 0, "js": 0.5, "l2": float("nan"), "kl_student_teacher": 1.5}],
-    "scores": [{**KEY, **MEASURE, "node": 0, "alignment": 0.5, "low": -0.1, "high": 0.9, "p_positive": 0.9,
+    "scores": [{**KEY, **MEASURE, "node": 0, "alignment": 0.5, "low": 0.1, "high": 0.9, "p_positive": 0.9,
                 "gain": 0.01, "advantage": float("nan"), "children": 2, "success_range": 0.5, "visits": 4,
                 "decision": True}],
     "gradients": [{**KEY, **MEASURE, "node": 0, "tokens": np.array([5, 7, -1]), "ideal": [0.25, -0.25, None],

@@ -1,5 +1,6 @@
 """A reader sees one whole published state, and refuses every file that is not a run of its version in one line."""
 
+import re
 import shutil
 import sqlite3
 import threading
@@ -45,9 +46,17 @@ def test_a_reader_keeps_its_state_when_the_new_file_cannot_be_opened(filled):
         assert questions(reader) == 2
 
 
+PARAMETERS = {
+    "before": 3, "convention": "on_policy-full-off", "depth": 1, "draw": 0, "each": 9, "forced": True, "limit": 9,
+    "most": 9, "node": 0, "nodes": [0, 1], "objective": "reverse_kl", "outcome": "all", "path": 0, "paths": [0],
+    "position": 0, "positions": [1], "prefix": [5], "question": 0, "questions": [0], "teacher": "big",
+    "tokens": [5, 6, 7, 8],
+}  # fmt: skip
+
+
 def parameters(name):
-    values = {"question": 0, "path": 0, "node": 0, "objective": "reverse_kl", "convention": "on_policy-full-off"}
-    return {key: value for key, value in values.items() if f"${key}" in QUERIES[name]}
+    values = PARAMETERS | ({"position": 1} if name == "path_prefix" else {})
+    return {found: values[found] for found in re.findall(r"\$([a-z_]+)", QUERIES[name])}
 
 
 @pytest.mark.parametrize("name", QUERIES)

@@ -1,0 +1,160 @@
+"""A random language that is drawn from by the million: a distribution over next tokens at every prefix, by hashing.
+
+Most places have one likely token; some are decisions between a few, and every place has a rare rest over the whole
+vocabulary, so that trees have few branches at each decision and many that are seen once. Each token taken at a
+decision moves the odds that the response ends correct. All of it is a function of the hash of the prefix, so any
+number of rollouts is drawn side by side without a table of prefixes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+VOCABULARY = 1024
+END = 0
+CANDIDATES = 8
+"""Tokens of a place that are more than rest."""
+RARE = 0.01
+"""Probability of the rest."""
+DECISIONS = 0.18
+"""Share of places where several tokens compete."""
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+
+
+def _mixed(value: np.ndarray, salt: int = 0) -> np.ndarray:
+    """The splitmix64 hash of each number."""
+    mixed = (value + np.uint64(salt)) * _GOLDEN
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * _FIRST
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * _SECOND
+    return mixed ^ (mixed >> np.uint64(31))
+
+
+def _unit(value: np.ndarray) -> np.ndarray:
+    """A hash as a number in (0, 1)."""
+    return ((value >> np.uint64(40)).astype(np.float64) + 0.5) / 2**24
+
+
+def _after(prefix: np.ndarray, token: np.ndarray) -> np.ndarray:
+    """Hash of each prefix with one more token."""
+    return _mixed(prefix ^ (token.astype(np.uint64) + np.uint64(1)), 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """Responses, drawn together.
+
+    Attributes:
+        tokens: int32 (R, T), padded with -1.
+        log_probs: float32 (R, T), NaN where a token was forced or there is none.
+        lengths: tokens of each.
+        correct: outcome of each.
+        truncated: whether it met the limit.
+    """
+
+    tokens: np.ndarray
+    log_probs: np.ndarray
+    lengths: np.ndarray
+    correct: np.ndarray
+    truncated: np.ndarray
+
+
+class Language:
+    """The language of one question.
+
+    Args:
+        seed: which language.
+        length: usual number of tokens of a response; the limit is a quarter above it.
+        ease: log odds of a correct response before its first decision.
+    """
+
+    def __init__(self, seed: int, length: int, ease: float) -> None:
+        """Hash the seed; nothing else is stored."""
+        self.root = _mixed(np.array([seed], np.uint64), 2)
+        self.length, self.limit, self.ease = length, length * 5 // 4, ease
+
+    def places(self, prefix: np.ndarray, depth: int) -> tuple[np.ndarray, np.ndarray]:
+        """Candidate tokens and their probabilities at each prefix, (R, CANDIDATES); the rest has `RARE`."""
+        base = _mixed(prefix, 3)
+        rank = np.arange(CANDIDATES)
+        stride = 2 * (base >> np.uint64(20)).astype(np.int64) + 1
+        tokens = ((base & np.uint64(0xFFFF)).astype(np.int64)[:, None] + rank * stride[:, None]) % (VOCABULARY - 1) + 1
+        open_ = _unit(_mixed(prefix, 4)) < DECISIONS
+        slope = np.where(open_, 0.3 + 1.4 * _unit(_mixed(prefix, 5)), 3.5 + 2 * _unit(_mixed(prefix, 6)))
+        weights = np.exp(-slope[:, None] * rank)
+        if depth >= self.length * 3 // 4:
+            ends = _unit(_mixed(prefix, 7)) < 4 / self.length
+            tokens[ends, 0] = END
+        return tokens, (1 - RARE) * weights / weights.sum(axis=1, keepdims=True)
+
+    def effects(self, prefix: np.ndarray, token: np.ndarray) -> np.ndarray:
+        """What a token adds to the log odds of success."""
+        open_ = _unit(_mixed(prefix, 4)) < DECISIONS
+        return np.where(open_, 2.4 * (_unit(_mixed(_after(prefix, token), 8)) - 0.5), 0.0)
+
+    def draw(self, forced: Sequence[Sequence[int]], rng: np.random.Generator) -> Drawn:
+        """One response for each forced prefix."""
+        size, launch = len(forced), np.array([len(prefix) for prefix in forced])
+        tokens = np.full((size, self.limit), -1, np.int32)
+        for row, prefix in enumerate(forced):
+            tokens[row, : len(prefix)] = prefix
+        log_probs = np.full((size, self.limit), np.nan, np.float32)
+        prefix, odds = np.repeat(self.root, size), np.full(size, self.ease)
+        alive = np.arange(size)
+        for depth in range(self.limit):
+            given = depth < launch[alive]
+            token, log_p = self._next(prefix[alive], depth, rng)
+            token = np.where(given, tokens[alive, depth], token)
+            tokens[alive, depth] = token
+            log_probs[alive, depth] = np.where(given, np.nan, log_p)
+            odds[alive] += self.effects(prefix[alive], token)
+            prefix[alive] = _after(prefix[alive], token)
+            alive = alive[token != END]
+        truncated = np.zeros(size, bool)
+        truncated[alive] = True
+        correct = (rng.random(size) < 1 / (1 + np.exp(-odds))) & ~truncated
+        return Drawn(tokens, log_probs, (tokens >= 0).sum(axis=1), correct, truncated)
+
+    def _next(self, prefix: np.ndarray, depth: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """A token for each prefix, and its log-probability."""
+        candidates, p = self.places(prefix, depth)
+        rank = (rng.random((len(prefix), 1)) > p.cumsum(axis=1)).sum(axis=1)
+        rest = rng.integers(1, VOCABULARY, len(prefix))
+        listed = np.minimum(rank, CANDIDATES - 1)[:, None]
+        inside = rank < CANDIDATES
+        token = np.where(inside, np.take_along_axis(candidates, listed, 1)[:, 0], rest)
+        chosen = np.where(candidates == token[:, None], p, 0).sum(axis=1) + RARE / (VOCABULARY - 1)
+        return token, np.log(chosen)
+
+    def log_probs(self, response: Sequence[int], sight: float = 0.0, noise: float = 0.0, salt: int = 0) -> np.ndarray:
+        """Log-probabilities over the vocabulary before each token of a response, float32 (T, VOCABULARY).
+
+        Args:
+            response: its tokens.
+            sight: how much a teacher favours tokens by what they add to the odds of success; 0 for the student.
+            noise: how much it favours tokens for no reason.
+            salt: tells teachers with noise apart.
+        """
+        prefix, rows = self.root, np.full((len(response), VOCABULARY), RARE / (VOCABULARY - 1))
+        for depth, token in enumerate(response):
+            candidates, p = self.places(prefix, depth)
+            tilt = sight * self.effects(np.repeat(prefix, CANDIDATES), candidates[0])
+            tilt = tilt + noise * (
+                _unit(_mixed(_after(np.repeat(prefix, CANDIDATES), candidates[0]), 100 + salt)) - 0.5
+            )
+            p = p[0] * np.exp(tilt)
+            rows[depth, candidates[0]] += (1 - RARE) * p / p.sum()
+            rows[depth, END] = max(rows[depth, END], 1e-6)
+            prefix = _after(prefix, np.array([token]))
+        return np.log(rows / rows.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def spellings() -> list[str]:
+    """Text of every token: short words, most with a space before them."""
+    starts, middles = ("b", "d", "f", "k", "l", "m", "n", "r", "s", "t", "v", "st", "tr", "gr", "sh", "th"), "aeiou"
+    ends = ("", "n", "r", "s", "l", "t", "ck", "ng", "m", "lo", "ra", "ti", "ne")
+    words = [f"{start}{middle}{end}" for end in ends for middle in middles for start in starts]
+    signs = ["<end>", "\n", ".", ",", ":", "=", "+", "-", "(", ")", *map(str, range(10))]
+    return (signs + [f" {word}" if i % 4 else word for i, word in enumerate(words)])[:VOCABULARY]

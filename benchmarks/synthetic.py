@@ -1,0 +1,219 @@
+"""A run of the size that the dashboard is built for, made up within minutes.
+
+Rollouts come from `benchmarks.language`; everything else is made from them as the pipeline makes it, by the same
+functions: paths, forced pairs, tree, scores and gradients. So the tables are of one piece, and nothing but the models
+is invented.
+
+    python -m benchmarks.synthetic FOLDER
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import cycle, islice, repeat
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.language import Drawn, Language, spellings
+from odd.analysis import QuestionTree, score_teachers
+from odd.config import AnalysisConfig, Objective, RunConfig, TargetingConfig, TeacherConfig
+from odd.pipeline.planning import Plan, choose_paths, plan_targets
+from odd.pipeline.teachers import TeacherContext
+from odd.questions.base import Question
+from odd.rollouts import Rollout, Stage
+from odd.store import RunWriter
+from odd.success import difficulty
+
+TEACHERS = {"large": (0.9, 0.6), "medium": (0.5, 0.8), "Self-1C": (0.3, 0.6), "contrary": (-0.5, 0.8)}
+"""How much each teacher sees of what helps, and how much it is moved by nothing."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much of everything.
+
+    Attributes:
+        questions: how many; the last one is the large one.
+        initial: initial rollouts of each.
+        targeted: targeted rollouts of each but the large one.
+        length: usual tokens of a response of each but the large one.
+        large_targeted: targeted rollouts of the large question.
+        large_length: usual tokens of a response of it.
+    """
+
+    questions: int = 201
+    initial: int = 200
+    targeted: int = 2000
+    length: int = 100
+    large_targeted: int = 20_000
+    large_length: int = 200
+
+    def of(self, number: int) -> tuple[int, int]:
+        """Targeted rollouts and length of a question."""
+        if number == self.questions - 1:
+            return self.large_targeted, self.large_length
+        return self.targeted, self.length
+
+
+ISSUE = Size()
+"""200 questions for the tables and one for the tree."""
+
+
+def settings(size: Size) -> RunConfig:
+    """The configuration that such a run would have had."""
+    return RunConfig(
+        title="synthetic",
+        analysis=AnalysisConfig(
+            objectives=(Objective(name="reverse_kl"), Objective(name="forward_kl")),
+            poolings=("on_policy", "pooled"),
+            baselines=("full",),
+            rests=("off",),
+            posterior_draws=50,
+        ),
+        teachers=tuple(TeacherConfig(name=name, context="1c" if "1C" in name else "none") for name in TEACHERS),
+    )
+
+
+def make_run(cache: Path, size: Size = ISSUE, tell: Callable[[str], None] = lambda line: None) -> Path:
+    """Write the run, question by question; the path of its published file. Uses all cores."""
+    # a process that has the file open must not be forked
+    pool = ProcessPoolExecutor(mp_context=get_context("spawn"))
+    with RunWriter(cache, "synthetic-00000000") as writer, pool:
+        _write_frame(writer, settings(size), size)
+        made = pool.map(question_tables, range(size.questions), repeat(size))
+        for number, (passed, tables) in enumerate(made):
+            with writer.transaction():
+                for table, frame in tables.items():
+                    writer.insert(table, frame.assign(question=number))
+                writer.update("questions", {"stage": "scored", "difficulty": passed}, question=number)
+            if number % 20 == 0 or number == size.questions - 1:
+                tell(f"question {number}: {len(tables['rollouts'])} rollouts, {len(tables['nodes'])} nodes kept")
+        writer.set_meta("status", "finished")
+        writer.publish()
+        writer.close(remove_work=True)
+        return writer.published
+
+
+def question(number: int) -> Question:
+    """A question of the run."""
+    text = f"Item {number}: a crate holds {number % 17 + 3} rows of {number % 11 + 2} jars. How many jars are there?"
+    return Question(
+        id=f"s{number:03d}", question=text, answer=str((number % 17 + 3) * (number % 11 + 2)), kind="number"
+    )
+
+
+def _write_frame(writer: RunWriter, config: RunConfig, size: Size) -> None:
+    """What a run holds before its first question."""
+    asked = [question(number) for number in range(size.questions)]
+    labels = {
+        "objectives": [objective.label for objective in config.analysis.objectives],
+        "conventions": [convention.label for convention in config.analysis.conventions],
+    }
+    for key, values in labels.items():
+        writer.set_meta(key, ",".join(values))
+    writer.set_meta("config", config.model_dump_json())
+    writer.set_meta("questions", json.dumps([one.model_dump_json() for one in asked]))
+    writer.set_meta("digests", json.dumps({name: "0" for name in ("", *TEACHERS)}))
+    writer.insert(
+        "questions",
+        [
+            {"question": i, "id": one.id, "text": one.question, "choices": [], "answer": one.answer, "kind": one.kind}
+            | {"prompt_text": one.block, "prompt_ids": [1, 2, 3], "stage": "new"}
+            for i, one in enumerate(asked)
+        ],
+    )
+    writer.insert(
+        "teachers",
+        [
+            {"teacher": teacher.name, "ordinal": i, "model": "synthetic", "context": teacher.context}
+            | {"config": teacher.model_dump_json(), "guided_targeting": True}
+            for i, teacher in enumerate(config.teachers)
+        ],
+    )
+    spelled = [{"token": i, "text": word, "bytes": word.encode()} for i, word in enumerate(spellings())]
+    writer.insert("vocabulary", spelled)
+
+
+def question_tables(number: int, size: Size) -> tuple[str, dict[str, pd.DataFrame]]:
+    """Draw and score one question: its difficulty, and the rows of its tables without their question column."""
+    targeted, length = size.of(number)
+    asked, rng = question(number), np.random.default_rng([7, number])
+    language = Language(number, length, ease=0.5 if number == size.questions - 1 else rng.normal(0.3, 1.2))
+    initial = _rollouts(language.draw([()] * size.initial, rng), "initial", [()] * size.initial, asked)
+    chosen = choose_paths(asked.id, initial, TargetingConfig(), 0)
+    responses = [initial[i].token_ids for i in chosen]
+    log_p = [language.log_probs(response) for response in responses]
+    log_q = {
+        name: [language.log_probs(response, *leaning, salt) for response in responses]
+        for salt, (name, leaning) in enumerate(TEACHERS.items())
+    }
+    plan = _spread(plan_targets(initial, chosen, log_p, log_q, TargetingConfig()), targeted)
+    rollouts = [*initial, *_rollouts(language.draw(plan.forced, rng), "targeted", plan.forced, asked)]
+    tree = QuestionTree(asked.id, rollouts, chosen, log_p, settings(size).analysis)
+    tokens = sum(len(rollout.token_ids) for rollout in rollouts)
+    timing = {"stage": "targeted", "seconds": tokens / 50_000, "items": len(rollouts), "tokens": tokens}
+    tables = score_teachers(tree, log_q) | {
+        "nodes": tree.node_rows(),
+        "path_tokens": tree.path_token_rows(),
+        "rollouts": pd.DataFrame([vars(rollout) | {"rollout": i} for i, rollout in enumerate(rollouts)], dtype=object),
+        "paths": pd.DataFrame([_path_row(path, i, initial[i]) for path, i in enumerate(chosen)]),
+        "pairs": pd.DataFrame(plan.rows),
+        "contexts": pd.DataFrame([TeacherContext(name, (1, 2, 3), asked.block, ()).row() for name in TEACHERS]),
+        "timings": pd.DataFrame([timing]),
+    }
+    return difficulty(float(np.mean([rollout.correct for rollout in initial]))), tables
+
+
+def _rollouts(drawn: Drawn, stage: Stage, forced: Sequence[tuple[int, ...]], asked: Question) -> list[Rollout]:
+    words, rollouts = spellings(), []
+    for row, prefix in enumerate(forced):
+        length, right, cut = int(drawn.lengths[row]), bool(drawn.correct[row]), bool(drawn.truncated[row])
+        tokens = drawn.tokens[row, :length].tolist()
+        answer = asked.answer if right else str(int(asked.answer) + 1 + row % 5)
+        rollouts.append(
+            Rollout(
+                stage=stage,
+                chunk=row // 256,
+                launch=len(prefix),
+                token_ids=tuple(tokens),
+                log_probs=drawn.log_probs[row, :length],
+                text="".join([words[token] for token in tokens]),
+                answer=None if cut else answer,
+                correct=right,
+                truncated=cut,
+            )
+        )
+    return rollouts
+
+
+def _path_row(path: int, number: int, rollout: Rollout) -> dict:
+    outcome = {"correct": rollout.correct, "truncated": rollout.truncated}
+    return {"path": path, "rollout": number, "length": len(rollout.token_ids)} | outcome
+
+
+def _spread(plan: Plan, rollouts: int) -> Plan:
+    """The plan with a given number of rollouts, shared out evenly among its pairs."""
+    prefixes = list(dict.fromkeys(plan.forced))
+    counts = dict.fromkeys(prefixes, 0)
+    for prefix in islice(cycle(prefixes), rollouts):
+        counts[prefix] += 1
+    launches = iter(counts.values())
+    rows = [row | {"launched": next(launches) if row["launched"] else 0} for row in plan.rows]
+    return Plan([prefix for prefix, count in counts.items() for _ in range(count)], rows)
+
+
+def main() -> None:
+    """Make the run in a folder's cache and say how large it is."""
+    started = time.perf_counter()
+    path = make_run(Path(sys.argv[1]) / "cache", tell=print)
+    print(f"{path}: {path.stat().st_size / 1e6:.0f} MB in {time.perf_counter() - started:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+// The staff under a line of text: V(u) at the boundaries of the tokens with its band, and the score of each as a bar.
+
+const STAFF = { gutter: 74, value: { top: 6, height: 34 }, score: { top: 54, height: 36 }, height: 96 }
+
+/** Colour of a token's value between its ends, as background of text. */
+function tokenColour(kind, value) {
+  if (!known(value)) return "transparent"
+  if (kind === "success") return `color-mix(in srgb, ${successColour(value)} 50%, transparent)`
+  return kind === "sequential" ? rgba(PALETTE.teacher, value * 0.85) : divergingColour(value)
+}
+
+/** Colour of a bar: its direction is its sign, its length its size, so that small ones can be seen too. */
+function barColour(kind, value) {
+  if (kind === "success") return successColour(value)
+  if (kind === "sequential") return PALETTE.teacher
+  return value < 0 ? PALETTE.harmful : PALETTE.helpful
+}
+
+const valueHeight = (value) => STAFF.value.top + STAFF.value.height * (1 - value)
+
+function scoreHeight(kind, value) {
+  const share = kind === "diverging" ? (1 - value) / 2 : 1 - value
+  return STAFF.score.top + STAFF.score.height * share
+}
+
+/**
+ * The staff of one line.
+ * `columns` are its tokens: {at, left, right, token}; `values` the value at each boundary of the path; `width` in pixels.
+ */
+function staff(columns, values, legend, width) {
+  const right = columns.at(-1).right
+  return shape("svg", { class: "staff", width, height: STAFF.height, "aria-hidden": "true" },
+    ...axes(legend, right), ...columns.map((column) => shade(column)),
+    ...valueLine(columns, values), ...columns.flatMap((column) => scoreBar(column, legend)))
+}
+
+function axes(legend, right) {
+  const label = (y, text, name = "tick", x = STAFF.gutter - 7) =>
+    shape("text", { x, y, class: name, "text-anchor": name === "tick" ? "end" : "start", text })
+  const rule = (y, name = "rule") => shape("line", { x1: STAFF.gutter, x2: right, y1: y, y2: y, class: name })
+  const { value, score } = STAFF
+  const digits = Math.abs(legend.ends[1]) < 0.1 ? 3 : 2
+  const end = (at) => number(legend.ends[at], legend.ends[1] === 1 ? 0 : digits, legend.ends[0] < 0)
+  const middle = scoreHeight(legend.kind, 0)
+  return [
+    label(value.top + value.height / 2 + 4, "V(u)", "name", 0),
+    label(value.top + 4, "1"), label(value.top + value.height + 4, "0"), rule(value.top), rule(value.top + value.height),
+    label(score.top + score.height / 2 + 4, legend.symbol, "name", 0),
+    label(score.top + 4, (legend.kind === "sequential" ? "≥" : "") + end(1)), label(score.top + score.height + 4, end(0)),
+    rule(score.top), rule(score.top + score.height), rule(middle, "zero"),
+  ]
+}
+
+/** The column of a token, which lights up when the token is pointed at. */
+function shade({ at, left, right }) {
+  return shape("rect", { class: "column", "data-at": at, x: left, y: 0, width: right - left, height: STAFF.height })
+}
+
+function valueLine(columns, values) {
+  const ends = [...columns.map(({ at, left }) => [left, values[at]]),
+    [columns.at(-1).right, values[columns.at(-1).at + 1]]]
+  const found = ends.filter(([, value]) => value && known(value[0]))
+  const point = ([x, value], part) => `${x.toFixed(1)},${valueHeight(value[part]).toFixed(1)}`
+  const banded = found.filter(([, value]) => known(value[1]) && known(value[2]))
+  const band = [...banded.map((end) => point(end, 1)), ...banded.toReversed().map((end) => point(end, 2))]
+  return [
+    shape("polygon", { class: "band", points: band.join(" "), fill: PALETTE.success }),
+    shape("polyline", { class: "value", points: found.map((end) => point(end, 0)).join(" "), stroke: PALETTE.success }),
+  ]
+}
+
+function scoreBar({ left, right, token }, { kind }) {
+  if (!known(token.value)) return []
+  const wide = clamp((right - left) * 0.62, 3, 20)
+  const middle = (left + right) / 2
+  const [zero, end] = [scoreHeight(kind, 0), scoreHeight(kind, token.value)]
+  const colour = barColour(kind, token.value)
+  const bar = shape("rect", {
+    x: middle - wide / 2, y: Math.min(zero, end), width: wide, height: Math.max(1.5, Math.abs(end - zero)), rx: 1.5,
+    fill: colour, stroke: colour, class: token.settled === false ? "bar unsettled" : "bar",
+  })
+  if (!token.interval) return [bar]
+  const [low, high] = token.interval.map((value) => scoreHeight(kind, value))
+  return [bar, shape("line", { class: "whisker", x1: middle, x2: middle, y1: low, y2: high })]
+}
+
+/** Scores of the tokens as CSV. A token is a JSON text: exact, and never a formula to a spreadsheet. */
+function pathCsv({ tokens, values, legend }) {
+  const names = ["position", "token", "decision_point", legend.symbol, "alignment", "low", "high", "p_positive", "gain",
+    "gain_low", "gain_high", "advantage", "children", "success_range", "visits", "kl_student_teacher",
+    "value_before", "value_low", "value_high", "value_visits"]
+  const cell = (value) => (typeof value === "string" ? `"${value.replaceAll('"', '""')}"` : value ?? "")
+  const rows = tokens.map((token, at) => [at, JSON.stringify(token.text), token.decision ? 1 : 0,
+    known(token.value) ? token.value : "", ...token.scores, ...values[at]])
+  return [names, ...rows].map((row) => row.map(cell).join(",")).join("\n") + "\n"
+}

@@ -1,0 +1,159 @@
+"""How long a run will take, before it is started.
+
+The work of a run is counted from its settings; what a piece of it costs comes from runs of the same student that were
+finished here, or else from the benchmark. Both are rough: how long responses get and how many tokens are worth forcing
+is only known once it is done. On the runs that the figures come from the estimate is right by construction; on other
+questions it was within a factor of two.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import log2
+from typing import Any
+
+from odd.config import ModelConfig, RunConfig
+from odd.display.queries import Run
+from odd.errors import OddError
+from odd.parsing import parse_json
+
+LOADING = 6.0
+"""Seconds until Python and the models of a run are loaded."""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What pieces of a run cost, and how large they get.
+
+    Attributes:
+        source: where the figures come from, in words.
+        sampling: tokens generated a second in chunks of a run.
+        reading: tokens a second that a teacher scores.
+        scoring: nodes a second, each once a teacher, for which gradients and scores are computed.
+        length: tokens of a response from the root.
+        rest: tokens of a targeted rollout after its forced part, as a share of `length`.
+        fill: targeted rollouts as a share of the pairs times the visits each is brought to.
+    """
+
+    source: str
+    sampling: float
+    reading: float
+    scoring: float
+    length: float
+    rest: float
+    fill: float
+
+
+BENCHMARK_SOURCE = "the benchmark of 2026-11-24, two cores (README, Speed)"
+# generated and scored tokens/s, nodes/s by `python -m benchmarks.engine`
+_MEASURED = {
+    "tiny-s": (30_802, 15_808, 275),
+    "tiny-m": (26_359, 12_878, 410),
+    "tiny-l": (16_698, 9_693, 402),
+    "smollm2": (103, 119, 177),
+}
+# tokens of a response: tiny family in its demo run, smollm2 in the benchmark (at most 64)
+_LENGTH = {"smollm2": 34.0}
+_TINY_LENGTH = 48.0
+# A demo run sampled 30,076 rollouts of 24.5 tokens in 55 s: responses of many lengths fill a chunk less well than the
+# benchmark's. smollm2 is bound by its weights rather than by Python, so the benchmark's speed is taken as it is.
+_RUN_SHARE = {"smollm2": 1.0}
+_TINY_SHARE = 0.44
+_REST, _FILL = 0.51, 1.33
+"""Of a run of five demo questions, 18,592 targeted rollouts, 2026-11-24."""
+
+
+def benchmark_speed(student: ModelConfig) -> Speed | None:
+    """Figures of an embedded model on a CPU; None for any other."""
+    if student.name not in _MEASURED or student.device != "cpu":
+        return None
+    generated, scored, nodes = _MEASURED[student.name]
+    sampling = generated * _RUN_SHARE.get(student.name, _TINY_SHARE)
+    return Speed(
+        BENCHMARK_SOURCE, sampling, scored, nodes, _LENGTH.get(student.name, _TINY_LENGTH), rest=_REST, fill=_FILL
+    )
+
+
+def measured_speed(run: Run, meta: Mapping[str, str], student: ModelConfig) -> Speed | None:
+    """Figures of a run here; None if it has another student, or not done enough to tell.
+
+    Args:
+        run: answers the queries `timings` and `run_facts`.
+        meta: the table `meta` of the run.
+        student: model, device and precision that are asked for.
+    """
+    try:
+        config = RunConfig.model_validate(parse_json(meta.get("config", "")))
+    except (ValueError, OddError):
+        return None
+    if config.student != student:
+        return None
+    stages = run.query("timings").groupby("stage")[["seconds", "items", "tokens"]].sum().to_dict("index")
+    initial, targeted, plan, score = (stages.get(stage, {}) for stage in ("initial", "targeted", "plan", "score"))
+    paths = int(run.query("run_facts")["paths"].iloc[0])
+    needed = (initial, "items"), (initial, "tokens"), (targeted, "items"), (targeted, "seconds"), (score, "items")
+    if paths == 0 or any(not stage.get(key) for stage, key in needed) or not plan.get("seconds"):
+        return None
+    return _speed(f"run {run.run_id}, made here", config, paths, initial, targeted, plan, score)
+
+
+def _speed(
+    source: str,
+    config: RunConfig,
+    paths: int,
+    initial: dict[Any, Any],
+    targeted: dict[Any, Any],
+    plan: dict[Any, Any],
+    score: dict[Any, Any],
+) -> Speed:
+    length = initial["tokens"] / initial["items"]
+    most = paths * _pairs(config, length) * config.targeting.n_min
+    return Speed(
+        source=source,
+        sampling=(initial["tokens"] + targeted["tokens"]) / (initial["seconds"] + targeted["seconds"]),
+        reading=plan["tokens"] / plan["seconds"],
+        scoring=score["items"] / score["seconds"],
+        length=length,
+        rest=targeted["tokens"] / targeted["items"] / length,
+        fill=targeted["items"] / most if most else _FILL,
+    )
+
+
+def _pairs(config: RunConfig, length: float) -> float:
+    """Pairs that are forced on a path of this length: so many a window, and windows double in width."""
+    windows = max(0.5, log2(1 + length / config.targeting.first_window))
+    return windows * (config.targeting.n_gradient + config.targeting.n_difference)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Seconds that a run will take, by part, and the rollouts it will draw."""
+
+    seconds: float
+    parts: dict[str, float]
+    initial_rollouts: int
+    targeted_rollouts: int
+
+
+def estimate(config: RunConfig, questions: int, speed: Speed) -> Estimate:
+    """The time that a run will take.
+
+    Args:
+        config: its settings.
+        questions: how many it has.
+        speed: what pieces of it cost.
+    """
+    sampling, targeting = config.sampling, config.targeting
+    length = min(speed.length, sampling.max_new_tokens)
+    paths = min(targeting.correct_paths + targeting.incorrect_paths, sampling.initial_rollouts)
+    pairs = _pairs(config, length)
+    initial = questions * sampling.initial_rollouts
+    targeted = round(questions * paths * pairs * targeting.n_min * speed.fill)
+    nodes = questions * paths * length * max(1, len(config.teachers))
+    parts = {
+        "loading": LOADING,
+        "initial rollouts": initial * length / speed.sampling,
+        "targeted rollouts": targeted * length * speed.rest / speed.sampling,
+        "teachers": questions * paths * length * (1 + len(config.teachers)) / speed.reading,
+        "scores": nodes / speed.scoring,
+    }
+    return Estimate(sum(parts.values()), parts, initial, targeted)

@@ -1,0 +1,27 @@
+"""Removing a run with everything that belongs to it."""
+
+from pathlib import Path
+
+from odd.errors import OddError
+from odd.store.files import log_of, published_path, remove_leftovers, work_path
+from odd.store.lock import take_lock
+
+
+def remove_run(cache_dir: Path, run_id: str) -> None:
+    """Remove the published file of a run, its work file, what killed processes left of them, and its progress file.
+
+    Raises:
+        OddError: the run id is not valid, a process writes the run, or a file cannot be removed.
+    """
+    published, work = published_path(cache_dir, run_id), work_path(cache_dir, run_id)
+    with take_lock(work, run_id):
+        try:
+            for file in (published, work):
+                remove_leftovers(file)
+                log_of(file).unlink(missing_ok=True)
+                file.unlink(missing_ok=True)
+            for damaged in work.parent.glob(f"{work.name}.damaged-*"):
+                damaged.unlink()
+            (published.parent / f"{run_id}.progress.json").unlink(missing_ok=True)
+        except OSError as error:
+            raise OddError(f"run {run_id} could not be removed ({error.strerror}): remove its files by hand") from error

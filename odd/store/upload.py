@@ -1,0 +1,90 @@
+"""Taking in a run file from elsewhere. Nothing in it is trusted, and nothing here is ever overwritten by it.
+
+The file is written under a temporary name that no list of runs shows, opened as every run file is
+(`odd.store.attach`), read to its end, so that what is damaged is found now, and only then given its name.
+"""
+
+import secrets
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+import duckdb
+
+from odd.errors import OddError
+from odd.store.attach import attach, explain
+from odd.store.files import check_run_id, log_of, published_path, work_path
+from odd.store.lock import take_lock
+from odd.store.reader import RunReader
+from odd.store.schema import TABLES, quote
+
+CHUNK = 1 << 20
+
+
+def accept_run(cache_dir: Path, source: BinaryIO, name: str, limit: int) -> str:
+    """Check a run file and put it into the cache under the run id that it holds.
+
+    Args:
+        cache_dir: where published files are; made if it is missing.
+        source: its bytes.
+        name: what the sender calls it, for messages only.
+        limit: bytes that it may have.
+
+    Returns:
+        The run id.
+
+    Raises:
+        OddError: too large, no run that can be read, a run that is here already, or no room; nothing is left behind.
+    """
+    cache_dir = Path(cache_dir)
+    scratch = cache_dir / f".upload-{secrets.token_hex(8)}"
+    try:
+        cache_dir.mkdir(parents=True, exist_ok=True)
+        _copy(source, scratch, name, limit)
+        run_id = _checked(scratch)
+        _place(scratch, cache_dir, run_id)
+    except OSError as error:
+        raise OddError(f"{name} could not be written to {cache_dir} ({error.strerror}): make room there") from error
+    except OddError as error:
+        raise OddError(str(error).replace(str(scratch.resolve()), name).replace(str(scratch), name)) from error
+    finally:
+        for left in (scratch, log_of(scratch)):
+            with suppress(OSError):  # what went wrong was said
+                left.unlink(missing_ok=True)
+    return run_id
+
+
+def _copy(source: BinaryIO, target: Path, name: str, limit: int) -> None:
+    written = 0
+    with target.open("xb") as file:
+        while chunk := source.read(CHUNK):
+            written += len(chunk)
+            if written > limit:
+                raise OddError(
+                    f"{name} has more than {limit // 1_000_000} MB: copy it into the cache folder by hand, or raise "
+                    "server.maxUploadSize in .streamlit/config.toml"
+                )
+            file.write(chunk)
+
+
+def _checked(path: Path) -> str:
+    """Run id of a file that can be read to its end."""
+    with RunReader(path) as reader:
+        run_id = check_run_id(reader.run_id)
+    with attach({"run": path}) as connection:
+        try:
+            for table in TABLES:
+                connection.execute(f"SELECT bit_xor(hash(t)) FROM run.main.{quote(table)} AS t").fetchall()
+        except duckdb.Error as error:
+            raise explain(error, path) from error
+    return run_id
+
+
+def _place(scratch: Path, cache_dir: Path, run_id: str) -> None:
+    """Give the file its name, unless there is or will be a run that has it."""
+    published, work = published_path(cache_dir, run_id), work_path(cache_dir, run_id)
+    with take_lock(work, run_id):
+        if published.exists() or work.exists():
+            raise OddError(f"run {run_id} is here already and was left as it is: delete it first to replace it")
+        log_of(published).unlink(missing_ok=True)  # of a file that is gone; it would make this one unreadable
+        scratch.rename(published)

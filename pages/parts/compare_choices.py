@@ -1,0 +1,71 @@
+"""The choices of the page Compare, and the legend of what the strips show, which stays in view."""
+
+import streamlit as st
+
+from odd.display.comparison_path import shown_legend
+from odd.display.resolve import question_number
+from odd.display.scores import colour_scale
+from odd.display.spelling import markdown_escaped
+from odd.links import ViewState
+from pages.shared.choices import (
+    choose,
+    choose_colour,
+    choose_convention,
+    choose_objective,
+    choose_path,
+    choose_question,
+    convention_name,
+    objective_name,
+)
+from pages.shared.data import OpenRun
+from pages.shared.legend import legend_html
+from pages.shared.state import bound, change_view
+
+SHOWS = {"score": "score", "difference": "difference"}
+STICKY = """<style>
+[data-testid="stLayoutWrapper"]:has(> .st-key-compare-legend) { position: sticky; top: 0; z-index: 90; }
+.st-key-compare-legend { padding: 4px 0 6px; border-bottom: 1px solid rgba(138,148,166,0.35); background: var(--page); }
+</style>"""
+
+
+def show(run: OpenRun, view: ViewState) -> None:
+    """Draw the choices and the legend."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="compare-who"):
+        choose_teachers(run, view)
+        choose("baseline", "baseline", list(view.teachers), view, width=150)
+        tied = bound("show", view.show, to_view=lambda chosen: chosen or view.show)
+        tied |= {"format_func": SHOWS.__getitem__, "help": "Each score, or what it is above the baseline's."}
+        st.segmented_control("show", list(SHOWS), width=190, **tied)
+        choose_colour(view, width=180)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="compare-what"):
+        choose_objective(run, view, width=140)
+        choose_convention(run, view, width=220)
+        choose_question(run, view, width=290)
+        if view.path is not None:
+            choose_path(run, view, width=185)
+    st.html(STICKY)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="compare-legend"):
+        parts = [objective_name(view.objective or ""), convention_name(view.convention or ""), filters(view)]
+        st.caption(" · ".join(markdown_escaped(part) for part in parts if part), width="content")
+        scale = colour_scale(run, question_number(run.query("questions"), view.question or ""), view)
+        st.html(legend_html(shown_legend(view), scale))
+
+
+def choose_teachers(run: OpenRun, view: ViewState) -> None:
+    """Who is compared; without the baseline among them, the first becomes the baseline."""
+    every = run.query("teachers")["teacher"].tolist()
+    key = bound("teachers", list(view.teachers))["key"]
+
+    def changed() -> None:
+        chosen = tuple(st.session_state[key]) or tuple(every)
+        change_view(teachers=chosen, baseline=view.baseline if view.baseline in chosen else chosen[0])
+
+    st.multiselect("teachers", every, key=key, on_change=changed, width="stretch")
+
+
+def filters(view: ViewState) -> str:
+    """Filters of the page Tree that keep tokens from being coloured here, too; empty if none does."""
+    parts = ["only decision points"] if view.decisions else []
+    parts += [f"|S_u| ≥ {view.children}"] if view.children > 2 else []
+    parts += [f"visits ≥ {view.visits}"] if view.visits else []
+    return f"coloured: {', '.join(parts)} (as set on Tree)" if parts else ""

@@ -1,0 +1,63 @@
+"""Pairs of teachers: the differences of all, and where one and the baseline disagree most."""
+
+import pandas as pd
+import streamlit as st
+
+from odd.display.comparison import Comparison, other_teacher, pair_payload, pair_table
+from odd.display.comparison_pairs import disagreement_payload, disagreements
+from odd.display.spelling import markdown_escaped
+from odd.links import ViewState
+from pages.parts.compare_panel import heading
+from pages.shared.data import OpenRun, kept
+from pages.shared.mount import mount
+from pages.shared.state import bound, change_view
+
+MOST = 50
+"""Disagreements that are listed; all are in the file."""
+
+
+@kept
+def _found(run: OpenRun, objective: str, convention: str, one: str, other: str) -> pd.DataFrame:
+    return disagreements(run, run.query("decisions", objective=objective, convention=convention), one, other)
+
+
+def show(run: OpenRun, view: ViewState, comparison: Comparison) -> None:
+    """Draw the matrix of all pairs and the list of one; nothing where there is only one teacher."""
+    other = other_teacher(comparison, view.teacher)
+    if other is None:
+        return
+    if len(comparison.rows) == 2:
+        with st.container(border=True):
+            show_list(run, view, comparison, other)
+        return
+    left, right = st.columns([1, 1.3])
+    with left.container(border=True):
+        heading(run, "**Every pair** :gray[· on the same nodes]", "pairs", lambda: pair_table(comparison))
+        mount("pair_matrix", "pair-matrix", pair_payload(comparison))
+        st.caption("Mean difference of alignment with its 95 % interval over questions; bold where that excludes 0.")
+    with right.container(border=True):
+        show_list(run, view, comparison, other)
+
+
+def show_list(run: OpenRun, view: ViewState, comparison: Comparison, other: str) -> None:
+    """The tokens of all questions at which a teacher and the baseline disagree most."""
+    baseline = comparison.baseline
+    found = _found(run, view.objective or "", view.convention or "", other, baseline)
+    title = f"**Where {markdown_escaped(other)} and {markdown_escaped(baseline)} disagree most**"
+    heading(run, title, "disagreements", lambda: found)
+    others = [name for name in comparison.order if name != baseline]
+    if len(others) > 1:
+        st.selectbox("against the baseline", others, **bound("teacher", other), label_visibility="collapsed", width=260)
+    if found.empty:
+        st.info("They have no decision point in common under this convention.", icon=":material/info:")
+        return
+    data = disagreement_payload(run, found, view, (other, baseline), MOST)
+    mount("disagreements", "disagreements", data, open=lambda row: follow(row))
+    shown = f"{min(MOST, len(found)):,} of {len(found):,} common decision points"
+    st.caption(f"{shown}, ranked by |difference of alignment| × success range. A click shows the token above.")
+
+
+def follow(row: object) -> None:
+    """Show the token of a row that was clicked."""
+    if isinstance(row, dict):
+        change_view(question=str(row["question"]), path=int(row["path"]), token=int(row["token"]))

@@ -1,0 +1,70 @@
+"""The same path under each teacher: strips of its tokens, and teacher × token as a heat map."""
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from odd.display.comparison_path import path_payload, path_table
+from odd.display.resolve import question_number
+from odd.display.spelling import markdown_escaped
+from odd.display.token_path import path_names
+from odd.figures.comparison import heat_map
+from odd.links import ViewState
+from pages.parts.compare_panel import heading, plot
+from pages.shared.data import OpenRun, kept
+from pages.shared.mount import mount
+from pages.shared.state import change_view
+
+HEAT_MAP = "compare-heat-map"
+
+_payload = kept(path_payload)
+
+
+@kept
+def _heat_map(run: OpenRun, view: ViewState, teachers: tuple[str, ...], token: int | None) -> go.Figure:
+    return heat_map(_payload(run, view, teachers), token)
+
+
+def show(run: OpenRun, view: ViewState, teachers: Sequence[str]) -> None:
+    """Draw the strips and the heat map of the teachers, in their order."""
+    # what the payload does not depend on is left out, so that the same one serves every token and other filters
+    part = view.but(token=None, node=None, unfolded=(), folded=(), teacher=None, outcome="all", search="", sort="")
+    data = _payload(run, part, tuple(teachers))
+    names = path_names(run.query("paths", question=question_number(run.query("questions"), view.question or "")))
+    decisions = sum(token["decision"] for token in data["tokens"])
+    what = f"question {view.question} · {names[view.path]} · {len(data['tokens'])} tokens · {decisions} decision points"
+    with st.container(border=True):
+        title = f"**The same path under each teacher** :gray[· {markdown_escaped(what)}]"
+        heading(run, title, "path", lambda: path_table(data))
+        if not decisions:
+            st.info("This path has no decision point under this convention.", icon=":material/info:")
+        if view.show == "difference" and view.colour == "success":
+            st.info("Success after a token is the student's, the same under every teacher.", icon=":material/info:")
+        mount("token_strips", "token-strips", data | {"token": view.token}, token=pin)
+    with st.container(border=True):
+        st.markdown(f"**Teacher × token** :gray[· {markdown_escaped(data['legend']['name'])} · a click pins the token]")
+        figure = _heat_map(run, part, tuple(teachers), view.token)
+        st.plotly_chart(
+            figure, config=plot("teacher-token"), key=HEAT_MAP, on_select=pin_clicked, selection_mode="points"
+        )
+
+
+def show_without(run: OpenRun, view: ViewState) -> None:
+    """Say why a question has no path to show."""
+    rows = run.query("questions").set_index("id")
+    row = rows.loc[view.question]
+    reason = row["note"] if isinstance(row["note"], str) else f"its stage is {row['stage']}"
+    st.info(markdown_escaped(f"No path of question {view.question} was studied: {reason}."), icon=":material/info:")
+
+
+def pin(token: int) -> None:
+    """What the strips ask for: a token to pin, or -1 to unpin."""
+    change_view(token=None if token < 0 else token)
+
+
+def pin_clicked() -> None:
+    """Pin the token whose tile was clicked; a click on the pinned one takes its selection away and changes nothing."""
+    points = st.session_state[HEAT_MAP].selection.points
+    if points:
+        change_view(token=int(points[0]["x"]))

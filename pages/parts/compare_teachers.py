@@ -1,0 +1,55 @@
+"""Teachers over all questions of the run."""
+
+import streamlit as st
+
+from odd.display.comparison import Comparison, compare, payload, table
+from odd.links import ViewState
+from pages.parts.compare_panel import heading
+from pages.shared.data import OpenRun, kept
+from pages.shared.mount import mount
+from pages.shared.state import change_view
+
+
+def compared(run: OpenRun, view: ViewState) -> Comparison:
+    """The chosen teachers over all questions, under the chosen objective and convention."""
+    return _compared(run, view.objective or "", view.convention or "", view.teachers, view.baseline or "")
+
+
+@kept
+def _compared(run: OpenRun, objective: str, convention: str, teachers: tuple[str, ...], baseline: str) -> Comparison:
+    return compare(run.query("decisions", objective=objective, convention=convention), teachers, baseline)
+
+
+def show(run: OpenRun, view: ViewState, comparison: Comparison) -> None:
+    """Draw the table of teachers."""
+    with st.container(border=True):
+        questions = "one question" if comparison.questions == 1 else f"{comparison.questions} questions"
+        counts = f"{comparison.common:,} of {comparison.nodes:,} decision points scored under every teacher"
+        title = f"**Across {questions}** :gray[· {counts} · intervals by bootstrap over questions]"
+        heading(run, title, "teachers", lambda: table(comparison))
+        for notice in notices(comparison):
+            st.info(notice, icon=":material/info:")
+        mount("teacher_table", "teacher-table", payload(comparison), baseline=lambda name: choose(view, name))
+
+
+def choose(view: ViewState, name: object) -> None:
+    """Make a teacher that was clicked the baseline."""
+    if name in view.teachers:
+        change_view(baseline=name)
+
+
+def notices(comparison: Comparison) -> list[str]:
+    """Why there may be little to see."""
+    found = []
+    if len(comparison.rows) == 1:
+        found.append(
+            "One teacher alone has nobody to be compared with: choose another above, or add one to the run on the page "
+            "Runs."
+        )
+    if not comparison.nodes:
+        found.append(
+            "There is no decision point under this convention: at no token have two continuations enough visits and "
+            "different success. More rollouts (`targeting.n_min`, `sampling.initial_rollouts`) or a lower "
+            "`analysis.n_sig` may find some."
+        )
+    return found

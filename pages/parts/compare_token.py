@@ -1,0 +1,45 @@
+"""The pinned token: the ideal gradient beside every teacher's."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from odd.display.comparison_gradients import gradient_table, gradients_at, pinned_row
+from odd.display.resolve import question_number
+from odd.display.spelling import markdown_escaped
+from odd.display.token_path import end_tokens, spelled
+from odd.figures.comparison import gradient_bars
+from odd.links import ViewState
+from pages.parts.compare_panel import heading, plot
+from pages.shared.data import OpenRun
+
+
+def show(run: OpenRun, view: ViewState, teachers: Sequence[str]) -> None:
+    """Draw the gradients at the pinned token, or say what to do to see some."""
+    with st.container(border=True):
+        if view.token is None:
+            st.markdown(
+                "**Ideal beside every teacher** :gray[· click a token above, or press d for the next disagreement, to "
+                "see all gradients there]"
+            )
+            return
+        found = gradients_at(run, view, teachers)
+        title = f"**Token {view.token} {_word(run, view)}: ideal beside every teacher**"
+        if found is None:
+            st.markdown(title)
+            st.info(
+                "There is no gradient here: fewer than two continuations have enough visits, or the question is not "
+                "scored. The keys d and D go to tokens with scores.",
+                icon=":material/info:",
+            )
+            return
+        title += " :gray[· each scaled to length 1; + pushes a child up, − down]"
+        heading(run, title, "gradients", lambda: gradient_table(found))
+        st.plotly_chart(gradient_bars(found), config=plot("gradients"), key="compare-gradients")
+
+
+def _word(run: OpenRun, view: ViewState) -> str:
+    question = question_number(run.query("questions"), view.question or "")
+    row = pinned_row(run, question, view)
+    text, _ = spelled(int(row["token"]), row["bytes"], end_tokens(run, question))
+    return markdown_escaped(text.replace(" ", "·"))

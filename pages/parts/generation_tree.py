@@ -1,0 +1,96 @@
+"""The panel of the generation tree, or why there is no tree."""
+
+from typing import Any
+
+import streamlit as st
+
+from odd.display.generation_graph import display
+from odd.display.generation_tree import decision_payload, tree_payload
+from odd.display.resolve import question_number
+from odd.display.scores import colour_scale
+from odd.display.spelling import markdown_escaped
+from odd.links import MOST, ViewState
+from pages.shared.data import OpenRun, kept
+from pages.shared.mount import mount
+from pages.shared.state import change_view
+
+
+def show(run: OpenRun, view: ViewState) -> None:
+    """Draw the tree of the question that the view names."""
+    with st.container(border=True):
+        if view.question is None:
+            st.info("This run has no question yet.", icon=":material/info:")
+            return
+        number = question_number(run.query("questions"), view.question)
+        data = payload(run, view, number)
+        if not data["branches"]:
+            st.markdown("**Generation tree**")
+            st.info(markdown_escaped(why_empty(run, number)), icon=":material/info:")
+            return
+        mount("generation_tree", "generation-tree", data, select=select, fold=fold, unfold=unfold, pin=pin)
+
+
+def payload(run: OpenRun, view: ViewState, number: int) -> dict[str, Any]:
+    """What the component draws for this view."""
+    convention = view.convention or "on_policy"
+    tree = _tree(run, number, convention, view.unfolded, None)
+    if view.node is not None and not any(view.node in branch["nodes"] for branch in tree["branches"]):
+        tree = _tree(run, number, convention, view.unfolded, view.node)
+    decisions = decision_payload(run, number, view, colour_scale(run, number, view))
+    chosen = {
+        "question": number,
+        "path": view.path,
+        "token": view.token,
+        "node": view.node,
+        "folded": list(view.folded),
+        "unfolded": list(view.unfolded),
+        "name": f"tree-question-{number}-{convention.split('-')[0]}",
+    }
+    return tree | decisions | chosen
+
+
+@kept
+def _tree(run: OpenRun, number: int, convention: str, unfolded: tuple[int, ...], node: int | None) -> dict[str, Any]:
+    return tree_payload(run, number, convention, display(run, number, convention, unfolded, node))
+
+
+def why_empty(run: OpenRun, number: int) -> str:
+    """Why a question has no tree."""
+    questions = run.query("questions")
+    row = questions[questions["question"] == number].iloc[0]
+    if isinstance(row["note"], str):
+        return f"This question has no tree: {row['note']}."
+    if not row["initial_rollouts"]:
+        return "Nothing is sampled for this question yet: its tree appears here once it is scored."
+    return (
+        f"{row['initial_rollouts']:,} initial and {row['targeted_rollouts']:,} targeted rollouts are sampled so far "
+        f"({row['initial_correct']:,} of the initial ones right): the tree appears here once the question is scored."
+    )
+
+
+def select(node: int) -> None:
+    """What the component asks for: a node whose branch to select, or -1."""
+    change_view(node=None if int(node) < 0 else int(node))
+
+
+def fold(nodes: list[int]) -> None:
+    """The nodes behind which all is collapsed."""
+    _change("folded", nodes)
+
+
+def unfold(nodes: list[int]) -> None:
+    """The nodes whose rarer branches are shown; one that is named twice shows twice as many."""
+    _change("unfolded", nodes)
+
+
+def _change(part: str, nodes: list[int]) -> None:
+    if len(nodes) > MOST:
+        st.toast(f"An address holds {MOST} {part} branches and no more: reset some first.", icon=":material/link:")
+        return
+    change_view(**{part: tuple(int(node) for node in nodes)})
+
+
+def pin(place: list[int]) -> None:
+    """A path to show, and the position of the token to pin on it or -1."""
+    path, token = place
+    change_view(path=int(path), token=None if int(token) < 0 else int(token))

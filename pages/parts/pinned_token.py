@@ -1,0 +1,85 @@
+"""The pinned token of the tree page: gradients as a figure, all children as a table, continuations to read."""
+
+import streamlit as st
+
+from odd.display.download import csv
+from odd.display.pinned_token import children_table, continuations, drawn_children, drawn_rollouts, token_children
+from odd.display.spelling import markdown_escaped, visible_text
+from odd.figures.gradients import gradient_figure
+from odd.links import ViewState
+from pages.shared.data import OpenRun
+from pages.shared.mount import mount
+
+PLOT = {"toImageButtonOptions": {"format": "svg", "filename": "gradients"}, "displaylogo": False}
+DRAW = "draw-of-rollouts"
+"""Which draw of rollouts is shown: no part of the view, for a link shows what the reader would draw first."""
+
+
+def show(run: OpenRun, view: ViewState, number: int) -> None:
+    """Draw the panels of the pinned token of question `number`."""
+    if view.path is None:
+        return
+    if view.token is None:
+        st.caption("Nothing is pinned. Click a token of the text, or move to it by key, to see all that is behind it.")
+    else:
+        children = token_children(run, number, view)
+        left, right = st.columns([1.15, 1])
+        with left.container(border=True):
+            show_gradients(run, view, children)
+        with right.container(border=True):
+            show_continuations(run, view, number)
+    show_context(run, view, number)
+
+
+def show_gradients(run: OpenRun, view: ViewState, children) -> None:
+    """The figure and the table of the pinned token's node."""
+    taken = children.loc[children["taken"], "text"].iloc[0].replace(" ", "·")
+    st.markdown(f"**Pinned: token {view.token} “{markdown_escaped(taken)}”, ideal against teacher gradient**")
+    drawn = drawn_children(children)
+    st.plotly_chart(gradient_figure(drawn), config=PLOT, key="gradients")
+    if drawn["ideal"].isna().all():
+        st.caption(
+            "There is no gradient here: fewer than two children have enough visits, or the teacher has no scores."
+        )
+    table = children_table(children)
+    numbers = {name: st.column_config.NumberColumn(format="%.4f") for name in table.columns[3:] if name != "visits"}
+    height = min(320, 36 * (len(table) + 1) + 3)
+    st.dataframe(table, hide_index=True, column_config=numbers, height=height, key="children")
+    name = f"{run.run_id}-path-{view.path}-token-{view.token}.csv"
+    st.download_button("CSV", csv(table), name, "text/csv", icon=":material/download:", on_click="ignore")
+
+
+@st.fragment
+def show_continuations(run: OpenRun, view: ViewState, number: int) -> None:
+    """Continuations of each child; another draw does not draw the page again."""
+    children = token_children(run, number, view)
+    another_draw("How the student goes on from here")
+    mount("continuations", "continuations", continuations(run, number, view, children, st.session_state[DRAW]))
+
+
+@st.fragment
+def show_rollouts(run: OpenRun, number: int) -> None:
+    """Some initial rollouts of a question without paths."""
+    another_draw("Some of the student's responses")
+    mount("continuations", "rollouts", drawn_rollouts(run, number, st.session_state[DRAW]))
+
+
+def another_draw(title: str) -> None:
+    """A title, and the button that asks for other rollouts."""
+    st.session_state.setdefault(DRAW, 0)
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown(f"**{title}**", width="content")
+        if st.button("another draw", icon=":material/casino:", type="tertiary"):
+            st.session_state[DRAW] += 1
+
+
+def show_context(run: OpenRun, view: ViewState, number: int) -> None:
+    """What the teacher was given for this question."""
+    contexts = run.query("contexts", question=number)
+    own = contexts[contexts["teacher"] == view.teacher].to_dict("records")
+    for row in own:
+        with st.expander(f"What teacher {markdown_escaped(row['teacher'])} is given for this question"):
+            if isinstance(row["prompt_text"], str):
+                st.code(visible_text(row["prompt_text"]), language=None, wrap_lines=True)
+            else:
+                st.text(visible_text(row["reason"] or "no prompt is recorded"))

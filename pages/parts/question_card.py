@@ -1,0 +1,47 @@
+"""The question at the top of a page: its text, its answer, and how the student fares with it."""
+
+import numpy as np
+import streamlit as st
+
+from odd.display.spelling import markdown_escaped, visible_text
+from odd.links import ViewState
+from odd.success import jeffreys
+from pages.shared.data import OpenRun
+
+STYLE = """<style>
+.st-key-question-text [data-testid="stText"] { font-family: inherit; font-size: 1.15rem; font-weight: 600;
+  white-space: pre-wrap; overflow-wrap: anywhere; max-height: 12rem; overflow-y: auto; }
+</style>"""
+
+
+def show(run: OpenRun, view: ViewState, number: int) -> None:
+    """Draw the card of question `number`."""
+    row = run.query("question", question=number).iloc[0].to_dict()
+    st.html(STYLE)
+    with st.container(border=True):
+        left, right = st.columns([1.9, 1], gap="medium")
+        choices = row["choices"] if row["choices"] is not None else ()
+        options = [f"{letter}) {choice}" for letter, choice in zip("ABCDEFGHIJKLMNOP", choices, strict=False)]
+        answer = f"answer {row['answer']}" if isinstance(row["answer"], str) else "no gold answer"
+        with left.container(key="question-text", gap="xxsmall"):
+            st.text(visible_text(row["text"]))
+            st.caption(markdown_escaped(" · ".join([*options, answer])))
+        right.caption(facts(run, view, number))
+        if isinstance(row["note"], str):
+            right.caption(f":material/info: {markdown_escaped(row['note'])}")
+
+
+def facts(run: OpenRun, view: ViewState, number: int) -> str:
+    """Pass rate with interval and n, difficulty, rollouts, decision points, as Markdown."""
+    questions = run.query("questions")
+    row = questions[questions["question"] == number].iloc[0].to_dict()
+    counts = run.query("score_scales", question=number, objective=view.objective, convention=view.convention)
+    passed = "pass rate –"
+    if row["initial_rollouts"]:
+        ends = jeffreys(np.array(row["initial_correct"]), np.array(row["initial_rollouts"]))
+        passed = f"pass rate **{row['pass_rate']:.2f}** \\[{float(ends[0]):.2f}, {float(ends[1]):.2f}\\]"
+        passed += f" (n={row['initial_rollouts']:,})"
+    rollouts = f"{row['initial_rollouts']:,} + {row['targeted_rollouts']:,} targeted rollouts"
+    found = f"{int(counts['decision_points'].iloc[0]):,} decision points"
+    difficulty = row["difficulty"] if isinstance(row["difficulty"], str) else f"stage: {row['stage']}"
+    return " · ".join([passed, markdown_escaped(difficulty), rollouts, found])

@@ -1,0 +1,86 @@
+"""The list of questions: filters, table, download."""
+
+from typing import get_args
+
+import pandas as pd
+import streamlit as st
+
+from odd.display.download import csv
+from odd.display.question_table import QuestionTable, export, listed, opened, payload, question_table, sort_keys
+from odd.display.resolve import resolve
+from odd.display.spelling import markdown_escaped
+from odd.links import LONGEST, Difficulty, ViewState
+from pages.shared.choices import choose, choose_convention, choose_objective
+from pages.shared.data import OpenRun, kept
+from pages.shared.mount import mount
+from pages.shared.state import bound, change_view
+
+HAVING = {"decisions": "decision points", "teachers": "all teachers"}
+
+_table = kept(question_table)
+
+
+def show_questions(run: OpenRun, view: ViewState) -> None:
+    """Draw the page below its header."""
+    table = _table(run, view.objective, view.convention)
+    _filters(run, view, table)
+    _say_what_is_missing(table, view)
+    running = run.meta.get("status") != "finished"
+    rows = listed(table, view)
+    events = {"sort": lambda key: _sort(table, key), "open": lambda name: _open(run, table, view, name)}
+    drawn = payload(table, rows, view, running, _caption(table, rows, running))
+    mount("table", "question-table", drawn, **events)
+    st.download_button(
+        "Download CSV",
+        lambda: csv(export(table, rows)),
+        file_name=f"{run.run_id}-questions.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+def _filters(run: OpenRun, view: ViewState, table: QuestionTable) -> None:
+    counts = table.rows["difficulty"].value_counts().to_dict() | {"all": len(table.rows)}
+    difficulties = list(get_args(Difficulty))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        choose_objective(run, view, width=140)
+        choose_convention(run, view, width=240)
+        names = {name: f"{name} ({counts.get(name, 0)})" for name in difficulties}
+        choose("difficulty", "difficulty", difficulties, view, width=125, format_func=names.__getitem__)
+        tied = bound("search", view.search) | {"type": "search", "max_chars": LONGEST, "live": "500ms"}
+        st.text_input("search", placeholder="text, id", width=140, **tied)
+        tied = bound("having", list(view.having), to_view=tuple)
+        st.pills("only with", list(HAVING), selection_mode="multi", format_func=HAVING.__getitem__, **tied)
+
+
+def _caption(table: QuestionTable, rows: pd.DataFrame, running: bool) -> str:
+    scored = f", {int((table.rows['stage'] == 'scored').sum())} scored so far" if running else ""
+    return f"{len(rows)} of {len(table.rows)} questions{scored}. A click opens the tree."
+
+
+def _say_what_is_missing(table: QuestionTable, view: ViewState) -> None:
+    if view.sort.removeprefix("-") not in sort_keys(table):
+        said = markdown_escaped(f"There is no column {view.sort!r} here: the questions are in the order of the run.")
+        st.warning(said, icon=":material/link_off:")
+    if not table.teachers:
+        st.info("The run has no teacher, so nothing is scored: add one on the page Runs.")
+    elif not (table.rows["stage"] == "scored").any():
+        st.info("No question is scored yet: alignments appear as the run goes on.")
+    elif not table.rows["decision_points"].any():
+        st.info(
+            "No question has a decision point under this convention: nowhere do two tokens with enough visits differ "
+            "in success. More rollouts, or a smaller n_sig, would find some."
+        )
+
+
+def _sort(table: QuestionTable, key: object) -> None:
+    if isinstance(key, str) and key.removeprefix("-") in sort_keys(table):
+        change_view(sort=key)
+
+
+def _open(run: OpenRun, table: QuestionTable, view: ViewState, name: object) -> None:
+    if name in table.rows["id"].tolist():
+        # with every id filled in, as the tree page would do: that would be one more step for the back button
+        opening = resolve(run, opened(view, str(name))).view
+        st.switch_page("pages/tree.py", query_params=opening.to_query())

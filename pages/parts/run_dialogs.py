@@ -1,0 +1,122 @@
+"""The dialogs of the page Runs: start a run, add a teacher, take in a file, delete a run."""
+
+import streamlit as st
+
+from odd.config import ModelConfig, TeacherConfig, parse_config
+from odd.display.amounts import size
+from odd.display.run_list import Entry, Listing
+from odd.display.spelling import markdown_escaped
+from odd.errors import OddError
+from odd.jobs import delete_run, start_teaching
+from odd.links import ViewState
+from odd.models.embedded import EMBEDDED
+from odd.store import accept_run
+from pages.parts.run_form import run_form
+from pages.parts.run_state import DIALOG, close_dialog, done, entry_of, facts_of
+from pages.shared.data import CACHE
+from pages.shared.state import change_view
+
+CONTEXTS = {
+    "none": "the question alone",
+    "1c": "a correct response of the student before it",
+    "1c1w": "a correct and a wrong response of the student before it",
+}
+STUDENT = "student"
+REFUSED = "runs-refused"
+
+
+def show_dialog(view: ViewState, listing: Listing) -> None:
+    """Draw the dialog that is open."""
+    kind, run_id = st.session_state.get(DIALOG, (None, None))
+    entry = entry_of(listing, run_id)
+    if kind == "new":
+        _new()
+    elif kind == "upload":
+        _upload()
+    elif kind == "delete" and entry:
+        _delete(entry, view)
+    elif kind == "teach" and entry:
+        _teach(entry)
+    else:
+        close_dialog()
+
+
+@st.dialog("New run", width="medium", on_dismiss=close_dialog)
+def _new() -> None:
+    run_form()
+
+
+@st.dialog("Upload a run file", on_dismiss=close_dialog)
+def _upload() -> None:
+    limit = int(st.get_option("server.maxUploadSize"))
+    st.write(
+        "The file is checked and opened for reading only; nothing in it is run, and a run that is here already is "
+        "never replaced. The developers of DuckDB, the format of run files, take them for trusted input: open a file "
+        "from a stranger in a container."
+    )
+    file = st.file_uploader(f"Run file, at most {limit} MB", type=["duckdb"], max_upload_size=limit, key="upload-file")
+    if file is None:
+        return
+    refused = st.session_state.get(REFUSED, {}).get(file.file_id)
+    if refused is None:
+        try:
+            run_id = accept_run(CACHE, file, file.name, limit * 1_000_000)
+        except OddError as error:
+            refused = str(error)
+            st.session_state[REFUSED] = {file.file_id: refused}  # it is not read again with every look at the dialog
+        else:
+            change_view(run=run_id)
+            done(f"Run {run_id} was added")
+    st.error(markdown_escaped(refused), icon=":material/error:")
+
+
+@st.dialog("Delete this run?", on_dismiss=close_dialog)
+def _delete(entry: Entry, view: ViewState) -> None:
+    st.markdown(f"**{markdown_escaped(entry.run_id)}**, {size(entry.size)}")
+    st.write("Its file, what is kept to continue it, and its logs are removed. This cannot be undone.")
+    sure, keep = st.columns(2)
+    if keep.button("Keep it", width="stretch", key="delete-keep"):
+        close_dialog()
+        st.rerun()
+    if sure.button("Delete", type="primary", icon=":material/delete:", width="stretch", key="delete-sure"):
+        try:
+            delete_run(CACHE, entry.run_id)
+        except OddError as error:
+            st.error(markdown_escaped(str(error)), icon=":material/error:")
+            return
+        if view.run == entry.run_id:
+            change_view(**vars(ViewState()))
+        done(f"Run {entry.run_id} was deleted")
+
+
+@st.dialog("Add a teacher", on_dismiss=close_dialog)
+def _teach(entry: Entry) -> None:
+    st.markdown(f"to **{markdown_escaped(entry.run_id)}**. Nothing is sampled: a teacher reads the paths once.")
+    name = st.text_input("Name", placeholder="Self-1C", max_chars=60, key="teach-name")
+    model = st.selectbox(
+        "Model",
+        [STUDENT, *EMBEDDED],
+        accept_new_options=True,
+        help="The student itself, a model that comes with ODD, a folder, or a hub name. It must share the student's "
+        "vocabulary.",
+        key="teach-model",
+    )
+    context = st.selectbox("Reads", list(CONTEXTS), format_func=CONTEXTS.get, key="teach-context")
+    if not st.button("Add", type="primary", icon=":material/person_add:", key="teach-start"):
+        return
+    try:
+        start_teaching(CACHE, entry.run_id, [_teacher(entry, name, model or STUDENT, context)])
+    except OddError as error:
+        st.error(markdown_escaped(str(error)), icon=":material/error:")
+        return
+    close_dialog()
+    st.rerun()
+
+
+def _teacher(entry: Entry, name: str, model: str, context: str) -> TeacherConfig:
+    facts = facts_of(entry.info)
+    if facts and name in facts.teachers:
+        raise OddError(f"run {entry.run_id} has a teacher {name!r} already: give this one another name")
+    chosen = None if model == STUDENT else ModelConfig(name=model).model_dump()
+    tree = {"teachers": [{"name": name.strip(), "model": chosen, "context": context}]}
+    return parse_config(tree).teachers[0]

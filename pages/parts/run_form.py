@@ -1,0 +1,225 @@
+"""The form that a run is started from, with the time it will take."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from odd.__main__ import parse_teacher
+from odd.config import (
+    PRESETS,
+    SELF_CHECK,
+    SELF_TEACHERS,
+    ModelConfig,
+    QuestionsConfig,
+    RunConfig,
+    TeacherConfig,
+    parse_config,
+)
+from odd.display.amounts import rough
+from odd.display.spelling import markdown_escaped
+from odd.errors import OddError
+from odd.estimate import Speed, benchmark_speed, estimate, measured_speed
+from odd.jobs import keep_questions, start_run
+from odd.models.embedded import EMBEDDED
+from odd.questions.sources import bundled_sets, load_questions
+from odd.store import list_runs
+from pages.parts.run_state import as_it_is, close_dialog
+from pages.shared.data import CACHE, OpenRun, kept
+
+ABOUT = {
+    "demo": "eight arithmetic questions for the tiny student",
+    "smollm2": "SmolLM2-135M-Instruct with small budgets",
+    "paper": "the budgets of the paper, on the tiny student",
+}
+TINY = ("tiny-s", "tiny-m", "tiny-l")
+QUESTIONS_MB = 20
+RECENT = 20
+"""Finished runs that are asked how fast they were."""
+
+
+def run_form() -> None:
+    """Choose everything, see the time, start. A mistake is one line, and nothing is started."""
+    starts = "What the other fields start from"
+    preset = st.segmented_control("preset", list(PRESETS), default="demo", required=True, key="new-preset", help=starts)
+    st.caption(ABOUT.get(preset, ""))
+    base = PRESETS[preset]
+    try:
+        tree = _tree(base, preset)
+        config = parse_config(tree)
+        questions = count_questions(config.questions)
+    except OddError as error:
+        st.error(markdown_escaped(str(error).removeprefix("--")), icon=":material/error:")
+        st.button("Start", type="primary", icon=":material/play_arrow:", disabled=True, key="new-start")
+        return
+    with st.container(horizontal=True, vertical_alignment="center", border=True):
+        _time(config, questions)
+        start = st.button("Start", type="primary", icon=":material/play_arrow:", key="new-start")
+    if start:
+        try:
+            start_run(config)
+        except OddError as error:
+            st.error(markdown_escaped(str(error)), icon=":material/error:")
+            return
+        close_dialog()
+        st.rerun()
+
+
+def _tree(base: RunConfig, preset: str) -> dict[str, Any]:
+    """The fields of the form as a configuration; each preset has fields of its own, so that none keeps another's."""
+    key = f"new-{preset}"
+    tree = base.model_dump(mode="json") | {"cache": str(CACHE)}
+    left, right = st.columns([2, 1])
+    models = list(EMBEDDED)
+    tree["student"]["name"] = left.selectbox(
+        "student",
+        models,
+        index=models.index(base.student.name),
+        accept_new_options=True,
+        help="A model that comes with ODD, a folder, or a hub name",
+        format_func=_described,
+        key=f"{key}-student",
+    )
+    tree["title"] = right.text_input(
+        "title", base.title, max_chars=41, help="First part of the run's name", key=f"{key}-title"
+    )
+    tree["questions"] = _questions(base, key)
+    tree["teachers"] = _teachers(base, tree["student"], key)
+    columns = st.columns(4)
+    sampling, targeting = tree["sampling"], tree["targeting"]
+    sampling["initial_rollouts"] = columns[0].number_input(
+        "initial rollouts", 1, 100_000, base.sampling.initial_rollouts, help="per question", key=f"{key}-initial"
+    )
+    targeting["n_min"] = columns[1].number_input(
+        "visits per pair",
+        1,
+        100_000,
+        base.targeting.n_min,
+        help="n_min: each forced token is brought to so many visits",
+        key=f"{key}-visits",
+    )
+    sampling["max_new_tokens"] = columns[2].number_input(
+        "longest response",
+        1,
+        100_000,
+        base.sampling.max_new_tokens,
+        help="tokens; longer ones are cut, and count as wrong",
+        key=f"{key}-tokens",
+    )
+    sampling["seed"] = columns[3].number_input("seed", 0, 2**31, base.sampling.seed, key=f"{key}-seed")
+    return tree
+
+
+def _described(name: str) -> str:
+    return f"{name}: {EMBEDDED[name].description}" if name in EMBEDDED else name
+
+
+def _questions(base: RunConfig, key: str) -> dict[str, Any]:
+    left, right = st.columns([2, 1])
+    sets = bundled_sets()
+    source = left.selectbox(
+        "questions",
+        sets,
+        index=sets.index(base.questions.source),
+        accept_new_options=True,
+        help="A set that comes with ODD, or the path of a JSON Lines file",
+        key=f"{key}-questions",
+    )
+    limit = right.number_input(
+        "only the first", 1, None, base.questions.limit, placeholder="all", help="questions", key=f"{key}-limit"
+    )
+    with st.expander("Questions from a file of yours"):
+        file = st.file_uploader(
+            "JSON Lines, one question a line",
+            type=["jsonl"],
+            max_upload_size=QUESTIONS_MB,
+            help='{"id": "q1", "question": "What is 17 * 3?", "answer": "51", "kind": "number"}',
+            key=f"{key}-file",
+        )
+    if file is not None:
+        source = str(keep_questions(CACHE, file.name, file.getvalue()))
+        left.caption(f"{markdown_escaped(file.name)} is taken instead")
+    return {"source": source or "", "limit": limit}
+
+
+def _teachers(base: RunConfig, student: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    offered = {teacher.name: teacher for teacher in _sensible(student["name"])}
+    preset = [teacher.name for teacher in base.teachers if teacher.name in offered]
+    chosen = st.pills(
+        "teachers",
+        list(offered),
+        selection_mode="multi",
+        default=preset,
+        format_func=lambda name: name,
+        help="Self-1C is the student shown one of its own correct responses, Self-1C1W a correct and a wrong one; "
+        "Self-check is the student with its own prompt, which must come out as no signal at all",
+        key=f"{key}-teachers-{student['name']}",
+    )
+    more = st.text_area(
+        "more teachers",
+        placeholder="NAME=MODEL:CONTEXT, one a line, for instance Big=./my-teacher:none; contexts are none, 1c, 1c1w",
+        height=68,
+        key=f"{key}-more",
+    )
+    like = ModelConfig.model_validate(student) if student["name"] else ModelConfig()
+    lines = [line.strip() for line in more.splitlines() if line.strip()]
+    teachers = [*(offered[name] for name in chosen), *(parse_teacher(line, like) for line in lines)]
+    return [teacher.model_dump(mode="json") for teacher in teachers]
+
+
+def _sensible(student: str) -> Sequence[TeacherConfig]:
+    """Teachers that share the vocabulary of an embedded student, and the student itself in all its contexts."""
+    family = [name for name in TINY if name != student] if student in TINY else []
+    larger = [TeacherConfig(name=name, model=ModelConfig(name=name)) for name in family]
+    return [*larger, *SELF_TEACHERS, SELF_CHECK]
+
+
+def count_questions(config: QuestionsConfig) -> int:
+    """How many questions there are.
+
+    Raises:
+        OddError: they cannot be read.
+    """
+    path = Path(config.source)
+    changed = path.stat().st_mtime_ns if path.is_file() else 0
+    return min(_count(config.source, changed), config.limit or 10**9)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _count(source: str, changed: int) -> int:
+    return len(load_questions(QuestionsConfig(source=source)))
+
+
+def _time(config: RunConfig, questions: int) -> None:
+    speed = best_speed(config.student)
+    with st.container(gap=None, width="stretch"):
+        if speed is None:
+            st.markdown("**time: –**")
+            st.caption("No run of this student has been finished here, and it is not in the benchmark.")
+            return
+        guess = estimate(config, questions, speed)
+        targeted = float(f"{guess.targeted_rollouts:.2g}")
+        st.markdown(f"**{rough(guess.seconds)}**")
+        st.caption(
+            f"{questions} questions, {guess.initial_rollouts:,} initial and about {targeted:,.0f} targeted rollouts. "
+            f"Rough, within a factor of two or so; figures from {markdown_escaped(speed.source)}."
+        )
+
+
+def best_speed(student: ModelConfig) -> Speed | None:
+    """Figures of the newest finished run of the student here, else of the benchmark."""
+    finished = [info for info in list_runs(CACHE) if info.problem is None and info.status == "finished"]
+    for info in finished[:RECENT]:
+        try:
+            speed = _measured(as_it_is(info.path), student.model_dump_json())
+        except (OddError, OSError):
+            continue
+        if speed is not None:
+            return speed
+    return benchmark_speed(student)
+
+
+@kept
+def _measured(run: OpenRun, student: str) -> Speed | None:
+    return measured_speed(run, run.meta, ModelConfig.model_validate_json(student))

@@ -1,0 +1,198 @@
+"""The list of runs, and what is offered where there is none."""
+
+import time
+
+import streamlit as st
+
+from odd.config import PRESETS
+from odd.display.amounts import age, rough, size
+from odd.display.run_list import SORTS, Entry, Facts, Listing, sort_entries
+from odd.display.spelling import markdown_escaped
+from odd.errors import OddError
+from odd.estimate import benchmark_speed, estimate
+from odd.jobs import Job, continue_run, remove_job, resume, start_run, tail
+from odd.links import ViewState
+from pages.parts.run_state import ask, attempt, facts_of, view_of
+from pages.shared.data import CACHE, open_run
+
+BADGES = {
+    "running": ("blue", ":material/progress_activity:"),
+    "stopping": ("orange", ":material/hourglass_top:"),
+    "finished": ("green", ":material/check_circle:"),
+    "stopped": ("gray", ":material/pause_circle:"),
+    "failed": ("red", ":material/error:"),
+    "unreadable": ("red", ":material/broken_image:"),
+}
+NEEDS_FACTS = ("student", "questions", "decision points")
+MENU = {"Add a teacher": "teach", "Delete": "delete"}
+A_PAGE = 20
+SHOWN_TEACHERS = 5
+
+
+def show_list(view: ViewState, listing: Listing) -> None:
+    """All runs that are not being made at this moment, with what can be done with each."""
+    # beside its buttons a run keeps room to be read; where there is none, the buttons go below
+    st.html('<style>div:has(> [class*="st-key-said-"]) { min-width: 22rem; }</style>')
+    entries = [entry for entry in listing.runs if entry.status not in ("running", "stopping")]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.markdown(f"#### Runs :gray[{len(entries)}]", width="stretch")
+        search = st.text_input("search", placeholder="name, student, teacher", width=220, key="runs-search")
+        order = st.selectbox("sort", list(SORTS), width=160, key="runs-sort")
+        _new_buttons()
+    known = {e.run_id: facts_of(e.info) for e in entries} if search or order in NEEDS_FACTS else {}
+    found = sort_entries(entries, known, order, search)
+    pages = max(1, -(-len(found) // A_PAGE))
+    page = st.session_state.get("runs-page", 1) if pages > 1 else 1
+    page = min(page, pages)
+    for entry in found[(page - 1) * A_PAGE : page * A_PAGE]:
+        _row(entry, facts_of(entry.info), view)
+    if entries and not found:
+        st.info("No run has this text in its name, its student or its teachers.")
+    if pages > 1:
+        st.pagination(pages, key="runs-page")
+
+
+def _new_buttons() -> None:
+    st.button("Upload", icon=":material/upload:", on_click=ask, args=("upload",), help="A run file from somebody else")
+    st.button("New run", icon=":material/add:", type="primary", on_click=ask, args=("new",))
+
+
+def _row(entry: Entry, facts: Facts | None, view: ViewState) -> None:
+    colour, icon = BADGES[entry.status]
+    with (
+        st.container(border=True, key=f"run-{entry.run_id}"),
+        st.container(horizontal=True, vertical_alignment="center"),
+    ):
+        with st.container(gap=None, width="stretch", key=f"said-{entry.run_id}"):
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                st.markdown(f"**{markdown_escaped(entry.run_id)}**", width="content")
+                st.badge(entry.status, color=colour, icon=icon)
+            st.caption(" · ".join(_facts(entry, facts)))
+            if entry.note:
+                st.markdown(f":small[:red[{markdown_escaped(entry.note)}]]")
+        _actions(entry, view)
+        if entry.status == "failed" and entry.job:
+            _log(entry.job)
+
+
+def _facts(entry: Entry, facts: Facts | None) -> list[str]:
+    parts = []
+    if facts:
+        parts += [f"student **{markdown_escaped(facts.student)}**"] if facts.student else []
+        parts += [_questions(facts), _teachers(facts.teachers)]
+        parts += [f"{facts.decision_points:,} decision points"] if facts.finished else []
+    when = age(time.time() - entry.changed) if entry.changed else ""
+    # lines break between facts, not inside of the short ones
+    return [part for part in (*parts, *(text.replace(" ", "\u00a0") for text in (size(entry.size), when))) if part]
+
+
+def _questions(facts: Facts) -> str:
+    noun = "question" if facts.questions == 1 else "questions"
+    if facts.finished == facts.questions:
+        return f"{facts.questions} {noun}"
+    return f"{facts.finished} of {facts.questions} {noun} finished"
+
+
+def _teachers(names: tuple[str, ...]) -> str:
+    if not names:
+        return "no teacher"
+    more = f" and {len(names) - SHOWN_TEACHERS} more" if len(names) > SHOWN_TEACHERS else ""
+    shown = ", ".join(markdown_escaped(name) for name in names[:SHOWN_TEACHERS])
+    return f"{len(names)} {'teacher' if len(names) == 1 else 'teachers'}: {shown}{more}"
+
+
+def _actions(entry: Entry, view: ViewState) -> None:
+    run_id = entry.run_id
+    if entry.info and entry.status != "unreadable":
+        query = view_of(view, run_id).to_query()
+        st.page_link("pages/questions.py", label="Open", icon=":material/open_in_new:", query_params=query)
+    if entry.status in ("stopped", "failed") and entry.valid:
+        st.button(
+            "Resume", icon=":material/play_arrow:", on_click=attempt, args=(_resume, entry), key=f"resume-{run_id}"
+        )
+    if entry.info:
+        path = entry.info.path
+        st.download_button(
+            "Download",
+            # called at the click: a file of hundreds of MB is not read before somebody wants it
+            data=lambda: path.read_bytes(),
+            file_name=path.name,
+            mime="application/octet-stream",
+            icon=":material/download:",
+            on_click="ignore",
+            key=f"download-{run_id}",
+        )
+    if entry.valid:
+        choices = MENU if entry.status == "finished" else {"Delete": "delete"}
+        key = f"more-{run_id}"
+        st.menu_button("More", list(choices), key=key, on_click=_chosen, args=(key, run_id))
+    else:
+        st.caption("rename or remove it by hand", width="content")
+
+
+def _chosen(key: str, run_id: str) -> None:
+    ask(MENU[st.session_state[key]], run_id)
+
+
+def _resume(entry: Entry) -> None:
+    """Start the command of its job again, or what its file says where it has none."""
+    if entry.job is not None:
+        resume(entry.job, CACHE)
+    elif entry.info is not None:
+        continue_run(CACHE, open_run(entry.info.path).meta)
+    else:
+        raise OddError(f"run {entry.run_id} was not started here: go on with the command that started it")
+
+
+def offer_first_run() -> None:
+    """The empty cache: what a run is, and one click to have one."""
+    demo = PRESETS["demo"]
+    speed = benchmark_speed(demo.student)
+    how_long = rough(estimate(demo, 8, speed).seconds if speed else None)
+    with st.container(border=True):
+        st.info(
+            "There is no run yet. A run samples a student on some questions, grows the tree of its choices, and "
+            "measures, token by token, whether each teacher would push it towards correct answers. It becomes one file "
+            "in the cache, which can be sent to somebody else."
+        )
+        st.markdown(
+            f"The demo asks the embedded student eight arithmetic questions and compares four teachers: {how_long} on "
+            "two cores, nothing is downloaded. The same on the command line: `python -m odd run --preset demo`."
+        )
+        with st.container(horizontal=True):
+            demo_icon = ":material/play_arrow:"
+            st.button("Run the demo", icon=demo_icon, type="primary", on_click=attempt, args=(_start_demo,))
+            st.button("Set up a run", icon=":material/tune:", on_click=ask, args=("new",))
+            st.button("Upload a run file", icon=":material/upload:", on_click=ask, args=("upload",))
+
+
+def _start_demo() -> None:
+    start_run(PRESETS["demo"].model_copy(update={"cache": CACHE}))
+
+
+def show_failures(listing: Listing) -> None:
+    """Jobs that failed before they had a run, each with the end of its log, to try again or to forget."""
+    failed = [job for job in listing.jobs if job.state == "failed"]
+    if failed:
+        st.markdown("#### Failed before the run began")
+    for job in failed:
+        with st.container(border=True, key=f"job-{job.id}"):
+            with st.container(horizontal=True, vertical_alignment="center"):
+                label = f"**{markdown_escaped(job.title)}** · {age(time.time() - job.created)}"
+                st.markdown(label, width="stretch")
+                st.button("Try again", on_click=attempt, args=(_again, job), key=f"again-{job.id}")
+                st.button("Dismiss", on_click=attempt, args=(remove_job, job), key=f"forget-{job.id}")
+            st.markdown(f":small[:red[{markdown_escaped(job.reason)}]]")
+            _log(job)
+
+
+def _again(job: Job) -> None:
+    resume(job, CACHE)
+    remove_job(job)
+
+
+def _log(job: Job) -> None:
+    with st.expander("Log"):
+        code = job.exit_code
+        st.caption(f"exit code {'–' if code is None else code}")
+        st.code(tail(job.log) or "it printed nothing", language=None, wrap_lines=True)

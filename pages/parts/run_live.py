@@ -1,0 +1,160 @@
+"""What is being made: progress that moves by itself, with the questions that can be looked at already."""
+
+import time
+
+import streamlit as st
+
+from odd.display.amounts import duration, rough, size
+from odd.display.run_list import Entry, at_work, list_entries
+from odd.display.spelling import markdown_escaped
+from odd.errors import OddError
+from odd.jobs import STAGES, Job, Watched, stop, time_left
+from odd.links import ViewState
+from pages.parts.run_state import as_it_is, attempt, facts_of, view_of
+from pages.shared.data import CACHE, OpenRun, kept
+
+EVERY = 1.5
+"""Seconds between two looks while something runs."""
+LINKED_QUESTIONS = 12
+
+
+def show_live(view: ViewState) -> None:
+    """Everything that runs, looked at again and again only while something does.
+
+    When something starts or ends the whole page is drawn again, so that the list is right.
+    """
+    known = at_work(CACHE)
+    if not known:
+        return
+    st.markdown("#### Being made now")
+
+    @st.fragment(run_every=EVERY, key="runs-live")
+    def look() -> None:
+        if at_work(CACHE) != known:
+            st.rerun(scope="app")
+        _cards(view)
+
+    look()
+
+
+def _cards(view: ViewState) -> None:
+    listing = list_entries(CACHE)
+    for entry in listing.runs:
+        if entry.status in ("running", "stopping"):
+            _card(entry, view)
+    for job in listing.jobs:
+        if job.alive:
+            _begun(job)
+
+
+def _begun(job: Job) -> None:
+    """A job whose run is not known yet."""
+    with (
+        st.container(border=True, key=f"live-{job.id}"),
+        st.container(horizontal=True, vertical_alignment="center"),
+    ):
+        with st.container(gap=None, width="stretch"):
+            st.markdown(f"**{markdown_escaped(job.title)}**")
+            since = duration(time.time() - job.created)
+            st.caption(f"loading the models and drawing the first rollouts · for {since}")
+        _stop_button(job)
+
+
+def _card(entry: Entry, view: ViewState) -> None:
+    state = entry.progress if entry.progress and entry.progress.alive else None
+    with st.container(border=True, key=f"live-{entry.run_id}"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            with st.container(gap=None, width="stretch"):
+                st.markdown(f"**{markdown_escaped(entry.run_id)}**")
+                st.caption(" · ".join(_said(entry)))
+            if entry.info and not entry.info.problem:
+                query = view_of(view, entry.run_id).to_query()
+                st.page_link("pages/questions.py", label="Open", icon=":material/open_in_new:", query_params=query)
+            if entry.job and entry.job.alive:
+                _stop_button(entry.job)
+        if state:
+            _progress(state)
+        else:
+            st.caption("writing the last of it" if _written_by(entry.job, entry.progress) else "loading the models")
+        _browsable(entry, view)
+
+
+def _written_by(job: Job | None, state: Watched | None) -> bool:
+    """Whether the progress file is of this job rather than of an earlier one."""
+    return job is not None and state is not None and state.updated > job.created
+
+
+def _said(entry: Entry) -> list[str]:
+    parts, facts = [], facts_of(entry.info)
+    if entry.job and entry.job.kind == "teach":
+        parts.append(f"adding teacher {markdown_escaped(entry.job.title)}")
+    if facts and facts.student:
+        parts.append(f"student **{markdown_escaped(facts.student)}**")
+    if facts:
+        parts.append(f"{len(facts.teachers)} teachers")
+    if entry.size:
+        parts.append(size(entry.size))
+    if entry.status == "stopping":
+        parts.append(":orange[stopping: what is done is kept]")
+    elif entry.note:
+        parts.append(markdown_escaped(entry.note))
+    return parts
+
+
+def _stop_button(job: Job) -> None:
+    st.button(
+        "Stop",
+        icon=":material/stop_circle:",
+        key=f"stop-{job.id}",
+        on_click=attempt,
+        args=(stop, job),
+        disabled=job.state == "stopping",
+        help="What is done is kept; Resume goes on from there",
+    )
+
+
+def _progress(state: Watched) -> None:
+    now = time.time()
+    speed = state.tokens_per_second
+    st.progress(state.share, f"question {state.question + 1} of {state.questions}")
+    within = state.done / state.total if state.total > 0 else 0.0
+    st.progress(min(1.0, max(0.0, within)), f"{STAGES[state.stage]}: {state.done:,} of {state.total:,}")
+    with st.container(horizontal=True, gap="large"):
+        _figure("speed", f"{speed:,.0f} tokens/s" if speed else "–")
+        _figure("running for", duration(now - state.started))
+        _figure("time left", rough(time_left(now, state)))
+
+
+def _figure(name: str, value: str) -> None:
+    st.markdown(f":small[:gray[{name}]] **{value}**", width="content")
+
+
+def _browsable(entry: Entry, view: ViewState) -> None:
+    """Links to the questions that are finished."""
+    finished = _finished(entry)
+    if not finished:
+        st.caption("No question is finished yet; each can be looked at as soon as it is.")
+        return
+    shown = finished[-LINKED_QUESTIONS:]
+    more = f", the last {len(shown)} of {len(finished)}" if len(shown) < len(finished) else ""
+    with st.container(horizontal=True, gap="small", vertical_alignment="center", key=f"browsable-{entry.run_id}"):
+        st.caption(f"Finished, to be looked at already{more}:", width="content")
+        for name in reversed(shown):
+            parts = {"question": name, "path": None, "token": None, "node": None, "unfolded": (), "folded": ()}
+            query = view_of(view, entry.run_id, **parts).to_query()
+            label = markdown_escaped(name)
+            st.page_link("pages/tree.py", label=label, icon=":material/account_tree:", query_params=query)
+
+
+def _finished(entry: Entry) -> list[str]:
+    if entry.info is None or entry.info.problem:
+        return []
+    try:
+        return _finished_questions(as_it_is(entry.info.path))
+    except (OddError, OSError):
+        return []  # replaced while it was listed: the next look will find it
+
+
+@kept
+def _finished_questions(run: OpenRun) -> list[str]:
+    return [str(name) for name in run.query("questions_finished")["id"]]

@@ -1,0 +1,100 @@
+"""What the parts of the page Runs share: the listing, what is in each file, links to a run, and the open dialog."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from odd.display.run_list import Entry, Facts, Listing, list_entries, read_facts
+from odd.display.spelling import markdown_escaped
+from odd.errors import OddError
+from odd.links import ViewState
+from odd.store import RunInfo
+from pages.shared.data import CACHE, OpenRun, kept
+from pages.shared.frame import header
+from pages.shared.state import read_view, write_view
+
+DIALOG = "runs-dialog"
+ERROR = "runs-error"
+
+
+def open_runs() -> tuple[ViewState, Listing]:
+    """Read the address, list the cache and draw the frame. An empty cache or an unknown run does not stop the page."""
+    view, problems = read_view()
+    write_view(view)
+    header(("Runs",), view)
+    for problem in problems:
+        st.warning(markdown_escaped(problem), icon=":material/link_off:")
+    if ERROR in st.session_state:
+        st.error(markdown_escaped(st.session_state.pop(ERROR)), icon=":material/error:")
+    listing = list_entries(CACHE)
+    if view.run is not None and view.run not in {entry.run_id for entry in listing.runs}:
+        st.warning(
+            markdown_escaped(f"There is no run {view.run!r} here: ask for its file and upload it."),
+            icon=":material/link_off:",
+        )
+    return view, listing
+
+
+def view_of(view: ViewState, run_id: str, **parts: Any) -> ViewState:
+    """The view with a run opened: what the link says of another run does not apply to it."""
+    if view.run == run_id:
+        return view.but(**parts)
+    lasting = {name: getattr(view, name) for name in ("colour", "decisions", "children", "visits", "outcome")}
+    return ViewState(run=run_id, **lasting).but(**parts)
+
+
+def facts_of(info: RunInfo | None) -> Facts | None:
+    """What is in a published file; None if there is none that can be read."""
+    if info is None or info.problem:
+        return None
+    try:
+        return _facts(as_it_is(info.path))
+    except (OddError, OSError):
+        return None  # replaced or removed since it was listed: the next look will say
+
+
+def as_it_is(path: Path) -> OpenRun:
+    """The file as it is now, not opened yet: what is kept of it answers without.
+
+    Raises:
+        OSError: there is no such file.
+    """
+    status = path.stat()
+    return OpenRun(path, (status.st_mtime_ns, status.st_ino, status.st_size))
+
+
+@kept
+def _facts(run: OpenRun) -> Facts:
+    return read_facts(run, run.meta)
+
+
+def ask(kind: str, run_id: str | None = None) -> None:
+    """Open a dialog; for callbacks. It stays open while the page is drawn again, until it is closed."""
+    st.session_state[DIALOG] = (kind, run_id)
+
+
+def close_dialog() -> None:
+    """Close it."""
+    st.session_state.pop(DIALOG, None)
+
+
+def attempt(action: Callable[..., object], *arguments: Any) -> None:
+    """Do something; for callbacks. What goes wrong is said at the top of the page."""
+    try:
+        action(*arguments)
+    except (OddError, OSError) as error:
+        st.session_state[ERROR] = str(error)
+
+
+def done(message: str) -> None:
+    """Close the dialog, say what was done, and draw the page again."""
+    close_dialog()
+    st.toast(markdown_escaped(message), icon=":material/check:")
+    st.rerun()
+
+
+def entry_of(listing: Listing, run_id: str | None) -> Entry | None:
+    """The run with this name."""
+    return next((entry for entry in listing.runs if entry.run_id == run_id), None)

@@ -1,0 +1,73 @@
+"""The text panel of the tree page: the path with its staves, or why there is none."""
+
+import streamlit as st
+
+from odd.display.scores import colour_scale
+from odd.display.spelling import markdown_escaped
+from odd.display.token_path import end_tokens, path_cards, path_heading, path_names, path_payload, path_rows
+from odd.links import ViewState
+from pages.parts.pinned_token import show_rollouts
+from pages.shared.choices import convention_name, objective_name
+from pages.shared.data import OpenRun, kept
+from pages.shared.mount import mount
+from pages.shared.state import change_view
+
+
+def pin(token: int) -> None:
+    """What the component asks for: a token to pin, or -1 to unpin."""
+    change_view(token=None if token < 0 else token)
+
+
+def show(run: OpenRun, view: ViewState, number: int) -> None:
+    """Draw the panel of question `number`."""
+    with st.container(border=True):
+        if view.path is None:
+            show_without_path(run, number)
+            return
+        for notice in notices(run, view, number):
+            st.info(notice, icon=":material/info:")
+        mount("token_path", "token-path", payload(run, view, number), token=pin)
+
+
+def payload(run: OpenRun, view: ViewState, number: int) -> dict:
+    """What the component draws for this view."""
+    cards = _cards(run, number, view.path, view.teacher, view.objective, view.convention)
+    rows = path_rows(run, number, view)
+    data = path_payload(rows, cards, view, colour_scale(run, number, view), end_tokens(run, number))
+    name = path_names(run.query("paths", question=number))[view.path]
+    parts = [view.teacher or "no teacher", objective_name(view.objective or ""), convention_name(view.convention or "")]
+    subject = " · ".join([f"question {view.question}", *parts])
+    return data | {"question": number, "heading": path_heading(rows, name) | {"subject": subject}}
+
+
+@kept
+def _cards(
+    run: OpenRun, number: int, path: int | None, teacher: str | None, objective: str | None, convention: str | None
+) -> dict:
+    view = ViewState(path=path, teacher=teacher, objective=objective, convention=convention)
+    return path_cards(run, number, view)
+
+
+def notices(run: OpenRun, view: ViewState, number: int) -> list[str]:
+    """Why there may be nothing to see, as Markdown."""
+    if view.teacher is None:
+        return ["This run has no teacher, so there are no scores: add one on the page Runs. Success is shown."]
+    contexts = run.query("contexts", question=number)
+    own = contexts[contexts["teacher"] == view.teacher]
+    if len(own) and not own["available"].iloc[0]:
+        reason = own["reason"].iloc[0] or "its context could not be made"
+        return [markdown_escaped(f"{view.teacher} has no scores for this question: {reason}.")]
+    rows = path_rows(run, number, view)
+    if not any(row["decision"] is True for row in rows):
+        return [
+            "This path has no decision point: at no token have two continuations enough visits and different success. "
+            "More rollouts (`targeting.n_min`, `sampling.initial_rollouts`) or a lower `analysis.n_sig` may find some."
+        ]
+    return []
+
+
+def show_without_path(run: OpenRun, number: int) -> None:
+    """Let the rollouts of a question without paths be read; why it has none is said above."""
+    st.markdown("**Path**")
+    st.info("No path of this question was studied.", icon=":material/info:")
+    show_rollouts(run, number)

@@ -1,0 +1,18 @@
+#!/bin/sh
+# The tests of the dashboard drive Debian's Chromium. Installs it where that is allowed, else says how.
+set -eu
+if [ -n "${CHROMIUM:-}" ]; then
+    [ -x "$CHROMIUM" ] && exit 0
+    echo "CHROMIUM=$CHROMIUM is no program: give the path of a Chromium or Chrome" >&2
+    exit 1
+fi
+for name in chromium chromium-browser google-chrome; do
+    command -v "$name" >/dev/null && exit 0
+done
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends chromium fonts-noto-color-emoji >/dev/null
+    exit 0
+fi
+echo "the tests need a browser: sudo apt-get install chromium, or set CHROMIUM to the path of a Chromium or Chrome" >&2
+exit 1

@@ -1,0 +1,173 @@
+"""Every page launches through the app, whatever the cache holds; the address is the state of all of them."""
+
+import shutil
+from pathlib import Path
+
+import duckdb
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from odd.links import ViewState
+from tests.hostile import make_hostile
+
+ROOT = Path(__file__).parents[2]
+PAGES = ("runs", "questions", "tree", "compare", "findings")
+
+
+def launch(page, **query):
+    """The app at a page, as a link opens it."""
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+    app.switch_page(f"pages/{page}.py")
+    app.query_params.clear()
+    for name, value in query.items():
+        app.query_params[name] = value
+    return app.run()
+
+
+def view_of(app):
+    lists = {name: [value] if isinstance(value, str) else value for name, value in app.query_params.items()}
+    view, problems = ViewState.from_query(lists)
+    assert not problems
+    return view
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty cache in the folder that the app looks into."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def run(cache, finished):
+    """A finished run in the cache."""
+    return Path(shutil.copy(finished[1], cache))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_opens_on_an_empty_cache(page, cache):
+    app = launch(page)
+    assert not app.exception
+    assert "python -m odd run" in " ".join(part.value for part in (*app.info, *app.markdown, *app.caption, *app.code))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_opens_where_there_is_no_cache(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert not launch(page).exception
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_opens_on_a_finished_run(page, run):
+    app = launch(page)
+    assert not app.exception
+    assert not app.error
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_opens_on_a_hostile_run(page, cache, finished):
+    make_hostile(finished[1], cache)
+    assert not launch(page).exception
+
+
+@pytest.mark.parametrize("page", PAGES[1:])
+def test_the_address_holds_the_whole_view(page, run):
+    app = launch(page)
+    assert set(app.query_params) == set(ViewState().to_query())
+    assert view_of(app).run == run.stem
+
+
+@pytest.mark.parametrize("page", PAGES[1:])
+def test_what_a_link_asks_for_is_shown(page, run):
+    asked = {"run": run.stem, "question": "compare", "path": "1", "teacher": "Self-1C", "colour": "gain"}
+    view = view_of(launch(page, **asked))
+    assert {name: str(getattr(view, name)) for name in asked} == asked
+
+
+@pytest.mark.parametrize("page", PAGES[1:])
+def test_a_question_without_paths_can_be_looked_at(page, run):
+    app = launch(page, run=run.stem, question="impossible")
+    assert not app.exception
+    assert view_of(app).question == "impossible"
+
+
+@pytest.mark.parametrize("page", PAGES[1:])
+def test_a_run_that_does_not_exist_is_named_and_near_ones_are_offered(page, run):
+    app = launch(page, run="smal-00000000", question="sum")
+    assert not app.exception
+    assert "smal" in app.error[0].value
+    assert [link for link in app.get("page_link") if run.stem in link.proto.label]
+
+
+@pytest.mark.parametrize("page", PAGES[1:])
+@pytest.mark.parametrize(
+    "text", ["../../etc/passwd", "/etc/passwd", "cache/../small", "a\0b", "'; DROP TABLE nodes; --"]
+)
+def test_a_run_in_a_link_is_no_path(page, text, run):
+    app = launch(page, run=text)
+    assert not app.exception
+    assert "There is no run" in app.error[0].value.replace("\\", "")
+
+
+@pytest.mark.parametrize("page", PAGES[1:])
+def test_a_link_that_cannot_be_read_says_so(page, run):
+    app = launch(page, run=run.stem, token="x", colour="pink", path="99", teacher="nobody")
+    assert not app.exception
+    told = " ".join(warning.value for warning in app.warning)
+    assert all(word in told for word in ("token", "colour", "99", "nobody"))
+
+
+def test_a_run_that_is_deleted_while_it_is_open_does_not_crash(run):
+    app = launch("tree", run=run.stem)
+    run.unlink()
+    app.run()
+    assert not app.exception
+    assert run.stem.split("-")[0] in app.error[0].value
+
+
+def test_a_run_that_is_replaced_while_it_is_open_is_read_anew(run, tmp_path):
+    app = launch("tree", run=run.stem)
+    newer = Path(shutil.copy(run, tmp_path / "newer"))
+    with duckdb.connect(str(newer)) as connection:
+        connection.execute("UPDATE questions SET id = 'renamed' WHERE id = ?", [view_of(app).question])
+    newer.replace(run)
+    app.run()
+    assert not app.exception
+    assert "renamed" in [option.split(":")[0] for option in question_box(app).options]
+
+
+def question_box(app):
+    return next(box for box in app.selectbox if box.label == "question")
+
+
+def test_a_damaged_run_is_told_from_a_missing_one(run):
+    run.write_bytes(run.read_bytes()[:9000])
+    app = launch("tree", run=run.stem)
+    assert not app.exception
+
+
+def test_two_choices_in_quick_succession_are_both_kept(run):
+    app = launch("tree", run=run.stem)
+    before = dict(app.query_params)
+    teachers = next(box for box in app.selectbox if box.label == "teacher")
+    teachers.select("Self-1C").run()
+    # the browser has not heard of the new address when it sends the next click
+    app.query_params.clear()
+    for name, value in before.items():
+        app.query_params[name] = value
+    next(box for box in app.selectbox if box.label == "objective").select("forward_kl").run()
+    assert (view_of(app).teacher, view_of(app).objective) == ("Self-1C", "forward_kl")
+
+
+def test_going_back_and_choosing_again_starts_from_where_one_went_back_to(run):
+    app = launch("tree", run=run.stem)
+    before = dict(app.query_params)
+    next(box for box in app.selectbox if box.label == "teacher").select("Self-1C").run()
+    app.query_params.clear()
+    for name, value in before.items():
+        app.query_params[name] = value
+    app.run()
+    next(box for box in app.selectbox if box.label == "objective").select("forward_kl").run()
+    assert (view_of(app).teacher, view_of(app).objective) == ("tiny-m", "forward_kl")

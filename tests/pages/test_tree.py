@@ -1,0 +1,161 @@
+"""The tree page on a finished run, on links that ask for what is not there, and on an empty cache."""
+
+import json
+import shutil
+from pathlib import Path
+
+import duckdb
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from odd.display.scores import LEGENDS
+from pages.shared.legend import legend_html
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def open_tree(monkeypatch):
+    def launch(folder, **query):
+        monkeypatch.chdir(folder)
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        app.switch_page("pages/tree.py")
+        for name, value in query.items():
+            app.query_params[name] = value
+        app.run()
+        assert not app.exception
+        return app
+
+    return launch
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    """A folder with a copy of the finished run, and its file to change."""
+    (tmp_path / "cache").mkdir()
+    path = shutil.copy(finished[1], tmp_path / "cache")
+    return tmp_path, path
+
+
+def component(app, key):
+    """What a component is given to draw; None if it is not on the page."""
+    for found in app.get("bidi_component"):
+        if found.key == key:
+            return json.loads(found.proto.mixed.json if found.proto.HasField("mixed") else found.proto.json)
+    return None
+
+
+def words(app):
+    return " ".join(part.value for kind in (app.info, app.caption, app.markdown, app.warning) for part in kind)
+
+
+def change(path, *statements):
+    with duckdb.connect(str(path)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def test_a_run_opens_at_a_question_with_its_path(finished, open_tree):
+    app = open_tree(finished[0].cache.parent)
+    data = component(app, "token-path")
+    assert data["heading"]["title"] == "Path, correct 1"
+    assert len(data["tokens"]) == data["heading"]["tokens"]
+    assert "Nothing is pinned" in words(app)
+
+
+def test_all_choices_are_there_and_show_what_the_link_says(finished, open_tree):
+    app = open_tree(
+        finished[0].cache.parent, teacher="Self-1C", colour="gain", children="3", visits="7", decisions="yes"
+    )
+    shown = {box.label: box.value for box in app.selectbox}
+    assert shown["teacher"] == "Self-1C" and shown["colour by"] == "gain"
+    assert set(shown) == {"question", "path", "teacher", "objective", "convention", "colour by"}
+    assert [box.value for box in app.number_input] == [3, 7]
+    assert app.toggle[0].value is True
+
+
+def test_a_choice_goes_into_the_address_and_changes_the_text(finished, open_tree):
+    app = open_tree(finished[0].cache.parent)
+    before = component(app, "token-path")
+    next(box for box in app.selectbox if box.label == "teacher").set_value("Self-1C").run()
+    assert not app.exception
+    assert app.query_params["teacher"] == "Self-1C"
+    assert component(app, "token-path")["cards"] != before["cards"]
+
+
+def test_a_pinned_token_shows_its_children_and_rollouts_to_read(finished, open_tree):
+    app = open_tree(finished[0].cache.parent, token="0")
+    assert "Pinned: token 0" in words(app)
+    assert app.dataframe[0].value["taken"].sum() == 1
+    assert component(app, "continuations")["groups"]
+
+
+def test_another_draw_keeps_the_address(finished, open_tree):
+    app = open_tree(finished[0].cache.parent, token="0")
+    address, drawn = dict(app.query_params), component(app, "continuations")
+    next(button for button in app.button if button.label == "another draw").click().run()
+    assert dict(app.query_params) == address
+    assert component(app, "continuations") != drawn
+
+
+def test_what_the_teacher_is_given_can_be_read(finished, open_tree):
+    app = open_tree(finished[0].cache.parent, question="sum", teacher="Self-1C1W")
+    assert "do not imitate" in app.code[0].value
+
+
+def test_a_token_that_is_not_there_is_said_and_the_path_shown(finished, open_tree):
+    app = open_tree(finished[0].cache.parent, token="9999")
+    assert "no token 9999" in words(app).replace("\\", "")
+    assert component(app, "token-path")["token"] is None
+
+
+def test_a_question_without_paths_says_why_and_shows_rollouts(finished, open_tree):
+    app = open_tree(finished[0].cache.parent, question="impossible")
+    assert "No path of this question was studied" in words(app)
+    assert component(app, "token-path") is None
+    assert component(app, "rollouts")["groups"][0]["lines"]
+
+
+def test_an_empty_cache_says_what_to_do(open_tree, tmp_path):
+    assert "no run" in words(open_tree(tmp_path))
+
+
+def test_a_teacher_without_context_here_says_why(copy, open_tree):
+    folder, path = copy
+    change(path, "UPDATE contexts SET available = false, reason = 'no *wrong* rollout' WHERE teacher = 'Self-1C1W'",
+           "DELETE FROM scores WHERE teacher = 'Self-1C1W'")  # fmt: skip
+    app = open_tree(folder, teacher="Self-1C1W")
+    assert "no *wrong* rollout" in words(app).replace("\\", "")
+    assert component(app, "token-path")["tokens"]
+
+
+def test_a_run_without_teachers_still_shows_its_paths(copy, open_tree):
+    folder, path = copy
+    tables = ("teachers", "contexts", "scores", "gradients", "teacher_tokens", "node_teachers")
+    change(path, *(f"DELETE FROM {table}" for table in tables))
+    app = open_tree(folder, token="0")
+    assert "no teacher" in words(app)
+    assert component(app, "token-path")["values"][0][0] is not None
+
+
+def test_a_path_without_decision_points_says_what_would_help(copy, open_tree):
+    folder, path = copy
+    change(path, "UPDATE scores SET decision = false")
+    assert "no decision point" in words(open_tree(folder))
+
+
+def test_hostile_questions_and_notes_are_text(copy, open_tree):
+    folder, path = copy
+    hostile = "<img src=x onerror=alert(1)> $x$ :red[y] [a](javascript:b)"
+    change(path, f"UPDATE questions SET text = '{hostile}', note = '{hostile}', answer = '{hostile}'")
+    app = open_tree(folder)
+    assert hostile in [part.value for part in app.text]
+    assert all(hostile not in part.value for kind in (app.caption, app.markdown, app.info) for part in kind)
+
+
+@pytest.mark.parametrize("colour", LEGENDS)
+def test_a_legend_names_its_quantity_and_both_ends(colour):
+    legend = LEGENDS[colour]
+    text = legend_html(legend, 0.35)
+    assert legend.low in text and legend.high in text and "0.35" in text
+    assert ("sign not settled" in text) == legend.interval

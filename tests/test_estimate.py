@@ -1,0 +1,101 @@
+"""The time of a run is counted from its settings; what its pieces cost comes from runs here or the benchmark."""
+
+import pytest
+
+from odd.config import PRESETS, ModelConfig, parse_config
+from odd.estimate import benchmark_speed, estimate, measured_speed
+from odd.store import RunReader, RunWriter
+from tests.store.example_run import ROWS, RUN
+
+DEMO = PRESETS["demo"]
+SPEED = benchmark_speed(DEMO.student)
+
+
+def changed(**sections):
+    tree = DEMO.model_dump(mode="json")
+    for section, changes in sections.items():
+        tree[section] = tree[section] | changes if isinstance(changes, dict) else changes
+    return parse_config(tree)
+
+
+@pytest.mark.parametrize(
+    "preset, questions, seconds, targeted", [("demo", 8, 83, 30_076), ("paper", 10, 88, 46_999)], ids=["demo", "paper"]
+)
+def test_the_benchmark_comes_within_a_factor_of_two_of_what_was_measured(preset, questions, seconds, targeted):
+    guess = estimate(PRESETS[preset], questions, benchmark_speed(PRESETS[preset].student))
+    assert seconds / 2 < guess.seconds < seconds * 2
+    assert targeted / 2 < guess.targeted_rollouts < targeted * 2
+
+
+def test_the_parts_make_up_the_whole():
+    guess = estimate(DEMO, 8, SPEED)
+    assert sum(guess.parts.values()) == pytest.approx(guess.seconds)
+    assert guess.initial_rollouts == 8 * DEMO.sampling.initial_rollouts
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"sampling": {"initial_rollouts": 400}},
+        {"targeting": {"n_min": 120}},
+        {"targeting": {"correct_paths": 4}},
+        {"teachers": [*DEMO.model_dump(mode="json")["teachers"], {"name": "Late"}]},
+    ],
+)
+def test_more_work_takes_longer(more):
+    assert estimate(changed(**more), 8, SPEED).seconds > estimate(DEMO, 8, SPEED).seconds
+
+
+def test_short_responses_take_less():
+    short = changed(sampling={"max_new_tokens": 8})
+    assert estimate(short, 8, SPEED).seconds < estimate(DEMO, 8, SPEED).seconds
+
+
+def test_more_questions_take_longer_in_proportion():
+    one, ten = (estimate(DEMO, count, SPEED) for count in (1, 10))
+    loading = one.parts["loading"]
+    assert ten.seconds - loading == pytest.approx(10 * (one.seconds - loading), rel=1e-3)
+
+
+def test_nothing_is_said_of_models_that_nobody_measured():
+    assert benchmark_speed(ModelConfig(name="./mine")) is None
+    assert benchmark_speed(ModelConfig(name="tiny-s", device="cuda")) is None
+
+
+def test_figures_of_a_run_give_its_own_rollouts_back(finished):
+    config, path = finished
+    with RunReader(path) as reader:
+        speed = measured_speed(reader, reader.meta, config.student)
+        drawn = int(reader.query("questions")["targeted_rollouts"].sum())
+        paths = int(reader.query("run_facts")["paths"].iloc[0])
+    each = config.targeting.correct_paths + config.targeting.incorrect_paths
+    assert path.stem in speed.source
+    assert estimate(config, 1, speed).targeted_rollouts * paths / each == pytest.approx(drawn, rel=0.02)
+
+
+def test_a_run_says_nothing_of_another_student(finished):
+    with RunReader(finished[1]) as reader:
+        assert measured_speed(reader, reader.meta, ModelConfig(name="tiny-m")) is None
+        assert measured_speed(reader, reader.meta, ModelConfig(dtype="bfloat16")) is None
+
+
+@pytest.mark.parametrize("config", ["", "{", "[]", '{"student": 1}', "[" * 100_000])
+def test_a_run_that_does_not_say_how_it_was_made_gives_no_figures(finished, config):
+    with RunReader(finished[1]) as reader:
+        assert measured_speed(reader, {"config": config}, ModelConfig()) is None
+
+
+def test_a_run_that_is_not_done_gives_no_figures(published):
+    with RunReader(published) as reader:
+        meta = {"config": DEMO.model_dump_json()}
+        assert measured_speed(reader, meta, DEMO.student) is None
+
+
+@pytest.fixture
+def published(tmp_path):
+    """A run with a timing or two but nothing that could be divided by."""
+    with RunWriter(tmp_path, RUN) as writer:
+        for table in ("questions", "timings"):
+            writer.insert(table, ROWS[table])
+        writer.publish()
+        return writer.published
