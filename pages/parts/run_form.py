@@ -86,6 +86,12 @@ def _tree(base: RunConfig, preset: str) -> dict[str, Any]:
     )
     tree["questions"] = _questions(base, key)
     tree["teachers"] = _teachers(base, tree["student"], key)
+    _budgets(base, tree, key)
+    return tree
+
+
+def _budgets(base: RunConfig, tree: dict[str, Any], key: str) -> None:
+    """Put the budgets that are chosen into the configuration."""
     columns = st.columns(4)
     sampling, targeting = tree["sampling"], tree["targeting"]
     sampling["initial_rollouts"] = columns[0].number_input(
@@ -108,7 +114,6 @@ def _tree(base: RunConfig, preset: str) -> dict[str, Any]:
         key=f"{key}-tokens",
     )
     sampling["seed"] = columns[3].number_input("seed", 0, 2**31, base.sampling.seed, key=f"{key}-seed")
-    return tree
 
 
 def _described(name: str) -> str:
