@@ -85,6 +85,7 @@ class GenerationTree {
     Object.assign(this, treeRows(branches, this.folded))
     this.places = nodePlaces(this.tree)
     this.frame.fit(width, this.rows, depth)
+    this.spelling = spellingWidth(this.visible, this.data.tokens)
     this.head.replaceChildren(...this.heading())
     this.legend.replaceChildren(...treeLegend(this.data, this.frame, this.most))
     this.draw()
@@ -103,7 +104,8 @@ class GenerationTree {
     svg.setAttribute("height", frame.height)
     svg.classList.toggle("zoomed", frame.zoom > 1)
     const { data, tree, visible, most, selected, unfolding } = this
-    const scene = { data, tree, visible, most, selected, unfolding, frame, places: visiblePlaces(this.places) }
+    const scene = { data, tree, visible, most, selected, unfolding, frame, places: visiblePlaces(this.places),
+      spelled: frame.token >= this.spelling }
     svg.replaceChildren(...treeDrawing(scene).filter(Boolean))
     if (focus) svg.querySelector(`[data-key="${focus}"]`)?.focus({ preventScroll: true })
     for (const [name, button] of Object.entries(this.zooms ?? {}))

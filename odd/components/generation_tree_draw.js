@@ -29,13 +29,14 @@ function treeDrawing(scene) {
     shape("path", { class: "hatching", d: "M-1,1 L1,-1 M0,5 L5,0 M4,6 L6,4" }))
   return [
     shape("defs", {}, shape("clipPath", { id: "odd-plot" }, shape("rect", clip)), hatch, ...inView.map(ramp)),
+    shape("rect", { class: "page", width: frame.width, height: frame.height }),
     ...depthAxis(frame),
     shape("g", { "clip-path": "url(#odd-plot)" },
       ...inView.map((placed) => leader(placed, scene)),
       ...inView.map((placed) => ribbon(placed, scene)),
       ...scene.data.paths.map((path) => pathLine(path, scene)),
       ...inView.map((placed) => outcome(placed)),
-      ...(frame.token >= 20 ? inView.flatMap((placed) => tokenTexts(placed, scene, chips.covered)) : []),
+      ...(scene.spelled ? inView.flatMap((placed) => tokenTexts(placed, scene, chips.covered)) : []),
       ...inView.map((placed) => joint(placed, scene)),
       ...chips.drawn,
       ...written,

@@ -108,9 +108,9 @@ function label({ branch, from, y, end, turn }, scene, places) {
   let used = short + 5 + visits.length * FONT.label
   if (used <= space) {
     spans.push(tspan("faint", visits, 4))
-    const left = Math.floor((Math.min(space, 190) - used - 8) / FONT.mono)
+    const left = Math.floor((Math.min(space, 240) - used - 8) / FONT.mono)
     const text = words(scene, branch)
-    if (frame.token < 20 && frame.pitch >= 22 && left >= 4 && text.trim()) {
+    if (!scene.spelled && frame.pitch >= 22 && left >= 4 && text.trim()) {
       const shown = clipped(text, left)
       used += 8 + cells(shown) * FONT.mono
       spans.push(tspan("words", isolated(shown), 6))

@@ -101,7 +101,7 @@ def _teach(entry: Entry) -> None:
         "vocabulary.",
         key="teach-model",
     )
-    context = st.selectbox("Reads", list(CONTEXTS), format_func=CONTEXTS.get, key="teach-context")
+    context = st.selectbox("Reads", list(CONTEXTS), format_func=lambda context: CONTEXTS[context], key="teach-context")
     if not st.button("Add", type="primary", icon=":material/person_add:", key="teach-start"):
         return
     try:

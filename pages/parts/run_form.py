@@ -69,7 +69,7 @@ def run_form() -> None:
 def _tree(base: RunConfig, preset: str) -> dict[str, Any]:
     """The fields of the form as a configuration; each preset has fields of its own, so that none keeps another's."""
     key = f"new-{preset}"
-    tree = base.model_dump(mode="json") | {"cache": str(CACHE)}
+    tree: dict[str, Any] = base.model_dump(mode="json") | {"cache": str(CACHE)}
     left, right = st.columns([2, 1])
     models = list(EMBEDDED)
     tree["student"]["name"] = left.selectbox(

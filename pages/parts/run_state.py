@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import streamlit as st
 
@@ -88,7 +88,7 @@ def attempt(action: Callable[..., object], *arguments: Any) -> None:
         st.session_state[ERROR] = str(error)
 
 
-def done(message: str) -> None:
+def done(message: str) -> NoReturn:
     """Close the dialog, say what was done, and draw the page again."""
     close_dialog()
     st.toast(markdown_escaped(message), icon=":material/check:")

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from benchmarks.serving import serving
 from odd.jobs import list_jobs
 from odd.store import RunReader, list_runs
-from tests.browser.conftest import serve
 from tests.hostile import FILE
 
 LONG = 180_000
@@ -22,13 +22,10 @@ LONG = 180_000
 @pytest.fixture
 def own(tmp_path):
     """An app on a cache of its own: its cache and its address. What its jobs still do is ended with it."""
-    expect.set_options(timeout=30_000)
     cache = tmp_path / "cache"
     cache.mkdir()
-    process, address = serve(tmp_path)
-    yield cache, address
-    process.terminate()
-    process.wait(20)
+    with serving(tmp_path) as server:
+        yield cache, server.url
     for job in list_jobs(cache):
         if job.alive:
             os.killpg(job.pid, signal.SIGKILL)
