@@ -3,7 +3,7 @@
 
 const FONT = { mono: 6.65, label: 6 }
 const counted = (n) => n.toLocaleString("en-US")
-const percent = (share) => `${(share * 100).toFixed(share < 0.0995 ? 1 : 0)} %`
+const percent = (share) => `${(share * 100).toFixed(share && share < 0.0995 ? 1 : 0)} %`
 const words = (scene, branch) => branch.tokens.map((token) => isolated(scene.data.tokens[token][0])).join("")
 const isLeaf = (branch) => branch.collapsed || !branch.children.length
 const span = (branch) => `tokens ${branch.depth} to ${branch.depth + branch.length - 1}`
@@ -58,7 +58,7 @@ function depthAxis(frame) {
   const bottom = frame.height - SPACE.bottom
   const written = (x, y, text, anchor = "start") => shape("text", { class: "axis", x, y, text, "text-anchor": anchor })
   const line = (at) => shape("line", { x1: frame.x(at), x2: frame.x(at), y1: SPACE.top - 16, y2: bottom })
-  const counts = frame.width < 900 ? "right · wrong" : "rollouts of the row: right · wrong · share right"
+  const counts = frame.width < 900 ? "right · wrong" : "rollouts: right · wrong · share right"
   return [
     written(SPACE.left, 11, "token depth (response tokens)"), written(frame.right + 12, 11, counts),
     shape("g", { class: "grid" }, ...ticks.map(line)),
