@@ -52,9 +52,8 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-@contextmanager
-def serving(folder: Path, script: Path = ROOT / "app.py", port: int | None = None) -> Iterator[Server]:
-    """Serve the app in a folder whose `cache` it shows.
+def start_app(folder: Path, script: Path = ROOT / "app.py", port: int | None = None) -> Server:
+    """Serve the app in a folder whose `cache` it shows; the caller ends the process.
 
     Raises:
         RuntimeError: it ended, or did not answer in time; with the end of its log, `streamlit.log` in the folder.
@@ -66,13 +65,24 @@ def serving(folder: Path, script: Path = ROOT / "app.py", port: int | None = Non
     log = folder / "streamlit.log"
     with log.open("wb") as file:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=file, stderr=file)
-        server = Server(f"http://127.0.0.1:{port}", process)
-        try:
-            _wait(server, log)
-            yield server
-        finally:
-            process.terminate()
-            process.wait(20)
+    server = Server(f"http://127.0.0.1:{port}", process)
+    try:
+        _wait(server, log)
+    except BaseException:
+        process.kill()
+        raise
+    return server
+
+
+@contextmanager
+def serving(folder: Path, script: Path = ROOT / "app.py", port: int | None = None) -> Iterator[Server]:
+    """Serve the app as `start_app` does, and end it."""
+    server = start_app(folder, script, port)
+    try:
+        yield server
+    finally:
+        server.process.terminate()
+        server.process.wait(20)
 
 
 def _wait(server: Server, log: Path) -> None:

@@ -6,11 +6,17 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from benchmarks.serving import chromium_path, launch_chromium, serving
+from benchmarks.serving import chromium_path, launch_chromium, serving, start_app
 from tests.hostile import make_hostile
 
 PATIENCE = 30_000  # milliseconds: continuous integration has two slow cores
 expect.set_options(timeout=PATIENCE)
+
+
+def serve(folder):
+    """Start the app in a folder whose `cache` it shows; the process, which the caller ends, and the address."""
+    server = start_app(folder)
+    return server.process, server.url
 
 
 @pytest.fixture(scope="session")

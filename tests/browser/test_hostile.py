@@ -1,0 +1,168 @@
+"""Texts of models, questions and files appear as texts: on every page, nothing of them runs and nothing is lost."""
+
+import json
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import expect
+
+from benchmarks.serving import serving
+from odd.display.spelling import visible_text
+from tests.browser.conftest import settle
+from tests.hostile import FILE, IMAGE, QUESTIONS, SCRIPT, TEACHERS, TEXTS
+
+RUN = "hostile-00000000"
+PAGES = ("questions", "tree", "compare", "findings")
+EVIL = "evil.example"
+
+# everything in the document and in all shadow roots, by a walk that markup out of data could not escape
+WALK = """
+  const nodes = []
+  const walk = (root) => { for (const node of root.querySelectorAll("*")) {
+    nodes.push(node); if (node.shadowRoot) walk(node.shadowRoot) } }
+  walk(document)
+"""
+
+
+@pytest.fixture
+def asked(page):
+    """Every address that the page asks for outside the app."""
+    addresses = []
+    page.on("request", lambda request: addresses.append(request.url))
+    return addresses
+
+
+def intruders(page):
+    """Elements that only data could have brought in; links of the app may carry hostile names in their query."""
+    return page.evaluate(
+        "() => {"
+        + WALK
+        + """
+          return nodes.filter((node) =>
+            (node.tagName === "IMG" && !/^(data|blob):/.test(node.src)) || node.tagName === "IFRAME" ||
+            (node.tagName === "SCRIPT" && !node.src && /hacked/.test(node.textContent)) ||
+            (node.tagName === "A" && (node.hostname.includes("evil.example") || node.protocol === "javascript:")) ||
+            [...node.attributes].some(({ name }) => name.startsWith("on")) ||
+            node.classList?.contains("katex")).map((node) => node.outerHTML.slice(0, 200))
+        }"""
+    )
+
+
+def written(page):
+    """All text nodes of the document and the shadow roots, joined."""
+    return page.evaluate(
+        "() => {"
+        + WALK
+        + "return [document, ...nodes.map((node) => node.shadowRoot).filter(Boolean)].flatMap((root) => {"
+        "const found = [], walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);"
+        "while (walker.nextNode()) found.push(walker.currentNode.data); return found}).join('') }"
+    ).replace("\u2060", "")
+
+
+def assert_harmless(page, asked):
+    assert page.evaluate("window.hacked") is None
+    assert intruders(page) == []
+    assert not [address for address in asked if EVIL in urlsplit(address).netloc]
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+
+
+def open_page(page, address):
+    page.goto(address)
+    expect(page.get_by_role("link", name="Findings").first).to_be_visible()
+    settle(page)
+    page.wait_for_timeout(2000)  # for what an attack would load
+    return page
+
+
+@pytest.mark.parametrize("question", QUESTIONS.values())
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_of_a_hostile_run_comes_alive(page, asked, hostile_url, name, question):
+    address = page.evaluate("(query) => new URLSearchParams(query).toString()", {"run": RUN, "question": question})
+    open_page(page, f"{hostile_url}/{name}?{address}")
+    assert_harmless(page, asked)
+
+
+@pytest.mark.parametrize("teacher", TEACHERS.values())
+def test_a_hostile_teacher_can_be_chosen(page, asked, hostile_url, teacher):
+    query = {"run": RUN, "question": QUESTIONS["sum"], "teacher": teacher, "token": "1"}
+    address = page.evaluate("(query) => new URLSearchParams(query).toString()", query)
+    open_page(page, f"{hostile_url}/tree?{address}")
+    assert_harmless(page, asked)
+    assert page.get_by_label("teacher", exact=True).first.input_value() == teacher
+
+
+def test_the_list_of_runs_takes_no_harm(page, asked, hostile_url):
+    open_page(page, hostile_url)
+    assert_harmless(page, asked)
+    expect(page.get_by_text("is not a run id").first).to_be_visible()
+    assert FILE.removesuffix(".duckdb") in written(page)
+
+
+def test_a_hostile_address_takes_no_harm(page, asked, hostile_url):
+    parts = {
+        part: f"{SCRIPT}{IMAGE}[x](http://{EVIL}) $x$ :red[x]" for part in ("run", "question", "teacher", "colour")
+    }
+    address = page.evaluate("(query) => new URLSearchParams(query).toString()", parts)
+    for name in PAGES:
+        open_page(page, f"{hostile_url}/{name}?{address}")
+        assert_harmless(page, asked)
+        assert SCRIPT in written(page)
+
+
+@pytest.mark.parametrize("token", range(6))
+def test_hovering_and_pinning_hostile_tokens_takes_no_harm(page, asked, hostile_url, token):
+    query = {"run": RUN, "question": QUESTIONS["sum"], "token": str(token)}
+    address = page.evaluate("(query) => new URLSearchParams(query).toString()", query)
+    open_page(page, f"{hostile_url}/tree?{address}")
+    tokens = page.locator("div.lines .token")
+    for place in range(min(tokens.count(), 12)):
+        tokens.nth(place).hover()
+        assert_harmless(page, asked)
+
+
+def test_hostile_texts_appear_as_they_are(page, asked, hostile_url):
+    open_page(page, f"{hostile_url}/tree?run={RUN}")
+    text = " ".join(written(page).split())
+    for attack in (
+        SCRIPT,
+        IMAGE,
+        "{{7*7}} ${7*7}",
+        ":red[x] :smile: :material/home: :streamlit:",
+        "**b** _i_ `c` ~~s~~",
+    ):
+        assert attack in text, attack
+
+
+SAMPLES = """
+import json, pathlib
+import streamlit as st
+from odd.display.spelling import markdown_escaped
+texts = json.loads(pathlib.Path("texts.json").read_text())
+kinds = {"markdown": st.markdown, "warning": st.warning, "caption": st.caption, "checkbox": st.checkbox}
+for kind, show in kinds.items():
+    for number, text in enumerate(texts):
+        with st.container(key=f"{kind}-{number}"):
+            show(markdown_escaped(text))
+st.text("all drawn")
+"""
+
+
+def test_markdown_shows_every_escaped_text_as_it_is(page, asked, tmp_path):
+    (tmp_path / "app.py").write_text(SAMPLES)
+    texts = [text for text in TEXTS if len(text) < 500] + [
+        "1. one",
+        "> quote",
+        "| a |\n|---|",
+        "- [ ] x",
+        "~~x~~ ==y==",
+    ]
+    (tmp_path / "texts.json").write_text(json.dumps(texts))
+    with serving(tmp_path, tmp_path / "app.py") as server:
+        page.goto(server.url)
+        expect(page.get_by_text("all drawn")).to_be_visible()
+        for kind in ("markdown", "warning", "caption", "checkbox"):
+            for number, text in enumerate(texts):
+                shown = page.locator(f".st-key-{kind}-{number}").inner_text().replace("\u2060", "")
+                gap = "" if kind == "warning" else " "  # a warning puts an emoji that it begins with aside, as its icon
+                assert gap.join(shown.split()) == gap.join(visible_text(text).split()), (kind, text)
+        assert_harmless(page, asked)
