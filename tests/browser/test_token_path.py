@@ -9,6 +9,8 @@ import duckdb
 import pytest
 from playwright.sync_api import expect
 
+from odd.store import RunReader
+
 expect.set_options(timeout=20_000)  # the first page is slow on a busy machine
 
 HOSTILE = "hostile-00c0ffee"
@@ -153,12 +155,22 @@ def test_arrows_move_by_one_token(path):
         expect(path.locator(".card")).to_contain_text(f"token {place} ")
 
 
-def test_harmful_and_helpful_tokens_are_found_by_key(path):
-    for key, name in (("h", "harmful"), ("g", "helpful")):
-        path.keyboard.press(key)
-        figures = path.locator(".card .figures b").first
-        expect(figures).to_have_text(re.compile("^−" if name == "harmful" else r"^\+"))
-        path.keyboard.press("Escape")
+def test_harmful_and_helpful_tokens_are_found_by_key(page, url, finished):
+    teacher, at_path = with_both_signs(finished[1])
+    open_path(page, f"{url}/tree?question=sum&path={at_path}&teacher={teacher}")
+    for key, sign in (("h", "^−"), ("g", r"^\+")):
+        page.keyboard.press(key)
+        expect(page.locator(".card .figures b").first).to_have_text(re.compile(sign))
+        page.keyboard.press("Escape")
+
+
+def with_both_signs(file):
+    """A teacher and a path of the first question on which it helps at one token and harms at another."""
+    with RunReader(file) as reader:
+        scores = reader.query("scores", objective="reverse_kl", convention="on_policy-full-off")
+    sure = scores[(scores["question"] == 0) & (scores["alignment"].abs() > 0.05)]
+    signs = sure.groupby(["teacher", "path"])["alignment"].agg(["min", "max"])
+    return signs[(signs["min"] < 0) & (signs["max"] > 0)].index[0]
 
 
 def test_keys_are_left_alone_while_typing(path):
