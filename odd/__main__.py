@@ -166,9 +166,15 @@ def _print_run(path: Path, objective: str = "reverse_kl", convention: str = "on_
     print_summary(path, objective, convention, console)
 
 
+def _leave(*_: object) -> None:
+    """End at the first SIGTERM; a second one must not cut short the publication of what was done."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(143)
+
+
 def main() -> int:
     """Run the command line; an error that the user can mend is one line, without a traceback."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, _leave)
     try:
         app(standalone_mode=False)
     except OddError as error:
