@@ -30,16 +30,15 @@ browser:
 	scripts/browser.sh
 
 test: $(VENV)/.installed-dev browser
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
-bench: $(VENV)/.installed-dev browser
+bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.engine
-	$(BIN)/python -m benchmarks.dashboard
 
 clean:
 	rm -rf $(VENV)

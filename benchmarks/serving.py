@@ -52,8 +52,9 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def start_app(folder: Path, script: Path = ROOT / "app.py", port: int | None = None) -> Server:
-    """Serve the app in a folder whose `cache` it shows; the caller ends the process.
+@contextmanager
+def serving(folder: Path, script: Path = ROOT / "app.py", port: int | None = None) -> Iterator[Server]:
+    """Serve the app in a folder whose `cache` it shows, and end it.
 
     Raises:
         RuntimeError: it ended, or did not answer in time; with the end of its log, `streamlit.log` in the folder.
@@ -68,21 +69,10 @@ def start_app(folder: Path, script: Path = ROOT / "app.py", port: int | None = N
     server = Server(f"http://127.0.0.1:{port}", process)
     try:
         _wait(server, log)
-    except BaseException:
-        process.kill()
-        raise
-    return server
-
-
-@contextmanager
-def serving(folder: Path, script: Path = ROOT / "app.py", port: int | None = None) -> Iterator[Server]:
-    """Serve the app as `start_app` does, and end it."""
-    server = start_app(folder, script, port)
-    try:
         yield server
     finally:
-        server.process.terminate()
-        server.process.wait(20)
+        process.terminate()
+        process.wait(20)
 
 
 def _wait(server: Server, log: Path) -> None:

@@ -43,8 +43,6 @@ def run(
     show_config: Annotated[bool, typer.Option("--show-config", help="Print the settings and stop.")] = False,
 ) -> None:
     """Make a run, or take up one that was interrupted, and print its table."""
-    from odd.pipeline import run as make
-
     short = {"student.name": student, "questions.source": questions, "questions.limit": limit, "cache": cache}
     plain = {key: str(value) if isinstance(value, Path) else value for key, value in short.items() if value is not None}
     overrides = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in plain.items()]
@@ -55,7 +53,9 @@ def run(
     if show_config:
         print(settings.model_dump_json(indent=2))
         return
+    # what brings torch comes after the settings are known to be good
     from odd.console import Bars
+    from odd.pipeline import run as make
 
     with Bars(settings.cache) as bars:
         path = make(settings, bars)
@@ -70,15 +70,15 @@ def teach(
     cache: CACHE = DEFAULT_CACHE,
 ) -> None:
     """Add teachers to a finished run. Nothing is sampled: each costs one forward pass a path."""
-    from odd.console import Bars
-    from odd.pipeline import teach as add
-
     teachers = [parse_teacher(text, ModelConfig()) for text in teacher or ()]
     if config is not None:
         teachers += load_config(file=config).teachers
     if not teachers:
         raise OddError("no teacher is named: give --teacher NAME=MODEL[:CONTEXT] or --config FILE with [[teachers]]")
     folder, run_id = locate(run_, cache)
+    from odd.console import Bars
+    from odd.pipeline import teach as add
+
     with Bars(folder) as bars:
         path = add(folder, run_id, teachers, bars)
     _print_run(path)

@@ -4,15 +4,11 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from odd.jobs import STAGES
 from odd.pipeline.progress import Listener, ProgressFile
 from odd.pipeline.progress import Progress as Step
 
-TITLES = {
-    "initial": "initial rollouts",
-    "plan": "teachers read the paths",
-    "targeted": "targeted rollouts",
-    "score": "gradients and scores",
-}
+TITLES = {stage: title for stage, title in STAGES.items() if stage != "done"}
 
 
 class Bars:

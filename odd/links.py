@@ -21,6 +21,12 @@ MOST = 400
 """Values of a repeated part beyond which an address is not read; streamlit drops addresses of more than 1,000."""
 
 
+NO_BRANCH: dict[str, Any] = {"node": None, "unfolded": (), "folded": ()}
+"""Parts that name nodes of one question's tree, with nothing selected: they do not apply to another question."""
+AT_START: dict[str, Any] = {"path": None, "token": None, **NO_BRANCH}
+"""Parts that name places in one question, as it is first looked at: its first path, nothing pinned or selected."""
+
+
 @dataclass(frozen=True)
 class ViewState:
     """The complete state of the dashboard; every page keeps the parts it does not use.
@@ -80,6 +86,10 @@ class ViewState:
     def to_query(self) -> dict[str, list[str]]:
         """Query parameters, every part written out; what is not chosen is an empty text."""
         return {field.name: _texts(getattr(self, field.name)) for field in fields(self)}
+
+    def pairs(self) -> list[list[str]]:
+        """Query parameters as pairs of name and value, one for each value of a repeated one."""
+        return [[name, value] for name, values in self.to_query().items() for value in values]
 
     @classmethod
     def from_query(cls, query: Mapping[str, Sequence[str]]) -> tuple[Self, list[str]]:

@@ -37,7 +37,8 @@ def teacher_summary(scores: pd.DataFrame, teachers: Sequence[str], seed: int = 0
         for outcome in OUTCOMES:
             part = own if outcome == "all" else own[own["correct"] == (outcome == "correct")]
             part = part.drop_duplicates(["question", "node"])
-            rows.append({"teacher": teacher, "outcome": outcome} | _measures(part, seed))
+            counted = {"teacher": teacher, "outcome": outcome, "decision_points": len(part)}
+            rows.append(counted | measures(part, seed))
     return pd.DataFrame(rows, columns=["teacher", "outcome", "decision_points", *MEASURES])
 
 
@@ -50,7 +51,13 @@ def _decisions(scores: pd.DataFrame) -> pd.DataFrame:
     return scores[scores["decision"].fillna(False).astype(bool)]
 
 
-def _measures(part: pd.DataFrame, seed: int) -> dict[str, int | Estimate]:
+def measures(part: pd.DataFrame, seed: int) -> dict[str, Estimate]:
+    """The measures of method §7 over some decision points of one teacher, in the order of `MEASURES`.
+
+    Args:
+        part: one row a decision point.
+        seed: of the bootstrap over questions.
+    """
     align, clusters = part["alignment"].to_numpy(float), part["question"].to_numpy()
     ranges = part["success_range"].to_numpy(float)
 
@@ -58,7 +65,6 @@ def _measures(part: pd.DataFrame, seed: int) -> dict[str, int | Estimate]:
         return cluster_bootstrap(values, clusters, seed, weights)
 
     return {
-        "decision_points": len(part),
         "mean_cosine": estimate(align),
         "fraction_positive": estimate(positive(align)),
         "weighted_cosine": estimate(align, ranges),
@@ -74,9 +80,9 @@ def print_summary(path: Path, objective: str, convention: str, console: Console)
         OddError: the run cannot be read, or has no such objective or convention; names those it has.
     """
     with RunReader(path) as reader:
-        measures = reader.query("measures")
+        known_measures = reader.query("measures")
         for column, wanted in (("objective", objective), ("convention", convention)):
-            known = measures[column].unique().tolist()
+            known = known_measures[column].unique().tolist()
             if known and wanted not in known:
                 raise OddError(f"run {path.stem}: no {column} {wanted!r}; it has {', '.join(known)}")
         questions, teachers = reader.query("questions"), reader.query("teachers")["teacher"].tolist()

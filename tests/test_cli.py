@@ -52,7 +52,10 @@ def test_vectors_refuses_json_that_cannot_be_held(tmp_path, content, named):
     assert named in done.stderr
 
 
-def test_models_prints_paths_that_look_like_markup(tmp_path):
+@pytest.mark.slow
+def test_models_prints_paths_that_look_like_markup(smollm2_cache, tmp_path):
+    (tmp_path / "[" / "b]").mkdir(parents=True)
+    (tmp_path / "[" / "b]" / "models").symlink_to(smollm2_cache / "models")
     done = odd("models", "--cache", tmp_path / "[/b]")
     assert done.returncode == 0, done.stderr
     assert "tiny-s" in done.stdout
@@ -95,8 +98,9 @@ def test_bad_question_file_is_named_with_its_line(tmp_path, content, named):
     assert "q.jsonl" in done.stderr
 
 
-def test_a_teacher_with_another_vocabulary_is_refused(tmp_path):
-    done = odd("run", "--teacher", "Big=smollm2", "--cache", tmp_path)
+@pytest.mark.slow
+def test_a_teacher_with_another_vocabulary_is_refused(smollm2_cache):
+    done = odd("run", "--teacher", "Big=smollm2", "--cache", smollm2_cache)
     assert done.returncode == 1
     assert "'tiny-s'" in done.stderr
     assert "'smollm2'" in done.stderr

@@ -273,12 +273,13 @@ def test_a_run_that_is_killed_is_failed_and_goes_on_from_its_own_file(tmp_path, 
     wait(lambda: job.run_id is not None and published_path(config.cache, job.run_id).exists())
     os.killpg(job.pid, signal.SIGKILL)
     assert ended(job).state == "failed"
-    assert not read_progress(config.cache, job.run_id).alive
+    # the shell that a job is known by may be gone a moment before what it waited for
+    wait(lambda: not read_progress(config.cache, job.run_id).alive)
     path = published_path(config.cache, job.run_id)
     with RunReader(path) as reader:
         meta, before = reader.meta, len(reader.query("rollouts", question=0))
     again = started(continue_run(config.cache, meta))
-    wait(lambda: again.run_id is not None)
+    wait(lambda: (state := read_progress(config.cache, job.run_id)).alive and state.done > before)
     stop(again)
     assert (ended(again).run_id, again.state) == (job.run_id, "stopped"), tail(again.log)
     with RunReader(path) as reader:

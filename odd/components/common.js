@@ -57,8 +57,8 @@ function divergingColour(value) {
 /** Colour of a success probability: red at 0, blue at 1. */
 function successColour(value) {
   if (!known(value)) return PALETTE.neutral
-  const middle = "#b9a9bd"
-  return value < 0.5 ? mix(PALETTE.failure, middle, value * 2) : mix(middle, PALETTE.success, value * 2 - 1)
+  const { failure, half, success } = PALETTE
+  return value < 0.5 ? mix(failure, half, value * 2) : mix(half, success, value * 2 - 1)
 }
 
 /** Whether text on this diverging colour should be white on a light page. */

@@ -12,6 +12,8 @@ SUCCESS = "#2f6fb5"
 IDEAL = "#2a6cb0"
 TEACHER = "#df8a1d"
 NEUTRAL = "#8a94a6"
+HALF = "#b2a2b7"
+"""Of a success of one half."""
 
 PALETTE = {
     "harmful": HARMFUL,
@@ -21,10 +23,11 @@ PALETTE = {
     "ideal": IDEAL,
     "teacher": TEACHER,
     "neutral": NEUTRAL,
+    "half": HALF,
 }
 
 DIVERGING = [[0.0, HARMFUL], [0.5, "rgba(138,148,166,0.12)"], [1.0, HELPFUL]]
 """Plotly colour scale of scores from -1 to 1."""
 
-SUCCESS_SCALE = [[0.0, FAILURE], [0.5, "#b9a9bd"], [1.0, SUCCESS]]
+SUCCESS_SCALE = [[0.0, FAILURE], [0.5, HALF], [1.0, SUCCESS]]
 """Plotly colour scale of success probabilities from 0 to 1."""

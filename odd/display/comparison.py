@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from odd.statistics import Estimate, cluster_bootstrap, positive
+from odd.statistics import Estimate, cluster_bootstrap
+from odd.summary import measures
 
 TIE = 1e-6
 """Alignments no further apart are equal: with two children and the children's baseline all are 1 but for rounding."""
 
 MEASURES = ("mean", "positive", "weighted", "gain", "advantage")
+"""Short names of `odd.summary.MEASURES`, in their order."""
 UNKNOWN = Estimate(np.nan, np.nan, np.nan, 0, 0)
 
 
@@ -105,18 +107,7 @@ def _wide(decisions: pd.DataFrame, teachers: Sequence[str], column: str) -> pd.D
 
 
 def _measures(own: pd.DataFrame, seed: int) -> dict[str, Estimate]:
-    align, questions = own["alignment"].to_numpy(float), own["question"].to_numpy()
-
-    def estimate(values: np.ndarray, weights: np.ndarray | None = None) -> Estimate:
-        return cluster_bootstrap(values, questions, seed, weights)
-
-    return {
-        "mean": estimate(align),
-        "positive": estimate(positive(align)),
-        "weighted": estimate(align, own["success_range"].to_numpy(float)),
-        "gain": estimate(own["gain"].to_numpy(float)),
-        "advantage": estimate(own["advantage"].to_numpy(float)),
-    }
+    return dict(zip(MEASURES, measures(own, seed).values(), strict=True))
 
 
 def _pairs(wide: pd.DataFrame, seed: int) -> dict[tuple[str, str], Estimate]:

@@ -7,7 +7,7 @@ import pandas as pd
 from odd.display.queries import Run
 from odd.display.scores import settled
 from odd.display.token_path import spelled
-from odd.links import ViewState
+from odd.links import NO_BRANCH, ViewState
 
 BEFORE = 6
 """Tokens of the path shown before one in a list."""
@@ -50,7 +50,7 @@ def disagreement_payload(
         for text in texts.to_dict("records"):
             ends = frozenset([text["token"]] if text["ends"] else [])
             words.setdefault(text["row"], []).append(spelled(text["token"], text["bytes"], ends))
-    there = view.but(teacher=pair[0], node=None, unfolded=(), folded=())
+    there = view.but(teacher=pair[0], **NO_BRANCH)
     rows = [_row(row, words[at]) for at, row in enumerate(top.to_dict("records"))]
     return {"pair": list(pair), "rows": rows, "found": len(found), "query": there.to_query()}
 

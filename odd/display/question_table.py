@@ -15,7 +15,7 @@ import pandas as pd
 
 from odd.display.queries import Run
 from odd.display.spelling import visible_text
-from odd.links import ViewState
+from odd.links import AT_START, ViewState
 from odd.success import jeffreys
 
 FEW = 5
@@ -145,17 +145,13 @@ def payload(
         "linked": 1,
         "sort": sort,
         "chosen": view.question,
-        "link": {"page": "tree", "query": _pairs(opened(view, ""))},
+        "link": {"page": "tree", "query": opened(view, "").pairs()},
     }
 
 
 def opened(view: ViewState, question: str) -> ViewState:
     """The view of a question's tree, at its first path, with nothing pinned or selected."""
-    return view.but(question=question, path=None, token=None, node=None, unfolded=(), folded=())
-
-
-def _pairs(view: ViewState) -> list[list[str]]:
-    return [[name, value] for name, values in view.to_query().items() for value in values]
+    return view.but(question=question, **AT_START)
 
 
 def _columns(table: QuestionTable, running: bool) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from odd.display.queries import Run
-from odd.links import ViewState
+from odd.links import AT_START, ViewState
 
 PREFERRED = "reverse_kl", "on_policy-full-off"
 """Objective and convention that a run is first shown under, where it has them."""
@@ -56,7 +56,7 @@ class _Resolver:
         best = questions.sort_values("decision_points", ascending=False, kind="stable")["id"].tolist()
         self.pick("question", questions["id"].tolist(), best[0] if best else None)
         if self.view.question is None:
-            self.view = self.view.but(path=None, token=None, node=None, unfolded=(), folded=())
+            self.view = self.view.but(**AT_START)
             return
         number = question_number(questions, self.view.question)
         paths = self.run.query("paths", question=number)

@@ -10,7 +10,7 @@ from odd.display.finding_words import short
 from odd.display.queries import Run
 from odd.display.spelling import visible_text
 from odd.display.token_path import spelled
-from odd.links import ViewState
+from odd.links import AT_START, ViewState
 
 BEFORE = 8
 """Tokens shown before the one that a row is about."""
@@ -85,8 +85,7 @@ COLUMNS: list[dict[str, Any]] = [
 
 def payload(found: StrongestTokens, view: ViewState) -> dict[str, Any]:
     """What the component `table` draws."""
-    there = view.but(question=None, path=None, token=None, node=None, unfolded=(), folded=())
-    query = [[name, value] for name, values in there.to_query().items() for value in values]
+    there = view.but(question=None, **AT_START)
     rows = found.rows.to_dict("records")
     return {
         "label": "Strongest tokens",
@@ -98,7 +97,7 @@ def payload(found: StrongestTokens, view: ViewState) -> dict[str, Any]:
         "linked": 0,
         "sort": "",
         "chosen": None,
-        "link": {"page": "tree", "query": query},
+        "link": {"page": "tree", "query": there.pairs()},
     }
 
 

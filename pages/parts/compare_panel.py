@@ -1,7 +1,6 @@
-"""What the panels of the page Compare share: a line with title and download, and the settings of figures."""
+"""What the panels of the page Compare share: a line with title and download."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -32,8 +31,3 @@ def heading(run: OpenRun, title: str, name: str, rows: Callable[[], pd.DataFrame
             type="tertiary",
             help="Save the numbers of this panel",
         )
-
-
-def plot(name: str) -> dict[str, Any]:
-    """Settings of a figure that is saved as SVG under this name."""
-    return {"toImageButtonOptions": {"format": "svg", "filename": name}, "displaylogo": False}

@@ -10,9 +10,10 @@ from odd.display.resolve import question_number
 from odd.display.spelling import markdown_escaped
 from odd.display.token_path import path_names
 from odd.figures.comparison import heat_map
-from odd.links import ViewState
-from pages.parts.compare_panel import heading, plot
+from odd.links import NO_BRANCH, ViewState
+from pages.parts.compare_panel import heading
 from pages.shared.data import OpenRun, kept
+from pages.shared.figures import plot
 from pages.shared.mount import mount
 from pages.shared.state import change_view
 
@@ -29,7 +30,7 @@ def _heat_map(run: OpenRun, view: ViewState, teachers: tuple[str, ...], token: i
 def show(run: OpenRun, view: ViewState, teachers: Sequence[str]) -> None:
     """Draw the strips and the heat map of the teachers, in their order."""
     # what the payload does not depend on is left out, so that the same one serves every token and other filters
-    part = view.but(token=None, node=None, unfolded=(), folded=(), teacher=None, outcome="all", search="", sort="")
+    part = view.but(token=None, teacher=None, outcome="all", search="", sort="", **NO_BRANCH)
     data = _payload(run, part, tuple(teachers))
     names = path_names(run.query("paths", question=question_number(run.query("questions"), view.question or "")))
     decisions = sum(token["decision"] for token in data["tokens"])

@@ -10,8 +10,9 @@ from odd.display.spelling import markdown_escaped
 from odd.display.token_path import end_tokens, spelled
 from odd.figures.comparison import gradient_bars
 from odd.links import ViewState
-from pages.parts.compare_panel import heading, plot
+from pages.parts.compare_panel import heading
 from pages.shared.data import OpenRun
+from pages.shared.figures import plot
 
 
 def show(run: OpenRun, view: ViewState, teachers: Sequence[str]) -> None:

@@ -17,9 +17,10 @@ from odd.display.strongest_tokens import (
     sentence,
     strongest_tokens,
 )
-from odd.links import Outcome, ViewState
+from odd.links import NO_BRANCH, Outcome, ViewState
 from pages.shared.choices import choose, choose_convention, choose_objective, choose_teacher
 from pages.shared.data import OpenRun, kept
+from pages.shared.figures import plot
 from pages.shared.mount import mount
 
 MOST = 8
@@ -71,8 +72,7 @@ def _draw(run: OpenRun, finding: Finding) -> None:
         first, *others = map(markdown_escaped, finding.sentences)
         st.markdown(first)
         st.caption("  \n".join(others))
-        config = {"toImageButtonOptions": {"format": "svg", "filename": name}, "displaylogo": False}
-        st.plotly_chart(finding.figure, key=f"figure-{finding.key}", config=config)
+        st.plotly_chart(finding.figure, key=f"figure-{finding.key}", config=plot(name))
         with st.expander("Numbers"):
             st.dataframe(finding.shown, hide_index=True)
             _download(f"{name}.csv", lambda: csv(finding.table), finding.key)
@@ -105,5 +105,5 @@ def _draw_tokens(run: OpenRun, view: ViewState) -> None:
 def _open(run: OpenRun, view: ViewState, found: StrongestTokens, key: object) -> None:
     for row in found.rows.to_dict("records"):
         if row_key(row) == key:
-            there = view.but(node=None, unfolded=(), folded=(), **place(row))
+            there = view.but(**NO_BRANCH, **place(row))
             st.switch_page("pages/tree.py", query_params=resolve(run, there).view.to_query())

@@ -8,9 +8,9 @@ from odd.display.spelling import markdown_escaped, visible_text
 from odd.figures.gradients import gradient_figure
 from odd.links import ViewState
 from pages.shared.data import OpenRun
+from pages.shared.figures import plot
 from pages.shared.mount import mount
 
-PLOT = {"toImageButtonOptions": {"format": "svg", "filename": "gradients"}, "displaylogo": False}
 DRAW = "draw-of-rollouts"
 """Which draw of rollouts is shown: no part of the view, for a link shows what the reader would draw first."""
 
@@ -36,7 +36,7 @@ def show_gradients(run: OpenRun, view: ViewState, children) -> None:
     taken = children.loc[children["taken"], "text"].iloc[0].replace(" ", "·")
     st.markdown(f"**Pinned: token {view.token} “{markdown_escaped(taken)}”, ideal against teacher gradient**")
     drawn = drawn_children(children)
-    st.plotly_chart(gradient_figure(drawn), config=PLOT, key="gradients")
+    st.plotly_chart(gradient_figure(drawn), config=plot("gradients"), key="gradients")
     if drawn["ideal"].isna().all():
         st.caption(
             "There is no gradient here: fewer than two children have enough visits, or the teacher has no scores."
@@ -46,7 +46,7 @@ def show_gradients(run: OpenRun, view: ViewState, children) -> None:
     height = min(320, 36 * (len(table) + 1) + 3)
     st.dataframe(table, hide_index=True, column_config=numbers, height=height, key="children")
     name = f"{run.run_id}-path-{view.path}-token-{view.token}.csv"
-    st.download_button("CSV", csv(table), name, "text/csv", icon=":material/download:", on_click="ignore")
+    st.download_button("CSV", lambda: csv(table), name, "text/csv", icon=":material/download:", on_click="ignore")
 
 
 @st.fragment

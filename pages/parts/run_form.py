@@ -25,8 +25,8 @@ from odd.jobs import keep_questions, start_run
 from odd.models.embedded import EMBEDDED
 from odd.questions.sources import bundled_sets, load_questions
 from odd.store import list_runs
-from pages.parts.run_state import as_it_is, close_dialog
-from pages.shared.data import CACHE, OpenRun, kept
+from pages.parts.run_state import close_dialog
+from pages.shared.data import CACHE, OpenRun, as_it_is, kept
 
 ABOUT = {
     "demo": "eight arithmetic questions for the tiny student",

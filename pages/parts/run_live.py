@@ -9,9 +9,9 @@ from odd.display.run_list import Entry, at_work, list_entries
 from odd.display.spelling import markdown_escaped
 from odd.errors import OddError
 from odd.jobs import STAGES, Job, Watched, stop, time_left
-from odd.links import ViewState
-from pages.parts.run_state import as_it_is, attempt, facts_of, view_of
-from pages.shared.data import CACHE, OpenRun, kept
+from odd.links import AT_START, ViewState
+from pages.parts.run_state import attempt, facts_of, view_of
+from pages.shared.data import CACHE, OpenRun, as_it_is, kept
 
 EVERY = 1.5
 """Seconds between two looks while something runs."""
@@ -140,8 +140,7 @@ def _browsable(entry: Entry, view: ViewState) -> None:
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key=f"browsable-{entry.run_id}"):
         st.caption(f"Finished, to be looked at already{more}:", width="content")
         for name in reversed(shown):
-            parts = {"question": name, "path": None, "token": None, "node": None, "unfolded": (), "folded": ()}
-            query = view_of(view, entry.run_id, **parts).to_query()
+            query = view_of(view, entry.run_id, question=name, **AT_START).to_query()
             label = markdown_escaped(name)
             st.page_link("pages/tree.py", label=label, icon=":material/account_tree:", query_params=query)
 

@@ -1,7 +1,6 @@
 """What the parts of the page Runs share: the listing, what is in each file, links to a run, and the open dialog."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NoReturn
 
 import streamlit as st
@@ -11,7 +10,7 @@ from odd.display.spelling import markdown_escaped
 from odd.errors import OddError
 from odd.links import ViewState
 from odd.store import RunInfo
-from pages.shared.data import CACHE, OpenRun, kept
+from pages.shared.data import CACHE, OpenRun, as_it_is, kept
 from pages.shared.frame import header
 from pages.shared.state import read_view, write_view
 
@@ -53,16 +52,6 @@ def facts_of(info: RunInfo | None) -> Facts | None:
         return _facts(as_it_is(info.path))
     except (OddError, OSError):
         return None  # replaced or removed since it was listed: the next look will say
-
-
-def as_it_is(path: Path) -> OpenRun:
-    """The file as it is now, not opened yet: what is kept of it answers without.
-
-    Raises:
-        OSError: there is no such file.
-    """
-    status = path.stat()
-    return OpenRun(path, (status.st_mtime_ns, status.st_ino, status.st_size))
 
 
 @kept

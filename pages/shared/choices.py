@@ -4,7 +4,7 @@ import streamlit as st
 
 from odd.display.resolve import question_number
 from odd.display.token_path import path_names
-from odd.links import ViewState
+from odd.links import AT_START, ViewState
 from pages.shared.data import OpenRun
 from pages.shared.state import bound
 
@@ -41,8 +41,7 @@ def choose_question(run: OpenRun, view: ViewState, **arguments) -> None:
     """Which question; another question starts at its first path, with nothing pinned or selected."""
     questions = run.query("questions")
     texts = {row["id"]: f"{row['id']}: {row['text']}" for row in questions.to_dict("records")}
-    other = {"path": None, "token": None, "node": None, "unfolded": (), "folded": ()}
-    tied = bound("question", view.question, also=other)
+    tied = bound("question", view.question, also=AT_START)
     st.selectbox("question", list(texts), format_func=lambda name: texts[name], **tied, **arguments)
 
 

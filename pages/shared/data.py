@@ -35,6 +35,16 @@ class OpenRun:
         return _rows(self, name, tuple(sorted((key, _frozen(value)) for key, value in params.items())))
 
 
+def as_it_is(path: Path) -> OpenRun:
+    """The file as it is now, not opened yet: what is kept of it answers without.
+
+    Raises:
+        OSError: there is no such file.
+    """
+    status = path.stat()
+    return OpenRun(path, (status.st_mtime_ns, status.st_ino, status.st_size))
+
+
 def open_run(path: Path) -> OpenRun:
     """The file as it is now.
 
@@ -42,8 +52,7 @@ def open_run(path: Path) -> OpenRun:
         OddError: it is not a run that can be read.
         FileNotFoundError: there is no such file.
     """
-    status = path.stat()
-    run = OpenRun(path, (status.st_mtime_ns, status.st_ino, status.st_size))
+    run = as_it_is(path)
     _reader(run)
     return run
 

@@ -4,13 +4,13 @@ from html import escape
 
 import streamlit as st
 
-from odd.components.palette import FAILURE, HARMFUL, HELPFUL, SUCCESS, TEACHER
+from odd.components.palette import FAILURE, HALF, HARMFUL, HELPFUL, SUCCESS, TEACHER
 from odd.display.scores import LEGENDS, Legend
 from odd.links import Colour
 
 RAMPS = {
     "diverging": f"{HARMFUL}, transparent, {HELPFUL}",
-    "success": f"{FAILURE}, #b9a9bd, {SUCCESS}",
+    "success": f"{FAILURE}, {HALF}, {SUCCESS}",
     "sequential": f"transparent, {TEACHER}",
 }
 STYLE = f"""<style>

@@ -1,22 +1,17 @@
 """The app as a process and a real browser before it. A missing browser is a failure, not a skip."""
 
 import shutil
+import time
 from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from benchmarks.serving import chromium_path, launch_chromium, serving, start_app
+from benchmarks.serving import chromium_path, launch_chromium, serving
 from tests.hostile import make_hostile
 
 PATIENCE = 30_000  # milliseconds: continuous integration has two slow cores
 expect.set_options(timeout=PATIENCE)
-
-
-def serve(folder):
-    """Start the app in a folder whose `cache` it shows; the process, which the caller ends, and the address."""
-    server = start_app(folder)
-    return server.process, server.url
 
 
 @pytest.fixture(scope="session")
@@ -82,10 +77,34 @@ def page(new_page):
     return new_page()
 
 
+@pytest.fixture
+def sent(page):
+    """Messages that the browser sends to the server."""
+    messages = []
+    page.on("websocket", lambda socket: socket.on("framesent", lambda frame: messages.append(frame)))
+    return messages
+
+
 def settle(page):
     """Wait until the page is drawn: the server is done, and nothing of the run before is left."""
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
     expect(page.locator("[data-stale='true']")).to_have_count(0)
+
+
+def quiet(page, messages):
+    """Wait until the page has had nothing to say to the server for a second; `messages` are those of `sent`."""
+    count = -1
+    while count != len(messages):
+        count = len(messages)
+        page.wait_for_timeout(1000)
+
+
+def eventually(check):
+    """Wait until a condition holds that playwright cannot wait for itself."""
+    until = time.monotonic() + 15
+    while not check():
+        assert time.monotonic() < until, "it did not come about within 15 s"
+        time.sleep(0.1)
 
 
 @contextmanager

@@ -5,15 +5,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.conftest import quiet
 from tests.hostile import FILE, IMAGE, make_hostile
-
-
-@pytest.fixture
-def sent(page):
-    """Messages that the browser sends to the server."""
-    messages = []
-    page.on("websocket", lambda socket: socket.on("framesent", lambda frame: messages.append(frame)))
-    return messages
 
 
 @pytest.fixture
@@ -26,7 +19,7 @@ def open_path(page, sent, address):
     page.goto(address)
     expect(columns(page).first).to_be_visible(timeout=60_000)
     expect(page.locator(".main-svg").first).to_be_visible(timeout=60_000)
-    settle(page, sent)
+    quiet(page, sent)
     return page
 
 
@@ -42,14 +35,6 @@ def contested(page, sent, url):
 
 def columns(page):
     return page.locator(".flow .column")
-
-
-def settle(page, messages):
-    """Wait until the page has had nothing to say for a second."""
-    count = -1
-    while count != len(messages):
-        count = len(messages)
-        page.wait_for_timeout(1000)
 
 
 def has(page, **parts):
@@ -74,7 +59,7 @@ def test_the_cells_of_a_token_stand_under_each_other_in_all_strips(compare):
 
 def test_strips_stay_aligned_where_lines_are_broken(compare, sent):
     compare.set_viewport_size({"width": 800, "height": 1000})
-    settle(compare, sent)
+    quiet(compare, sent)
     laid_out = columns(compare).evaluate_all(LAID_OUT)
     assert len({cells[0][2] for cells in laid_out}) > 1
     assert all(max(cell[0] for cell in cells) - min(cell[0] for cell in cells) < 0.1 for cells in laid_out)

@@ -4,24 +4,16 @@ import csv
 import json
 import re
 import shutil
-import time
 from pathlib import Path
 from urllib.parse import parse_qs, quote
 
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.conftest import eventually
 from tests.hostile import QUESTIONS, TEACHERS, make_hostile
 
 expect.set_options(timeout=20_000)  # the first page is slow on a busy machine
-
-
-@pytest.fixture
-def sent(page):
-    """Messages that the browser sends to the server."""
-    messages = []
-    page.on("websocket", lambda socket: socket.on("framesent", lambda frame: messages.append(frame)))
-    return messages
 
 
 @pytest.fixture
@@ -40,14 +32,6 @@ def open_tree(page, address):
 
 def query(page):
     return parse_qs(page.evaluate("location.search.slice(1)"))
-
-
-def eventually(check):
-    """Wait until a condition holds that playwright cannot wait for itself."""
-    until = time.monotonic() + 15
-    while not check():
-        assert time.monotonic() < until, "it did not come about within 15 s"
-        time.sleep(0.1)
 
 
 def ticks(page):

@@ -7,14 +7,6 @@ from playwright.sync_api import expect
 
 
 @pytest.fixture
-def sent(page):
-    """Messages that the browser sends to the server."""
-    messages = []
-    page.on("websocket", lambda socket: socket.on("framesent", lambda frame: messages.append(frame)))
-    return messages
-
-
-@pytest.fixture
 def questions(page, sent, url):
     page.goto(f"{url}/questions")
     expect(rows(page)).to_have_count(3, timeout=60_000)

@@ -3,26 +3,18 @@
 import os
 import re
 import shutil
-import time
 
 import duckdb
 import pytest
 from playwright.sync_api import expect
 
 from odd.store import RunReader
+from tests.browser.conftest import eventually, quiet
 
 expect.set_options(timeout=20_000)  # the first page is slow on a busy machine
 
 HOSTILE = "hostile-00c0ffee"
 MARKUP = b"<img src=x onerror=\"document.title='owned'\">"
-
-
-@pytest.fixture
-def sent(page):
-    """Messages that the browser sends to the server."""
-    messages = []
-    page.on("websocket", lambda socket: socket.on("framesent", lambda frame: messages.append(frame)))
-    return messages
 
 
 @pytest.fixture
@@ -49,24 +41,8 @@ def at(token):
     return int(token.get_attribute("data-at"))
 
 
-def eventually(check):
-    """Wait until a condition holds that playwright cannot wait for itself."""
-    until = time.monotonic() + 15
-    while not check():
-        assert time.monotonic() < until, "it did not come about within 15 s"
-        time.sleep(0.1)
-
-
-def settle(page, messages):
-    """Wait until the page has had nothing to say for a second."""
-    count = -1
-    while count != len(messages):
-        count = len(messages)
-        page.wait_for_timeout(1000)
-
-
 def test_hovering_shows_both_gradients_and_asks_the_server_nothing(path, sent):
-    settle(path, sent)
+    quiet(path, sent)
     before = len(sent)
     assert before > 0
     decision(path).hover()

@@ -10,15 +10,8 @@ from odd.display.generation_graph import PAGE, ROWS, display, tree_size
 from odd.display.generation_tree import branch_graph, decision_payload, tree_payload
 from odd.display.resolve import resolve
 from odd.links import ViewState
-from odd.store import RunReader
 
 ON_POLICY, POOLED, STRATIFIED = "on_policy-full-off", "pooled-full-off", "stratified-full-off"
-
-
-@pytest.fixture(scope="module")
-def run(finished):
-    with RunReader(finished[1]) as reader:
-        yield reader
 
 
 @pytest.fixture(scope="module")

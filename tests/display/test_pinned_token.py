@@ -15,13 +15,6 @@ from odd.display.pinned_token import (
 from odd.display.resolve import resolve
 from odd.display.token_path import path_rows
 from odd.links import ViewState
-from odd.store import RunReader
-
-
-@pytest.fixture(scope="module")
-def run(finished):
-    with RunReader(finished[1]) as reader:
-        yield reader
 
 
 @pytest.fixture(scope="module")

@@ -19,15 +19,8 @@ from odd.display.token_path import (
     spelled,
 )
 from odd.links import ViewState
-from odd.store import RunReader
 
 TAKEN, SIGNIFICANT, VISITS = 2, 3, 4 + CHILD.index("success_visits")
-
-
-@pytest.fixture(scope="module")
-def run(finished):
-    with RunReader(finished[1]) as reader:
-        yield reader
 
 
 @pytest.fixture(scope="module")

@@ -31,21 +31,6 @@ def view_of(app):
     return view
 
 
-@pytest.fixture
-def cache(tmp_path, monkeypatch):
-    """An empty cache in the folder that the app looks into."""
-    monkeypatch.chdir(tmp_path)
-    folder = tmp_path / "cache"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def run(cache, finished):
-    """A finished run in the cache."""
-    return Path(shutil.copy(finished[1], cache))
-
-
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_opens_on_an_empty_cache(page, cache):
     app = launch(page)

@@ -2,47 +2,16 @@
 
 import json
 import re
-import shutil
-from pathlib import Path
+from functools import partial
 
-import duckdb
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from tests.hostile import QUESTIONS, make_hostile
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.fixture
-def open_questions(monkeypatch):
-    def launch(folder, **query):
-        monkeypatch.chdir(folder)
-        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-        app.switch_page("pages/questions.py")
-        for name, value in query.items():
-            app.query_params[name] = value
-        app.run()
-        assert not app.exception
-        return app
-
-    return launch
-
-
-@pytest.fixture
-def changed(finished, tmp_path):
-    """A copy of the finished run in a cache of its own, changed by SQL."""
-
-    def change(*statements):
-        folder = tmp_path / "cache"
-        folder.mkdir()
-        copy = Path(shutil.copy(finished[1], folder))
-        with duckdb.connect(str(copy)) as connection:
-            for statement in statements:
-                connection.execute(statement)
-        return tmp_path
-
-    return change
+def open_questions(open_page):
+    return partial(open_page, "questions")
 
 
 def table(app):

@@ -16,20 +16,6 @@ from tests.hostile import make_hostile
 from tests.pages.test_frame import launch, view_of
 
 
-@pytest.fixture
-def cache(tmp_path, monkeypatch):
-    """An empty cache in the folder that the app looks into."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "cache").mkdir()
-    return tmp_path / "cache"
-
-
-@pytest.fixture
-def run(cache, finished):
-    """A finished run in the cache."""
-    return Path(shutil.copy(finished[1], cache))
-
-
 def button(app, label):
     return next(button for button in app.button if button.label == label)
 

@@ -2,31 +2,18 @@
 
 import json
 import shutil
-from pathlib import Path
+from functools import partial
 
 import duckdb
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from odd.display.scores import LEGENDS
 from pages.shared.legend import legend_html
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.fixture
-def open_tree(monkeypatch):
-    def launch(folder, **query):
-        monkeypatch.chdir(folder)
-        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-        app.switch_page("pages/tree.py")
-        for name, value in query.items():
-            app.query_params[name] = value
-        app.run()
-        assert not app.exception
-        return app
-
-    return launch
+def open_tree(open_page):
+    return partial(open_page, "tree")
 
 
 @pytest.fixture

@@ -47,20 +47,19 @@ def test_a_reader_keeps_its_state_when_the_new_file_cannot_be_opened(filled):
 
 
 PARAMETERS = {
-    "before": 3, "convention": "on_policy-full-off", "depth": 1, "draw": 0, "each": 9, "forced": True, "limit": 9,
-    "most": 9, "node": 0, "nodes": [0, 1], "objective": "reverse_kl", "outcome": "all", "path": 0, "paths": [0],
-    "position": 0, "positions": [1], "prefix": [5], "question": 0, "questions": [0], "stored": [], "teacher": "big",
-    "tokens": [5, 6, 7, 8],
+    "asked": [], "before": 3, "convention": "on_policy-full-off", "depth": 1, "draw": 0, "each": 9, "forced": True,
+    "limit": 9, "most": 9, "node": 0, "nodes": [0, 1], "objective": "reverse_kl", "outcome": "all", "path": 0,
+    "paths": [0], "position": 0, "positions": [1], "prefix": [5], "question": 0, "questions": [0], "stored": [],
+    "teacher": "big", "tokens": [5, 6, 7, 8], "unfolded": [],
 }  # fmt: skip
 
 
 def parameters(name):
-    values = PARAMETERS | ({"position": 1} if name == "path_prefix" else {})
+    values = PARAMETERS | {"path_prefix": {"position": 1}, "tree_nodes": {"most": []}}.get(name, {})
     return {found: values[found] for found in re.findall(r"\$([a-z_]+)", QUERIES[name])}
 
 
-# tree_nodes needs a tree of several levels: tests/display/test_generation_tree.py asks it
-@pytest.mark.parametrize("name", [name for name in QUERIES if name != "tree_nodes"])
+@pytest.mark.parametrize("name", QUERIES)
 def test_every_named_query_finds_rows_of_the_example(published, name):
     with RunReader(published) as reader:
         assert len(reader.query(name, **parameters(name)))

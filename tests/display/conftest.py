@@ -1,0 +1,12 @@
+"""The finished run, open."""
+
+import pytest
+
+from odd.store import RunReader
+
+
+@pytest.fixture(scope="module")
+def run(finished):
+    """Reader of the finished run."""
+    with RunReader(finished[1]) as reader:
+        yield reader

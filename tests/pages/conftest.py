@@ -1,0 +1,57 @@
+"""The app as a link opens it, and runs for it to show."""
+
+import shutil
+from pathlib import Path
+
+import duckdb
+import pytest
+from streamlit.testing.v1 import AppTest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def open_page(monkeypatch):
+    """The app at a page, in a folder whose `cache` it shows; without an exception."""
+
+    def launch(page, folder, **query):
+        monkeypatch.chdir(folder)
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        app.switch_page(f"pages/{page}.py")
+        for name, value in query.items():
+            app.query_params[name] = value
+        app.run()
+        assert not app.exception
+        return app
+
+    return launch
+
+
+@pytest.fixture
+def changed(finished, tmp_path):
+    """A copy of the finished run in a cache of its own, changed by SQL."""
+
+    def change(*statements):
+        folder = tmp_path / "cache"
+        folder.mkdir()
+        copy = Path(shutil.copy(finished[1], folder))
+        with duckdb.connect(str(copy)) as connection:
+            for statement in statements:
+                connection.execute(statement)
+        return tmp_path
+
+    return change
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty cache in the folder that the app looks into."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cache").mkdir()
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def run(cache, finished):
+    """A finished run in the cache."""
+    return Path(shutil.copy(finished[1], cache))
