@@ -37,8 +37,9 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
-bench: $(VENV)/.installed-dev
+bench: $(VENV)/.installed-dev browser
 	$(BIN)/python -m benchmarks.engine
+	$(BIN)/python -m benchmarks.dashboard
 
 clean:
 	rm -rf $(VENV)
