@@ -21,6 +21,7 @@ PAGES = {
     "pages/tree.py": ("Tree", ":material/account_tree:"),
     "pages/compare.py": ("Compare", ":material/compare_arrows:"),
     "pages/findings.py": ("Findings", ":material/insights:"),
+    "pages/screening.py": ("Screening", ":material/filter_alt:"),
 }
 
 
