@@ -5,7 +5,8 @@ from typing import get_args
 import streamlit as st
 
 from odd.display.download import csv
-from odd.display.findings import FINDINGS, WHATEVER_OUTCOME, Evidence, Finding, gather
+from odd.display.findings import FINDINGS, WHATEVER_OUTCOME, Finding, gather
+from odd.display.missing import why_no_scores
 from odd.display.resolve import resolve
 from odd.display.spelling import markdown_escaped
 from odd.display.strongest_tokens import (
@@ -20,7 +21,7 @@ from odd.display.strongest_tokens import (
 from odd.links import NO_BRANCH, Outcome, ViewState
 from pages.shared.choices import choose, choose_convention, choose_objective, choose_teacher
 from pages.shared.data import OpenRun, kept
-from pages.shared.figures import plot
+from pages.shared.layout import figure
 from pages.shared.mount import mount
 
 MOST = 8
@@ -41,7 +42,7 @@ def show_findings(run: OpenRun, view: ViewState) -> None:
         choose_convention(run, view, width=270)
         choose("outcome", "paths", list(get_args(Outcome)), view, width=140)
     evidence = _evidence(run, view.objective, view.convention)
-    if why := _why_nothing(run, evidence):
+    if why := why_no_scores(run, decision_points=not evidence.scores.empty):
         st.info(why)
         return
     if len(evidence.teachers) == 1:
@@ -52,19 +53,6 @@ def show_findings(run: OpenRun, view: ViewState) -> None:
     _draw_tokens(run, view)
 
 
-def _why_nothing(run: OpenRun, evidence: Evidence) -> str:
-    if not evidence.teachers:
-        return "The run has no teacher, so nothing is scored: add one on the page Runs."
-    if not (run.query("questions")["stage"] == "scored").any():
-        return "No question is scored yet: findings appear as the run goes on."
-    if evidence.scores.empty:
-        return (
-            "No question has a decision point under this convention: nowhere do two tokens with enough visits differ "
-            "in success. More rollouts, or a smaller n_sig, would find some."
-        )
-    return ""
-
-
 def _draw(run: OpenRun, finding: Finding) -> None:
     name = f"{run.run_id}-{finding.key}"
     with st.container(border=True):
@@ -72,7 +60,7 @@ def _draw(run: OpenRun, finding: Finding) -> None:
         first, *others = map(markdown_escaped, finding.sentences)
         st.markdown(first)
         st.caption("  \n".join(others))
-        st.plotly_chart(finding.figure, key=f"figure-{finding.key}", config=plot(name))
+        figure(finding.figure, name, f"figure-{finding.key}")
         with st.expander("Numbers"):
             st.dataframe(finding.shown, hide_index=True)
             _download(f"{name}.csv", lambda: csv(finding.table), finding.key)

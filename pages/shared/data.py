@@ -62,7 +62,8 @@ def _frozen(value: Any) -> Any:
 
 
 def _key(run: OpenRun) -> tuple:
-    return str(run.path.resolve()), run.signature
+    # asked for at every use of what is kept, so the file system is not: the signature tells files apart
+    return str(run.path.absolute()), run.signature
 
 
 # a reader in the cache may be one that a session is still using, so it is closed by the last who forgets it
