@@ -124,7 +124,7 @@ def _write_frame(writer: RunWriter, config: RunConfig, size: Size) -> None:
         "questions",
         [
             {"question": i, "id": one.id, "text": one.question, "choices": [], "answer": one.answer, "kind": one.kind}
-            | {"prompt_text": one.block, "prompt_ids": [1, 2, 3], "stage": "new"}
+            | {"prompt_text": one.block(), "prompt_ids": [1, 2, 3], "stage": "new"}
             for i, one in enumerate(asked)
         ],
     )
@@ -164,7 +164,7 @@ def question_tables(number: int, size: Size) -> tuple[str, dict[str, pd.DataFram
         "rollouts": pd.DataFrame([vars(rollout) | {"rollout": i} for i, rollout in enumerate(rollouts)], dtype=object),
         "paths": pd.DataFrame([_path_row(path, i, initial[i]) for path, i in enumerate(chosen)]),
         "pairs": pd.DataFrame(plan.rows),
-        "contexts": pd.DataFrame([TeacherContext(name, (1, 2, 3), asked.block, ()).row() for name in TEACHERS]),
+        "contexts": pd.DataFrame([TeacherContext(name, (1, 2, 3), asked.block(), ()).row() for name in TEACHERS]),
         "timings": pd.DataFrame([timing]),
     }
     return difficulty(float(np.mean([rollout.correct for rollout in initial]))), tables

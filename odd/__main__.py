@@ -1,6 +1,7 @@
-"""The command line: `python -m odd run|teach|show|models|vectors`."""
+"""The command line: `python -m odd screen|run|teach|show|models|vectors`."""
 
 import json
+import re
 import signal
 import sys
 from pathlib import Path
@@ -11,8 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from odd.config import PRESETS, ModelConfig, TeacherConfig, load_config, parse_config
+from odd.config import PRESETS, ModelConfig, RunConfig, TeacherConfig, load_config, parse_config
 from odd.errors import OddError
+from odd.teacher_settings import SHOWN
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -25,31 +27,37 @@ DEFAULT_CACHE = load_config().cache
 TABLE_WIDTH = 136
 
 
+PRESET = Annotated[str, typer.Option(help=f"What to start from: {', '.join(PRESETS)}.")]
+CONFIG = Annotated[Path | None, typer.Option(help="TOML file with settings that replace the preset's.")]
+STUDENT = Annotated[str | None, typer.Option(help="Student: embedded model, folder, or hub name.")]
+QUESTIONS = Annotated[str | None, typer.Option(help="Questions: bundled set or JSON Lines file.")]
+LIMIT = Annotated[int | None, typer.Option(help="Take only the first questions.")]
+TEACHER = Annotated[
+    list[str] | None,
+    typer.Option(
+        help=f"NAME=MODEL[:CONTEXT][,demonstrations=MODEL][,summarizer=MODEL], contexts {', '.join(SHOWN)}; "
+        "MODEL 'student' is the student. Repeatable."
+    ),
+]
+NEW_CACHE = Annotated[Path | None, typer.Option("--cache", help="Folder of run files.")]
+SET = Annotated[list[str] | None, typer.Option("--set", help="Any other setting, as section.key=value. Repeatable.")]
+SHOW_CONFIG = Annotated[bool, typer.Option("--show-config", help="Print the settings and stop.")]
+
+
 @app.command()
 def run(
-    preset: Annotated[str, typer.Option(help=f"What to start from: {', '.join(PRESETS)}.")] = "demo",
-    config: Annotated[Path | None, typer.Option(help="TOML file with settings that replace the preset's.")] = None,
-    student: Annotated[str | None, typer.Option(help="Student: embedded model, folder, or hub name.")] = None,
-    questions: Annotated[str | None, typer.Option(help="Questions: bundled set or JSON Lines file.")] = None,
-    limit: Annotated[int | None, typer.Option(help="Take only the first questions.")] = None,
-    teacher: Annotated[
-        list[str] | None,
-        typer.Option(help="NAME=MODEL[:CONTEXT], contexts none, 1c, 1c1w; MODEL 'student' is the student. Repeatable."),
-    ] = None,
-    cache: Annotated[Path | None, typer.Option("--cache", help="Folder of run files.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Any other setting, as section.key=value. Repeatable.")
-    ] = None,
-    show_config: Annotated[bool, typer.Option("--show-config", help="Print the settings and stop.")] = False,
+    preset: PRESET = "demo",
+    config: CONFIG = None,
+    student: STUDENT = None,
+    questions: QUESTIONS = None,
+    limit: LIMIT = None,
+    teacher: TEACHER = None,
+    cache: NEW_CACHE = None,
+    set_: SET = None,
+    show_config: SHOW_CONFIG = False,
 ) -> None:
     """Make a run, or take up one that was interrupted, and print its table."""
-    short = {"student.name": student, "questions.source": questions, "questions.limit": limit, "cache": cache}
-    plain = {key: str(value) if isinstance(value, Path) else value for key, value in short.items() if value is not None}
-    overrides = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in plain.items()]
-    settings = load_config(preset, config, (*overrides, *(set_ or ())))
-    if teacher:
-        given = [parse_teacher(text, settings.student).model_dump(mode="json") for text in teacher]
-        settings = parse_config(settings.model_dump(mode="json") | {"teachers": given})
+    settings = _settings(preset, config, student, questions, limit, teacher, cache, set_)
     if show_config:
         print(settings.model_dump_json(indent=2))
         return
@@ -63,13 +71,59 @@ def run(
 
 
 @app.command()
+def screen(
+    preset: PRESET = "demo",
+    config: CONFIG = None,
+    student: STUDENT = None,
+    questions: QUESTIONS = None,
+    limit: LIMIT = None,
+    teacher: TEACHER = None,
+    cache: NEW_CACHE = None,
+    set_: SET = None,
+    show_config: SHOW_CONFIG = False,
+) -> None:
+    """Find out how often the student is right, alone and behind each context; `run` goes on with the same options."""
+    settings = _settings(preset, config, student, questions, limit, teacher, cache, set_)
+    if show_config:
+        print(settings.model_dump_json(indent=2))
+        return
+    from odd.console import SCREENING, Bars
+    from odd.pipeline import screen as make
+
+    with Bars(settings.cache, SCREENING) as bars:
+        path = make(settings, bars)
+    _print_run(path)
+
+
+def _settings(
+    preset: str,
+    config: Path | None,
+    student: str | None,
+    questions: str | None,
+    limit: int | None,
+    teacher: list[str] | None,
+    cache: Path | None,
+    set_: list[str] | None,
+) -> RunConfig:
+    """The settings that the options of `run` and `screen` ask for."""
+    short = {"student.name": student, "questions.source": questions, "questions.limit": limit, "cache": cache}
+    plain = {key: str(value) if isinstance(value, Path) else value for key, value in short.items() if value is not None}
+    overrides = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in plain.items()]
+    settings = load_config(preset, config, (*overrides, *(set_ or ())))
+    if not teacher:
+        return settings
+    given = [parse_teacher(text, settings.student).model_dump(mode="json") for text in teacher]
+    return parse_config(settings.model_dump(mode="json") | {"teachers": given})
+
+
+@app.command()
 def teach(
     run_: Annotated[str, typer.Argument(metavar="RUN", help="Run id or path of its file.")],
-    teacher: Annotated[list[str] | None, typer.Option(help="NAME=MODEL[:CONTEXT], as in `run`. Repeatable.")] = None,
+    teacher: TEACHER = None,
     config: Annotated[Path | None, typer.Option(help="TOML file whose [[teachers]] are added.")] = None,
     cache: CACHE = DEFAULT_CACHE,
 ) -> None:
-    """Add teachers to a finished run. Nothing is sampled: each costs one forward pass a path."""
+    """Add teachers to a finished run: each costs one forward pass a path, and demonstrations if they are new."""
     teachers = [parse_teacher(text, ModelConfig()) for text in teacher or ()]
     if config is not None:
         teachers += load_config(file=config).teachers
@@ -91,7 +145,7 @@ def show(
     convention: Annotated[str, typer.Option(help="Convention of the scores.")] = "on_policy-full-off",
     cache: CACHE = DEFAULT_CACHE,
 ) -> None:
-    """Print what a run found: its questions, and per teacher the scores on correct and incorrect paths."""
+    """Print what a run found: its screening, its questions, and per teacher the scores on both kinds of path."""
     folder, run_id = locate(run_, cache)
     _print_run(folder / f"{run_id}.duckdb", objective, convention)
 
@@ -128,7 +182,9 @@ def vectors(file: Annotated[Path, typer.Argument(help="JSON in the format of tes
 
 
 def parse_teacher(text: str, like: ModelConfig) -> TeacherConfig:
-    """`NAME=MODEL[:CONTEXT]` as a teacher; the model `student` stands for the student itself.
+    """`NAME=MODEL[:CONTEXT][,demonstrations=MODEL][,summarizer=MODEL]` as a teacher.
+
+    The model `student` stands for the student itself.
 
     Args:
         text: what the user wrote.
@@ -138,17 +194,18 @@ def parse_teacher(text: str, like: ModelConfig) -> TeacherConfig:
         OddError: the text has another form; says which.
     """
     name, equals, rest = text.partition("=")
+    rest, *writers = re.split(r",(?=(?:demonstrations|summarizer)=)", rest)
     model, colon, context = rest.rpartition(":")
     if not colon:
         model, context = rest, "none"
-    if not equals or not model:
+    named = {"model": model} | {key: value for key, _, value in (writer.partition("=") for writer in writers)}
+    if not equals or not all(named.values()):
         raise OddError(f"--teacher {text!r}: write it as NAME=MODEL[:CONTEXT], for instance Self-1C=student:1c")
-    settings = {
-        "name": name,
-        "context": context,
-        "model": None if model == "student" else like.model_copy(update={"name": model}).model_dump(),
+    models = {
+        key: None if value == "student" else like.model_copy(update={"name": value}).model_dump()
+        for key, value in named.items()
     }
-    parsed = parse_config({"teachers": [settings]})
+    parsed = parse_config({"teachers": [{"name": name, "context": context, **models}]})
     return parsed.teachers[0]
 
 

@@ -1,21 +1,31 @@
 """Every setting of a run, with its default, and the fingerprint of what determines the rollouts.
 
-All defaults of the program are written down here and nowhere else. Configurations are frozen: what a run was made
-with is stored beside its results and never changes.
+All defaults of the program are written down here and, those of teachers, in `odd.teacher_settings`. Configurations are
+frozen: what a run was made with is stored beside its results and never changes.
 """
 
 import hashlib
 import json
-import re
-import tomllib
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from odd.errors import OddError
+from odd.overrides import merge, parse_override, read_toml
+from odd.settings import ModelConfig, Settings
+from odd.teacher_settings import (
+    PAPER_TEACHERS,
+    SELF_3C,
+    SELF_CHECK,
+    SELF_TEACHERS,
+    TINY_L,
+    DemonstrationsConfig,
+    TeacherConfig,
+    Templates,
+)
 
 Pooling = Literal["on_policy", "stratified", "pooled"]
 Baseline = Literal["full", "children"]
@@ -29,28 +39,10 @@ ObjectiveName = Literal[
     "topk_reverse_kl",
     "topk_forward_kl",
 ]
-ContextKind = Literal["none", "1c", "1c1w"]
 
 
 def _repeated(names: Sequence[str]) -> str | None:
     return next((name for name in names if names.count(name) > 1), None)
-
-
-class Settings(BaseModel):
-    """Base of all settings: frozen; unknown keys are refused, and numbers that JSON cannot hold."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class ModelConfig(Settings):
-    """Which model, and how it is run.
-
-    `name` is an embedded model (`python -m odd models` lists them), a local path, or a hub name.
-    """
-
-    name: str = Field(default="tiny-s", min_length=1)
-    device: str = Field(default="cpu", pattern=r"^(cpu|cuda(:\d+)?)$")
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
 
 
 class QuestionsConfig(Settings):
@@ -144,17 +136,23 @@ class AnalysisConfig(Settings):
         return tuple(Convention(pooling=pooling, baseline=baseline, rest=rest) for pooling, baseline, rest in parts)
 
 
-class TeacherConfig(Settings):
-    """A teacher: a model plus a context. `model = None` is the student itself (self-distillation)."""
+class ScreeningConfig(Settings):
+    """What is found out about the questions before they are studied (method §6)."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._()+-]{0,59}$")
-    model: ModelConfig | None = None
-    context: ContextKind = "none"
+    rollouts: int = Field(
+        default=32, ge=1, description="G; the first of the run's initial rollouts, which are drawn in this cut"
+    )
+    context_rollouts: int = Field(default=32, ge=1, description="under each context")
+    teachers: tuple[TeacherConfig, ...] = Field(
+        default=(SELF_3C,), description="compared in the screening only, beside the run's own that are the student"
+    )
 
-
-SELF_CHECK = TeacherConfig(name="Self-check")
-SELF_TEACHERS = TeacherConfig(name="Self-1C", context="1c"), TeacherConfig(name="Self-1C1W", context="1c1w")
-TINY_L = TeacherConfig(name="tiny-l", model=ModelConfig(name="tiny-l"))
+    @model_validator(mode="after")
+    def _compares_the_student_with_itself(self) -> "ScreeningConfig":
+        for teacher in self.teachers:
+            if not teacher.is_student_in_context:
+                raise ValueError(f"{teacher.name!r} is not the student behind a context: name it in teachers instead")
+        return self
 
 
 class RunConfig(Settings):
@@ -167,14 +165,25 @@ class RunConfig(Settings):
     targeting: TargetingConfig = TargetingConfig()
     analysis: AnalysisConfig = AnalysisConfig()
     teachers: tuple[TeacherConfig, ...] = (TINY_L, *SELF_TEACHERS, SELF_CHECK)
+    demonstrations: DemonstrationsConfig = DemonstrationsConfig()
+    templates: Templates = Templates()
+    screening: ScreeningConfig = ScreeningConfig()
     cache: Path = Path("cache")
 
     @model_validator(mode="after")
     def _teachers_have_names_of_their_own(self) -> "RunConfig":
-        repeated = _repeated([teacher.name for teacher in self.teachers])
+        # a teacher of the run may be compared in the screening too, but it must be the same one
+        also = [teacher for teacher in self.screening.teachers if teacher not in self.teachers]
+        repeated = _repeated([teacher.name for teacher in (*self.teachers, *also)])
         if repeated:
             raise ValueError(f"two teachers are called {repeated!r}: give each a name of its own")
         return self
+
+    @property
+    def screened(self) -> tuple[TeacherConfig, ...]:
+        """The teachers that a screening compares: the student behind each of its contexts."""
+        own = [teacher for teacher in self.teachers if teacher.is_student_in_context]
+        return (*own, *(teacher for teacher in self.screening.teachers if teacher not in own))
 
 
 def _preset(**changes: Any) -> RunConfig:
@@ -202,7 +211,7 @@ PRESETS: dict[str, RunConfig] = {
         sampling={"initial_rollouts": 200, "batch_size": 256},
         targeting={"n_min": 100, "tau": 0.02, "correct_paths": 2, "incorrect_paths": 2},
         analysis={"n_sig": 20},
-        teachers=[TINY_L, *SELF_TEACHERS],
+        teachers=PAPER_TEACHERS,
     ),
 }
 
@@ -216,11 +225,11 @@ def load_config(preset: str = "demo", file: Path | None = None, overrides: tuple
     if preset not in PRESETS:
         raise OddError(f"unknown preset {preset!r}: choose one of {', '.join(PRESETS)}")
     tree = PRESETS[preset].model_dump(mode="json")
-    for changes in (_read_toml(file) if file else {}, *map(_parse_override, overrides)):
+    for changes in (read_toml(file) if file else {}, *map(parse_override, overrides)):
         questions = changes.get("questions")
         if isinstance(questions, dict) and "source" in questions:
             tree["questions"] = {}  # a limit belongs to the questions that it was set for
-        _merge(tree, changes)
+        merge(tree, changes)
     return parse_config(tree)
 
 
@@ -243,39 +252,8 @@ def parse_config(tree: dict[str, Any]) -> RunConfig:
         raise OddError(": ".join(part for part in ("config", where + value, message) if part)) from error
 
 
-def _read_toml(file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise OddError(f"config file {file}: {error.strerror}; give the path of a TOML file") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise OddError(f"config file {file} is not TOML ({error}): mend that place") from error
-
-
-def _parse_override(override: str) -> dict[str, Any]:
-    """`a.b=1` as {"a": {"b": 1}}; a value that is no TOML literal is taken as a string."""
-    key, equals, value = override.partition("=")
-    if not equals or not re.fullmatch(r"[a-z0-9_]+(\.[a-z0-9_]+)*", key):
-        raise OddError(f"--set {override!r}: write it as section.key=value, for instance sampling.seed=3")
-    try:
-        parsed: Any = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        parsed = value
-    for part in reversed(key.split(".")):
-        parsed = {part: parsed}
-    return parsed
-
-
-def _merge(tree: dict[str, Any], changes: dict[str, Any]) -> None:
-    for key, value in changes.items():
-        if isinstance(value, dict) and isinstance(tree.get(key), dict):
-            _merge(tree[key], value)
-        else:
-            tree[key] = value
-
-
 def fingerprint(config: RunConfig, questions: list[dict[str, Any]], student_digest: str) -> str:
-    """Eight hex digits of what determines the rollouts: student, questions, sampling, targeting, seeds.
+    """Eight hex digits of what determines what is drawn: student, questions, sampling, targeting, seeds.
 
     Teachers and the analysis are not in it: they can be added to a run without sampling again.
 
@@ -290,5 +268,9 @@ def fingerprint(config: RunConfig, questions: list[dict[str, Any]], student_dige
         "questions": questions,
         "sampling": config.sampling.model_dump(mode="json"),
         "targeting": config.targeting.model_dump(mode="json"),
+        "instruction": config.templates.instruction,
+        # the first chunks of initial rollouts are those of a screening
+        "baseline": config.screening.rollouts,
+        "demonstrations": config.demonstrations.model_dump(mode="json", include={"temperature", "batch_size"}),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:8]

@@ -2,44 +2,45 @@
 
 A teacher is a model plus a context. The context goes into the user message, after the question: a heading, one line
 saying what each example is, the example in a fence, and the instruction to answer oneself. All wording stands in
-`Templates`, which a user can replace.
+`odd.teacher_settings.Templates`, which a user can replace.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from string import Template
 
-import numpy as np
-
-from odd.config import ContextKind
 from odd.errors import OddError
+from odd.teacher_settings import Templates
 
-# how many correct and wrong responses each context shows
-SHOWN: dict[ContextKind, tuple[int, int]] = {"none": (0, 0), "1c": (1, 0), "1c1w": (1, 1)}
+DEFAULT_TEMPLATES = Templates()
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A response to a question that may be shown to teachers. A truncated one is wrong and never shown."""
+
+    text: str
+    correct: bool
+    truncated: bool = False
 
 
 @dataclass(frozen=True)
 class Demonstration:
-    """A worked example: the text of a response to the same question, and whether its answer was right."""
+    """A worked example.
+
+    Attributes:
+        text: what is shown: a response to the same question, or its summary.
+        correct: whether the response was right.
+        source: label of the model that wrote the response.
+        summarizer: label of the model that summarised it; None: it is shown whole.
+        response: the response, where a summary of it is shown.
+    """
 
     text: str
     correct: bool
-
-
-@dataclass(frozen=True)
-class Templates:
-    """The wording of prompts; the embedded `tiny` family was trained on the defaults."""
-
-    instruction: str = 'Think step by step. End with a line "Answer: X".'
-    heading: str = "Worked examples"
-    correct: str = "A correct response to this question:"
-    wrong: str = "A wrong response to this question, do not imitate it:"
-    correct_summary: str = "A summary of a correct response to this question:"
-    wrong_summary: str = "A summary of a wrong response to this question, do not imitate it:"
-    closing: str = "Now answer the question yourself, thinking included."
-    summarize: str = "Summarize this response to its key steps and its answer:"
-
-
-DEFAULT_TEMPLATES = Templates()
+    source: str = ""
+    summarizer: str | None = None
+    response: str | None = None
 
 
 def question_block(text: str, choices: Sequence[str] = (), templates: Templates = DEFAULT_TEMPLATES) -> str:
@@ -63,51 +64,64 @@ def with_demonstrations(
     templates: Templates = DEFAULT_TEMPLATES,
 ) -> str:
     """The user message of a teacher: the question block followed by labelled demonstrations."""
-    parts = [block, "", templates.heading]
+    examples = []
     for demonstration in demonstrations:
         if summarized:
             label = templates.correct_summary if demonstration.correct else templates.wrong_summary
         else:
             label = templates.correct if demonstration.correct else templates.wrong
-        parts += [label, fenced(demonstration.text)]
-    return "\n".join([*parts, templates.closing])
+        examples.append(Template(templates.example).substitute(label=label, text=fenced(demonstration.text)))
+    return Template(templates.message).substitute(
+        question=block, heading=templates.heading, examples="\n".join(examples), closing=templates.closing
+    )
 
 
 def summary_request(block: str, response: str, templates: Templates = DEFAULT_TEMPLATES) -> str:
     """The user message that asks a model to summarise a response to its key steps and answer."""
-    return "\n".join([block, "", templates.summarize, fenced(response)])
+    parts = {"question": block, "summarize": templates.summarize, "text": fenced(response)}
+    return Template(templates.request).substitute(parts)
 
 
 class ContextUnavailable(OddError):
     """A context cannot be made for a question; the message is the reason that is stored with the run."""
 
 
-def choose_demonstrations(
-    kind: ContextKind,
-    texts: Sequence[str],
-    correct: Sequence[bool],
-    avoid: Sequence[str],
-    rng: np.random.Generator,
-) -> list[Demonstration]:
-    """Draw the demonstrations of a context from finished responses, right ones first.
+def choose_attempts(
+    attempts: Sequence[Attempt], counts: tuple[int, int], avoid: Collection[str], last: bool, source: str
+) -> list[Attempt] | None:
+    """Choose what to show: the first that fit, in the order they were tried, correct ones first.
+
+    So what a context shows does not depend on which others ask for more tries.
 
     Args:
-        kind: which context.
-        texts: responses to the question that ended by themselves.
-        correct: whether each one's answer was right.
+        attempts: all tries so far.
+        counts: how many correct and how many wrong ones are wanted; each text once.
         avoid: responses not to show where there are others: those that the teacher will be asked to score.
-        rng: source of the choice.
+        last: whether no further try is allowed. Then texts that repeat, or are to be avoided, have to do.
+        source: who tried, for the reason.
+
+    Returns:
+        The attempts; None if more tries may find what is missing.
 
     Raises:
-        ContextUnavailable: there are too few correct or wrong responses.
+        ContextUnavailable: there is too little to show, and no further try.
     """
-    shown: list[Demonstration] = []
-    for outcome, count in zip((True, False), SHOWN[kind], strict=True):
-        pool = [text for text, right in zip(texts, correct, strict=True) if right == outcome]
-        pool = [text for text in pool if text not in avoid] or pool
-        if len(pool) < count:
-            what = "correct" if outcome else "wrong"
-            raise ContextUnavailable(f"no {what} response of the student to show")
-        chosen = rng.choice(len(pool), size=count, replace=False) if count else []
-        shown += [Demonstration(pool[int(i)], outcome) for i in chosen]
-    return shown
+    chosen: list[Attempt] = []
+    for outcome, count in zip((True, False), counts, strict=True):
+        first: dict[str, Attempt] = {}
+        repeats: list[Attempt] = []
+        for attempt in attempts:
+            if attempt.correct != outcome or attempt.truncated:
+                continue
+            if first.setdefault(attempt.text, attempt) is not attempt:
+                repeats.append(attempt)
+        fresh = [attempt for text, attempt in first.items() if text not in avoid]
+        avoided = [attempt for text, attempt in first.items() if text in avoid]
+        if len(fresh) < count and not last:
+            return None
+        if len(found := [*fresh, *avoided, *repeats]) < count:
+            kind = "correct" if outcome else "wrong"
+            what = f"no {kind} response" if not found else f"only {len(found)} of {count} {kind} responses"
+            raise ContextUnavailable(f"{what} among {len(attempts)} tries of {source}")
+        chosen += found[:count]
+    return chosen

@@ -60,6 +60,9 @@ _RUN_SHARE = {"smollm2": 1.0}
 _TINY_SHARE = 0.45
 _REST, _FILL = 0.55, 1.27
 """Of the same run: 30,162 targeted rollouts of 28.6 tokens."""
+_TRIES, _SMALL_BATCH = 15, 3.0
+"""Of a screening of 40 held-out questions, 2026-11-24: tries at demonstrations a question and source, and how much
+longer one takes than a rollout, as its batch is small."""
 
 
 def benchmark_speed(student: ModelConfig) -> Speed | None:
@@ -152,8 +155,17 @@ def estimate(config: RunConfig, questions: int, speed: Speed) -> Estimate:
     parts = {
         "loading": LOADING,
         "initial rollouts": initial * length / speed.sampling,
+        "demonstrations": questions * _written(config) * length * _SMALL_BATCH / speed.sampling,
         "targeted rollouts": targeted * length * speed.rest / speed.sampling,
         "teachers": questions * paths * length * (1 + len(config.teachers)) / speed.reading,
         "scores": nodes / speed.scoring,
     }
     return Estimate(sum(parts.values()), parts, initial, targeted)
+
+
+def _written(config: RunConfig) -> int:
+    """Responses and summaries that are sampled a question for teachers to be shown."""
+    shown = [teacher for teacher in config.teachers if teacher.context != "none"]
+    sources = {(teacher.demonstrations or config.student).label for teacher in shown}
+    summaries = sum(sum(teacher.shown) for teacher in shown if teacher.summarized)
+    return _TRIES * len(sources) + config.demonstrations.summary_tries * summaries

@@ -250,7 +250,15 @@ TEACHERS = (
           "richer prompt."),
     Entry("Self-1C", "The student that sees one of its own correct responses to the question."),
     Entry("Self-1C1W", "The student that sees a correct response, and a wrong one marked as not to be imitated."),
+    Entry("Self-3C, Self-Sum", "The student that sees three correct responses, or summaries by a larger model."),
     Entry("Self-check", "The student with its own prompt: its gradient is zero, so it must have no alignment."),
+)  # fmt: skip
+
+SCREENING = (
+    Entry("Accuracy behind a context", "Share of correct rollouts of the student that is shown something, mean over "
+          "the questions kept.", "", "0 to 100 %", "Screening"),
+    Entry("Questions kept", "Those that the student answers at times, and for which every context could be made.",
+          "", "count", "Screening"),
 )  # fmt: skip
 
 KEYS = (
@@ -272,6 +280,7 @@ GLOSSARY: dict[str, tuple[Entry, ...]] = {
     "Across questions": ACROSS,
     "Student against teacher": APART,
     "Teachers": TEACHERS,
+    "Screening": SCREENING,
     "Keys": KEYS,
 }
 """Title of a group to its terms."""

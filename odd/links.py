@@ -15,6 +15,8 @@ Outcome = Literal["all", "correct", "incorrect"]
 Difficulty = Literal["all", "easy", "medium", "hard", "never"]
 Having = Literal["decisions", "teachers"]
 Show = Literal["score", "difference"]
+Screened = Literal["left out", "kept", "all"]
+Reference = Literal["none", "Qwen3-0.6B BoolQ", "Qwen3-0.6B MMLU", "Qwen3-1.7B BoolQ", "Qwen3-1.7B MMLU"]
 LONGEST = 1000
 """Characters of a part beyond which an address is not read."""
 MOST = 400
@@ -54,6 +56,8 @@ class ViewState:
         having: listed questions have decision points, or every teacher.
         search: text that listed questions contain.
         sort: column that questions are listed by; a leading "-" means falling.
+        screened: which questions of a screening are listed.
+        reference: student and question set of the paper whose numbers stand beside.
     """
 
     run: str | None = None
@@ -78,6 +82,8 @@ class ViewState:
     having: tuple[Having, ...] = ()
     search: str = ""
     sort: str = "question"
+    screened: Screened = "left out"
+    reference: Reference = "Qwen3-0.6B MMLU"
 
     def but(self, **changes: Any) -> Self:
         """The same view with some parts changed."""

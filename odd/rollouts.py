@@ -2,6 +2,7 @@
 
 Rollouts come in chunks of `batch_size`. A chunk is drawn with a seed of its own, made from the run's seed, the
 question, the stage and the chunk's number, so a run that was interrupted between chunks goes on to the same result.
+Demonstrations and rollouts behind a context (method §6) are drawn in the same way.
 """
 
 import hashlib
@@ -16,12 +17,12 @@ from odd.models.base import Generation, LanguageModel
 from odd.questions.base import Question
 from odd.questions.verifiers import extract_answer, is_correct
 
-Stage = Literal["initial", "targeted"]
+Stage = Literal["initial", "targeted", "demonstration", "context"]
 
 
 @dataclass(frozen=True)
 class Rollout:
-    """One response of the student.
+    """One response.
 
     `token_ids` starts with `launch` forced tokens (0: an initial rollout), whose entries in `log_probs` (float32,
     shape (T,)) are NaN: they were not drawn. A truncated response has no answer and is wrong.
@@ -50,6 +51,12 @@ def chunks(forced: Sequence[tuple[int, ...]], batch_size: int) -> list[list[tupl
     return [ordered[start : start + batch_size] for start in range(0, len(ordered), batch_size)]
 
 
+def initial_chunks(total: int, baseline: int, batch_size: int) -> list[list[tuple[int, ...]]]:
+    """Initial rollouts cut into chunks so that the first `baseline` of them, those of a screening, end a chunk."""
+    baseline = min(baseline, total)
+    return [*chunks([()] * baseline, batch_size), *chunks([()] * (total - baseline), batch_size)]
+
+
 def sample_chunk(
     model: LanguageModel,
     question: Question,
@@ -58,22 +65,28 @@ def sample_chunk(
     sampling: SamplingConfig,
     stage: Stage,
     chunk: int,
+    source: str | None = None,
 ) -> list[Rollout]:
     """Draw and verify one rollout for each forced prefix.
 
     A forced prefix that is a whole response already (it ends with an end token or fills the limit) is not continued.
+
+    Args:
+        model: that is sampled.
+        question: what is asked.
+        prompt: token ids of the prompt.
+        forced: response tokens to begin with, a rollout each.
+        sampling: settings.
+        stage: what the rollouts are for; with `chunk` and `source` part of the seed.
+        chunk: its number.
+        source: what else tells it from others of its stage.
     """
     limits = [sampling.max_new_tokens - len(prefix) for prefix in forced]
     complete = [bool(prefix) and model.is_end(prefix[-1]) for prefix in forced]
     open_rows = [i for i, limit in enumerate(limits) if limit > 0 and not complete[i]]
-    seed = derived_seed(sampling.seed, question.id, stage, chunk)
-    made = (
-        model.sample(
-            [(*prompt, *forced[i]) for i in open_rows], [limits[i] for i in open_rows], sampling.temperature, seed
-        )
-        if open_rows
-        else []
-    )
+    seed = derived_seed(sampling.seed, question.id, stage, *([] if source is None else [source]), chunk)
+    prefixes, rest = [(*prompt, *forced[i]) for i in open_rows], [limits[i] for i in open_rows]
+    made = model.sample(prefixes, rest, sampling.temperature, seed) if open_rows else []
     drawn = dict(zip(open_rows, made, strict=True))
     nothing = np.empty(0, np.float32)
     return [

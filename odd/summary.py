@@ -12,6 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from odd.errors import OddError
+from odd.screening import read_screening
+from odd.screening_tables import print_screening
 from odd.statistics import Estimate, cluster_bootstrap, positive
 from odd.store import RunReader
 
@@ -74,7 +76,7 @@ def measures(part: pd.DataFrame, seed: int) -> dict[str, Estimate]:
 
 
 def print_summary(path: Path, objective: str, convention: str, console: Console) -> None:
-    """Print a run's questions and teachers.
+    """Print a run's screening, if it has one, its questions and its teachers.
 
     Raises:
         OddError: the run cannot be read, or has no such objective or convention; names those it has.
@@ -88,18 +90,32 @@ def print_summary(path: Path, objective: str, convention: str, console: Console)
         questions, teachers = reader.query("questions"), reader.query("teachers")["teacher"].tolist()
         scores = reader.query("scores", objective=objective, convention=convention)
         skipped = reader.query("contexts_unavailable")
-        status = reader.meta["status"]
+        status, screening = reader.meta["status"], read_screening(reader)
+    if screening is not None:
+        print_screening(screening, console)
+    if screening is None or set(questions["stage"]) != {"new"}:
+        _print_findings(questions, teachers, scores, skipped, (objective, convention), console)
+    console.print(Text(f"run file ({status}): {path}"), soft_wrap=True)
+
+
+def _print_findings(
+    questions: pd.DataFrame,
+    teachers: Sequence[str],
+    scores: pd.DataFrame,
+    skipped: pd.DataFrame,
+    measure: tuple[str, str],
+    console: Console,
+) -> None:
     found = decision_points(scores)
     console.print(_questions_table(questions, found))
-    console.print(_teachers_table(teacher_summary(scores, teachers), objective, convention))
+    console.print(_teachers_table(teacher_summary(scores, teachers), *measure))
     if not found:
-        console.print(Text(_nothing_found(questions, teachers, convention)), soft_wrap=True)
+        console.print(Text(_nothing_found(questions, teachers, measure[1])), soft_wrap=True)
     excluded = questions[questions["note"].notna()]
     for row in excluded.to_dict("records"):
         console.print(Text(f"question {row['id']}: {row['note']}"))
     for row in skipped[~skipped["question"].isin(excluded["question"])].to_dict("records"):
         console.print(Text(f"teacher {row['teacher']} skipped question {row['id']}: {row['reason']}"))
-    console.print(Text(f"run file ({status}): {path}"), soft_wrap=True)
 
 
 def _nothing_found(questions: pd.DataFrame, teachers: Sequence[str], convention: str) -> str:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from odd.display.resolve import question_number
-from pages.parts import generation_tree, pinned_token, question_card, token_path, tree_choices
+from pages.parts import generation_tree, pinned_token, question_card, teacher_context, token_path, tree_choices
 from pages.shared.frame import open_page
 
 run, view = open_page("Tree")
@@ -16,3 +16,4 @@ tree_choices.show(run, view, number)
 generation_tree.show(run, view)
 token_path.show(run, view, number)
 pinned_token.show(run, view, number)
+teacher_context.show(run, view, number)

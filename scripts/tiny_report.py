@@ -80,7 +80,7 @@ def report_student(model: HFModel, questions: list[Question], texts: list[list[s
     chosen = [questions[i] for i in mixed]
     print(line("  those with both outcomes", rates[mixed]))
     for label, count in (("1C", 1), ("1C1W", 2)):
-        blocks = [with_demonstrations(questions[i].block, own[i][:count]) for i in mixed]
+        blocks = [with_demonstrations(questions[i].block(), own[i][:count]) for i in mixed]
         prompts = [model.encode_chat(q.messages(block)) for q, block in zip(chosen, blocks, strict=True)]
         print(line(f"  the same with {label}", pass_rates(chosen, answers(model, prompts, seed=2))))
 

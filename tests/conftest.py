@@ -13,8 +13,8 @@ from filelock import FileLock  # noqa: E402
 
 from odd.config import RunConfig  # noqa: E402
 from odd.models.embedded import embedded_path  # noqa: E402
-from odd.pipeline import run  # noqa: E402
-from tests.runs import small_config  # noqa: E402
+from odd.pipeline import run, screen  # noqa: E402
+from tests.runs import screening_config, small_config  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +22,13 @@ def finished(tmp_path_factory) -> tuple[RunConfig, Path]:
     """A finished small run: its config and its file. Shared: tests that change it copy it first."""
     config = small_config(tmp_path_factory.mktemp("finished"))
     return config, run(config, lambda step: None)
+
+
+@pytest.fixture(scope="session")
+def screened(tmp_path_factory) -> tuple[RunConfig, Path]:
+    """The same run, screened only, with demonstrations and summaries by a larger model: its config and its file."""
+    config = screening_config(tmp_path_factory.mktemp("screened"))
+    return config, screen(config, lambda step: None)
 
 
 @pytest.fixture(scope="session")

@@ -80,7 +80,9 @@ def make_hostile(run: Path, cache: Path) -> Path:
             connection.execute(f"UPDATE questions SET {column} = ?", [everything])
         connection.execute("UPDATE teachers SET model = ?, context = ?, config = ?", [IMAGE, SCRIPT, json.dumps(IMAGE)])
         connection.execute("UPDATE contexts SET prompt_text = ?, reason = ?", [everything, IMAGE])
-        demonstration = json.dumps([{"text": everything, "correct": True}])
+        connection.execute("UPDATE demonstrations SET text = ?, source = ?", [everything, IMAGE])
+        shown = {"text": everything, "correct": True, "source": IMAGE, "summarizer": SCRIPT, "response": everything}
+        demonstration = json.dumps([shown])
         connection.execute("UPDATE contexts SET demonstrations = ?", [demonstration])
         connection.execute("UPDATE rollouts SET text = text || ?, answer = ?", [everything, IMAGE])
         connection.execute("UPDATE timings SET stage = ? WHERE stage = 'score'", [IMAGE])

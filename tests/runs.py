@@ -35,10 +35,26 @@ def small_config(folder: Path, **changes) -> RunConfig:
     return parse_config(tree | changes)
 
 
+TINY_M = {"name": "tiny-m"}
+SCREENED_TOO = [
+    {"name": "Self-Sum-1C1W", "context": "sum_1c1w", "summarizer": TINY_M},
+    {"name": "Self-1C (tiny-m)", "context": "1c", "demonstrations": TINY_M},
+]
+
+
+def screening_config(folder: Path, **changes) -> RunConfig:
+    """The same run with a screening of four contexts."""
+    return small_config(folder, **({"screening": {"context_rollouts": 16, "teachers": SCREENED_TOO}} | changes))
+
+
 ROLLOUTS = "SELECT question, rollout, stage, chunk, launch, token_ids, log_probs, correct FROM rollouts ORDER BY ALL"
 SCORES = "SELECT * FROM scores ORDER BY question, node, teacher, objective, convention"
 GRADIENTS = "SELECT * FROM gradients ORDER BY question, node, teacher, objective, convention"
 RESULTS = (ROLLOUTS, SCORES, GRADIENTS, "SELECT * FROM nodes ORDER BY ALL", "SELECT * FROM pairs ORDER BY ALL")
+SCREENING = tuple(
+    f"SELECT * FROM {table} ORDER BY ALL"
+    for table in ("demonstrations", "summaries", "screening_contexts", "screening", "screening_rollouts")
+)
 
 
 def rows(path, sql):
@@ -46,8 +62,8 @@ def rows(path, sql):
         return connection.execute(sql).fetchall()
 
 
-def assert_same_results(one, other):
-    for sql in RESULTS:
+def assert_same_results(one, other, results=RESULTS):
+    for sql in results:
         left, right = rows(one, sql), rows(other, sql)
         assert len(left) == len(right) > 0
         assert repr(left) == repr(right)

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from odd.__main__ import parse_teacher
+from odd.config import ModelConfig
+
 ORACLE = Path(__file__).parent / "oracle"
 
 
@@ -19,7 +22,7 @@ def odd(*arguments, cwd=None, env=None):
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd or root, env=environment, timeout=300)
 
 
-@pytest.mark.parametrize("command", ["run", "teach", "show", "models", "vectors"])
+@pytest.mark.parametrize("command", ["run", "screen", "teach", "show", "models", "vectors"])
 def test_every_command_has_help(command):
     done = odd(command, "--help")
     assert done.returncode == 0
@@ -70,6 +73,9 @@ BAD = {
     "unknown questions": (["run", "--questions", "nowhere.jsonl"], "nowhere.jsonl"),
     "malformed teacher": (["run", "--teacher", "tiny-l"], "NAME=MODEL"),
     "unknown context": (["run", "--teacher", "A=student:2c"], "context"),
+    "teacher without a writer": (["run", "--teacher", "A=student:1c,demonstrations="], "NAME=MODEL"),
+    "writer without a use": (["run", "--teacher", "A=student,demonstrations=tiny-l"], "context is none"),
+    "nothing to screen": (["screen", "--teacher", "A=tiny-l", "--set", "screening.teachers=[]"], "student:1c"),
     "missing run": (["show", "nothing-00000000"], "nothing-00000000"),
     "run id that is a path": (["show", "../../etc/passwd"], "passwd"),
     "no vectors": (["vectors", "nowhere.json"], "nowhere.json"),
@@ -79,7 +85,7 @@ BAD = {
 
 @pytest.mark.parametrize("arguments, named", BAD.values(), ids=BAD)
 def test_bad_input_is_one_line_that_names_the_thing(arguments, named, tmp_path):
-    done = odd(*arguments, *(["--set", f"cache={tmp_path}"] if arguments[0] == "run" else []))
+    done = odd(*arguments, *(["--set", f"cache={tmp_path}"] if arguments[0] in ("run", "screen") else []))
     assert done.returncode in (1, 2)
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
@@ -119,6 +125,36 @@ def test_show_names_the_objectives_there_are(finished):
     done = odd("show", finished[1], "--objective", "hinge")
     assert "reverse_kl" in done.stderr
     assert done.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("Big=./m", ("./m", "none", None, None)),
+        ("A=student:1c", (None, "1c", None, None)),
+        ("A=student:1c,demonstrations=org/m", (None, "1c", "org/m", None)),
+        ("A=student:sum_1c1w,summarizer=a,b/c,demonstrations=tiny-l", (None, "sum_1c1w", "tiny-l", "a,b/c")),
+        ("A=tiny-m:sum_1c,summarizer=student", ("tiny-m", "sum_1c", None, None)),
+    ],
+)
+def test_a_teacher_is_read_from_one_word(text, parts):
+    teacher = parse_teacher(text, ModelConfig(dtype="bfloat16"))
+    models = teacher.model, teacher.demonstrations, teacher.summarizer
+    assert (models[0] and models[0].name, teacher.context, *(one and one.name for one in models[1:])) == parts
+    assert all(one.dtype == "bfloat16" for one in models if one)
+
+
+def test_screen_prints_its_tables_and_run_goes_on(tmp_path):
+    asked = ["--questions", "tiny-demo", "--limit", "1", "--cache", tmp_path, "--teacher", "Self-1C=student:1c"]
+    asked += [f"--set={setting}" for setting in ("sampling.initial_rollouts=20", "targeting.n_min=4",
+              "screening.rollouts=8", "screening.context_rollouts=4", "analysis.n_sig=2")]  # fmt: skip
+    screened = odd("screen", *asked)
+    assert screened.returncode == 0, screened.stderr
+    assert "Screening: accuracy" in screened.stdout and "Self-3C" in screened.stdout
+    made = odd("run", *asked)
+    assert made.returncode == 0, made.stderr
+    assert "Screening: accuracy" in made.stdout and "Teachers: reverse_kl" in made.stdout
+    assert len(list(tmp_path.glob("*.duckdb"))) == 1
 
 
 def test_teach_adds_a_teacher(finished, tmp_path):

@@ -15,6 +15,7 @@ from odd.config import (
     parse_config,
 )
 from odd.errors import OddError
+from odd.teacher_settings import TeacherConfig, Templates
 
 QUESTIONS = [{"id": "a", "question": "What is 1+1?", "answer": "2", "kind": "number"}]
 
@@ -81,6 +82,14 @@ def test_an_override_may_hold_any_toml_value():
         ('teachers=[{name="<b>"}]', "teachers.0.name"),
         ('teachers=[{name="a"}, {name="a", context="1c"}]', "'a'"),
         ('teachers=[{name="a", context="7c"}]', "teachers.0.context"),
+        ('teachers=[{name="a", demonstrations={name="tiny-l"}}]', "context is none"),
+        ('teachers=[{name="a", context="1c", summarizer={name="tiny-l"}}]', "sum_"),
+        ('teachers=[{name="a", context="1c", template={instruction="x"}}]', "'instruction'"),
+        ('teachers=[{name="a", context="1c", template={message="x"}}]', "$examples"),
+        ('teachers=[{name="Self-3C", context="1c"}]', "'Self-3C'"),
+        ('templates.example="$text $else"', "$label"),
+        ('screening.teachers=[{name="a", model={name="tiny-l"}}]', "'a'"),
+        ("demonstrations.tries=15", "multiple of 10"),
         ('analysis.objectives=[{name="forward_kl"}, {name="forward_kl", k=3}]', "'forward_kl'"),
         ('analysis.rests=["off", "off"]', "on_policy-full-off"),
         ("seed", "section.key=value"),
@@ -129,6 +138,9 @@ def changed(**sections):
         {"sampling": {"temperature": 0.9}},
         {"targeting": {"n_min": 7}},
         {"targeting": {"tau": 0.5}},
+        {"templates": {"instruction": "Answer."}},
+        {"screening": {"rollouts": 16}},  # the first chunk of initial rollouts is the screening's
+        {"demonstrations": {"temperature": 1.0}},
     ],
 )
 def test_what_determines_the_rollouts_changes_the_fingerprint(change):
@@ -140,6 +152,9 @@ def test_what_determines_the_rollouts_changes_the_fingerprint(change):
     [
         {"teachers": []},
         {"analysis": {"n_sig": 7}},
+        {"templates": {"heading": "Examples"}},
+        {"screening": {"context_rollouts": 8, "teachers": []}},
+        {"demonstrations": {"tries": 100}},
         {"cache": "elsewhere"},
         {"title": "other"},
         {"questions": {"source": "the same questions under another name"}},
@@ -182,6 +197,24 @@ def test_parameters_that_matter_are_in_the_label(name, change):
 def test_conventions_are_every_combination():
     analysis = AnalysisConfig()
     assert len(analysis.conventions) == len(analysis.poolings) * len(analysis.baselines) * len(analysis.rests)
+
+
+def test_a_teacher_replaces_parts_of_the_runs_wording():
+    run = Templates(heading="Examples", closing="Now you.")
+    teacher = TeacherConfig(name="a", context="1c", template={"closing": "Go."})
+    assert (teacher.templates(run).heading, teacher.templates(run).closing) == ("Examples", "Go.")
+
+
+def test_the_paper_preset_has_the_papers_teachers_and_screens_the_student_behind_six_contexts():
+    paper = PRESETS["paper"]
+    kinds = [(teacher.context, teacher.demonstrations is not None) for teacher in paper.screened]
+    assert kinds == [(k, False) for k in ("1c", "1c1w", "sum_1c", "sum_1c1w")] + [("1c", True), ("3c", False)]
+    assert [teacher.model.name for teacher in paper.teachers if teacher.model] == ["tiny-l", "tiny-m"]
+
+
+def test_a_teacher_of_the_run_is_screened_once():
+    config = load_config(overrides=('teachers=[{name="Self-3C", context="3c"}]',))
+    assert [teacher.name for teacher in config.screened] == ["Self-3C"]
 
 
 def test_configurations_are_frozen():

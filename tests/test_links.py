@@ -71,7 +71,9 @@ def test_what_is_no_number_is_left_at_its_default(name, text):
     assert len(problems) == 1 and name in problems[0]
 
 
-@pytest.mark.parametrize("name", ["colour", "outcome", "difficulty", "show", "decisions", "having"])
+@pytest.mark.parametrize(
+    "name", ["colour", "outcome", "difficulty", "show", "decisions", "having", "screened", "reference"]
+)
 @pytest.mark.parametrize("text", ["other", "Alignment", "yes ", "1", "../../etc/passwd"])
 def test_a_choice_that_does_not_exist_is_left_at_its_default(name, text):
     view, problems = ViewState.from_query({name: [text]})

@@ -52,7 +52,7 @@ def test_decision_points_of_a_question_are_distinct_nodes_whatever_the_teacher()
 
 def printed(folder, convention="on_policy-full-off", **replaced):
     with RunWriter(folder, RUN) as writer:
-        for table, rows in (ROWS | replaced).items():
+        for table, rows in (ROWS | {"screening_contexts": []} | replaced).items():
             writer.insert(table, rows)
         writer.set_meta("objectives", "reverse_kl")
         writer.set_meta("conventions", "on_policy-full-off,pooled-full-off")
@@ -80,6 +80,15 @@ def test_teachers_go_by_their_ordinal_and_dashes_stand_for_what_is_undefined(tmp
     assert text.index("self ") < text.index("big ")
     assert cells(text, "self") == ["self", "all", "0", *"–––––"]
     assert "No question has" not in text
+
+
+def test_a_screening_is_printed_before_the_rest_and_alone_where_there_is_no_rest(tmp_path):
+    contexts = ROWS["screening_contexts"]
+    both = printed(tmp_path / "a", screening_contexts=contexts)
+    assert both.index("Screening: accuracy") < both.index("Teachers: reverse_kl")
+    asked = [question | {"stage": "new"} for question in ROWS["questions"]]
+    alone = printed(tmp_path / "b", screening_contexts=contexts, questions=asked)
+    assert "Screening: accuracy" in alone and "Teachers:" not in alone
 
 
 def test_an_unfinished_run_and_one_without_teachers_say_why_nothing_is_scored(tmp_path):

@@ -12,7 +12,7 @@ from odd.jobs.watch import watched_runs
 from odd.parsing import parse_json
 from odd.store import RunInfo, check_run_id, list_runs
 
-Status = Literal["running", "stopping", "finished", "stopped", "failed", "unreadable"]
+Status = Literal["running", "stopping", "screened", "finished", "stopped", "failed", "unreadable"]
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,8 @@ class Entry:
             return "unreadable"
         if self.info and self.info.status == "finished":
             return "finished"
+        if self.info and self.info.status == "screened" and not self._failed:
+            return "screened"
         return "failed" if self._failed else "stopped"
 
     @property
@@ -109,6 +111,8 @@ class Entry:
             return self.job.reason
         if self.status == "running" and self.elsewhere:
             return "it is made by a process that was not started here"
+        if self.status == "screened":
+            return "its questions are screened; Run goes on from there"
         if self.status == "stopped" and self.info is None:
             return "nothing of it is published yet; what was done is kept"
         return None

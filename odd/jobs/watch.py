@@ -12,6 +12,8 @@ from odd.store import check_run_id
 
 STAGES = {
     "initial": "initial rollouts",
+    "demonstrations": "demonstrations for teachers",
+    "contexts": "rollouts behind contexts",
     "plan": "teachers read the paths",
     "targeted": "targeted rollouts",
     "score": "gradients and scores",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from odd.processes import JOB_FOLDER, own_birth
 
-STAGES = ("initial", "plan", "targeted", "score")
+STAGES = ("initial", "demonstrations", "contexts", "plan", "targeted", "score")
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Progress:
         stage: one of `STAGES`, or "done".
         question: number of the question being worked on, from 0.
         questions: how many there are.
-        done: rollouts or paths finished in this stage of this question.
+        done: rollouts, tries or paths finished in this stage of this question.
         total: how many this stage of this question needs.
         tokens: tokens generated or scored in this stage of this question.
         seconds: time this stage of this question has taken.

@@ -1,9 +1,8 @@
 """The stages of one question, each committed when it is done (method §5)."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,16 +11,12 @@ from odd.analysis import QuestionTree, score_teachers
 from odd.config import TeacherConfig
 from odd.models.base import LanguageModel
 from odd.pipeline import state
+from odd.pipeline.base import QuestionBase, why_never
+from odd.pipeline.frame import Frame
 from odd.pipeline.planning import Plan, choose_paths, plan_targets
 from odd.pipeline.teachers import TeacherContext, teacher_context
-from odd.rollouts import Rollout, Stage, chunks, sample_chunk
-from odd.success import difficulty
+from odd.rollouts import Rollout, chunks
 
-if TYPE_CHECKING:
-    from odd.pipeline.worker import Worker
-
-# the stage a question is in while rollouts of a kind are drawn, and the one it reaches by them
-REACHED: dict[Stage, tuple[str, str]] = {"initial": ("new", "sampled"), "targeted": ("planned", "targeted")}
 # what is computed from rollouts, and made anew when the analysis changes
 SCORED_TABLES = ("nodes", "path_tokens", "teacher_tokens", "node_teachers", "scores", "gradients", "contexts")
 
@@ -36,117 +31,64 @@ class Paths:
     log_q: dict[str, list[np.ndarray]]
 
 
-class QuestionWork:
+class QuestionWork(QuestionBase):
     """One question of a run."""
 
-    def __init__(self, worker: "Worker", number: int) -> None:
-        """Look up how far the question is."""
-        self.worker, self.writer, self.config = worker, worker.writer, worker.config
-        self.number, self.question = number, worker.questions[number]
-        self.student = worker.models.student
-        self.prompt = self.student.encode_chat(self.question.messages())
+    def __init__(self, frame: Frame, number: int, guides: Collection[str]) -> None:
+        """Encode its prompt; `guides` are the teachers that choose what is forced."""
+        super().__init__(frame, number)
+        self.guides = guides
 
     def work(self) -> None:
         """Do what is left."""
-        stage = self._stage()
+        stage = self.stage
         done = state.teachers_with_context(self.writer, self.number)
         missing = [teacher for teacher in self.config.teachers if teacher.name not in done]
         if stage == "scored" and not missing:
             return
-        initial = self._rollouts("initial", [()] * self.config.sampling.initial_rollouts)
+        initial = self.draw("initial", self.initial_chunks())
+        self._reach("new", "sampled")
         if not any(rollout.correct for rollout in initial):
             return self._exclude(initial, missing)
         paths = self._paths(initial, self.config.teachers if stage != "scored" else missing)
         if stage in ("new", "sampled", "planned"):
             plan = self._plan(initial, paths)
-            targeted = self._rollouts("targeted", plan.forced)
+            targeted = self.draw("targeted", chunks(plan.forced, self.config.sampling.batch_size))
+            self._reach("planned", "targeted")
         else:
             targeted = state.stored_rollouts(self.writer, self.number, "targeted")
         self._score([*initial, *targeted], initial, paths, fresh=stage != "scored")
 
-    def _rollouts(self, stage: Stage, forced: Sequence[tuple[int, ...]]) -> list[Rollout]:
-        """The rollouts of a stage: those in the run file, and what is missing drawn chunk by chunk."""
-        rollouts = state.stored_rollouts(self.writer, self.number, stage)
-        have = {rollout.chunk for rollout in rollouts}
-        plan = chunks(forced, self.config.sampling.batch_size)
-        spent, drawn = 0.0, 0
-        for chunk, prefixes in enumerate(plan):
-            if chunk in have:
-                continue
-            started = time.perf_counter()
-            made = sample_chunk(self.student, self.question, self.prompt, prefixes, self.config.sampling, stage, chunk)
-            seconds = time.perf_counter() - started
-            tokens = sum(len(rollout.token_ids) - rollout.launch for rollout in made)
-            with self.writer.transaction():
-                state.insert_rollouts(self.writer, self.number, self._offset(stage) + len(rollouts), made)
-                self._time(stage, None, seconds, len(made), tokens)
-            rollouts += made
-            spent, drawn = spent + seconds, drawn + tokens
-            self.worker.report(stage, self.number, len(rollouts), len(forced), drawn, spent)
-            if self.writer.publish_due():
-                self.writer.publish()
-        before, after = REACHED[stage]
-        if self._stage() == before:
+    def _reach(self, before: str, after: str) -> None:
+        """Move the question on, if it is at the stage before."""
+        if self.stage == before:
             self.writer.update("questions", {"stage": after}, question=self.number)
-        return rollouts
-
-    def _stage(self) -> str:
-        return state.question_stage(self.writer, self.number)
-
-    def _offset(self, stage: Stage) -> int:
-        return 0 if stage == "initial" else self.config.sampling.initial_rollouts
-
-    def _time(self, stage: str, teacher: str | None, seconds: float, items: int, tokens: int) -> None:
-        self.writer.insert(
-            "timings",
-            [
-                {
-                    "question": self.number,
-                    "stage": stage,
-                    "teacher": teacher,
-                    "seconds": seconds,
-                    "items": items,
-                    "tokens": tokens,
-                }
-            ],
-        )
 
     def _exclude(self, initial: Sequence[Rollout], missing: Sequence[TeacherConfig]) -> None:
         """A question that the student never answers has no success to distribute: it is kept, and marked."""
-        truncated = sum(rollout.truncated for rollout in initial)
-        note = f"no correct rollout among {len(initial)}: excluded"
-        if truncated == len(initial):
-            note = f"all {len(initial)} rollouts truncated: raise sampling.max_new_tokens"
+        note = why_never(initial)
         contexts = [TeacherContext(teacher.name, (), "", (), note) for teacher in missing]
         with self.writer.transaction():
-            self._insert("contexts", [context.row() for context in contexts])
-            self._describe(initial, note)
+            self.insert("contexts", [context.row() for context in contexts])
+            self.describe(initial, stage="scored", note=note)
         self.writer.publish()
-
-    def _insert(self, table: str, rows: list[dict]) -> None:
-        self.writer.insert(table, [row | {"question": self.number} for row in rows])
-
-    def _describe(self, initial: Sequence[Rollout], note: str | None) -> None:
-        rate = float(np.mean([rollout.correct for rollout in initial]))
-        changes = {"stage": "scored", "difficulty": difficulty(rate), "note": note}
-        self.writer.update("questions", changes, question=self.number)
 
     def _paths(self, initial: Sequence[Rollout], teachers: Sequence[TeacherConfig]) -> Paths:
         """Choose the paths, build the teachers' prompts, and let student and teachers score the paths."""
-        seed = self.config.sampling.seed
         chosen = state.stored_paths(self.writer, self.number)
-        if self._stage() in ("new", "sampled"):
-            chosen = choose_paths(self.question.id, initial, self.config.targeting, seed)
+        if self.stage in ("new", "sampled"):
+            chosen = choose_paths(self.question.id, initial, self.config.targeting, self.config.sampling.seed)
         responses = [initial[i].token_ids for i in chosen]
         temperature = self.config.sampling.temperature
         started = time.perf_counter()
         log_p = [self.student.log_probs(self.prompt, response, temperature) for response in responses]
         self._scored("student", started, responses)
+        scored, longest = [initial[i].text for i in chosen], max(map(len, responses), default=0)
         contexts, log_q = [], {}
         for done, teacher in enumerate(teachers, start=1):
-            model = self.worker.models.teacher(teacher)
+            model = self.frame.models.teacher(teacher)
             window = model.capabilities.max_context
-            context = teacher_context(teacher, self.student, window, self.question, initial, chosen, seed)
+            context = teacher_context(teacher, self.demonstrations, window, longest, scored)
             contexts.append(context)
             if context.reason is None:
                 started = time.perf_counter()
@@ -154,19 +96,19 @@ class QuestionWork:
                 heat = temperature if teacher.model is None else 1.0
                 log_q[teacher.name] = [model.log_probs(context.prompt, response, heat) for response in responses]
                 self._scored(teacher.name, started, responses)
-            self.worker.report("plan", self.number, done, len(teachers))
+            self.frame.report("plan", self.number, done, len(teachers))
         return Paths(chosen, contexts, log_p, log_q)
 
     def _scored(self, teacher: str, started: float, responses: Sequence[Sequence[int]]) -> None:
         with self.writer.transaction():
             seconds = time.perf_counter() - started
-            self._time("plan", teacher, seconds, len(responses), sum(len(response) for response in responses))
+            self.time("plan", teacher, seconds, len(responses), sum(len(response) for response in responses))
 
     def _plan(self, initial: Sequence[Rollout], paths: Paths) -> Plan:
         """Choose what to force and keep it; a plan that is kept already is taken from the run file."""
-        if self._stage() == "planned":
+        if self.stage == "planned":
             return state.stored_plan(self.writer, self.number, [initial[i].token_ids for i in paths.rollouts])
-        guides = {name: rows for name, rows in paths.log_q.items() if name in self.worker.guides}
+        guides = {name: rows for name, rows in paths.log_q.items() if name in self.guides}
         plan = plan_targets(initial, paths.rollouts, paths.log_p, guides, self.config.targeting)
         rows = [
             {
@@ -179,8 +121,8 @@ class QuestionWork:
             for path, rollout in enumerate(paths.rollouts)
         ]
         with self.writer.transaction():
-            self._insert("paths", rows)
-            self._insert("pairs", plan.rows)
+            self.insert("paths", rows)
+            self.insert("pairs", plan.rows)
             self.writer.update("questions", {"stage": "planned"}, question=self.number)
         return plan
 
@@ -198,11 +140,12 @@ class QuestionWork:
                     self.writer.delete(table, question=self.number)
             for table, frame in tables.items():
                 self.writer.insert(table, frame.assign(question=self.number))
-            self._insert("contexts", [context.row() for context in paths.contexts])
+            self.insert("contexts", [context.row() for context in paths.contexts])
             self._vocabulary(rollouts)
-            self._describe(initial, self._note([initial[i].correct for i in paths.rollouts], initial))
-            self._time("score", None, seconds, len(tree.places) * max(1, len(paths.log_q)), 0)
-        self.worker.report("score", self.number, 1, 1, 0, seconds)
+            note = self._note([initial[i].correct for i in paths.rollouts], initial)
+            self.describe(initial, stage="scored", note=note)
+            self.time("score", None, seconds, len(tree.places) * max(1, len(paths.log_q)), 0)
+        self.frame.report("score", self.number, 1, 1, 0, seconds)
         self.writer.publish()
 
     def _note(self, outcomes: Sequence[bool], initial: Sequence[Rollout]) -> str | None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from odd.contexts import Attempt
 from odd.pipeline.planning import Plan
 from odd.rollouts import Rollout, Stage
 from odd.store import RunWriter
@@ -101,3 +102,69 @@ def insert_rollouts(writer: RunWriter, question: int, first: int, rollouts: Sequ
         for i, rollout in enumerate(rollouts)
     ]
     writer.insert("rollouts", rows)
+
+
+def insert_timing(
+    writer: RunWriter, question: int, stage: str, teacher: str | None, seconds: float, items: int, tokens: int
+) -> None:
+    """Note what a piece of work cost."""
+    row = {"question": question, "stage": stage, "teacher": teacher}
+    writer.insert("timings", [row | {"seconds": seconds, "items": items, "tokens": tokens}])
+
+
+def stored_attempts(writer: RunWriter, question: int, source: str) -> list[Attempt]:
+    """Tries of a model at a question, in the order they were drawn."""
+    sql = "SELECT text, correct, truncated FROM demonstrations WHERE question = ? AND source = ? ORDER BY attempt"
+    rows = writer.query(sql, [question, source]).to_dict("records")
+    return [Attempt(row["text"], bool(row["correct"]), bool(row["truncated"])) for row in rows]
+
+
+def insert_attempts(
+    writer: RunWriter, question: int, source: str, first: int, temperature: float, made: Sequence[Rollout]
+) -> None:
+    """Append tries, numbered from `first`."""
+    rows = [
+        {
+            "question": question,
+            "source": source,
+            "attempt": first + i,
+            "chunk": rollout.chunk,
+            "temperature": temperature,
+            "text": rollout.text,
+            "answer": rollout.answer,
+            "correct": rollout.correct,
+            "truncated": rollout.truncated,
+        }
+        for i, rollout in enumerate(made)
+    ]
+    writer.insert("demonstrations", rows)
+
+
+def stored_summary(writer: RunWriter, question: int, summarizer: str, request: str) -> tuple[str | None, int]:
+    """A summary and how many tries it took; (None, 0) before it was asked for."""
+    sql = "SELECT text, tries FROM summaries WHERE question = ? AND summarizer = ? AND request = ?"
+    rows = writer.query(sql, [question, summarizer, request]).to_dict("records")
+    if not rows:
+        return None, 0
+    return (rows[0]["text"] if isinstance(rows[0]["text"], str) else None), int(rows[0]["tries"])
+
+
+def screened_contexts(writer: RunWriter, question: int | None = None) -> set[str]:
+    """Contexts that a question, or any question, has been screened with, or has a reason not to be."""
+    sql = "SELECT DISTINCT context FROM screening WHERE question = coalesce(?, question)"
+    return set(writer.query(sql, [question])["context"])
+
+
+def screened_prompt(writer: RunWriter, question: int, context: str) -> tuple[int, ...] | None:
+    """The prompt of a context, empty where it could not be made; None before that was tried."""
+    sql = "SELECT available, prompt_ids FROM screening WHERE question = ? AND context = ?"
+    rows = writer.query(sql, [question, context]).to_dict("records")
+    if not rows:
+        return None
+    return tuple(rows[0]["prompt_ids"].tolist()) if rows[0]["available"] else ()
+
+
+def screened_chunks(writer: RunWriter, question: int, context: str) -> set[int]:
+    """Chunks of rollouts behind a context that were drawn."""
+    sql = "SELECT DISTINCT chunk FROM screening_rollouts WHERE question = ? AND context = ?"
+    return set(writer.query(sql, [question, context])["chunk"].tolist())

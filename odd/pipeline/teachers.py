@@ -1,18 +1,17 @@
-"""Teachers at work: their models, their prompts for each question, and their distributions along paths."""
+"""Teachers at work: their models, and their prompts for each question."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Protocol
 
-import numpy as np
-
-from odd.config import RunConfig, TeacherConfig
-from odd.contexts import ContextUnavailable, Demonstration, choose_demonstrations, with_demonstrations
+from odd.config import ModelConfig, RunConfig, TeacherConfig
+from odd.contexts import ContextUnavailable, Demonstration, with_demonstrations
 from odd.models.base import LanguageModel, check_same_vocabulary
 from odd.models.registry import load_model
 from odd.questions.base import Question
-from odd.rollouts import Rollout, derived_seed
+from odd.teacher_settings import Templates
 
 
 @dataclass(frozen=True)
@@ -42,13 +41,25 @@ class TeacherContext:
 
 
 class Models:
-    """Student and teacher models of a run, each loaded once; vocabularies are checked as they are loaded."""
+    """Student, teachers and the models that write for them, each loaded once."""
 
     def __init__(self, config: RunConfig, cache: Path) -> None:
         """Load the student."""
         self._cache = cache
         self.student: LanguageModel = load_model(config.student, cache)
-        self._loaded: dict[str, LanguageModel] = {config.student.model_dump_json(): self.student}
+        self._loaded: dict[str, LanguageModel] = {config.student.label: self.student}
+
+    def writer(self, model: ModelConfig | None) -> LanguageModel:
+        """A model that writes demonstrations or summaries, the student for None. It may have any vocabulary.
+
+        Raises:
+            OddError: it cannot be loaded.
+        """
+        if model is None:
+            return self.student
+        if model.label not in self._loaded:
+            self._loaded[model.label] = load_model(model, self._cache)
+        return self._loaded[model.label]
 
     def teacher(self, teacher: TeacherConfig) -> LanguageModel:
         """The model of a teacher; the student's own where the teacher names none.
@@ -56,53 +67,63 @@ class Models:
         Raises:
             OddError: the model cannot be loaded, or its vocabulary is not the student's.
         """
-        if teacher.model is None:
-            return self.student
-        key = teacher.model.model_dump_json()
-        if key not in self._loaded:
-            model = load_model(teacher.model, self._cache)
+        model = self.writer(teacher.model)
+        if model is not self.student:
             check_same_vocabulary(self.student, model)
-            self._loaded[key] = model
-        return self._loaded[key]
+        return model
+
+    def load(self, teachers: Sequence[TeacherConfig]) -> None:
+        """Load all that teachers need, so that a model that cannot be used is refused before work begins.
+
+        Raises:
+            OddError: a model cannot be used.
+        """
+        for teacher in teachers:
+            self.teacher(teacher)
+            self.writer(teacher.demonstrations)
+            self.writer(teacher.summarizer)
+
+
+class Shown(Protocol):
+    """Where the demonstrations of a question come from: `odd.pipeline.demonstrations`."""
+
+    question: Question
+    student: LanguageModel
+    wording: Templates
+
+    def of(self, teacher: TeacherConfig, avoid: Sequence[str]) -> tuple[Demonstration, ...]:
+        """What a teacher is shown; `avoid`: responses not to show where there are others."""
+        ...
 
 
 def teacher_context(
-    teacher: TeacherConfig,
-    student: LanguageModel,
-    window: int | None,
-    question: Question,
-    initial: Sequence[Rollout],
-    path_rollouts: Sequence[int],
-    seed: int,
+    teacher: TeacherConfig, material: Shown, window: int | None, longest: int, scored: Sequence[str] = ()
 ) -> TeacherContext:
-    """The prompt of a teacher for a question, with demonstrations from the student's initial rollouts.
+    """The prompt of a teacher for a question.
 
-    The choice depends on the seed and the question, so that teachers of like context see the same demonstrations, and
-    a teacher that is added later sees what it would have seen at first.
+    What it shows depends on the seed and the question, so that teachers of like context see the same demonstrations,
+    and a teacher that is added later sees what it would have seen at first. The student's chat format is used for all
+    teachers, as all share its token ids.
 
     Args:
         teacher: which context.
-        student: its chat format is used for all teachers, as all share its token ids.
+        material: where its demonstrations come from.
         window: tokens the teacher's model can take; None for any number.
-        question: what is asked.
-        initial: the initial rollouts.
-        path_rollouts: indices of those that the teacher will score.
-        seed: of the choice.
+        longest: tokens of the longest response that follows.
+        scored: responses that the teacher will score.
     """
-    finished = [rollout for rollout in initial if not rollout.truncated]
-    texts, outcomes = [rollout.text for rollout in finished], [rollout.correct for rollout in finished]
-    scored = [initial[i].text for i in path_rollouts]
-    rng = np.random.default_rng([seed, derived_seed(question.id, "demonstrations")])
     try:
-        shown = choose_demonstrations(teacher.context, texts, outcomes, scored, rng)
+        shown = material.of(teacher, scored)
     except ContextUnavailable as error:
         return TeacherContext(teacher.name, (), "", (), str(error))
-    block = with_demonstrations(question.block, shown) if shown else question.block
-    messages = question.messages(block)
-    prompt = tuple(student.encode_chat(messages))
-    longest = max((len(initial[i].token_ids) for i in path_rollouts), default=0)
+    wording, block = teacher.templates(material.wording), material.question.block(material.wording)
+    if shown:
+        block = with_demonstrations(block, shown, teacher.summarized, wording)
+    messages = material.question.messages(block, material.wording)
+    prompt = tuple(material.student.encode_chat(messages))
     reason = None
     if window is not None and len(prompt) + longest > window:
         reason = f"prompt of {len(prompt)} and response of {longest} tokens do not fit the window of {window}"
-    remark = "shows a response that it also scores: there is no other" if {s.text for s in shown} & {*scored} else None
-    return TeacherContext(teacher.name, prompt, student.render_chat(messages), tuple(shown), reason, remark)
+    seen = {response for one in shown for response in (one.text, one.response)}
+    remark = "shows a response that it also scores: there is no other" if seen & {*scored} else None
+    return TeacherContext(teacher.name, prompt, material.student.render_chat(messages), shown, reason, remark)

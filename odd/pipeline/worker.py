@@ -8,11 +8,11 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from odd.config import RunConfig, TeacherConfig, fingerprint, parse_config
+from odd.config import RunConfig, TeacherConfig, parse_config
 from odd.errors import OddError
-from odd.models.base import LanguageModel, check_window
 from odd.pipeline import state
-from odd.pipeline.progress import Listener, Progress
+from odd.pipeline.frame import Frame, run_id_of
+from odd.pipeline.progress import Listener
 from odd.pipeline.question import QuestionWork
 from odd.pipeline.teachers import Models
 from odd.questions.base import Question
@@ -30,16 +30,16 @@ def run(config: RunConfig, listen: Listener) -> Path:
     """
     questions = load_questions(config.questions)
     models = Models(config, config.cache)
-    for teacher in config.teachers:
-        models.teacher(teacher)
-    described = [question.model_dump(mode="json") for question in questions]
-    run_id = f"{config.title}-{fingerprint(config, described, models.student.digest)}"
+    models.load(config.teachers)
+    run_id = run_id_of(config, questions, models)
     with RunWriter(config.cache, run_id) as writer:
         return Worker(writer, run_id, config, questions, models, listen).work()
 
 
 def teach(cache: Path, run_id: str, teachers: Sequence[TeacherConfig], listen: Listener) -> Path:
-    """Add teachers to a run whose rollouts are all there; samples nothing. Teachers that it has already are left alone.
+    """Add teachers to a run whose rollouts are all there. Teachers that it has already are left alone.
+
+    Nothing is sampled but demonstrations and summaries that no teacher of the run was shown before.
 
     Raises:
         OddError: there is no such run, rollouts are missing, or a teacher cannot be used.
@@ -61,23 +61,8 @@ def stored_questions(writer: RunWriter) -> list[Question]:
     return [Question.model_validate_json(text) for text in json.loads(writer.meta()["questions"])]
 
 
-class Worker:
-    """One run at work."""
-
-    def __init__(
-        self,
-        writer: RunWriter,
-        run_id: str,
-        config: RunConfig,
-        questions: Sequence[Question],
-        models: Models,
-        listen: Listener,
-    ) -> None:
-        """Hold what the stages share."""
-        self.writer, self.run_id, self.config, self.questions = writer, run_id, config, questions
-        self.models, self.listen = models, listen
-        self.guides: set[str] = set()
-        self.digests = {"": models.student.digest}
+class Worker(Frame):
+    """A run at work."""
 
     def _prepare(self) -> None:
         """Write the run's frame, or match it with what is asked for now."""
@@ -87,42 +72,10 @@ class Worker:
                 self.digests = json.loads(meta["digests"])
                 self._match(parse_config(json.loads(meta["config"])))
             else:
-                self._create()
-            self._set_config()
+                self.create_questions()
+                self._insert_teachers(self.config.teachers, guides=True)
+            self.set_config()
             self.writer.set_meta("status", "running")
-        self.guides = state.guiding_teachers(self.writer)
-
-    def _set_config(self) -> None:
-        analysis = self.config.analysis
-        self.writer.set_meta("config", self.config.model_dump_json())
-        self.writer.set_meta("digests", json.dumps(self.digests))
-        self.writer.set_meta("objectives", ",".join(objective.label for objective in analysis.objectives))
-        self.writer.set_meta("conventions", ",".join(convention.label for convention in analysis.conventions))
-
-    def _create(self) -> None:
-        self.writer.set_meta("questions", json.dumps([question.model_dump_json() for question in self.questions]))
-        rows = []
-        for number, question in enumerate(self.questions):
-            prompt = self.models.student.encode_chat(question.messages())
-            student, response = self.models.student, self.config.sampling.max_new_tokens
-            check_window(student, f"question {question.id!r}", len(prompt), response)
-            rows.append(
-                {
-                    "question": number,
-                    "id": question.id,
-                    "text": question.question,
-                    "choices": list(question.choices),
-                    "answer": question.answer,
-                    "kind": question.kind,
-                    "prompt_text": self.models.student.render_chat(question.messages()),
-                    "prompt_ids": prompt,
-                    "stage": "new",
-                    "difficulty": None,
-                    "note": None,
-                }
-            )
-        self.writer.insert("questions", rows)
-        self._insert_teachers(self.config.teachers, guides=True)
 
     def _match(self, stored: RunConfig) -> None:
         """Add teachers that are new; have everything scored anew where the analysis changed.
@@ -136,12 +89,17 @@ class Worker:
                 raise OddError(
                     f"teacher {teacher.name!r} is in run {self.run_id!r} with other settings: give it another name"
                 )
-        self._check_digest("", self.models.student)
+        if in_use and stored.templates != self.config.templates:
+            raise OddError(
+                f"run {self.run_id!r} has teachers with other templates: leave these as they are, and give a teacher "
+                "that is to read other words a template of its own"
+            )
+        self.check_digest("", self.models.student)
         changed = stored.analysis != self.config.analysis
         for name, teacher in kept.items():
             # a teacher that is done and not asked for need not be loaded
             if changed or teacher in self.config.teachers or not state.is_scored(self.writer, name):
-                self._check_digest(name, self.models.teacher(teacher))
+                self.check_digest(name, self.models.teacher(teacher))
         guides = state.guiding_teachers(self.writer)
         fresh_run = not in_use
         for teacher in stored.teachers:
@@ -150,18 +108,10 @@ class Worker:
         new = [teacher for teacher in self.config.teachers if teacher.name not in kept]
         for teacher in new:
             self._insert_teachers([teacher], guides=fresh_run or teacher.name in guides)
-        self.config = self.config.model_copy(update={"teachers": (*kept.values(), *new)})
+        every = [teacher.model_dump(mode="json") for teacher in (*kept.values(), *new)]
+        self.config = parse_config(self.config.model_dump(mode="json") | {"teachers": every})
         if changed:
             self.writer.update("questions", {"stage": "targeted"}, stage="scored")
-
-    def _check_digest(self, name: str, model: LanguageModel) -> None:
-        """Refuse to go on with weights that are not those the run was made with."""
-        if self.digests.get(name, model.digest) != model.digest:
-            whose = f"teacher {name!r}" if name else "the student"
-            raise OddError(
-                f"model {model.name!r} of {whose} has changed since run {self.run_id!r} was made: restore it, or start "
-                "another run with another title"
-            )
 
     def _insert_teachers(self, teachers: Sequence[TeacherConfig], guides: bool) -> None:
         start = int(self.writer.named("teachers")["ordinal"].max() + 1) if len(self.writer.named("teachers")) else 0
@@ -183,22 +133,11 @@ class Worker:
     def work(self) -> Path:
         """Do what is left of every question, and publish; the path of the published file."""
         self._prepare()
+        guides = state.guiding_teachers(self.writer)
         try:
             for number in range(len(self.questions)):
-                QuestionWork(self, number).work()
+                QuestionWork(self, number, guides).work()
         except (KeyboardInterrupt, SystemExit):
-            self._publish_as("stopped")
+            self.publish_as("stopped")
             raise
-        self._publish_as("finished")
-        self.writer.close(remove_work=True)
-        self.report("done", len(self.questions) - 1, 1, 1)
-        return self.writer.published
-
-    def _publish_as(self, status: str) -> None:
-        with self.writer.transaction():
-            self.writer.set_meta("status", status)
-        self.writer.publish()
-
-    def report(self, stage: str, question: int, done: int, total: int, tokens: int = 0, seconds: float = 0.0) -> None:
-        """Tell the listener."""
-        self.listen(Progress(self.run_id, stage, question, len(self.questions), done, total, tokens, seconds))
+        return self.finish("finished")

@@ -4,8 +4,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from odd.contexts import question_block
+from odd.contexts import DEFAULT_TEMPLATES, question_block
 from odd.questions.verifiers import extract_answer, is_correct
+from odd.teacher_settings import Templates
 
 Kind = Literal["yes_no", "choice", "number", "exact"]
 
@@ -46,15 +47,14 @@ class Question(BaseModel):
             raise ValueError(f"the answer of this {self.kind} question must be {what}, not {self.answer!r}")
         return self
 
-    @property
-    def block(self) -> str:
+    def block(self, templates: Templates = DEFAULT_TEMPLATES) -> str:
         """The user message: question, choices, instruction."""
-        return question_block(self.question, self.choices)
+        return question_block(self.question, self.choices, templates)
 
-    def messages(self, block: str | None = None) -> list[dict[str, str]]:
+    def messages(self, block: str | None = None, templates: Templates = DEFAULT_TEMPLATES) -> list[dict[str, str]]:
         """The chat that asks the question; `block` replaces the last user message (a teacher's context)."""
         turns: list[dict[str, str]] = []
         for shot in self.shots:
-            turns.append({"role": "user", "content": question_block(shot.question, shot.choices)})
+            turns.append({"role": "user", "content": question_block(shot.question, shot.choices, templates)})
             turns.append({"role": "assistant", "content": shot.response})
-        return [*turns, {"role": "user", "content": block or self.block}]
+        return [*turns, {"role": "user", "content": block or self.block(templates)}]

@@ -1,5 +1,7 @@
 """Named queries. Parameters are bound as $name, never put into the text."""
 
+from odd.store.context_queries import CONTEXT_QUERIES
+
 
 def _counted(node: str, prefix: str) -> str:
     """Success of a row of `branches` as $convention counts it: `{prefix}`, its 95 % interval, and its visits."""
@@ -47,6 +49,7 @@ def _children(places: str) -> str:
 
 
 QUERIES: dict[str, str] = {
+    **CONTEXT_QUERIES,
     "questions": "SELECT * FROM question_summary ORDER BY question",
     "question": "SELECT * FROM questions WHERE question = $question",
     "rollouts": "SELECT * FROM rollouts WHERE question = $question ORDER BY rollout",

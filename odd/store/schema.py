@@ -7,7 +7,9 @@ There is no index but the primary key of `meta`: an index slows bulk inserts and
 while a run is read by scans that skip row groups of other questions.
 """
 
-SCHEMA_VERSION = 1
+from odd.store.context_tables import CONTEXT_TABLES, QUESTION
+
+SCHEMA_VERSION = 2
 """Changes whenever a table or column is added, removed or changes its meaning."""
 
 APP = "odd"
@@ -17,7 +19,7 @@ BLOCK_SIZE = 65536
 """Bytes a block of a new file. DuckDB's 256 KiB make small runs larger by more than half; in blocks of less than 64 KiB
 it stores token ids unpacked."""
 
-_QUESTION = ("INTEGER NOT NULL", "number of the question in the run")
+_QUESTION = QUESTION
 _NODE = ("INTEGER NOT NULL", "number of the node in the question's tree; 0 is the empty response")
 _PATH = ("INTEGER NOT NULL", "number of the path in the question")
 _TEACHER = ("VARCHAR NOT NULL", "name of the teacher")
@@ -135,7 +137,7 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "teacher": _TEACHER,
             "ordinal": (_COUNT, "order of display"),
             "model": ("VARCHAR", "name of the model"),
-            "context": ("VARCHAR", "kind of context: none, 1c, 1c1w"),
+            "context": ("VARCHAR", "kind of context: none, 1c, 1c1w, 3c, sum_1c, sum_1c1w"),
             "config": ("VARCHAR", "its settings as JSON"),
             "guided_targeting": ("BOOLEAN", "took part in the choice of pairs"),
         },
@@ -152,6 +154,7 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "demonstrations": ("VARCHAR", "demonstrations in the prompt, as JSON"),
         },
     ),
+    **CONTEXT_TABLES,
     "teacher_tokens": (
         "Teacher probabilities of the edges of the tree",
         {

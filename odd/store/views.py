@@ -77,6 +77,27 @@ LEFT JOIN nodes AS n ON n.question = g.question AND n.parent = g.node AND n.toke
 LEFT JOIN teacher_tokens AS q ON q.question = g.question AND q.node = n.node AND q.teacher = g.teacher
 LEFT JOIN vocabulary AS v ON v.token = g.token""",
     ),
+    "screening_accuracy": (
+        "Every question and context of a screening: how often the student was right under it, and without",
+        """
+WITH r AS (
+    SELECT question, context, count(*) AS rollouts, count(*) FILTER (correct) AS correct,
+        count(*) FILTER (truncated) AS truncated
+    FROM screening_rollouts GROUP BY question, context),
+b AS (
+    SELECT question, count(*) AS rollouts, count(*) FILTER (correct) AS correct
+    FROM rollouts
+    WHERE stage = 'initial' AND rollout < (SELECT TRY_CAST(value AS INTEGER) FROM meta WHERE key = 'screening_rollouts')
+    GROUP BY question)
+SELECT s.question, s.context, s.available, s.reason,
+    coalesce(r.rollouts, 0) AS rollouts, coalesce(r.correct, 0) AS correct, coalesce(r.truncated, 0) AS truncated,
+    r.correct / nullif(r.rollouts, 0) AS accuracy,
+    coalesce(b.rollouts, 0) AS baseline_rollouts, coalesce(b.correct, 0) AS baseline_correct,
+    b.correct / nullif(b.rollouts, 0) AS baseline_accuracy
+FROM screening AS s
+LEFT JOIN r ON r.question = s.question AND r.context = s.context
+LEFT JOIN b ON b.question = s.question""",
+    ),
     "question_summary": (
         "Every question with the counts of its rollouts, paths and decision points",
         """

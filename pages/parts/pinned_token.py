@@ -11,7 +11,7 @@ from odd.display.pinned_token import (
     read_table,
     token_children,
 )
-from odd.display.spelling import markdown_escaped, visible_text
+from odd.display.spelling import markdown_escaped
 from odd.figures.gradients import gradient_figure
 from odd.links import ViewState
 from pages.shared.data import OpenRun
@@ -46,7 +46,6 @@ def show(run: OpenRun, view: ViewState, number: int) -> None:
             show_gradients(run, view, children)
         with right.container(border=True):
             show_continuations(run, view, number)
-    show_context(run, view, number)
 
 
 def show_gradients(run: OpenRun, view: ViewState, children) -> None:
@@ -90,15 +89,3 @@ def another_draw(title: str) -> None:
         st.markdown(f"**{title}**", width="content")
         if st.button("another draw", icon=":material/casino:", type="tertiary"):
             st.session_state[DRAW] += 1
-
-
-def show_context(run: OpenRun, view: ViewState, number: int) -> None:
-    """What the teacher was given for this question."""
-    contexts = run.query("contexts", question=number)
-    own = contexts[contexts["teacher"] == view.teacher].to_dict("records")
-    for row in own:
-        with st.expander(f"What teacher {markdown_escaped(row['teacher'])} is given for this question"):
-            if isinstance(row["prompt_text"], str):
-                st.code(visible_text(row["prompt_text"]), language=None, wrap_lines=True)
-            else:
-                st.text(visible_text(row["reason"] or "no prompt is recorded"))

@@ -1,8 +1,10 @@
 """The dialogs of the page Runs: start a run, add a teacher, take in a file, delete a run."""
 
+from collections.abc import Mapping
+
 import streamlit as st
 
-from odd.config import ModelConfig, TeacherConfig, parse_config
+from odd.config import TeacherConfig, parse_config
 from odd.display.amounts import size
 from odd.display.run_list import Entry, Listing
 from odd.display.spelling import markdown_escaped
@@ -18,8 +20,11 @@ from pages.shared.state import change_view
 
 CONTEXTS = {
     "none": "the question alone",
-    "1c": "a correct response of the student before it",
-    "1c1w": "a correct and a wrong response of the student before it",
+    "1c": "a correct response with it",
+    "1c1w": "a correct and a wrong response with it",
+    "3c": "three correct responses with it",
+    "sum_1c": "a correct response with it, summarised",
+    "sum_1c1w": "a correct and a wrong response with it, summarised",
 }
 STUDENT = "student"
 REFUSED = "runs-refused"
@@ -91,7 +96,10 @@ def _delete(entry: Entry, view: ViewState) -> None:
 
 @st.dialog("Add a teacher", on_dismiss=close_dialog)
 def _teach(entry: Entry) -> None:
-    st.markdown(f"to **{markdown_escaped(entry.run_id)}**. Nothing is sampled: a teacher reads the paths once.")
+    st.markdown(
+        f"to **{markdown_escaped(entry.run_id)}**. A teacher reads the paths once; nothing is sampled but what it is "
+        "shown, where the run does not have it yet."
+    )
     name = st.text_input("Name", placeholder="Self-1C", max_chars=60, key="teach-name")
     model = st.selectbox(
         "Model",
@@ -102,10 +110,14 @@ def _teach(entry: Entry) -> None:
         key="teach-model",
     )
     context = st.selectbox("Reads", list(CONTEXTS), format_func=lambda context: CONTEXTS[context], key="teach-context")
+    writers = {
+        "demonstrations": _writer("Responses written by", "source") if context != "none" else STUDENT,
+        "summarizer": _writer("Summarised by", "summarizer") if context.startswith("sum_") else STUDENT,
+    }
     if not st.button("Add", type="primary", icon=":material/person_add:", key="teach-start"):
         return
     try:
-        start_teaching(CACHE, entry.run_id, [_teacher(entry, name, model or STUDENT, context)])
+        start_teaching(CACHE, entry.run_id, [_teacher(entry, name, context, {"model": model or STUDENT, **writers})])
     except OddError as error:
         st.error(markdown_escaped(str(error)), icon=":material/error:")
         return
@@ -113,10 +125,16 @@ def _teach(entry: Entry) -> None:
     st.rerun()
 
 
-def _teacher(entry: Entry, name: str, model: str, context: str) -> TeacherConfig:
+def _writer(label: str, key: str) -> str:
+    """Which model writes what the teacher is shown."""
+    helps = "The student itself, a model that comes with ODD, a folder, or a hub name. It may have any vocabulary."
+    chosen = st.selectbox(label, [STUDENT, *EMBEDDED], accept_new_options=True, help=helps, key=f"teach-{key}")
+    return chosen or STUDENT
+
+
+def _teacher(entry: Entry, name: str, context: str, models: Mapping[str, str]) -> TeacherConfig:
     facts = facts_of(entry.info)
     if facts and name in facts.teachers:
         raise OddError(f"run {entry.run_id} has a teacher {name!r} already: give this one another name")
-    chosen = None if model == STUDENT else ModelConfig(name=model).model_dump()
-    tree = {"teachers": [{"name": name.strip(), "model": chosen, "context": context}]}
-    return parse_config(tree).teachers[0]
+    named = {key: None if model == STUDENT else {"name": model} for key, model in models.items()}
+    return parse_config({"teachers": [{"name": name.strip(), "context": context, **named}]}).teachers[0]

@@ -7,16 +7,7 @@ from typing import Any
 import streamlit as st
 
 from odd.__main__ import parse_teacher
-from odd.config import (
-    PRESETS,
-    SELF_CHECK,
-    SELF_TEACHERS,
-    ModelConfig,
-    QuestionsConfig,
-    RunConfig,
-    TeacherConfig,
-    parse_config,
-)
+from odd.config import PRESETS, ModelConfig, QuestionsConfig, RunConfig, TeacherConfig, parse_config
 from odd.display.amounts import rough
 from odd.display.spelling import markdown_escaped
 from odd.errors import OddError
@@ -25,6 +16,7 @@ from odd.jobs import keep_questions, start_run
 from odd.models.embedded import EMBEDDED
 from odd.questions.sources import bundled_sets, load_questions
 from odd.store import list_runs
+from odd.teacher_settings import PAPER_TEACHERS, SELF_3C, SELF_CHECK, SELF_TEACHERS, SHOWN
 from pages.parts.run_state import close_dialog
 from pages.shared.data import CACHE, OpenRun, as_it_is, kept
 
@@ -157,13 +149,15 @@ def _teachers(base: RunConfig, student: dict[str, Any], key: str) -> list[dict[s
         selection_mode="multi",
         default=preset,
         format_func=lambda name: name,
-        help="Self-1C is the student shown one of its own correct responses, Self-1C1W a correct and a wrong one; "
-        "Self-check is the student with its own prompt, which must come out as no signal at all",
+        help="Self-1C is the student shown one of its own correct responses, Self-1C1W a correct and a wrong one, "
+        "Self-3C three correct ones; Sum: summarised by a larger model; (tiny-l): written by it. Self-check is the "
+        "student with its own prompt, which must come out as no signal at all",
         key=f"{key}-teachers-{student['name']}",
     )
     more = st.text_area(
         "more teachers",
-        placeholder="NAME=MODEL:CONTEXT, one a line, for instance Big=./my-teacher:none; contexts are none, 1c, 1c1w",
+        placeholder="NAME=MODEL:CONTEXT, one a line, for instance Big=./my-teacher:none or "
+        f"Big-1C=student:1c,demonstrations=./my-teacher; contexts are {', '.join(SHOWN)}",
         height=68,
         key=f"{key}-more",
     )
@@ -177,7 +171,9 @@ def _sensible(student: str) -> Sequence[TeacherConfig]:
     """Teachers that share the vocabulary of an embedded student, and the student itself in all its contexts."""
     family = [name for name in TINY if name != student] if student in TINY else []
     larger = [TeacherConfig(name=name, model=ModelConfig(name=name)) for name in family]
-    return [*larger, *SELF_TEACHERS, SELF_CHECK]
+    # the largest of the family writes for the smaller ones
+    helped = [t for t in PAPER_TEACHERS if t.is_student_in_context] if "tiny-l" in family else SELF_TEACHERS
+    return [*larger, *helped, SELF_3C, SELF_CHECK]
 
 
 def count_questions(config: QuestionsConfig) -> int:

@@ -18,6 +18,7 @@ from pages.shared.data import CACHE, open_run
 BADGES = {
     "running": ("blue", ":material/progress_activity:"),
     "stopping": ("orange", ":material/hourglass_top:"),
+    "screened": ("violet", ":material/filter_alt:"),
     "finished": ("green", ":material/check_circle:"),
     "stopped": ("gray", ":material/pause_circle:"),
     "failed": ("red", ":material/error:"),
@@ -74,7 +75,8 @@ def _row(entry: Entry, facts: Facts | None, view: ViewState) -> None:
                 st.badge(entry.status, color=colour, icon=icon)
             st.caption(" · ".join(_facts(entry, facts)))
             if entry.note:
-                st.markdown(f":small[:red[{markdown_escaped(entry.note)}]]")
+                colour = "gray" if entry.status == "screened" else "red"
+                st.markdown(f":small[:{colour}[{markdown_escaped(entry.note)}]]")
         _actions(entry, view)
         if entry.status == "failed" and entry.job:
             _log(entry.job)
@@ -111,10 +113,9 @@ def _actions(entry: Entry, view: ViewState) -> None:
     if entry.info and entry.status != "unreadable":
         query = view_of(view, run_id).to_query()
         st.page_link("pages/questions.py", label="Open", icon=":material/open_in_new:", query_params=query)
-    if entry.status in ("stopped", "failed") and entry.valid:
-        st.button(
-            "Resume", icon=":material/play_arrow:", on_click=attempt, args=(_resume, entry), key=f"resume-{run_id}"
-        )
+    if entry.status in ("screened", "stopped", "failed") and entry.valid:
+        label = "Run" if entry.status == "screened" else "Resume"
+        st.button(label, icon=":material/play_arrow:", on_click=attempt, args=(_resume, entry), key=f"resume-{run_id}")
     if entry.info:
         path = entry.info.path
         st.download_button(

@@ -22,6 +22,7 @@ PAGES = {
     "pages/tree.py": ("Tree", ":material/account_tree:"),
     "pages/compare.py": ("Compare", ":material/compare_arrows:"),
     "pages/findings.py": ("Findings", ":material/insights:"),
+    "pages/screening.py": ("Screening", ":material/filter_alt:"),
 }
 OF_A_QUESTION = "Tree", "Compare"
 """Pages that look at one question of the run."""

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from odd.links import ViewState
 from tests.browser.conftest import changing, settle
 
-PAGES = ("questions", "tree", "compare", "findings")
+PAGES = ("questions", "tree", "compare", "findings", "screening")
 VIEW = "question=sum&path=1&token=3&teacher=Self-1C&objective=forward_kl&convention=pooled-full-off&colour=gain"
 
 

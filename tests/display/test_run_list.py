@@ -50,6 +50,14 @@ def finish(cache):
         writer.close(remove_work=True)
 
 
+def test_a_screened_run_is_neither_finished_nor_stopped(cache):
+    with RunWriter(cache, RUN) as writer:
+        writer.set_meta("status", "screened")
+        writer.publish()
+        writer.close(remove_work=True)
+    assert only(cache).status == "screened" and "Run goes on" in only(cache).note
+
+
 def progress(cache, **changes):
     state = {
         "run_id": RUN, "stage": "targeted", "question": 0, "questions": 4, "done": 50, "total": 100, "tokens": 500,

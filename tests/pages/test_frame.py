@@ -11,7 +11,7 @@ from odd.links import ViewState
 from tests.hostile import make_hostile
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("runs", "questions", "tree", "compare", "findings")
+PAGES = ("runs", "questions", "tree", "compare", "findings", "screening")
 
 
 def launch(page, **query):

@@ -210,6 +210,30 @@ def test_a_teacher_is_added_from_the_form(run, started):
     assert 'name = "tiny-l"' in (job.folder / "config.toml").read_text().replace('"name"', "name")
 
 
+def test_a_larger_model_can_write_and_summarise_for_a_teacher_of_the_form(run, started):
+    app = open_dialog(launch("runs"), "teach", run.stem)
+    the(app, "text_input", "Name").set_value("Late").run()
+    assert not [box for box in app.selectbox if box.label in ("Responses written by", "Summarised by")]
+    the(app, "selectbox", "Reads").select("sum_1c").run()
+    the(app, "selectbox", "Responses written by").select("tiny-m").run()
+    the(app, "selectbox", "Summarised by").select("tiny-l").run()
+    button(app, "Add").click().run()
+    assert not app.exception
+    (late,) = load_config(file=started[0].folder / "config.toml").teachers
+    assert (late.model, late.context) == (None, "sum_1c")
+    assert (late.demonstrations.name, late.summarizer.name) == ("tiny-m", "tiny-l")
+
+
+def test_a_screened_run_says_so_and_can_be_run(screened, cache, started):
+    shutil.copy(screened[1], cache)
+    app = launch("runs")
+    assert "screened" in written(app) or any("screened" in badge.value for badge in app.get("badge"))
+    button(app, "Run").click().run()
+    assert not app.exception
+    (job,) = started
+    assert job.kind == "run"
+
+
 @pytest.mark.parametrize("name, said", [("", "name"), ("Self-1C", "already"), ("<b>", "name")])
 def test_a_teacher_needs_a_name_of_its_own(run, started, name, said):
     app = open_dialog(launch("runs"), "teach", run.stem)

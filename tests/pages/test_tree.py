@@ -87,7 +87,19 @@ def test_another_draw_keeps_the_address(finished, open_tree):
 
 def test_what_the_teacher_is_given_can_be_read(finished, open_tree):
     app = open_tree(finished[0].cache.parent, question="sum", teacher="Self-1C1W")
-    assert "do not imitate" in app.code[0].value
+    correct, wrong, prompt = (code.value for code in app.code)
+    assert correct in prompt and wrong in prompt and "do not imitate" in prompt
+    said = words(app).replace("\\", "")
+    assert "a correct response of tiny-s" in said and "a wrong response of tiny-s" in said
+    assert "tries at temperature 0.7" in said
+
+
+def test_what_was_given_may_be_anything_and_is_text(copy, open_tree):
+    folder, path = copy
+    for stored in ("{", "[1, {}]", '[{"text": "<b>$x$", "correct": 1, "source": ["<i>"], "summarizer": "<u>"}]'):
+        change(path, f"UPDATE contexts SET demonstrations = '{stored}' WHERE teacher = 'Self-1C'")
+        app = open_tree(folder, question="sum", teacher="Self-1C")
+        assert all("<" not in part.value.replace("\\<", "") for part in (*app.caption, *app.markdown))
 
 
 def test_a_token_that_is_not_there_is_said_and_the_path_shown(finished, open_tree):

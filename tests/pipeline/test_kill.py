@@ -9,16 +9,16 @@ import time
 import pytest
 
 from odd.config import RunConfig, TeacherConfig
-from odd.pipeline import run, teach
+from odd.pipeline import run, screen, teach
 from odd.store import RunReader, published_path
-from tests.runs import assert_same_results, rows, small_config
+from tests.runs import SCREENING, assert_same_results, rows, screening_config, small_config
 
 WORKER = """
 import sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
 from odd.config import RunConfig, TeacherConfig
-from odd.pipeline import run, teach
+from odd.pipeline import run, screen, teach
 config = RunConfig.model_validate_json(Path({config!r}).read_text())
 def tell(step):
     print(step.stage, flush=True)
@@ -89,6 +89,14 @@ def test_killed_reanalysis_goes_on_to_the_same_result(copied, finished, tmp_path
     resumed = run(changed, lambda step: None)
     assert_same_results(whole, resumed)
     assert rows(resumed, "SELECT count(*) FROM scores") != rows(finished[1], "SELECT count(*) FROM scores")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("steps", [2, 5])
+def test_killed_screening_goes_on_to_the_same_result(screened, tmp_path, kill, steps):
+    config = screening_config(tmp_path)
+    kill("screen(config, tell)", config, steps)
+    assert_same_results(screened[1], screen(config, lambda step: None), SCREENING)
 
 
 def _finished_questions(path):

@@ -178,7 +178,7 @@ def test_question_without_incorrect_rollout_is_marked_and_scored(tmp_path, monke
     path = run(small_config(tmp_path), lambda step: None)
     assert rows(path, "SELECT DISTINCT note FROM questions") == [("no incorrect rollout",)]
     reasons = rows(path, "SELECT DISTINCT reason FROM contexts WHERE teacher = 'Self-1C1W'")
-    assert reasons == [("no wrong response of the student to show",)]
+    assert reasons == [("no wrong response among 60 tries of tiny-s",)]
 
 
 def test_demonstrations_are_of_the_promised_outcome(finished):

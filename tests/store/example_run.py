@@ -55,6 +55,21 @@ ROWS = {
         {**KEY, "available": True, "prompt_text": "Q: 1+1?", "prompt_ids": [3, 4], "demonstrations": "[]"},
         {"question": 0, "teacher": "self", "available": False, "reason": "no correct rollout"},
     ],
+    "demonstrations": [
+        {"question": 0, "source": "s", "attempt": number, "chunk": 0, "temperature": 0.7, "text": text, "answer": None,
+         "correct": number == 0, "truncated": False}
+        for number, text in enumerate(["2\nAnswer: 2", "3"])
+    ],
+    "summaries": [{"question": 0, "summarizer": "l", "request": "Summarize 2", "text": None, "tries": 8,
+                   "temperature": 0.7}],
+    "screening_contexts": [{"context": "self", "ordinal": 0, "kind": "1c", "config": "{}"}],
+    "screening": [{"question": 0, "context": "self", "available": True, "prompt_text": "Q: 1+1?", "prompt_ids": [3],
+                   "demonstrations": "[]"}],
+    "screening_rollouts": [
+        {"question": 0, "context": "self", "rollout": number, "chunk": 0, "tokens": 2, "text": "2", "answer": "2",
+         "correct": number > 0, "truncated": False}
+        for number in range(4)
+    ],
     "teacher_tokens": [{**KEY, "node": 1, "log_p": np.log(0.75)}, {**KEY, "node": 2, "log_p": None}],
     "node_teachers": [{**KEY, "node": 0, "js": 0.5, "l2": float("nan"), "kl_student_teacher": 1.5}],
     "scores": [{**KEY, **MEASURE, "node": 0, "alignment": 0.5, "low": 0.1, "high": 0.9, "p_positive": 0.9,

@@ -1,0 +1,203 @@
+"""Screening: how often the student is right, alone and behind each context, before a run is made (method §6).
+
+It works in the file of the run that has the same settings, and what it draws is that run's: the baseline rollouts are
+the first of the run's initial rollouts, and the demonstrations are those its teachers are shown. Everything has seeds
+of its own and is committed chunk by chunk, as in a run, so a screening that was killed equals one that was not.
+"""
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from odd.config import RunConfig, TeacherConfig, parse_config
+from odd.errors import OddError
+from odd.pipeline import state
+from odd.pipeline.base import Chunks, QuestionBase, why_never
+from odd.pipeline.frame import Frame, run_id_of
+from odd.pipeline.progress import Listener
+from odd.pipeline.teachers import Models, TeacherContext, teacher_context
+from odd.questions.sources import load_questions
+from odd.rollouts import Rollout, chunks, sample_chunk
+from odd.screening import BASELINE
+from odd.store import RunWriter
+
+
+def screen(config: RunConfig, listen: Listener) -> Path:
+    """Screen the questions of a run, or take up a screening that was interrupted; the path of the published file.
+
+    Contexts of `config` that an earlier screening lacks are added to it.
+
+    Raises:
+        OddError: questions, models or settings that cannot be used; nothing to compare; no room on disk.
+    """
+    if not config.screened:
+        raise OddError("no teacher is the student behind a context: name one, as in --teacher Self-1C=student:1c")
+    if any(teacher.name == BASELINE for teacher in config.screened):
+        raise OddError(f"the student without a context is called {BASELINE}: give that teacher another name")
+    questions = load_questions(config.questions)
+    models = Models(config, config.cache)
+    models.load(config.screened)
+    run_id = run_id_of(config, questions, models)
+    with RunWriter(config.cache, run_id) as writer:
+        return Screener(writer, run_id, config, questions, models, listen).work()
+
+
+class Screener(Frame):
+    """A screening at work."""
+
+    def work(self) -> Path:
+        """Do what is left of every question, and publish; the path of the published file."""
+        compared = self._prepare()
+        try:
+            for number in range(len(self.questions)):
+                QuestionScreening(self, number).work(compared)
+        except (KeyboardInterrupt, SystemExit):
+            self.publish_as("stopped")
+            raise
+        return self.finish(self._status())
+
+    def _prepare(self) -> list[TeacherConfig]:
+        """Write the run's frame, or match it with what is asked for now; the contexts that are compared."""
+        meta, asked = self.writer.meta(), self.config
+        with self.writer.transaction():
+            if "config" in meta:
+                self.digests = json.loads(meta["digests"])
+                self.check_digest("", self.models.student)
+                self._match(parse_config(json.loads(meta["config"])))
+            else:
+                self.create_questions()
+            self.set_config()
+            compared = self._compared(asked.screened)
+            drawn = min(asked.screening.rollouts, asked.sampling.initial_rollouts)
+            self.writer.set_meta("screening_rollouts", str(drawn))
+            self.writer.set_meta("screening_context_rollouts", str(asked.screening.context_rollouts))
+            self.writer.set_meta("status", "running")
+        return compared
+
+    def _match(self, stored: RunConfig) -> None:
+        """Leave the settings of a run that has begun as they are, but for its screening."""
+        begun = len(self.writer.named("teachers")) > 0
+        if not begun and not state.screened_contexts(self.writer):
+            return
+        if stored.templates != self.config.templates:
+            raise OddError(f"run {self.run_id!r} has other templates: leave them as they are")
+        rollouts = self.writer.meta().get("screening_context_rollouts")
+        if rollouts not in (None, str(self.config.screening.context_rollouts)):
+            raise OddError(f"run {self.run_id!r} was screened with screening.context_rollouts={rollouts}: leave it so")
+        if begun:
+            screening = {"screening": self.config.screening.model_dump(mode="json")}
+            self.config = parse_config(stored.model_dump(mode="json") | screening)
+
+    def _compared(self, asked: Sequence[TeacherConfig]) -> list[TeacherConfig]:
+        """Write down the contexts that are compared: those that questions were screened with, and what is new."""
+        in_use = state.screened_contexts(self.writer)
+        rows = self.writer.named("screening_contexts").to_dict("records")
+        kept = {row["context"]: TeacherConfig.model_validate_json(row["config"]) for row in rows}
+        kept = {name: teacher for name, teacher in kept.items() if name in in_use}
+        for teacher in asked:
+            if kept.get(teacher.name, teacher) != teacher:
+                raise OddError(
+                    f"run {self.run_id!r} was screened with other settings of {teacher.name!r}: give it another name"
+                )
+        every = [*kept.values(), *(teacher for teacher in asked if teacher.name not in kept)]
+        self.writer.delete("screening_contexts")
+        self.writer.insert(
+            "screening_contexts",
+            [
+                {"context": one.name, "ordinal": i, "kind": one.context, "config": one.model_dump_json()}
+                for i, one in enumerate(every)
+            ],
+        )
+        return every
+
+    def _status(self) -> str:
+        """What the run is once it is screened: what it was before."""
+        teachers = self.writer.named("teachers")["teacher"].tolist()
+        stages = set(self.writer.named("questions")["stage"])
+        if stages == {"new"}:
+            return "screened"
+        done = stages == {"scored"} and all(state.is_scored(self.writer, teacher) for teacher in teachers)
+        return "finished" if done else "stopped"
+
+
+class QuestionScreening(QuestionBase):
+    """One question of a screening."""
+
+    def work(self, compared: Sequence[TeacherConfig]) -> None:
+        """Do what is left."""
+        baseline = self.draw("initial", self._baseline())
+        if self.stage == "new":
+            self.describe(baseline)
+        if not any(rollout.correct for rollout in baseline):
+            return self._exclude(compared, why_never(baseline))
+        for at, teacher in enumerate(compared):
+            self._draw_behind(teacher, at, len(compared))
+        if self.writer.publish_due():
+            self.writer.publish()
+
+    def _baseline(self) -> Chunks:
+        """The first chunks of the run's initial rollouts."""
+        left, plan = min(self.config.screening.rollouts, self.config.sampling.initial_rollouts), []
+        for chunk in self.initial_chunks():
+            if left > 0:
+                plan.append(chunk)
+                left -= len(chunk)
+        return plan
+
+    def _exclude(self, compared: Sequence[TeacherConfig], why: str) -> None:
+        """Keep a question that the student never answers, with the reason; nothing is shown to it."""
+        known = state.screened_contexts(self.writer, self.number)
+        contexts = [TeacherContext(teacher.name, (), "", (), why) for teacher in compared if teacher.name not in known]
+        with self.writer.transaction():
+            self.insert("screening", [_row(context) for context in contexts])
+
+    def _draw_behind(self, teacher: TeacherConfig, at: int, of: int) -> None:
+        """The student's responses behind one context; `at` is its number among all, for the progress."""
+        found = state.screened_prompt(self.writer, self.number, teacher.name)
+        if found is None:
+            window, longest = self.student.capabilities.max_context, self.config.sampling.max_new_tokens
+            context = teacher_context(teacher, self.demonstrations, window, longest)
+            with self.writer.transaction():
+                self.insert("screening", [_row(context)])
+            found = context.prompt if context.reason is None else ()
+        count = self.config.screening.context_rollouts
+        plan = chunks([()] * count, self.config.sampling.batch_size) if found else []
+        have = state.screened_chunks(self.writer, self.number, teacher.name)
+        first, spent, drawn = 0, 0.0, 0
+        for chunk, prefixes in enumerate(plan):
+            if chunk not in have:
+                started = time.perf_counter()
+                settings = self.config.sampling, "context", chunk, teacher.name
+                made = sample_chunk(self.student, self.question, found, prefixes, *settings)
+                seconds = time.perf_counter() - started
+                tokens = sum(len(rollout.token_ids) for rollout in made)
+                with self.writer.transaction():
+                    self.insert("screening_rollouts", _rollout_rows(teacher.name, first, made))
+                    self.time("contexts", teacher.name, seconds, len(made), tokens)
+                spent, drawn = spent + seconds, drawn + tokens
+            first += len(prefixes)
+        self.frame.report("contexts", self.number, (at + 1) * count, of * count, drawn, spent)
+
+
+def _row(context: TeacherContext) -> dict:
+    """Row of the table `screening`."""
+    row = context.row()
+    return {"context": row.pop("teacher"), **row}
+
+
+def _rollout_rows(context: str, first: int, made: Sequence[Rollout]) -> list[dict]:
+    """Rows of the table `screening_rollouts`, numbered from `first`."""
+    return [
+        {
+            "context": context,
+            "rollout": first + i,
+            "chunk": rollout.chunk,
+            "tokens": len(rollout.token_ids),
+            "text": rollout.text,
+            "answer": rollout.answer,
+            "correct": rollout.correct,
+            "truncated": rollout.truncated,
+        }
+        for i, rollout in enumerate(made)
+    ]

@@ -1,0 +1,94 @@
+"""What a screening found: pass rates, accuracy behind each context, and the questions that are left out."""
+
+from typing import get_args
+
+import streamlit as st
+
+from odd.display.download import csv
+from odd.display.question_table import opened
+from odd.display.resolve import resolve
+from odd.display.screening import ScreeningReport, chosen, export, payload, report
+from odd.display.spelling import markdown_escaped
+from odd.links import Reference, Screened, ViewState
+from odd.paper import CREDIT
+from odd.screening import Screening, read_screening
+from pages.shared.choices import choose
+from pages.shared.data import OpenRun, kept
+from pages.shared.figures import plot
+from pages.shared.mount import mount
+
+_screening = kept(read_screening)
+
+
+@kept
+def _report(run: OpenRun, reference: Reference) -> ScreeningReport | None:
+    screening = _screening(run)
+    return None if screening is None else report(screening, reference)
+
+
+def show_screening(run: OpenRun, view: ViewState) -> None:
+    """Draw the page below its header."""
+    screening, found = _screening(run), _report(run, view.reference)
+    if screening is None or found is None:
+        st.info(
+            "This run was not screened. A screening says, before the costly part of a run, how hard the questions are "
+            "and how often the student is right when it is shown its own correct responses, wrong ones, or summaries. "
+            "`python -m odd screen` takes the options of `python -m odd run`, and what it draws is used by that run."
+        )
+        return
+    with st.container(horizontal=True):
+        options = list(get_args(Reference))
+        choose("reference", "published beside it", options, view, width=220)
+    _draw_difficulties(run, screening, found)
+    _draw_contexts(run, found, view)
+    _draw_questions(run, screening, view)
+
+
+def _draw_difficulties(run: OpenRun, screening: Screening, found: ScreeningReport) -> None:
+    with st.container(border=True):
+        st.markdown("#### How hard the questions are")
+        st.markdown(markdown_escaped(found.sentences[0]))
+        st.plotly_chart(found.pass_rates, key="figure-pass-rates", config=plot(f"{run.run_id}-pass-rates"))
+        drawn = int(screening.questions["rollouts"].max())
+        st.caption(f"{drawn} rollouts a question, the first of the run's initial rollouts.")
+
+
+def _draw_contexts(run: OpenRun, found: ScreeningReport, view: ViewState) -> None:
+    name = f"{run.run_id}-screening"
+    with st.container(border=True):
+        st.markdown("#### How often the student is right behind each context")
+        first, *others = map(markdown_escaped, found.sentences[1:])
+        st.markdown(first)
+        st.caption("  \n".join(others))
+        st.plotly_chart(found.accuracy, key="figure-contexts", config=plot(name))
+        st.dataframe(found.shown, hide_index=True)
+        st.caption(
+            "Accuracy in %, Δ in points; in brackets 95 % intervals by bootstrap over questions, on the questions kept."
+        )
+        if view.reference != "none":
+            st.caption(markdown_escaped(f"Published: {view.reference}, tables 8 and 9 of {CREDIT}"))
+        _download(f"{name}.csv", lambda: csv(found.table), "contexts")
+
+
+def _draw_questions(run: OpenRun, screening: Screening, view: ViewState) -> None:
+    with st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            st.markdown("#### Questions", width="stretch")
+            which = list(get_args(Screened))
+            names = {name: f"{name} ({len(chosen(screening, name))})" for name in which}
+            choose("screened", "listed", which, view, width=160, format_func=names.__getitem__)
+        drawn = payload(screening, view)
+        mount("table", "screened-questions", drawn, open=lambda key: _open(run, screening, view, key))
+        _download(f"{run.run_id}-screened-questions.csv", lambda: csv(export(screening)), "questions")
+
+
+def _download(name: str, make, key: str) -> None:
+    st.download_button(
+        "Download CSV", make, name, "text/csv", key=f"download-{key}", icon=":material/download:", on_click="ignore"
+    )
+
+
+def _open(run: OpenRun, screening: Screening, view: ViewState, name: object) -> None:
+    if name in screening.questions["id"].tolist():
+        there = resolve(run, opened(view, str(name))).view
+        st.switch_page("pages/tree.py", query_params=there.to_query())

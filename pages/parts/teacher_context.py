@@ -1,0 +1,38 @@
+"""What the chosen teacher is given for the question: the demonstrations, who wrote them, and the whole prompt."""
+
+import streamlit as st
+
+from odd.display.spelling import markdown_escaped, visible_text
+from odd.display.teacher_context import Given, given_to
+from odd.links import ViewState
+from pages.shared.data import OpenRun, kept
+
+_given = kept(given_to)
+
+
+def show(run: OpenRun, view: ViewState, number: int) -> None:
+    """Draw it for question `number`, where it is known."""
+    given = _given(run, number, view.teacher)
+    if given is None or view.teacher is None:
+        return
+    with st.expander(f"What teacher {markdown_escaped(view.teacher)} is given for this question"):
+        _draw(given)
+
+
+def _draw(given: Given) -> None:
+    if given.reason is not None:
+        st.text(visible_text(given.reason))
+    for example in given.examples:
+        st.caption(markdown_escaped(example.title))
+        st.code(visible_text(example.text), language=None, wrap_lines=True)
+        if example.response is not None:
+            st.caption("which was")
+            st.code(visible_text(example.response), language=None, wrap_lines=True)
+    if given.tries:
+        st.caption("  \n".join(map(markdown_escaped, given.tries)))
+    if given.prompt is None:
+        st.caption("It has no prompt here.")
+        return
+    if given.examples:
+        st.caption("the whole prompt")
+    st.code(visible_text(given.prompt), language=None, wrap_lines=True)

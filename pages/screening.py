@@ -1,0 +1,6 @@
+"""The page Screening: how often the student is right, alone and behind each context."""
+
+from pages.parts.screening_report import show_screening
+from pages.shared.frame import open_page
+
+show_screening(*open_page("Screening"))
