@@ -1,4 +1,4 @@
-"""The command line: `python -m odd run|teach|show|models|vectors`."""
+"""The command line: `python -m odd run|import|teach|show|models|vectors`."""
 
 import json
 import signal
@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from odd.config import PRESETS, ModelConfig, TeacherConfig, load_config, parse_config
+from odd.config import PRESETS, ModelConfig, RunConfig, TeacherConfig, load_config, parse_config
 from odd.errors import OddError
 
 app = typer.Typer(
@@ -25,31 +25,89 @@ DEFAULT_CACHE = load_config().cache
 TABLE_WIDTH = 136
 
 
+PRESET = Annotated[str, typer.Option(help=f"What to start from: {', '.join(PRESETS)}.")]
+CONFIG = Annotated[Path | None, typer.Option(help="TOML file with settings that replace the preset's.")]
+STUDENT = Annotated[str | None, typer.Option(help="Student: embedded model, folder, or hub name.")]
+QUESTIONS = Annotated[
+    str | None,
+    typer.Option(help="Questions: bundled set, .jsonl, .csv or .parquet file, hf:NAME?split=..., gym:NAME?size=..."),
+]
+LIMIT = Annotated[int | None, typer.Option(help="Take only the first questions.")]
+TEACHER = Annotated[
+    list[str] | None,
+    typer.Option(help="NAME=MODEL[:CONTEXT], contexts none, 1c, 1c1w; MODEL 'student' is the student. Repeatable."),
+]
+NEW_CACHE = Annotated[Path | None, typer.Option("--cache", help="Folder of run files.")]
+SET = Annotated[list[str] | None, typer.Option("--set", help="Any other setting, as section.key=value. Repeatable.")]
+SHOW_CONFIG = Annotated[bool, typer.Option("--show-config", help="Print the settings and stop.")]
+
+
 @app.command()
 def run(
-    preset: Annotated[str, typer.Option(help=f"What to start from: {', '.join(PRESETS)}.")] = "demo",
-    config: Annotated[Path | None, typer.Option(help="TOML file with settings that replace the preset's.")] = None,
-    student: Annotated[str | None, typer.Option(help="Student: embedded model, folder, or hub name.")] = None,
-    questions: Annotated[str | None, typer.Option(help="Questions: bundled set or JSON Lines file.")] = None,
-    limit: Annotated[int | None, typer.Option(help="Take only the first questions.")] = None,
-    teacher: Annotated[
-        list[str] | None,
-        typer.Option(help="NAME=MODEL[:CONTEXT], contexts none, 1c, 1c1w; MODEL 'student' is the student. Repeatable."),
-    ] = None,
-    cache: Annotated[Path | None, typer.Option("--cache", help="Folder of run files.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Any other setting, as section.key=value. Repeatable.")
-    ] = None,
-    show_config: Annotated[bool, typer.Option("--show-config", help="Print the settings and stop.")] = False,
+    preset: PRESET = "demo",
+    config: CONFIG = None,
+    student: STUDENT = None,
+    questions: QUESTIONS = None,
+    limit: LIMIT = None,
+    teacher: TEACHER = None,
+    cache: NEW_CACHE = None,
+    set_: SET = None,
+    show_config: SHOW_CONFIG = False,
 ) -> None:
     """Make a run, or take up one that was interrupted, and print its table."""
+    settings = _settings(preset, config, student, questions, limit, teacher, cache, set_)
+    _make(settings, show_config)
+
+
+@app.command("import")
+def import_(
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE...", help="JSON Lines or Parquet as TRL, verl or we write it; or folders."),
+    ],
+    questions: QUESTIONS = None,
+    step: Annotated[list[int] | None, typer.Option(help="Training step to take, of several. Repeatable.")] = None,
+    reward: Annotated[str | None, typer.Option(help="Column of the reward, where there are several.")] = None,
+    threshold: Annotated[float | None, typer.Option(help="A reward above it means correct.")] = None,
+    verify: Annotated[bool, typer.Option("--verify", help="Judge answers anew instead of believing rewards.")] = False,
+    preset: PRESET = "demo",
+    config: CONFIG = None,
+    student: STUDENT = None,
+    limit: LIMIT = None,
+    teacher: TEACHER = None,
+    cache: NEW_CACHE = None,
+    set_: SET = None,
+    show_config: SHOW_CONFIG = False,
+) -> None:
+    """Make a run whose initial rollouts come from the logs of a training run (docs/import.md)."""
+    given = {"files": files, "steps": step, "reward": reward, "threshold": threshold, "verify": verify or None}
+    own = [f"imported.{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
+    _make(_settings(preset, config, student, questions, limit, teacher, cache, [*own, *(set_ or ())]), show_config)
+
+
+def _settings(
+    preset: str,
+    config: Path | None,
+    student: str | None,
+    questions: str | None,
+    limit: int | None,
+    teacher: list[str] | None,
+    cache: Path | None,
+    set_: list[str] | None,
+) -> RunConfig:
+    """The settings that the options of `run` and `import` ask for."""
     short = {"student.name": student, "questions.source": questions, "questions.limit": limit, "cache": cache}
     plain = {key: str(value) if isinstance(value, Path) else value for key, value in short.items() if value is not None}
     overrides = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in plain.items()]
     settings = load_config(preset, config, (*overrides, *(set_ or ())))
-    if teacher:
-        given = [parse_teacher(text, settings.student).model_dump(mode="json") for text in teacher]
-        settings = parse_config(settings.model_dump(mode="json") | {"teachers": given})
+    if not teacher:
+        return settings
+    given = [parse_teacher(text, settings.student).model_dump(mode="json") for text in teacher]
+    return parse_config(settings.model_dump(mode="json") | {"teachers": given})
+
+
+def _make(settings: RunConfig, show_config: bool) -> None:
+    """Make a run, or print what it would be made with."""
     if show_config:
         print(settings.model_dump_json(indent=2))
         return

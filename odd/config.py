@@ -1,6 +1,6 @@
 """Every setting of a run, with its default, and the fingerprint of what determines the rollouts.
 
-All defaults of the program are written down here and nowhere else. Configurations are frozen: what a run was made
+All defaults of the program are written down here and in `odd.settings`. Configurations are frozen: what a run was made
 with is stored beside its results and never changes.
 """
 
@@ -13,9 +13,10 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from odd.errors import OddError
+from odd.settings import ImportConfig, ModelConfig, Settings
 
 Pooling = Literal["on_policy", "stratified", "pooled"]
 Baseline = Literal["full", "children"]
@@ -36,25 +37,8 @@ def _repeated(names: Sequence[str]) -> str | None:
     return next((name for name in names if names.count(name) > 1), None)
 
 
-class Settings(BaseModel):
-    """Base of all settings: frozen; unknown keys are refused, and numbers that JSON cannot hold."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class ModelConfig(Settings):
-    """Which model, and how it is run.
-
-    `name` is an embedded model (`python -m odd models` lists them), a local path, or a hub name.
-    """
-
-    name: str = Field(default="tiny-s", min_length=1)
-    device: str = Field(default="cpu", pattern=r"^(cpu|cuda(:\d+)?)$")
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-
-
 class QuestionsConfig(Settings):
-    """Which questions: a bundled set or a JSON Lines file."""
+    """Which questions: a bundled set, a file, a data set or a generator, as `odd.questions.sources` says."""
 
     source: str = "tiny-demo"
     limit: int | None = Field(default=None, ge=1)
@@ -167,6 +151,7 @@ class RunConfig(Settings):
     targeting: TargetingConfig = TargetingConfig()
     analysis: AnalysisConfig = AnalysisConfig()
     teachers: tuple[TeacherConfig, ...] = (TINY_L, *SELF_TEACHERS, SELF_CHECK)
+    imported: ImportConfig | None = None
     cache: Path = Path("cache")
 
     @model_validator(mode="after")
@@ -274,7 +259,7 @@ def _merge(tree: dict[str, Any], changes: dict[str, Any]) -> None:
 
 
 def fingerprint(config: RunConfig, questions: list[dict[str, Any]], student_digest: str) -> str:
-    """Eight hex digits of what determines the rollouts: student, questions, sampling, targeting, seeds.
+    """Eight hex digits of what determines the rollouts: student, questions, sampling, targeting, seeds, imports.
 
     Teachers and the analysis are not in it: they can be added to a run without sampling again.
 
@@ -290,4 +275,6 @@ def fingerprint(config: RunConfig, questions: list[dict[str, Any]], student_dige
         "sampling": config.sampling.model_dump(mode="json"),
         "targeting": config.targeting.model_dump(mode="json"),
     }
+    if config.imported is not None:
+        parts["imported"] = config.imported.digest
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:8]

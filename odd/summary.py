@@ -1,5 +1,6 @@
 """The table that `show` prints: what a run found about its questions and its teachers (method §7)."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,8 @@ from odd.statistics import Estimate, cluster_bootstrap, positive
 from odd.store import RunReader
 
 OUTCOMES = ("all", "correct", "incorrect")
+TRUSTED = 0.95
+"""Share of rewards that the verifier must repeat; below it a run says that two judges are at work."""
 MEASURES = ("mean_cosine", "fraction_positive", "weighted_cosine", "mean_gain", "advantage")
 
 
@@ -88,8 +91,10 @@ def print_summary(path: Path, objective: str, convention: str, console: Console)
         questions, teachers = reader.query("questions"), reader.query("teachers")["teacher"].tolist()
         scores = reader.query("scores", objective=objective, convention=convention)
         skipped = reader.query("contexts_unavailable")
-        status = reader.meta["status"]
+        status, imported = reader.meta["status"], reader.meta.get("imported")
     found = decision_points(scores)
+    for line in import_lines(imported) if imported else ():
+        console.print(Text(line), soft_wrap=True)
     console.print(_questions_table(questions, found))
     console.print(_teachers_table(teacher_summary(scores, teachers), objective, convention))
     if not found:
@@ -100,6 +105,32 @@ def print_summary(path: Path, objective: str, convention: str, console: Console)
     for row in skipped[~skipped["question"].isin(excluded["question"])].to_dict("records"):
         console.print(Text(f"teacher {row['teacher']} skipped question {row['id']}: {row['reason']}"))
     console.print(Text(f"run file ({status}): {path}"), soft_wrap=True)
+
+
+def import_lines(account: str) -> list[str]:
+    """What became of the logs of a run with imported rollouts.
+
+    Args:
+        account: `imported` of the run's `meta`, JSON.
+    """
+    counts = json.loads(account)
+    lines = [f"imported: {counts['taken']:,} rollouts"]
+    lines += [
+        f"not imported: {part['rows']:,} rows, {part['reason']}; such as {part['example'].removeprefix('import ')}"
+        for part in counts["refused"]
+    ]
+    if counts["without"]:
+        lines.append(f"left out: {counts['without']:,} questions without a rollout")
+    if counts["judged"]:
+        share = counts["agreeing"] / counts["judged"]
+        line = (
+            f"rewards and ODD's verifier agree on {counts['agreeing']:,} of {counts['judged']:,} rollouts ({share:.1%})"
+        )
+        remedy = (
+            "targeted rollouts are judged by the verifier: check kinds and answers of the questions, or --threshold"
+        )
+        lines.append(line if share >= TRUSTED else f"{line}; {remedy}")
+    return lines
 
 
 def _nothing_found(questions: pd.DataFrame, teachers: Sequence[str], convention: str) -> str:

@@ -12,6 +12,7 @@ from odd.analysis import QuestionTree, score_teachers
 from odd.config import TeacherConfig
 from odd.models.base import LanguageModel
 from odd.pipeline import state
+from odd.pipeline.imported import scored_import
 from odd.pipeline.planning import Plan, choose_paths, plan_targets
 from odd.pipeline.teachers import TeacherContext, teacher_context
 from odd.rollouts import Rollout, Stage, chunks, sample_chunk
@@ -53,7 +54,7 @@ class QuestionWork:
         missing = [teacher for teacher in self.config.teachers if teacher.name not in done]
         if stage == "scored" and not missing:
             return
-        initial = self._rollouts("initial", [()] * self.config.sampling.initial_rollouts)
+        initial = self._initial()
         if not any(rollout.correct for rollout in initial):
             return self._exclude(initial, missing)
         paths = self._paths(initial, self.config.teachers if stage != "scored" else missing)
@@ -63,6 +64,20 @@ class QuestionWork:
         else:
             targeted = state.stored_rollouts(self.writer, self.number, "targeted")
         self._score([*initial, *targeted], initial, paths, fresh=stage != "scored")
+
+    def _initial(self) -> list[Rollout]:
+        """The initial rollouts: drawn, or imported."""
+        if self.config.imported is None:
+            return self._rollouts("initial", [()] * self.config.sampling.initial_rollouts)
+        temperature = self.config.sampling.temperature
+        rollouts = scored_import(self.writer, self.number, self.student, self.prompt, temperature, self._imported)
+        self._reach("initial")
+        return rollouts
+
+    def _imported(self, done: int, total: int, tokens: int, seconds: float) -> None:
+        self.worker.report("initial", self.number, done, total, tokens, seconds)
+        if self.writer.publish_due():
+            self.writer.publish()
 
     def _rollouts(self, stage: Stage, forced: Sequence[tuple[int, ...]]) -> list[Rollout]:
         """The rollouts of a stage: those in the run file, and what is missing drawn chunk by chunk."""
@@ -85,10 +100,14 @@ class QuestionWork:
             self.worker.report(stage, self.number, len(rollouts), len(forced), drawn, spent)
             if self.writer.publish_due():
                 self.writer.publish()
+        self._reach(stage)
+        return rollouts
+
+    def _reach(self, stage: Stage) -> None:
+        """Note that the rollouts of a stage are all there."""
         before, after = REACHED[stage]
         if self._stage() == before:
             self.writer.update("questions", {"stage": after}, question=self.number)
-        return rollouts
 
     def _stage(self) -> str:
         return state.question_stage(self.writer, self.number)
@@ -213,7 +232,8 @@ class QuestionWork:
         found = {"correct": sum(outcomes), "incorrect": len(outcomes) - sum(outcomes)}
         wanted = {"correct": targeting.correct_paths, "incorrect": targeting.incorrect_paths}
         short = [f"{found[kind]} of {wanted[kind]} {kind} paths" for kind in found if found[kind] < wanted[kind]]
-        return f"only {' and '.join(short)}: raise sampling.initial_rollouts" if short else None
+        more = "raise sampling.initial_rollouts" if self.config.imported is None else "import more rollouts"
+        return f"only {' and '.join(short)}: {more}" if short else None
 
     def _vocabulary(self, rollouts: Sequence[Rollout]) -> None:
         """Spell out the tokens that the run uses, so that reading it needs no tokenizer."""

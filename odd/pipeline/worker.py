@@ -10,8 +10,10 @@ from pathlib import Path
 
 from odd.config import RunConfig, TeacherConfig, fingerprint, parse_config
 from odd.errors import OddError
+from odd.importing import Imported
 from odd.models.base import LanguageModel, check_window
 from odd.pipeline import state
+from odd.pipeline.imported import keep_import, read_import
 from odd.pipeline.progress import Listener, Progress
 from odd.pipeline.question import QuestionWork
 from odd.pipeline.teachers import Models
@@ -32,10 +34,15 @@ def run(config: RunConfig, listen: Listener) -> Path:
     models = Models(config, config.cache)
     for teacher in config.teachers:
         models.teacher(teacher)
-    described = [question.model_dump(mode="json") for question in questions]
-    run_id = f"{config.title}-{fingerprint(config, described, models.student.digest)}"
+
+    def name(config: RunConfig, questions: Sequence[Question]) -> str:
+        described = [question.model_dump(mode="json") for question in questions]
+        return f"{config.title}-{fingerprint(config, described, models.student.digest)}"
+
+    config, questions, imported = read_import(config, questions, models.student, name)
+    run_id = name(config, questions)
     with RunWriter(config.cache, run_id) as writer:
-        return Worker(writer, run_id, config, questions, models, listen).work()
+        return Worker(writer, run_id, config, questions, models, listen, imported).work()
 
 
 def teach(cache: Path, run_id: str, teachers: Sequence[TeacherConfig], listen: Listener) -> Path:
@@ -72,8 +79,10 @@ class Worker:
         questions: Sequence[Question],
         models: Models,
         listen: Listener,
+        imported: Imported | None = None,
     ) -> None:
         """Hold what the stages share."""
+        self._imported = imported
         self.writer, self.run_id, self.config, self.questions = writer, run_id, config, questions
         self.models, self.listen = models, listen
         self.guides: set[str] = set()
@@ -122,6 +131,8 @@ class Worker:
                 }
             )
         self.writer.insert("questions", rows)
+        if self._imported is not None:
+            keep_import(self.writer, self._imported)
         self._insert_teachers(self.config.teachers, guides=True)
 
     def _match(self, stored: RunConfig) -> None:

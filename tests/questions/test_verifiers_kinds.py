@@ -1,8 +1,8 @@
 """Expressions, patterns, generators' scorers, and answers after thinking."""
 
 import json
-from contextlib import suppress
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -202,6 +202,6 @@ def test_a_missing_package_is_named_with_its_command(monkeypatch):
         raise JudgeError("ModuleNotFoundError", "No module named 'reasoning_gym'")
 
     monkeypatch.setattr(isolated.JUDGE, "ask", missing)
-    with pytest.raises(OddError, match="pip install -r requirements-reasoning-gym.txt"):
+    with pytest.raises(OddError, match=r"pip install -r requirements-reasoning-gym\.txt"):
         load_questions(QuestionsConfig(source="gym:chain_sum"))
     assert (Path(isolated.__file__).parents[2] / "requirements-reasoning-gym.txt").exists()
