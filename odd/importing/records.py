@@ -93,19 +93,14 @@ def _files(names: tuple[str, ...]) -> Iterator[Path]:
 
 
 def _records(path: Path, reward: str | None) -> Iterator[Record]:
-    trl: str | None = None
     rows = list(_parquet(path) if path.suffix == ".parquet" else _json_lines(path))
+    trl = [row for _, row in rows if isinstance(row, Mapping) and row.keys() >= TRL]
+    column = _reward_column(path, trl) if trl and reward is None else reward
     for place, row in rows:
         if not isinstance(row, Mapping):
             raise OddError(f"{place}: not an object: put one JSON object a line, with {FORMS}")
-        own = reward
-        if own is None and row.keys() >= TRL:
-            trl = trl or _reward_column(
-                place, [row for _, row in rows if isinstance(row, Mapping) and row.keys() >= TRL]
-            )
-            own = trl
         try:
-            yield _record(place, row, own)
+            yield _record(place, row, column if row.keys() >= TRL else reward)
         except (TypeError, ValueError, KeyError) as error:
             raise OddError(f"{place}: {error}: mend that row") from error
 
@@ -168,14 +163,14 @@ def _record(place: str, row: Mapping[str, Any], reward: str | None) -> Record:
     raise OddError(f"{place}: columns {', '.join(map(str, row))}: a row has {FORMS}")
 
 
-def _reward_column(place: str, rows: Sequence[Mapping[str, Any]]) -> str:
+def _reward_column(path: Path, rows: Sequence[Mapping[str, Any]]) -> str:
     """The column of the reward in a TRL table, which is named after the reward function."""
     numeric = {name for row in rows for name, cell in row.items() if isinstance(cell, int | float)} - NO_REWARD
     if "reward" in numeric:
         return "reward"
     if len(numeric) != 1:
         found = f"there are {', '.join(sorted(numeric))}" if numeric else "no column holds numbers"
-        raise OddError(f"{place}: which column is the reward? {found}: choose with --reward COLUMN")
+        raise OddError(f"import {path}: which column is the reward? {found}: choose with --reward COLUMN")
     return numeric.pop()
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from odd.config import load_config, parse_config
 from odd.errors import OddError
+from odd.jobs import continue_run
 from odd.models.hf import HFModel
 from odd.pipeline import run
 from odd.summary import import_lines
@@ -138,3 +139,15 @@ def test_the_example_logs_make_runs_with_the_same_tree(tmp_path, name):
                  "WHERE rollouts.stage = 'initial' GROUP BY id ORDER BY id")  # fmt: skip
     assert found == [("t004-level2", 16, 4), ("t011-level2", 16, 10)]
     assert rows(path, "SELECT count(*) > 0 FROM rollouts WHERE stage = 'targeted'") == [(True,)]
+
+
+def test_a_job_of_the_dashboard_goes_on_with_an_imported_run(imported, tmp_path, monkeypatch):
+    """What a run file says of itself, as TOML and lines of questions, names the very run."""
+    started = []
+    monkeypatch.setattr("odd.jobs.start._start", lambda job, cache: started.append(job) or job)
+    path = imported[1]
+    shutil.copy(path, tmp_path)
+    continue_run(tmp_path, dict(rows(path, "SELECT key, value FROM meta")))
+    config = load_config("demo", started[0].folder / "config.toml", (f"cache={json.dumps(str(tmp_path))}",))
+    gone = config.imported.model_copy(update={"files": ("gone.jsonl",)})
+    assert run(config.model_copy(update={"imported": gone}), quiet) == tmp_path / path.name
