@@ -1,4 +1,4 @@
-"""The command line: `python -m odd screen|run|teach|show|models|vectors`."""
+"""The command line: `python -m odd screen|run|import|teach|show|models|vectors`."""
 
 import json
 import re
@@ -30,7 +30,10 @@ TABLE_WIDTH = 136
 PRESET = Annotated[str, typer.Option(help=f"What to start from: {', '.join(PRESETS)}.")]
 CONFIG = Annotated[Path | None, typer.Option(help="TOML file with settings that replace the preset's.")]
 STUDENT = Annotated[str | None, typer.Option(help="Student: embedded model, folder, or hub name.")]
-QUESTIONS = Annotated[str | None, typer.Option(help="Questions: bundled set or JSON Lines file.")]
+QUESTIONS = Annotated[
+    str | None,
+    typer.Option(help="Questions: bundled set, .jsonl, .csv or .parquet file, hf:NAME?split=..., gym:NAME?size=..."),
+]
 LIMIT = Annotated[int | None, typer.Option(help="Take only the first questions.")]
 TEACHER = Annotated[
     list[str] | None,
@@ -58,6 +61,37 @@ def run(
 ) -> None:
     """Make a run, or take up one that was interrupted, and print its table."""
     settings = _settings(preset, config, student, questions, limit, teacher, cache, set_)
+    _make(settings, show_config)
+
+
+@app.command("import")
+def import_(
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE...", help="JSON Lines or Parquet as TRL, verl or we write it; or folders."),
+    ],
+    questions: QUESTIONS = None,
+    step: Annotated[list[int] | None, typer.Option(help="Training step to take, of several. Repeatable.")] = None,
+    reward: Annotated[str | None, typer.Option(help="Column of the reward, where there are several.")] = None,
+    threshold: Annotated[float | None, typer.Option(help="A reward above it means correct.")] = None,
+    verify: Annotated[bool, typer.Option("--verify", help="Judge answers anew instead of believing rewards.")] = False,
+    preset: PRESET = "demo",
+    config: CONFIG = None,
+    student: STUDENT = None,
+    limit: LIMIT = None,
+    teacher: TEACHER = None,
+    cache: NEW_CACHE = None,
+    set_: SET = None,
+    show_config: SHOW_CONFIG = False,
+) -> None:
+    """Make a run whose initial rollouts come from the logs of a training run (docs/import.md)."""
+    given = {"files": files, "steps": step, "reward": reward, "threshold": threshold, "verify": verify or None}
+    own = [f"imported.{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
+    _make(_settings(preset, config, student, questions, limit, teacher, cache, [*own, *(set_ or ())]), show_config)
+
+
+def _make(settings: RunConfig, show_config: bool) -> None:
+    """Make a run, or print what it would be made with."""
     if show_config:
         print(settings.model_dump_json(indent=2))
         return
@@ -105,7 +139,7 @@ def _settings(
     cache: Path | None,
     set_: list[str] | None,
 ) -> RunConfig:
-    """The settings that the options of `run` and `screen` ask for."""
+    """The settings that the options of `run`, `import` and `screen` ask for."""
     short = {"student.name": student, "questions.source": questions, "questions.limit": limit, "cache": cache}
     plain = {key: str(value) if isinstance(value, Path) else value for key, value in short.items() if value is not None}
     overrides = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in plain.items()]

@@ -1,7 +1,7 @@
 """Every setting of a run, with its default, and the fingerprint of what determines the rollouts.
 
-All defaults of the program are written down here and, those of teachers, in `odd.teacher_settings`. Configurations are
-frozen: what a run was made with is stored beside its results and never changes.
+All defaults of the program are written down here, in `odd.settings` and, those of teachers, in `odd.teacher_settings`.
+Configurations are frozen: what a run was made with is stored beside its results and never changes.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from odd.errors import OddError
 from odd.overrides import merge, parse_override, read_toml
-from odd.settings import ModelConfig, Settings
+from odd.settings import ImportConfig, ModelConfig, Settings
 from odd.teacher_settings import (
     PAPER_TEACHERS,
     SELF_3C,
@@ -46,7 +46,7 @@ def _repeated(names: Sequence[str]) -> str | None:
 
 
 class QuestionsConfig(Settings):
-    """Which questions: a bundled set or a JSON Lines file."""
+    """Which questions: a bundled set, a file, a data set or a generator, as `odd.questions.sources` says."""
 
     source: str = "tiny-demo"
     limit: int | None = Field(default=None, ge=1)
@@ -168,6 +168,7 @@ class RunConfig(Settings):
     demonstrations: DemonstrationsConfig = DemonstrationsConfig()
     templates: Templates = Templates()
     screening: ScreeningConfig = ScreeningConfig()
+    imported: ImportConfig | None = None
     cache: Path = Path("cache")
 
     @model_validator(mode="after")
@@ -253,7 +254,7 @@ def parse_config(tree: dict[str, Any]) -> RunConfig:
 
 
 def fingerprint(config: RunConfig, questions: list[dict[str, Any]], student_digest: str) -> str:
-    """Eight hex digits of what determines what is drawn: student, questions, sampling, targeting, seeds.
+    """Eight hex digits of what determines what is drawn: student, questions, sampling, targeting, seeds, imports.
 
     Teachers and the analysis are not in it: they can be added to a run without sampling again.
 
@@ -273,4 +274,6 @@ def fingerprint(config: RunConfig, questions: list[dict[str, Any]], student_dige
         "baseline": config.screening.rollouts,
         "demonstrations": config.demonstrations.model_dump(mode="json", include={"temperature", "batch_size"}),
     }
+    if config.imported is not None:
+        parts["imported"] = config.imported.digest
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:8]

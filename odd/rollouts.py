@@ -15,7 +15,7 @@ import numpy as np
 from odd.config import SamplingConfig
 from odd.models.base import Generation, LanguageModel
 from odd.questions.base import Question
-from odd.questions.verifiers import extract_answer, is_correct
+from odd.questions.verifiers import THINKING_OPENS, is_correct, read_answer
 
 Stage = Literal["initial", "targeted", "demonstration", "context"]
 
@@ -89,19 +89,33 @@ def sample_chunk(
     made = model.sample(prefixes, rest, sampling.temperature, seed) if open_rows else []
     drawn = dict(zip(open_rows, made, strict=True))
     nothing = np.empty(0, np.float32)
+    inside = opens_thinking(model, prompt)
     return [
-        _verified(model, question, stage, chunk, prefix, drawn.get(i) or Generation((), nothing, not complete[i]))
+        _verified(
+            model, question, stage, chunk, prefix, drawn.get(i) or Generation((), nothing, not complete[i]), inside
+        )
         for i, prefix in enumerate(forced)
     ]
 
 
+def opens_thinking(model: LanguageModel, prompt: Sequence[int]) -> bool:
+    """Whether a prompt leaves the response inside the thinking part, as some chat templates do."""
+    return model.decode(prompt).rstrip().endswith(THINKING_OPENS)
+
+
 def _verified(
-    model: LanguageModel, question: Question, stage: Stage, chunk: int, forced: tuple[int, ...], drawn: Generation
+    model: LanguageModel,
+    question: Question,
+    stage: Stage,
+    chunk: int,
+    forced: tuple[int, ...],
+    drawn: Generation,
+    inside: bool,
 ) -> Rollout:
     """The response made of `forced` and what was drawn after it, with its answer checked."""
     tokens = (*forced, *drawn.token_ids)
     text = model.decode(tokens)
-    answer = None if drawn.truncated else extract_answer(text)
+    answer = None if drawn.truncated else read_answer(question, text, inside)
     return Rollout(
         stage=stage,
         chunk=chunk,

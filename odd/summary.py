@@ -1,5 +1,6 @@
 """The table that `show` prints: what a run found about its questions and its teachers (method §7)."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,8 @@ from odd.statistics import Estimate, cluster_bootstrap, positive
 from odd.store import RunReader
 
 OUTCOMES = ("all", "correct", "incorrect")
+TRUSTED = 0.95
+"""Share of rewards that the verifier must repeat; below it a run says that two judges are at work."""
 MEASURES = ("mean_cosine", "fraction_positive", "weighted_cosine", "mean_gain", "advantage")
 
 
@@ -76,7 +79,7 @@ def measures(part: pd.DataFrame, seed: int) -> dict[str, Estimate]:
 
 
 def print_summary(path: Path, objective: str, convention: str, console: Console) -> None:
-    """Print a run's screening, if it has one, its questions and its teachers.
+    """Print the account of a run's import, its screening, if it has them, its questions and its teachers.
 
     Raises:
         OddError: the run cannot be read, or has no such objective or convention; names those it has.
@@ -90,7 +93,10 @@ def print_summary(path: Path, objective: str, convention: str, console: Console)
         questions, teachers = reader.query("questions"), reader.query("teachers")["teacher"].tolist()
         scores = reader.query("scores", objective=objective, convention=convention)
         skipped = reader.query("contexts_unavailable")
-        status, screening = reader.meta["status"], read_screening(reader)
+        status, imported = reader.meta["status"], reader.meta.get("imported")
+        screening = read_screening(reader)
+    for line in import_lines(imported) if imported else ():
+        console.print(Text(line), soft_wrap=True)
     if screening is not None:
         print_screening(screening, console)
     if screening is None or set(questions["stage"]) != {"new"}:
@@ -116,6 +122,32 @@ def _print_findings(
         console.print(Text(f"question {row['id']}: {row['note']}"))
     for row in skipped[~skipped["question"].isin(excluded["question"])].to_dict("records"):
         console.print(Text(f"teacher {row['teacher']} skipped question {row['id']}: {row['reason']}"))
+
+
+def import_lines(account: str) -> list[str]:
+    """What became of the logs of a run with imported rollouts.
+
+    Args:
+        account: `imported` of the run's `meta`, JSON.
+    """
+    counts = json.loads(account)
+    lines = [f"imported: {counts['taken']:,} rollouts"]
+    lines += [
+        f"not imported: {part['rows']:,} rows, {part['reason']}; such as {part['example'].removeprefix('import ')}"
+        for part in counts["refused"]
+    ]
+    if counts["without"]:
+        lines.append(f"left out: {counts['without']:,} questions without a rollout")
+    if counts["judged"]:
+        share = counts["agreeing"] / counts["judged"]
+        line = (
+            f"rewards and ODD's verifier agree on {counts['agreeing']:,} of {counts['judged']:,} rollouts ({share:.1%})"
+        )
+        remedy = (
+            "targeted rollouts are judged by the verifier: check kinds and answers of the questions, or --threshold"
+        )
+        lines.append(line if share >= TRUSTED else f"{line}; {remedy}")
+    return lines
 
 
 def _nothing_found(questions: pd.DataFrame, teachers: Sequence[str], convention: str) -> str:

@@ -31,6 +31,7 @@ CLOSED = {
     "odd.questions": ("odd.models", "odd.tree", "torch"),
     "odd.models": ("odd.tree", "odd.success", "odd.rollouts", "odd.store"),
     "odd.rollouts": ("odd.success", "odd.tree", "odd.store"),
+    "odd.importing": ("odd.success", "odd.tree", "odd.store", "odd.pipeline", "torch"),
     "odd.analysis": ("odd.store", "odd.pipeline", "torch"),
     "odd.store": ("odd.pipeline", "odd.display", "odd.jobs", "torch"),
     "odd.links": ("odd.store", "odd.display", "odd.config", "pandas", "numpy"),

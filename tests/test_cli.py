@@ -22,7 +22,7 @@ def odd(*arguments, cwd=None, env=None):
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd or root, env=environment, timeout=300)
 
 
-@pytest.mark.parametrize("command", ["run", "screen", "teach", "show", "models", "vectors"])
+@pytest.mark.parametrize("command", ["run", "import", "screen", "teach", "show", "models", "vectors"])
 def test_every_command_has_help(command):
     done = odd(command, "--help")
     assert done.returncode == 0
@@ -70,6 +70,11 @@ BAD = {
     "unknown preset": (["run", "--preset", "huge"], "demo, smollm2, paper"),
     "unknown setting": (["run", "--set", "sampling.speed=3"], "sampling.speed"),
     "impossible value": (["run", "--set", "sampling.temperature=-1"], "sampling.temperature"),
+    "no log": (["import", "nowhere.jsonl"], "nowhere.jsonl"),
+    "no import without a file": (["import"], "FILE"),
+    "no step": (["import", "docs/examples/rollouts.jsonl", "--step", "3"], "no rollout of step 3"),
+    "no generator": (["run", "--questions", "gym:nothing"], "leg_counting"),
+    "unknown option of a source": (["run", "--questions", "tiny-demo?size=3"], "limit, seed"),
     "unknown questions": (["run", "--questions", "nowhere.jsonl"], "nowhere.jsonl"),
     "malformed teacher": (["run", "--teacher", "tiny-l"], "NAME=MODEL"),
     "unknown context": (["run", "--teacher", "A=student:2c"], "context"),
@@ -85,7 +90,8 @@ BAD = {
 
 @pytest.mark.parametrize("arguments, named", BAD.values(), ids=BAD)
 def test_bad_input_is_one_line_that_names_the_thing(arguments, named, tmp_path):
-    done = odd(*arguments, *(["--set", f"cache={tmp_path}"] if arguments[0] in ("run", "screen") else []))
+    caches = ["--set", f"cache={tmp_path}"] if arguments[0] in ("run", "import", "screen") else []
+    done = odd(*arguments, *caches)
     assert done.returncode in (1, 2)
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
@@ -162,6 +168,17 @@ def test_teach_adds_a_teacher(finished, tmp_path):
     done = odd("teach", finished[1].stem, "--teacher", "Late=student:1c", "--cache", tmp_path)
     assert done.returncode == 0, done.stderr
     assert "Late" in done.stdout
+
+
+def test_a_log_is_imported_and_accounted_for(tmp_path):
+    log, lines = tmp_path / "log.jsonl", Path("docs/examples/rollouts-verl.jsonl").read_text().splitlines()
+    log.write_text("\n".join([*lines, json.dumps({"input": "?", "output": "", "score": 1.0, "step": 40})]))
+    small = ["--set", "targeting.n_min=4", "--set", "analysis.n_sig=3", "--set", "analysis.posterior_draws=50"]
+    done = odd("import", log, "--questions", "tiny-demo", "--cache", tmp_path, "--teacher", "Check=student", *small)
+    assert done.returncode == 0, done.stderr
+    assert "imported: 32 rollouts" in done.stdout
+    assert "not imported: 1 rows, its prompt is not of the form of the student's chat template" in done.stdout
+    assert "left out: 6 questions" in done.stdout and "agree on 32 of 32" in done.stdout
 
 
 def test_settings_can_be_printed_without_running():

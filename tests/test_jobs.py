@@ -7,10 +7,11 @@ import subprocess
 import sys
 import time
 import tomllib
+from pathlib import Path
 
 import pytest
 
-from odd.config import PRESETS, TeacherConfig
+from odd.config import PRESETS, QuestionsConfig, TeacherConfig
 from odd.errors import OddError
 from odd.jobs import (
     Watched,
@@ -32,6 +33,7 @@ from odd.jobs.job import Job, jobs_folder
 from odd.jobs.log import last_line
 from odd.jobs.toml import to_toml
 from odd.processes import birth, own_birth, runs
+from odd.questions.sources import load_questions
 from odd.store import RunReader, published_path, work_path
 from tests.runs import assert_same_results, small_config
 
@@ -174,6 +176,14 @@ def test_questions_of_the_same_content_have_one_place(tmp_path):
     assert first == second
     assert first.parent == tmp_path / "questions"
     assert first.read_bytes() == line
+
+
+@pytest.mark.parametrize("name", ["questions.csv", "questions.parquet"])
+def test_tables_of_questions_are_kept_as_what_they_are(tmp_path, name):
+    content = (Path(__file__).parents[1] / "docs" / "examples" / name).read_bytes()
+    kept = keep_questions(tmp_path, name, content)
+    assert kept.suffix == Path(name).suffix and kept.read_bytes() == content
+    assert len(load_questions(QuestionsConfig(source=str(kept)))) == 6
 
 
 def test_questions_that_cannot_be_read_are_not_kept(tmp_path):

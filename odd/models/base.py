@@ -91,6 +91,15 @@ class LanguageModel(Sampler, Scorer, Protocol):
         """Text of a response, without control tokens."""
         ...
 
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a response's text, without an end token."""
+        ...
+
+    @property
+    def end_token(self) -> int:
+        """The token that usually ends a response."""
+        ...
+
     def is_end(self, token: int) -> bool:
         """Whether a response ends with this token."""
         ...

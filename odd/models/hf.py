@@ -23,18 +23,21 @@ from odd.models.loading import load_pretrained, model_digest
 
 # a batch is shrunk once no more than this share of its rows goes on: shrinking copies the whole cache
 SHRINK_AT = 0.85
+THINKING = ("<think>", "</think>")
 
 
 class HFModel:
     """A transformers model with its tokenizer, as sampler and scorer."""
 
-    def __init__(self, name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-        """Wrap a loaded model; `name` is how the user called it.
+    def __init__(
+        self, name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, thinking: bool = False
+    ) -> None:
+        """Wrap a loaded model; `name` is how the user called it, `thinking` switches on what its template may have.
 
         Raises:
             OddError: no token ends a response.
         """
-        self.name = name
+        self.name, self.thinking = name, thinking
         self.model = model.eval()
         self.tokenizer = tokenizer
         self.end_tokens = _end_tokens(model, tokenizer)
@@ -49,6 +52,9 @@ class HFModel:
         self._capabilities = Capabilities(size, window, full_vocabulary=True, sampled_log_probs=True)
         self._added = frozenset(tokenizer.added_tokens_decoder)
         self._control = tuple(str(token) for token in tokenizer.added_tokens_decoder.values() if token.special)
+        special = {token: str(entry) for token, entry in tokenizer.added_tokens_decoder.items() if entry.special}
+        self._hidden = frozenset(token for token, text in special.items() if text not in THINKING)
+        self._thinking_is_special = len(self._hidden) < len(special)
         self._byte_level = "ByteLevel" in str(getattr(getattr(tokenizer, "backend_tokenizer", None), "decoder", None))
 
     @classmethod
@@ -60,7 +66,7 @@ class HFModel:
                 device is missing.
         """
         model, tokenizer = load_pretrained(config, str(location or config.name))
-        return cls(config.name, model, tokenizer)
+        return cls(config.name, model, tokenizer, config.thinking)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -77,7 +83,12 @@ class HFModel:
         """
         turns = [{**message, "content": self._disarmed(message["content"])} for message in messages]
         try:
-            return str(self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+            # templates without a thinking mode do not look at the variable, which is Qwen3's
+            return str(
+                self.tokenizer.apply_chat_template(
+                    turns, tokenize=False, add_generation_prompt=True, enable_thinking=self.thinking
+                )
+            )
         except TemplateError as error:
             roles = ", ".join(turn["role"] for turn in turns)
             raise OddError(
@@ -90,9 +101,22 @@ class HFModel:
         return list(self.tokenizer(self.render_chat(messages), add_special_tokens=False)["input_ids"])
 
     def decode(self, token_ids: Sequence[int]) -> str:
-        """Text of a response, without control tokens."""
+        """Text of a response, without control tokens, but with those that mark a thinking part."""
+        if self._thinking_is_special:
+            shown = [token for token in token_ids if token not in self._hidden]
+            return str(self.tokenizer.decode(shown, skip_special_tokens=False, clean_up_tokenization_spaces=False))
         # cleaning up would move spaces that the model wrote
         return str(self.tokenizer.decode(list(token_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a response's text, without an end token."""
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    @property
+    def end_token(self) -> int:
+        """The tokenizer's end-of-sequence token where it ends responses, else the lowest that does."""
+        own = self.tokenizer.eos_token_id
+        return own if isinstance(own, int) and own in self.end_tokens else min(self.end_tokens)
 
     def is_end(self, token: int) -> bool:
         """Whether a response ends with this token."""

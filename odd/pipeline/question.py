@@ -13,6 +13,7 @@ from odd.models.base import LanguageModel
 from odd.pipeline import state
 from odd.pipeline.base import QuestionBase, why_never
 from odd.pipeline.frame import Frame
+from odd.pipeline.imported import scored_import
 from odd.pipeline.planning import Plan, choose_paths, plan_targets
 from odd.pipeline.teachers import TeacherContext, teacher_context
 from odd.rollouts import Rollout, chunks
@@ -46,7 +47,7 @@ class QuestionWork(QuestionBase):
         missing = [teacher for teacher in self.config.teachers if teacher.name not in done]
         if stage == "scored" and not missing:
             return
-        initial = self.draw("initial", self.initial_chunks())
+        initial = self._initial()
         self._reach("new", "sampled")
         if not any(rollout.correct for rollout in initial):
             return self._exclude(initial, missing)
@@ -58,6 +59,18 @@ class QuestionWork(QuestionBase):
         else:
             targeted = state.stored_rollouts(self.writer, self.number, "targeted")
         self._score([*initial, *targeted], initial, paths, fresh=stage != "scored")
+
+    def _initial(self) -> list[Rollout]:
+        """The initial rollouts: drawn, or imported."""
+        if self.config.imported is None:
+            return self.draw("initial", self.initial_chunks())
+        temperature = self.config.sampling.temperature
+        return scored_import(self.writer, self.number, self.student, self.prompt, temperature, self._imported)
+
+    def _imported(self, done: int, total: int, tokens: int, seconds: float) -> None:
+        self.frame.report("initial", self.number, done, total, tokens, seconds)
+        if self.writer.publish_due():
+            self.writer.publish()
 
     def _reach(self, before: str, after: str) -> None:
         """Move the question on, if it is at the stage before."""
@@ -156,7 +169,8 @@ class QuestionWork(QuestionBase):
         found = {"correct": sum(outcomes), "incorrect": len(outcomes) - sum(outcomes)}
         wanted = {"correct": targeting.correct_paths, "incorrect": targeting.incorrect_paths}
         short = [f"{found[kind]} of {wanted[kind]} {kind} paths" for kind in found if found[kind] < wanted[kind]]
-        return f"only {' and '.join(short)}: raise sampling.initial_rollouts" if short else None
+        more = "raise sampling.initial_rollouts" if self.config.imported is None else "import more rollouts"
+        return f"only {' and '.join(short)}: {more}" if short else None
 
     def _vocabulary(self, rollouts: Sequence[Rollout]) -> None:
         """Spell out the tokens that the run uses, so that reading it needs no tokenizer."""

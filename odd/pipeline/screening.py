@@ -29,8 +29,13 @@ def screen(config: RunConfig, listen: Listener) -> Path:
     Contexts of `config` that an earlier screening lacks are added to it.
 
     Raises:
-        OddError: questions, models or settings that cannot be used; nothing to compare; no room on disk.
+        OddError: questions, models or settings that cannot be used; nothing to compare; imported rollouts; no room on
+            disk.
     """
+    if config.imported is not None:
+        raise OddError(
+            "imported rollouts are not screened: python -m odd import makes their run, which shows how many are right"
+        )
     if not config.screened:
         raise OddError("no teacher is the student behind a context: name one, as in --teacher Self-1C=student:1c")
     if any(teacher.name == BASELINE for teacher in config.screened):

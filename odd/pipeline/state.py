@@ -1,6 +1,7 @@
 """What a worker asks of its run file: how far each question is, and what was drawn for it."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -39,7 +40,7 @@ def stored_rollouts(writer: RunWriter, question: int, stage: Stage) -> list[Roll
             chunk=row["chunk"],
             launch=row["launch"],
             token_ids=tuple(row["token_ids"].tolist()),
-            log_probs=np.asarray(row["log_probs"], dtype=np.float32),
+            log_probs=_log_probs(row),
             text=row["text"],
             answer=row["answer"] if isinstance(row["answer"], str) else None,
             correct=bool(row["correct"]),
@@ -47,6 +48,22 @@ def stored_rollouts(writer: RunWriter, question: int, stage: Stage) -> list[Roll
         )
         for row in frame.to_dict("records")
     ]
+
+
+def _log_probs(row: dict[Hashable, Any]) -> np.ndarray:
+    """Log-probabilities of a rollout; NaN where they are not known yet."""
+    known = row["log_probs"]
+    return np.full(len(row["token_ids"]), np.nan, np.float32) if known is None else np.asarray(known, dtype=np.float32)
+
+
+def _unknown(log_probs: np.ndarray) -> bool:
+    return len(log_probs) > 0 and bool(np.isnan(log_probs).all())
+
+
+def unscored_chunks(writer: RunWriter, question: int) -> set[int]:
+    """Chunks of imported rollouts whose log-probabilities are not known yet."""
+    missing = "SELECT DISTINCT chunk FROM rollouts WHERE question = ? AND stage = 'initial' AND log_probs IS NULL"
+    return set(writer.query(missing, [question])["chunk"].tolist())
 
 
 def stored_paths(writer: RunWriter, question: int) -> list[int]:
@@ -84,7 +101,7 @@ def is_sampled(writer: RunWriter) -> bool:
 
 
 def insert_rollouts(writer: RunWriter, question: int, first: int, rollouts: Sequence[Rollout]) -> None:
-    """Append rollouts, numbered from `first`."""
+    """Append rollouts, numbered from `first`. Where nothing is known of the log-probabilities, there are none."""
     rows = [
         {
             "question": question,
@@ -93,7 +110,7 @@ def insert_rollouts(writer: RunWriter, question: int, first: int, rollouts: Sequ
             "chunk": rollout.chunk,
             "launch": rollout.launch,
             "token_ids": rollout.token_ids,
-            "log_probs": rollout.log_probs,
+            "log_probs": None if rollout.launch == 0 and _unknown(rollout.log_probs) else rollout.log_probs,
             "text": rollout.text,
             "answer": rollout.answer,
             "correct": rollout.correct,

@@ -10,8 +10,10 @@ from pathlib import Path
 
 from odd.config import RunConfig, TeacherConfig, parse_config
 from odd.errors import OddError
+from odd.importing import Imported
 from odd.pipeline import state
 from odd.pipeline.frame import Frame, run_id_of
+from odd.pipeline.imported import keep_import, read_import
 from odd.pipeline.progress import Listener
 from odd.pipeline.question import QuestionWork
 from odd.pipeline.teachers import Models
@@ -31,9 +33,10 @@ def run(config: RunConfig, listen: Listener) -> Path:
     questions = load_questions(config.questions)
     models = Models(config, config.cache)
     models.load(config.teachers)
+    config, questions, imported = read_import(config, questions, models)
     run_id = run_id_of(config, questions, models)
     with RunWriter(config.cache, run_id) as writer:
-        return Worker(writer, run_id, config, questions, models, listen).work()
+        return Worker(writer, run_id, config, questions, models, listen).work(imported)
 
 
 def teach(cache: Path, run_id: str, teachers: Sequence[TeacherConfig], listen: Listener) -> Path:
@@ -64,7 +67,7 @@ def stored_questions(writer: RunWriter) -> list[Question]:
 class Worker(Frame):
     """A run at work."""
 
-    def _prepare(self) -> None:
+    def _prepare(self, imported: Imported | None) -> None:
         """Write the run's frame, or match it with what is asked for now."""
         meta = self.writer.meta()
         with self.writer.transaction():
@@ -73,6 +76,8 @@ class Worker(Frame):
                 self._match(parse_config(json.loads(meta["config"])))
             else:
                 self.create_questions()
+                if imported is not None:
+                    keep_import(self.writer, imported)
                 self._insert_teachers(self.config.teachers, guides=True)
             self.set_config()
             self.writer.set_meta("status", "running")
@@ -130,9 +135,13 @@ class Worker(Frame):
         if rows:
             self.writer.insert("teachers", rows)
 
-    def work(self) -> Path:
-        """Do what is left of every question, and publish; the path of the published file."""
-        self._prepare()
+    def work(self, imported: Imported | None = None) -> Path:
+        """Do what is left of every question, and publish; the path of the published file.
+
+        Args:
+            imported: initial rollouts of a run that is new.
+        """
+        self._prepare(imported)
         guides = state.guiding_teachers(self.writer)
         try:
             for number in range(len(self.questions)):

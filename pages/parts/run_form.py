@@ -14,7 +14,8 @@ from odd.errors import OddError
 from odd.estimate import Speed, benchmark_speed, estimate, measured_speed
 from odd.jobs import keep_questions, start_run
 from odd.models.embedded import EMBEDDED
-from odd.questions.sources import bundled_sets, load_questions
+from odd.questions.files import SUFFIXES
+from odd.questions.sources import bundled_sets, load_questions, parse_source
 from odd.store import list_runs
 from odd.teacher_settings import PAPER_TEACHERS, SELF_3C, SELF_CHECK, SELF_TEACHERS, SHOWN
 from pages.parts.run_state import close_dialog
@@ -120,7 +121,9 @@ def _questions(base: RunConfig, key: str) -> dict[str, Any]:
         sets,
         index=sets.index(base.questions.source),
         accept_new_options=True,
-        help="A set that comes with ODD, or the path of a JSON Lines file",
+        help="A set that comes with ODD; the path of a .jsonl, .csv or .parquet file; a data set of the Hugging Face "
+        "hub, such as hf:google/boolq?split=validation&limit=50&seed=0; or questions made by reasoning-gym, such as "
+        "gym:leg_counting?size=20&seed=0",
         key=f"{key}-questions",
     )
     limit = right.number_input(
@@ -128,8 +131,8 @@ def _questions(base: RunConfig, key: str) -> dict[str, Any]:
     )
     with st.expander("Questions from a file of yours"):
         file = st.file_uploader(
-            "JSON Lines, one question a line",
-            type=["jsonl"],
+            "JSON Lines, CSV or Parquet, one question a line",
+            type=[suffix.removeprefix(".") for suffix in SUFFIXES],
             max_upload_size=QUESTIONS_MB,
             help='{"id": "q1", "question": "What is 17 * 3?", "answer": "51", "kind": "number"}',
             key=f"{key}-file",
@@ -182,12 +185,12 @@ def count_questions(config: QuestionsConfig) -> int:
     Raises:
         OddError: they cannot be read.
     """
-    path = Path(config.source)
+    path = Path(parse_source(config.source).name)
     changed = path.stat().st_mtime_ns if path.is_file() else 0
     return min(_count(config.source, changed), config.limit or 10**9)
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
+@st.cache_data(max_entries=32, show_spinner="reading the questions")
 def _count(source: str, changed: int) -> int:
     return len(load_questions(QuestionsConfig(source=source)))
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from odd.config import PRESETS, load_config
+from odd.config import PRESETS, QuestionsConfig, load_config
 from odd.jobs import list_jobs
 from odd.jobs.job import Job, jobs_folder
 from odd.store import RunWriter
+from pages.parts.run_form import count_questions
 from pages.parts.run_state import DIALOG
 from tests.hostile import make_hostile
 from tests.pages.test_frame import launch, view_of
@@ -155,6 +156,14 @@ def test_the_form_starts_what_it_says(cache, started):
     assert [teacher.name for teacher in config.teachers] == [*names, "Big", "Self"]
     assert config.teachers[-2].model.name == "./big"
     assert "Start" not in labels(app)
+
+
+@pytest.mark.parametrize(
+    ("source", "questions"), [("general-number?limit=7&seed=1", 7), ("gym:chain_sum?size=5&seed=2", 5)]
+)
+def test_the_form_counts_the_questions_of_any_source(source, questions):
+    assert count_questions(QuestionsConfig(source=source)) == questions
+    assert count_questions(QuestionsConfig(source=source, limit=2)) == 2
 
 
 def test_every_preset_of_the_form_is_the_preset(cache, started):

@@ -170,7 +170,7 @@ def test_all_truncated_is_reported(tmp_path):
 
 def test_question_without_incorrect_rollout_is_marked_and_scored(tmp_path, monkeypatch):
     monkeypatch.setattr("odd.rollouts.is_correct", lambda question, answer: True)
-    monkeypatch.setattr("odd.rollouts.extract_answer", lambda text: text)
+    monkeypatch.setattr("odd.rollouts.read_answer", lambda question, text, inside: text)
     sample = HFModel.sample
     monkeypatch.setattr(
         HFModel, "sample", lambda *args, **kw: [replace(made, truncated=False) for made in sample(*args, **kw)]

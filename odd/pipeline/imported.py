@@ -1,0 +1,102 @@
+"""Imported rollouts on their way into a run: read once, kept in the run file, and given their log-probabilities."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from odd.config import RunConfig
+from odd.errors import OddError
+from odd.importing import Imported, take_rollouts
+from odd.models.base import LanguageModel
+from odd.pipeline import state
+from odd.pipeline.frame import run_id_of
+from odd.pipeline.teachers import Models
+from odd.questions.base import Question
+from odd.rollouts import Rollout
+from odd.store import RunWriter, published_path, work_path
+
+Report = Callable[[int, int, int, float], None]
+
+
+def read_import(
+    config: RunConfig, questions: list[Question], models: Models
+) -> tuple[RunConfig, list[Question], Imported | None]:
+    """What a run with imported rollouts is made from.
+
+    A run that is there already holds its rollouts: where the settings say which (a digest), the logs need not exist
+    any more.
+
+    Args:
+        config: settings of the run.
+        questions: of their source.
+        models: of the run; the rollouts are rollouts of its student.
+
+    Returns:
+        The settings with the digest, the questions as they were asked in the logs, and the rollouts; None if the run
+        has them.
+
+    Raises:
+        OddError: the logs cannot be read, hold nothing to take, or are not those that the settings speak of.
+    """
+    if config.imported is None:
+        return config, questions, None
+    if config.imported.digest and any(
+        place(config.cache, run_id_of(config, questions, models)).exists() for place in (published_path, work_path)
+    ):
+        return config, questions, None
+    found = take_rollouts(config, questions, models.student)
+    if config.imported.digest not in ("", found.digest):
+        raise OddError(
+            f"import: the logs give other rollouts ({found.digest}) than the settings speak of "
+            f"({config.imported.digest}): restore them, or take imported.digest out"
+        )
+    most = max(map(len, found.rollouts))
+    changes = {
+        "imported": config.imported.model_copy(update={"digest": found.digest}),
+        "sampling": config.sampling.model_copy(update={"initial_rollouts": most}),
+    }
+    return config.model_copy(update=changes), found.questions, found
+
+
+def keep_import(writer: RunWriter, found: Imported) -> None:
+    """Write imported rollouts into a new run, and the account of them."""
+    for number, rollouts in enumerate(found.rollouts):
+        state.insert_rollouts(writer, number, 0, rollouts)
+    writer.set_meta("imported", found.account.to_json())
+
+
+def scored_import(
+    writer: RunWriter,
+    number: int,
+    student: LanguageModel,
+    prompt: Sequence[int],
+    temperature: float,
+    report: Report,
+) -> list[Rollout]:
+    """The imported rollouts of a question, with log-probabilities; those that lack them are scored chunk by chunk.
+
+    Args:
+        writer: of the run.
+        number: of the question.
+        student: gives the log-probabilities.
+        prompt: token ids.
+        temperature: at which the rollouts were sampled.
+        report: is told of rollouts done, rollouts in all, tokens scored and seconds spent.
+    """
+    rollouts = state.stored_rollouts(writer, number, "initial")
+    tokens, started = 0, time.perf_counter()
+    for chunk in sorted(state.unscored_chunks(writer, number)):
+        rows = [i for i, rollout in enumerate(rollouts) if rollout.chunk == chunk]
+        for i in rows:
+            response = rollouts[i].token_ids
+            distributions = student.log_probs(prompt, response, temperature)
+            taken = distributions[np.arange(len(response)), list(response)]
+            rollouts[i] = replace(rollouts[i], log_probs=taken.astype(np.float32))
+            tokens += len(response)
+        with writer.transaction():
+            writer.delete("rollouts", question=number, stage="initial", chunk=chunk)
+            state.insert_rollouts(writer, number, rows[0], [rollouts[i] for i in rows])
+        report(rows[-1] + 1, len(rollouts), tokens, time.perf_counter() - started)
+    return rollouts

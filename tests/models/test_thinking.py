@@ -1,0 +1,79 @@
+"""The thinking mode of chat templates that have one, and how responses that think are judged."""
+
+import numpy as np
+import pytest
+
+from odd.config import ModelConfig, SamplingConfig
+from odd.models.base import Generation
+from odd.models.embedded import embedded_path
+from odd.models.hf import HFModel
+from odd.questions.base import Question
+from odd.rollouts import opens_thinking, sample_chunk
+
+QUESTION = Question(id="sum", question="What is 8+6-3?", answer="11", kind="number")
+TEMPLATES = {
+    # as in Qwen3's: switched off, an empty thinking part is already there
+    "closed": "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "<|im_start|>assistant\n{% if not enable_thinking %}<think>\n\n</think>\n\n{% endif %}",
+    # as in those of models that always think: the prompt opens the part
+    "open": "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "<|im_start|>assistant\n{% if enable_thinking %}<think>\n{% endif %}",
+}
+
+
+@pytest.fixture
+def load(tmp_path):
+    def model(template, thinking, special=False):
+        loaded = HFModel.load(ModelConfig(name="tiny-s", thinking=thinking), embedded_path("tiny-s", tmp_path))
+        loaded.tokenizer.add_tokens(["<think>", "</think>"], special_tokens=special)
+        loaded.tokenizer.chat_template = TEMPLATES[template]
+        return HFModel("thinker", loaded.model, loaded.tokenizer, loaded.thinking)
+
+    return model
+
+
+def judged(model, text, monkeypatch):
+    """The rollout that a student makes which answers `text`."""
+    tokens = tuple(model.encode(text))
+    drawn = Generation(tokens, np.zeros(len(tokens), np.float32), truncated=False)
+    monkeypatch.setattr(model, "sample", lambda prefixes, *_: [drawn for _ in prefixes])
+    prompt = model.encode_chat(QUESTION.messages())
+    return sample_chunk(model, QUESTION, prompt, [()], SamplingConfig(), "initial", 0)[0]
+
+
+def test_the_setting_reaches_the_template(load):
+    assert load("closed", thinking=False).render_chat(QUESTION.messages()).endswith("<think>\n\n</think>\n\n")
+    assert load("closed", thinking=True).render_chat(QUESTION.messages()).endswith("assistant\n")
+
+
+def test_templates_without_the_mode_stay_as_they_are(tmp_path):
+    folder = embedded_path("tiny-s", tmp_path)
+    plain, thinking = (HFModel.load(ModelConfig(name="tiny-s", thinking=on), folder) for on in (False, True))
+    assert plain.render_chat(QUESTION.messages()) == thinking.render_chat(QUESTION.messages())
+
+
+@pytest.mark.parametrize("special", [False, True])
+def test_the_answer_is_read_after_the_thinking_part(load, monkeypatch, special):
+    model = load("closed", thinking=True, special=special)
+    made = judged(model, "<think>Answer: 3</think>\nAnswer: 11", monkeypatch)
+    assert (made.answer, made.correct) == ("11", True)
+    assert judged(model, "<think>8+6=14.\nAnswer: 11", monkeypatch).answer is None
+
+
+@pytest.mark.parametrize("special", [False, True])
+def test_a_prompt_that_opens_the_part_makes_the_response_begin_inside_it(load, monkeypatch, special):
+    model = load("open", thinking=True, special=special)
+    assert opens_thinking(model, model.encode_chat(QUESTION.messages()))
+    assert judged(model, "8+6=14.\nAnswer: 11", monkeypatch).answer is None
+    assert judged(model, "8+6=14.\n</think>Answer: 11", monkeypatch).correct
+
+
+def test_a_prompt_that_does_not_open_the_part_is_read_from_the_start(load, monkeypatch):
+    model = load("open", thinking=False)
+    assert judged(model, "8+6=14.\nAnswer: 11", monkeypatch).correct
+
+
+def test_other_control_tokens_are_left_out_where_thinking_is_marked_by_them(load):
+    model = load("closed", thinking=True, special=True)
+    tokens = [*model.encode("<think>a</think>b"), model.end_token]
+    assert model.decode(tokens) == "<think>a</think>b"

@@ -1,0 +1,153 @@
+"""Runs whose initial rollouts were made elsewhere: tree, targeted rollouts and teachers as in any other run."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from odd.config import load_config, parse_config
+from odd.errors import OddError
+from odd.jobs import continue_run
+from odd.models.hf import HFModel
+from odd.pipeline import run
+from odd.summary import import_lines
+from tests.runs import ROLLOUTS, assert_same_results, rows, small_config
+
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+LOGGED = "SELECT question, rollout, token_ids, correct, truncated FROM rollouts WHERE stage = 'initial' ORDER BY ALL"
+
+
+class Stop(Exception):
+    """Stands for a worker that dies."""
+
+
+def quiet(step):
+    """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def log(finished, tmp_path_factory):
+    """The initial rollouts of a finished run, as a training run would have written them down."""
+    found = rows(finished[1], "SELECT q.id, r.token_ids, r.correct FROM rollouts r JOIN questions q USING (question) "
+                 "WHERE r.stage = 'initial' ORDER BY question, rollout")  # fmt: skip
+    file = tmp_path_factory.mktemp("log") / "rollouts.jsonl"
+    file.write_text("\n".join(json.dumps({"question": i, "token_ids": t, "reward": float(c)}) for i, t, c in found))
+    return file
+
+
+@pytest.fixture(scope="module")
+def imported(log, tmp_path_factory):
+    config = importing(log, tmp_path_factory.mktemp("imported"))
+    return config, run(config, quiet)
+
+
+def importing(log, folder, **settings):
+    return small_config(folder, imported={"files": [str(log)]} | settings)
+
+
+def test_imported_rollouts_are_those_of_the_log(finished, imported):
+    assert rows(imported[1], LOGGED) == rows(finished[1], LOGGED)
+
+
+def test_the_rest_of_the_run_is_as_if_the_student_had_just_drawn_them(finished, imported):
+    """Seeds, paths, pairs and targeted rollouts depend on the initial rollouts alone, wherever they come from."""
+    for sql in ("SELECT * FROM paths ORDER BY ALL", "SELECT question, path, position, token FROM pairs ORDER BY ALL",
+                "SELECT question, token_ids FROM rollouts WHERE stage = 'targeted' ORDER BY ALL",
+                "SELECT question, node, teacher, objective, convention FROM scores ORDER BY ALL"):  # fmt: skip
+        assert rows(imported[1], sql) == rows(finished[1], sql)
+
+
+def test_their_log_probabilities_are_computed(finished, imported):
+    sql = "SELECT log_probs FROM rollouts WHERE stage = 'initial' ORDER BY question, rollout"
+    for (computed,), (drawn,) in zip(rows(imported[1], sql), rows(finished[1], sql), strict=True):
+        np.testing.assert_allclose(computed, drawn, atol=1e-4)
+
+
+def test_nothing_is_drawn_from_the_root(log, tmp_path, monkeypatch):
+    sample = HFModel.sample
+
+    def forced_only(self, prefixes, *rest):
+        ends = self.encode_chat([{"role": "user", "content": ""}])[-3:]
+        assert not any(list(prefix[-3:]) == ends for prefix in prefixes)
+        return sample(self, prefixes, *rest)
+
+    monkeypatch.setattr(HFModel, "sample", forced_only)
+    run(importing(log, tmp_path), quiet)
+
+
+@pytest.mark.parametrize("after", [1, 3, 6])
+def test_an_interrupted_import_goes_on_to_the_same_result(log, imported, tmp_path, after):
+    seen = []
+
+    def die(step):
+        seen.append(step)
+        if len(seen) == after:
+            raise Stop
+
+    config = importing(log, tmp_path)
+    with pytest.raises(Stop):
+        run(config, die)
+    path = run(config, quiet)
+    assert path.name == imported[1].name
+    assert_same_results(imported[1], path)
+
+
+def test_the_run_id_depends_on_the_rollouts(log, imported, finished, tmp_path):
+    fewer = tmp_path / "fewer.jsonl"
+    fewer.write_text("\n".join(log.read_text().splitlines()[1:]))
+    other = run(importing(fewer, tmp_path), quiet)
+    assert len({other.stem, imported[1].stem, finished[1].stem}) == 3
+
+
+def test_a_run_that_is_there_needs_its_log_no_more(imported, tmp_path):
+    path = imported[1]
+    stored = parse_config(json.loads(rows(path, "SELECT value FROM meta WHERE key = 'config'")[0][0]))
+    assert stored.imported.digest
+    shutil.copy(path, tmp_path)
+    gone = stored.imported.model_copy(update={"files": ("gone.jsonl",)})
+    again = run(stored.model_copy(update={"imported": gone, "cache": tmp_path}), quiet)
+    assert again.name == path.name and repr(rows(again, ROLLOUTS)) == repr(rows(path, ROLLOUTS))
+
+
+def test_logs_that_changed_are_refused(log, tmp_path):
+    with pytest.raises(OddError, match="the logs give other rollouts"):
+        run(importing(log, tmp_path, digest="0" * 16), quiet)
+
+
+def test_the_account_is_kept_and_shown(imported):
+    lines = import_lines(rows(imported[1], "SELECT value FROM meta WHERE key = 'imported'")[0][0])
+    assert lines == ["imported: 144 rollouts", "rewards and ODD's verifier agree on 144 of 144 rollouts (100.0%)"]
+
+
+def test_a_verifier_that_disagrees_with_the_rewards_is_pointed_out():
+    account = {"taken": 2, "without": 1, "agreeing": 1, "judged": 2,
+               "refused": [{"reason": "it has no reward", "rows": 3, "example": "import a.jsonl, line 1"}]}  # fmt: skip
+    lines = import_lines(json.dumps(account))
+    assert lines[1] == "not imported: 3 rows, it has no reward; such as a.jsonl, line 1"
+    assert lines[2] == "left out: 1 questions without a rollout"
+    assert "1 of 2 rollouts (50.0%); targeted rollouts are judged by the verifier" in lines[3]
+
+
+@pytest.mark.parametrize("name", ["rollouts.jsonl", "rollouts-verl.jsonl", "rollouts-trl.parquet"])
+def test_the_example_logs_make_runs_with_the_same_tree(tmp_path, name):
+    changes = f"imported.files={json.dumps([str(EXAMPLES / name)])}", "targeting.n_min=4", "analysis.n_sig=3"
+    config = load_config("demo", None, (*changes, f"cache={json.dumps(str(tmp_path))}", "teachers=[]"))
+    path = run(config, quiet)
+    found = rows(path, "SELECT id, count(*), sum(correct::INT) FROM questions JOIN rollouts USING (question) "
+                 "WHERE rollouts.stage = 'initial' GROUP BY id ORDER BY id")  # fmt: skip
+    assert found == [("t004-level2", 16, 4), ("t011-level2", 16, 10)]
+    assert rows(path, "SELECT count(*) > 0 FROM rollouts WHERE stage = 'targeted'") == [(True,)]
+
+
+def test_a_job_of_the_dashboard_goes_on_with_an_imported_run(imported, tmp_path, monkeypatch):
+    """What a run file says of itself, as TOML and lines of questions, names the very run."""
+    started = []
+    monkeypatch.setattr("odd.jobs.start._start", lambda job, cache: started.append(job) or job)
+    path = imported[1]
+    shutil.copy(path, tmp_path)
+    continue_run(tmp_path, dict(rows(path, "SELECT key, value FROM meta")))
+    config = load_config("demo", started[0].folder / "config.toml", (f"cache={json.dumps(str(tmp_path))}",))
+    gone = config.imported.model_copy(update={"files": ("gone.jsonl",)})
+    assert run(config.model_copy(update={"imported": gone}), quiet) == tmp_path / path.name
