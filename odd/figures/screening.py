@@ -40,7 +40,7 @@ def pass_rates(rates: np.ndarray, difficulties: Sequence[str], kept: np.ndarray)
         if not chosen.any():
             continue
         counted = [int(((bins == at) & chosen).sum()) or None for at in places]
-        pattern = {"shape": "" if keep else "/", "fgcolor": "white", "solidity": 0.3}
+        pattern = {"shape": "" if keep else "/", "solidity": 0.4}  # stripes of the bar's own colour
         title = f"{name}, {RANGES[name]}{'' if keep or name == 'never' else ', left out'}"
         bars.append(bar | {"y": counted, "name": title, "marker": {"color": COLOURS[name], "pattern": pattern}})
     across = {"title": {"text": "pass rate of the student alone"}, "range": [-STEP * 1.2, 1.02], "dtick": 0.25}
