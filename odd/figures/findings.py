@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from odd.components.palette import FAILURE, HARMFUL, HELPFUL, NEUTRAL, SUCCESS
 from odd.display.spelling import plotly_escaped
@@ -100,15 +100,12 @@ def ranking(teachers: Sequence[str], panels: Sequence[Panel]) -> go.Figure:
         teachers: names, the first at the top.
         panels: measures with a single series each.
     """
-    figure = make_subplots(rows=1, cols=len(panels), shared_yaxes=True, horizontal_spacing=0.025)
-    figure.add_traces([_key(look) for look in STATES.values()])
-    for column, panel in enumerate(panels, 1):
+    traces = [_key(look) for look in STATES.values()]
+    for panel, place in zip(panels, _places(len(panels)), strict=True):
         for key, look in STATES.items():
             chosen = [at for at, one in enumerate(panel.first) if state(one, panel.null) == key]
-            figure.add_trace(_dots(teachers, panel, panel.first, look, chosen), row=1, col=column)
-        _frame(figure, teachers, panel, (1, column))
-        _missing(figure, panel, panel.first, (1, column))
-    return _finish(figure, len(teachers), 1)
+            traces.append(_dots(teachers, panel, panel.first, look, chosen) | place)
+    return _laid_out(traces, teachers, [panels])
 
 
 def outcomes(teachers: Sequence[str], panels: Sequence[Panel], differences: Sequence[Panel]) -> go.Figure:
@@ -119,21 +116,19 @@ def outcomes(teachers: Sequence[str], panels: Sequence[Panel], differences: Sequ
         panels: measures with the series correct and incorrect.
         differences: the same measures, incorrect minus correct, with a single series each.
     """
-    plots = 2 * ROW * len(teachers) + FOOT
-    figure = make_subplots(
-        rows=2, cols=len(panels), shared_yaxes=True, horizontal_spacing=0.025, vertical_spacing=FOOT / plots
-    )
-    figure.add_traces([_key(look) for look in (*PATHS.values(), GAP)])
-    every = range(len(teachers))
-    for column, (panel, change) in enumerate(zip(panels, differences, strict=True), 1):
-        figure.add_trace(_links(panel), row=1, col=column)
-        for kind, estimates in panel.series.items():
-            figure.add_trace(_dots(teachers, panel, estimates, PATHS[kind], every), row=1, col=column)
-        _frame(figure, teachers, panel, (1, column))
-        figure.add_trace(_dots(teachers, change, change.first, GAP, every), row=2, col=column)
-        _frame(figure, teachers, change, (2, column))
-        _missing(figure, change, change.first, (2, column))
-    return _finish(figure, len(teachers), 2)
+    traces = [_key(look) for look in (*PATHS.values(), GAP)]
+    every, places = range(len(teachers)), _places(2 * len(panels))
+    for panel, place in zip(panels, places[: len(panels)], strict=True):
+        traces.append(_links(panel) | place)
+        traces += [_dots(teachers, panel, panel.series[kind], PATHS[kind], every) | place for kind in panel.series]
+    for change, place in zip(differences, places[len(panels) :], strict=True):
+        traces.append(_dots(teachers, change, change.first, GAP, every) | place)
+    return _laid_out(traces, teachers, [panels, differences])
+
+
+def _places(panels: int) -> list[dict[str, str]]:
+    """Axes of each panel, from left to right and from top to bottom."""
+    return [{"xaxis": f"x{number or ''}", "yaxis": f"y{number or ''}"} for number in (0, *range(2, panels + 1))]
 
 
 def label(name: str) -> str:
@@ -141,15 +136,15 @@ def label(name: str) -> str:
     return plotly_escaped(name if len(name) <= LONGEST else name[: LONGEST - 1] + "…")
 
 
-def _key(look: Look) -> go.Scatter:
+def _key(look: Look) -> dict[str, Any]:
     """An entry of the legend."""
     marker = {"color": look.colour, "symbol": look.symbol, "size": 9}
-    return go.Scatter(x=[None], y=[None], mode="markers", name=look.name, marker=marker)
+    return {"x": [None], "y": [None], "mode": "markers", "name": look.name, "marker": marker}
 
 
 def _dots(
     teachers: Sequence[str], panel: Panel, estimates: Sequence[Estimate], look: Look, chosen: Sequence[int]
-) -> go.Scatter:
+) -> dict[str, Any]:
     """Dots with intervals of the teachers that are chosen by number; undefined ones are left out."""
     picked = {at: estimates[at] for at in chosen if estimates[at].value == estimates[at].value}
     ends = [(one.value - one.low, one.high - one.value) if one.low == one.low else (0, 0) for one in picked.values()]
@@ -158,16 +153,22 @@ def _dots(
         f"{panel.title} {written(one, 3, panel.null)}<br>n = {one.n} decision points, {one.clusters} questions"
         for at, one in picked.items()
     ]
-    return go.Scatter(
-        x=[one.value for one in picked.values()], y=[at + look.shift for at in picked], mode="markers",
-        marker={"color": look.colour, "symbol": look.symbol, "size": 7, "line": {"width": 1.5, "color": look.colour}},
-        error_x={"type": "data", "arrayminus": [below for below, _ in ends], "array": [above for _, above in ends],
-                 "symmetric": False, "thickness": 2, "width": 0, "color": look.colour},
-        hovertext=hover, hovertemplate="%{hovertext}<extra></extra>", showlegend=False,
-    )  # fmt: skip
+    bars = {"arrayminus": [below for below, _ in ends], "array": [above for _, above in ends]}
+    bars |= {"type": "data", "symmetric": False, "thickness": 2, "width": 0, "color": look.colour}
+    line = {"width": 1.5, "color": look.colour}
+    return {
+        "x": [one.value for one in picked.values()],
+        "y": [at + look.shift for at in picked],
+        "mode": "markers",
+        "marker": {"color": look.colour, "symbol": look.symbol, "size": 7, "line": line},
+        "error_x": bars,
+        "hovertext": hover,
+        "hovertemplate": "%{hovertext}<extra></extra>",
+        "showlegend": False,
+    }
 
 
-def _links(panel: Panel) -> go.Scatter:
+def _links(panel: Panel) -> dict[str, Any]:
     """Thin lines between the dots of a pair."""
     x: list[float | None] = []
     y: list[float | None] = []
@@ -175,39 +176,51 @@ def _links(panel: Panel) -> go.Scatter:
         x += [*(one.value for one in pair), None]
         y += [*(at + PATHS[kind].shift for kind in panel.series), None]
     line = {"color": NEUTRAL, "width": 1.5, "dash": "dot"}
-    return go.Scatter(x=x, y=y, mode="lines", line=line, showlegend=False, hoverinfo="skip")
+    return {"x": x, "y": y, "mode": "lines", "line": line, "showlegend": False, "hoverinfo": "skip"}
 
 
-def _missing(figure: go.Figure, panel: Panel, estimates: Sequence[Estimate], place: tuple[int, int]) -> None:
+def _missing(panel: Panel, axis: str) -> list[dict]:
     """Say where a teacher has no value."""
     look = {"showarrow": False, "xanchor": "left", "xshift": 4, "font": {"size": 14, "color": NEUTRAL}}
-    for at, one in enumerate(estimates):
-        if one.value != one.value:
-            figure.add_annotation(x=panel.null, y=at, text="–", row=place[0], col=place[1], **look)
+    place = {"x": panel.null, "xref": f"x{axis}", "yref": f"y{axis}", "text": "–"}
+    return [place | look | {"y": at} for at, one in enumerate(panel.first) if one.value != one.value]
 
 
-def _frame(figure: go.Figure, teachers: Sequence[str], panel: Panel, place: tuple[int, int]) -> None:
+def _axes(teachers: Sequence[str], panel: Panel, axis: str, first: bool) -> dict[str, dict]:
     """Axes of a panel; the line of no effect is always in view."""
-    row, column = place
     ends = [panel.null]
     for estimates in panel.series.values():
         ends += [end for one in estimates for end in (one.value, one.low, one.high) if end == end]
     low, high = min(ends), max(ends)
     margin = 0.08 * (high - low) or 0.1
     title = {"text": f"{'<br>'.join(panel.title.rsplit(' ', 1))}<br><i>{panel.unit}</i>", "font": {"size": 12}}
-    axis = {"range": [low - margin, high + margin], "title": title, "nticks": 4, "tickangle": 0, "zeroline": False}
-    figure.update_xaxes(row=row, col=column, **axis)
-    line = {"color": NEUTRAL, "width": 1.5, "dash": "dash"}
-    figure.add_vline(x=panel.null, line=line, row=row, col=column)  # type: ignore[arg-type]
+    across = {"range": [low - margin, high + margin], "title": title, "nticks": 4, "tickangle": 0, "zeroline": False}
     # numbered rows, as plotly would take names that look like numbers or dates for such
-    names = {"tickvals": list(range(len(teachers))), "ticktext": [label(teacher) for teacher in teachers]}
-    names |= {"title": "teacher" if column == 1 else None, "zeroline": False, "showgrid": False}
-    figure.update_yaxes(range=[len(teachers) - 0.5, -0.5], row=row, col=column, **names)
+    down = {"tickvals": list(range(len(teachers))), "ticktext": [label(teacher) for teacher in teachers]}
+    down |= {"range": [len(teachers) - 0.5, -0.5], "zeroline": False, "showgrid": False}
+    down |= {"title": {"text": "teacher"}} if first else {"showticklabels": False}
+    return {f"xaxis{axis}": across, f"yaxis{axis}": down}
 
 
-def _finish(figure: go.Figure, teachers: int, rows: int) -> go.Figure:
-    above = {"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, "xanchor": "left"}
-    still = {"itemclick": False, "itemdoubleclick": False}
+def _laid_out(traces: list[dict], teachers: Sequence[str], rows: Sequence[Sequence[Panel]]) -> go.Figure:
+    """The rows of panels as a figure: made at once, as plotly takes its time for each later change of one."""
+    shapes, annotations = [], []
+    between = FOOT / (len(rows) * ROW * len(teachers) + (len(rows) - 1) * FOOT)
+    # plotly wants gaps as shares of a cell with its gap
+    layout: dict[str, Any] = {
+        "grid": {"rows": len(rows), "columns": len(rows[0]), "pattern": "independent", "xgap": 0.12}
+        | ({"ygap": len(rows) * between / (1 + between)} if len(rows) > 1 else {})
+    }
+    line = {"type": "line", "y0": 0, "y1": 1, "line": {"color": NEUTRAL, "width": 1.5, "dash": "dash"}}
+    for number, panel in enumerate(panel for row in rows for panel in row):
+        axis = str(number + 1) if number else ""
+        layout |= _axes(teachers, panel, axis, first=number % len(rows[0]) == 0)
+        place = {"xref": f"x{axis}", "yref": f"y{axis} domain"}
+        shapes.append(line | place | {"x0": panel.null, "x1": panel.null})
+        annotations += _missing(panel, axis) if len(panel.series) == 1 else []
+    legend = {"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, "xanchor": "left"}
+    legend |= {"itemclick": False, "itemdoubleclick": False}
     margin = {"l": 0, "r": 8, "t": HEAD, "b": FOOT}
-    height = HEAD + rows * (ROW * teachers + FOOT)
-    return figure.update_layout(height=height, margin=margin, legend={**above, **still}, hovermode="closest")
+    height = HEAD + len(rows) * (ROW * len(teachers) + FOOT)
+    layout |= {"height": height, "margin": margin, "legend": legend, "hovermode": "closest"}
+    return go.Figure(traces, layout | {"shapes": shapes, "annotations": annotations})

@@ -91,8 +91,8 @@ class Screener(Frame):
         if rollouts not in (None, str(self.config.screening.context_rollouts)):
             raise OddError(f"run {self.run_id!r} was screened with screening.context_rollouts={rollouts}: leave it so")
         if begun:
-            screening = {"screening": self.config.screening.model_dump(mode="json")}
-            self.config = parse_config(stored.model_dump(mode="json") | screening)
+            asked = self.config.model_dump(mode="json", include={"screening", "cache"})
+            self.config = parse_config(stored.model_dump(mode="json") | asked)
 
     def _compared(self, asked: Sequence[TeacherConfig]) -> list[TeacherConfig]:
         """Write down the contexts that are compared: those that questions were screened with, and what is new."""

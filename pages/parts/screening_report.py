@@ -14,7 +14,7 @@ from odd.paper import CREDIT
 from odd.screening import Screening, read_screening
 from pages.shared.choices import choose
 from pages.shared.data import OpenRun, kept
-from pages.shared.figures import plot
+from pages.shared.layout import figure
 from pages.shared.mount import mount
 
 _screening = kept(read_screening)
@@ -48,7 +48,7 @@ def _draw_difficulties(run: OpenRun, screening: Screening, found: ScreeningRepor
     with st.container(border=True):
         st.markdown("#### How hard the questions are")
         st.markdown(markdown_escaped(found.sentences[0]))
-        st.plotly_chart(found.pass_rates, key="figure-pass-rates", config=plot(f"{run.run_id}-pass-rates"))
+        figure(found.pass_rates, f"{run.run_id}-pass-rates", "figure-pass-rates")
         drawn = int(screening.questions["rollouts"].max())
         st.caption(f"{drawn} rollouts a question, the first of the run's initial rollouts.")
 
@@ -60,7 +60,7 @@ def _draw_contexts(run: OpenRun, found: ScreeningReport, view: ViewState) -> Non
         first, *others = map(markdown_escaped, found.sentences[1:])
         st.markdown(first)
         st.caption("  \n".join(others))
-        st.plotly_chart(found.accuracy, key="figure-contexts", config=plot(name))
+        figure(found.accuracy, name, "figure-contexts", wide=True)
         st.dataframe(found.shown, hide_index=True)
         st.caption(
             "Accuracy in %, Δ in points; in brackets 95 % intervals by bootstrap over questions, on the questions kept."

@@ -94,12 +94,15 @@ def test_what_the_teacher_is_given_can_be_read(finished, open_tree):
     assert "tries at temperature 0.7" in said
 
 
-def test_what_was_given_may_be_anything_and_is_text(copy, open_tree):
+@pytest.mark.parametrize(
+    "stored", ["{", "[1, {}]", '[{"text": "<b>$x$", "correct": 1, "source": ["<i>"], "summarizer": "<u>"}]']
+)
+def test_what_was_given_may_be_anything_and_is_text(copy, open_tree, stored):
     folder, path = copy
-    for stored in ("{", "[1, {}]", '[{"text": "<b>$x$", "correct": 1, "source": ["<i>"], "summarizer": "<u>"}]'):
-        change(path, f"UPDATE contexts SET demonstrations = '{stored}' WHERE teacher = 'Self-1C'")
-        app = open_tree(folder, question="sum", teacher="Self-1C")
-        assert all("<" not in part.value.replace("\\<", "") for part in (*app.caption, *app.markdown))
+    change(path, f"UPDATE contexts SET demonstrations = '{stored}' WHERE teacher = 'Self-1C'")
+    app = open_tree(folder, question="sum", teacher="Self-1C")
+    assert "the whole prompt" in words(app) or stored == "{"
+    assert all("<" not in part.value.replace("\\<", "") for part in (*app.caption, *app.markdown))
 
 
 def test_a_token_that_is_not_there_is_said_and_the_path_shown(finished, open_tree):

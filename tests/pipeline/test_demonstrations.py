@@ -118,7 +118,7 @@ def test_a_writer_with_other_weights_is_refused(helped, tmp_path, monkeypatch):
     digest = odd.models.hf.model_digest
     changed = lambda model, tokenizer: "x" if "tiny-m" in model.name_or_path else digest(model, tokenizer)  # noqa: E731
     monkeypatch.setattr(odd.models.hf, "model_digest", changed)
-    both = TeacherConfig(name="Late", context="1c1w", demonstrations=ModelConfig(name="tiny-m"))
+    both = TeacherConfig(name="Late", context="sum_1c1w", summarizer=ModelConfig(name="tiny-m"))
     with pytest.raises(OddError, match="'tiny-m' that writes demonstrations has changed"):
         teach(tmp_path, path.stem, [both], lambda step: None)
 
