@@ -1,7 +1,7 @@
 """Every setting of a run, with its default, and the fingerprint of what determines the rollouts.
 
-All defaults of the program are written down here and nowhere else. Configurations are frozen: what a run was made
-with is stored beside its results and never changes.
+All defaults of the program are written down here and, those of objectives, in `odd.objectives`. Configurations are
+frozen: what a run was made with is stored beside its results and never changes.
 """
 
 import hashlib
@@ -13,44 +13,17 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from odd.errors import OddError
+from odd.objectives import Baseline, Convention, Objective, ObjectiveName, Pooling, Rest
+from odd.settings import ModelConfig, Settings
 
-Pooling = Literal["on_policy", "stratified", "pooled"]
-Baseline = Literal["full", "children"]
-Rest = Literal["off", "bucket"]
-ObjectiveName = Literal[
-    "reverse_kl",
-    "forward_kl",
-    "jsd",
-    "sampled_reverse_kl",
-    "dr_grpo",
-    "topk_reverse_kl",
-    "topk_forward_kl",
-]
 ContextKind = Literal["none", "1c", "1c1w"]
 
 
 def _repeated(names: Sequence[str]) -> str | None:
     return next((name for name in names if names.count(name) > 1), None)
-
-
-class Settings(BaseModel):
-    """Base of all settings: frozen; unknown keys are refused, and numbers that JSON cannot hold."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class ModelConfig(Settings):
-    """Which model, and how it is run.
-
-    `name` is an embedded model (`python -m odd models` lists them), a local path, or a hub name.
-    """
-
-    name: str = Field(default="tiny-s", min_length=1)
-    device: str = Field(default="cpu", pattern=r"^(cpu|cuda(:\d+)?)$")
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
 
 
 class QuestionsConfig(Settings):
@@ -82,46 +55,14 @@ class TargetingConfig(Settings):
     n_min: int = Field(default=100, ge=1, description="visits each chosen pair is brought to")
 
 
-class Convention(Settings):
-    """How a node is cut down to its children before the cosine is taken (method §4)."""
-
-    pooling: Pooling = "on_policy"
-    baseline: Baseline = "full"
-    rest: Rest = "off"
-
-    @property
-    def label(self) -> str:
-        """Short unique name, as used in run files and links."""
-        return f"{self.pooling}-{self.baseline}-{self.rest}"
-
-
-class Objective(Settings):
-    """A distillation objective and its parameters; parameters that the objective does not use are ignored."""
-
-    name: ObjectiveName
-    beta: float = Field(default=0.5, gt=0, lt=1, description="jsd only; TRL's beta")
-    k: int = Field(default=16, ge=1, description="top-k objectives only")
-    support: Literal["student", "teacher", "union"] = "student"
-    tail: Literal["bucket", "renormalize"] = "bucket"
-    temperature: float = Field(default=1.0, ge=0.01, le=100, description="softens both distributions inside the loss")
-
-    @property
-    def label(self) -> str:
-        """Short unique name, as used in run files and links; truncated objectives say so."""
-        label = self.name.replace("topk", f"top{self.k}")
-        if self.name == "jsd":
-            label += f"_{self.beta:g}"
-        if self.name.startswith("topk"):
-            label += f"_{self.support}_{self.tail}"
-        return label if self.temperature == 1 else f"{label}_T{self.temperature:g}"
-
-
 class AnalysisConfig(Settings):
     """What is computed from the tree; changing it never needs a new rollout."""
 
     n_sig: int = Field(default=20, ge=1, description="visits a child needs to be in S_u")
     objectives: tuple[Objective, ...] = Field(
-        default=tuple(Objective(name=name) for name in get_args(ObjectiveName)), min_length=1
+        # minillm has every teacher read all rollouts: only where it is asked for
+        default=tuple(Objective(name=name) for name in get_args(ObjectiveName) if name != "minillm"),
+        min_length=1,
     )
     poolings: tuple[Pooling, ...] = Field(default=("on_policy", "stratified", "pooled"), min_length=1)
     baselines: tuple[Baseline, ...] = Field(default=("full", "children"), min_length=1)
@@ -142,6 +83,11 @@ class AnalysisConfig(Settings):
         """Every combination of pooling, baseline and rest."""
         parts = product(self.poolings, self.baselines, self.rests)
         return tuple(Convention(pooling=pooling, baseline=baseline, rest=rest) for pooling, baseline, rest in parts)
+
+    @property
+    def reading_temperatures(self) -> tuple[float, ...]:
+        """Loss temperatures at which student and teachers must read all rollouts; none without `minillm`."""
+        return tuple(sorted({objective.temperature for objective in self.objectives if objective.name == "minillm"}))
 
 
 class TeacherConfig(Settings):
