@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -20,6 +20,11 @@ from odd.objectives import Baseline, Convention, Objective, ObjectiveName, Pooli
 from odd.settings import ModelConfig, Settings
 
 ContextKind = Literal["none", "1c", "1c1w"]
+
+
+Parsed = TypeVar("Parsed", bound=Settings)
+WeightRule = Literal["all", "alignment", "p_positive"]
+RULE_THRESHOLDS: dict[WeightRule, float] = {"all": 0.0, "alignment": 0.0, "p_positive": 0.975}
 
 
 def _repeated(names: Sequence[str]) -> str | None:
@@ -103,6 +108,24 @@ SELF_TEACHERS = TeacherConfig(name="Self-1C", context="1c"), TeacherConfig(name=
 TINY_L = TeacherConfig(name="tiny-l", model=ModelConfig(name="tiny-l"))
 
 
+class WeightsConfig(Settings):
+    """Which tokens of a run's rollouts a trainer is to learn from (`python -m odd weights`)."""
+
+    teacher: str | None = Field(default=None, description="whose scores and prompt; may be left out if there is one")
+    objective: str = Field(default="reverse_kl", description="label of the objective of the scores")
+    convention: str = Field(default="on_policy-full-off", description="label of the convention of the scores")
+    rule: WeightRule = Field(default="alignment", description="keep all tokens, or those whose score is above")
+    threshold: float | None = Field(default=None, description="of the score; None: 0, for p_positive 0.975 (settled)")
+    outcome: Literal["all", "correct", "incorrect"] = Field(default="all", description="of the rollouts that are taken")
+    rollouts: Literal["paths", "initial"] = Field(default="paths", description="only paths, or all initial rollouts")
+    unscored: float = Field(default=0.0, ge=0, description="weight of a token without a score")
+
+    @property
+    def above(self) -> float:
+        """The threshold, the rule's own where none is given."""
+        return RULE_THRESHOLDS[self.rule] if self.threshold is None else self.threshold
+
+
 class RunConfig(Settings):
     """Everything a run is made from."""
 
@@ -176,8 +199,21 @@ def parse_config(tree: dict[str, Any]) -> RunConfig:
     Raises:
         OddError: an unknown key or impossible value; one line that names it.
     """
+    return _parse(RunConfig, tree, "config")
+
+
+def parse_weights(tree: dict[str, Any]) -> WeightsConfig:
+    """Validate what weights are asked for.
+
+    Raises:
+        OddError: an impossible value; one line that names it.
+    """
+    return _parse(WeightsConfig, tree, "weights")
+
+
+def _parse(kind: type[Parsed], tree: dict[str, Any], name: str) -> Parsed:
     try:
-        return RunConfig.model_validate(tree)
+        return kind.model_validate(tree)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -186,7 +222,7 @@ def parse_config(tree: dict[str, Any]) -> RunConfig:
             message = "there is no such setting; python -m odd run --show-config prints those there are"
         # checks that span a section have all of it as input: too much to print, and the message says what matters
         value = "" if isinstance(first["input"], dict) else f" = {str(first['input'])[:60]!r}"
-        raise OddError(": ".join(part for part in ("config", where + value, message) if part)) from error
+        raise OddError(": ".join(part for part in (name, where + value, message) if part)) from error
 
 
 def _read_toml(file: Path) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from odd.pipeline.progress import Listener, ProgressFile
 from odd.pipeline.progress import Progress as Step
 
 TITLES = {stage: title for stage, title in STAGES.items() if stage != "done"}
+SELDOM = ("read",)
+"""Stages that most runs do not have: they get a bar when they begin."""
 
 
 class Bars:
@@ -40,13 +42,16 @@ class Bars:
         self._file(step)
         if "questions" not in self._tasks:
             self._tasks["questions"] = self._bars.add_task("questions", total=step.questions, rate=step.run_id)
-            self._tasks |= {stage: self._bars.add_task(title, total=None, rate="") for stage, title in TITLES.items()}
+            self._tasks |= {
+                stage: self._bars.add_task(title, total=None, rate="", visible=stage not in SELDOM)
+                for stage, title in TITLES.items()
+            }
         finished = step.question + (step.stage in ("score", "done"))
         self._bars.update(self._tasks["questions"], completed=finished)
         if step.stage == "done":
             return
         rate = f"{step.tokens / step.seconds:,.0f} tokens/s" if step.tokens and step.seconds else ""
-        self._bars.update(self._tasks[step.stage], completed=step.done, total=step.total, rate=rate)
+        self._bars.update(self._tasks[step.stage], completed=step.done, total=step.total, rate=rate, visible=True)
         later = list(TITLES)[list(TITLES).index(step.stage) + 1 :]
         for stage in later:
             self._bars.update(self._tasks[stage], completed=0, total=None, rate="")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from odd.processes import JOB_FOLDER, own_birth
 
-STAGES = ("initial", "plan", "targeted", "score")
+STAGES = ("initial", "plan", "targeted", "read", "score")
 
 
 @dataclass(frozen=True)

@@ -101,3 +101,28 @@ def insert_rollouts(writer: RunWriter, question: int, first: int, rollouts: Sequ
         for i, rollout in enumerate(rollouts)
     ]
     writer.insert("rollouts", rows)
+
+
+LogProbs = dict[tuple[int, float], np.ndarray]
+"""Log-probabilities of the tokens of rollouts, float32 (T,), by rollout and loss temperature."""
+
+
+def stored_log_probs(writer: RunWriter, question: int, teacher: str | None) -> LogProbs:
+    """What a teacher (None: the student) made of rollouts."""
+    rows = writer.query(
+        "SELECT rollout, temperature, log_probs FROM rollout_log_probs "
+        "WHERE question = ? AND teacher IS NOT DISTINCT FROM ?",
+        [question, teacher],
+    )
+    keys = zip(rows["rollout"].tolist(), rows["temperature"].tolist(), strict=True)
+    return dict(zip(keys, rows["log_probs"], strict=True))
+
+
+def insert_log_probs(writer: RunWriter, question: int, teacher: str | None, log_probs: LogProbs) -> None:
+    """Keep what a teacher (None: the student) made of some rollouts."""
+    same = {"question": question, "teacher": teacher}
+    rows = [
+        same | {"rollout": rollout, "temperature": temperature, "log_probs": read}
+        for (rollout, temperature), read in log_probs.items()
+    ]
+    writer.insert("rollout_log_probs", rows)

@@ -147,12 +147,19 @@ class Worker:
         for teacher in stored.teachers:
             if teacher.name not in kept:
                 self.writer.delete("teachers", teacher=teacher.name)
+                self._forget_unless_asked_for(teacher)
         new = [teacher for teacher in self.config.teachers if teacher.name not in kept]
         for teacher in new:
             self._insert_teachers([teacher], guides=fresh_run or teacher.name in guides)
         self.config = self.config.model_copy(update={"teachers": (*kept.values(), *new)})
         if changed:
             self.writer.update("questions", {"stage": "targeted"}, stage="scored")
+
+    def _forget_unless_asked_for(self, teacher: TeacherConfig) -> None:
+        """Delete what a teacher that was never scored has read, unless it is asked for as it was."""
+        same = teacher in self.config.teachers
+        if not same or self.digests.get(teacher.name) != self.models.teacher(teacher).digest:
+            self.writer.delete("rollout_log_probs", teacher=teacher.name)
 
     def _check_digest(self, name: str, model: LanguageModel) -> None:
         """Refuse to go on with weights that are not those the run was made with."""

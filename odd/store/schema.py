@@ -7,7 +7,7 @@ There is no index but the primary key of `meta`: an index slows bulk inserts and
 while a run is read by scans that skip row groups of other questions.
 """
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Changes whenever a table or column is added, removed or changes its meaning."""
 
 APP = "odd"
@@ -64,6 +64,16 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "answer": ("VARCHAR", "answer found in the text; NULL: none"),
             "correct": ("BOOLEAN NOT NULL", "verified against the gold answer"),
             "truncated": ("BOOLEAN NOT NULL", "cut at the length limit, therefore wrong"),
+        },
+    ),
+    "rollout_log_probs": (
+        "What student and teachers make of the tokens of all rollouts; empty unless an objective asks for it (minillm)",
+        {
+            "question": _QUESTION,
+            "rollout": ("INTEGER NOT NULL", "number of the rollout in the question"),
+            "teacher": ("VARCHAR", "name of the teacher; NULL: the student"),
+            "temperature": ("DOUBLE NOT NULL", "loss temperature that softens the distribution"),
+            "log_probs": ("FLOAT[] NOT NULL", "log-probability of each token, nats; NULL for forced tokens"),
         },
     ),
     "paths": (
