@@ -42,7 +42,8 @@ def test_a_token_of_a_path_has_the_score_that_the_run_shows_for_it(finished):
         "AND objective = 'reverse_kl' AND convention = 'on_policy-full-off' GROUP BY ALL ORDER BY ALL",
     )
     assert len(written) == len(shown) > 0
-    for row, (question, path, alignment) in zip(written.to_dict("records"), shown, strict=True):
+    ordered = written.sort_values(["question", "path"]).to_dict("records")
+    for row, (question, path, alignment) in zip(ordered, shown, strict=True):
         assert (row["question"], row["path"]) == (question, path)
         np.testing.assert_allclose(row["scores"], np.array(alignment, dtype=float), rtol=1e-6)
         assert (row["loss_weights"] == (np.nan_to_num(row["scores"], nan=-1) > 0)).all()
