@@ -255,15 +255,13 @@ def distillation_gradient(
         case "sampled_reverse_kl" if visits is not None:
             return sampled_reverse_kl(log_p, log_q, visits, temperature)
         case "dr_grpo" if visits is not None and successes is not None:
-            return np.broadcast_to(
-                dr_grpo(visits, successes, temperature), np.broadcast_shapes(log_p.shape, log_q.shape)
-            )
+            shape = np.broadcast_shapes(log_p.shape, log_q.shape)
+            return np.broadcast_to(dr_grpo(visits, successes, temperature), shape)
         case "minillm" if to_go is not None:
             return minillm(log_p, log_q, to_go.first, to_go.later, temperature)
-        case "topk_reverse_kl":
-            return topk_reverse_kl(log_p, log_q, objective.k, objective.support, objective.tail, temperature)
-        case "topk_forward_kl":
-            return topk_forward_kl(log_p, log_q, objective.k, objective.support, objective.tail, temperature)
+        case "topk_reverse_kl" | "topk_forward_kl":
+            truncated = topk_reverse_kl if objective.name == "topk_reverse_kl" else topk_forward_kl
+            return truncated(log_p, log_q, objective.k, objective.support, objective.tail, temperature)
     raise ValueError(f"objective {objective.name} needs the visits, successes or rewards-to-go of the node's tokens")
 
 
