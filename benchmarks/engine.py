@@ -42,7 +42,8 @@ def measure(name: str, cache: Path) -> dict[str, float]:
     prompt = model.encode_chat(question.messages())
     sampling = SamplingConfig(max_new_tokens=64)
     rollouts = ROLLOUTS.get(name, DEFAULT_ROLLOUTS)
-    figures: dict[str, list[float]] = {"rollouts/s": [], "generated tokens/s": [], "scored tokens/s": [], "nodes/s": []}
+    labels = ("rollouts/s", "generated tokens/s", "scored tokens/s", "read tokens/s", "nodes/s")
+    figures: dict[str, list[float]] = {label: [] for label in labels}
     for repeat in range(REPEATS + 1):
         started = time.perf_counter()
         drawn = sample_chunk(model, question, prompt, [()] * rollouts, sampling, "initial", repeat)
@@ -51,13 +52,18 @@ def measure(name: str, cache: Path) -> dict[str, float]:
         scoring = time.perf_counter()
         log_p = [model.log_probs(prompt, drawn[i].token_ids) for i in paths]
         scoring = time.perf_counter() - scoring
+        reading = time.perf_counter()
+        model.token_log_probs(prompt, [rollout.token_ids for rollout in drawn], (1.0,))
+        reading = time.perf_counter() - reading
         analysing = time.perf_counter()
         tree = QuestionTree(question.id, drawn, paths, log_p, AnalysisConfig(n_sig=2))
         score_teachers(tree, {"shifted": [rows[:, ::-1] for rows in log_p]})
         analysing = time.perf_counter() - analysing
         if repeat:
+            tokens = sum(len(rollout.token_ids) for rollout in drawn)
             figures["rollouts/s"].append(rollouts / seconds)
-            figures["generated tokens/s"].append(sum(len(rollout.token_ids) for rollout in drawn) / seconds)
+            figures["generated tokens/s"].append(tokens / seconds)
+            figures["read tokens/s"].append(tokens / reading)
             figures["scored tokens/s"].append(sum(len(rows) for rows in log_p) / scoring)
             figures["nodes/s"].append(len(tree.places) / analysing)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

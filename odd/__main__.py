@@ -1,4 +1,4 @@
-"""The command line: `python -m odd screen|run|import|teach|show|models|vectors`."""
+"""The command line: `python -m odd screen|run|import|teach|show|weights|models|vectors`."""
 
 import json
 import re
@@ -12,7 +12,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from odd.config import PRESETS, ModelConfig, RunConfig, TeacherConfig, load_config, parse_config
+from odd.config import (
+    PRESETS,
+    RULE_THRESHOLDS,
+    ModelConfig,
+    RunConfig,
+    TeacherConfig,
+    WeightsConfig,
+    load_config,
+    parse_config,
+    parse_weights,
+)
 from odd.errors import OddError
 from odd.teacher_settings import SHOWN
 
@@ -24,6 +34,7 @@ app = typer.Typer(
 )
 CACHE = Annotated[Path, typer.Option("--cache", help="Folder of run files.")]
 DEFAULT_CACHE = load_config().cache
+WEIGHTS = WeightsConfig()
 TABLE_WIDTH = 136
 
 
@@ -97,8 +108,10 @@ def _make(settings: RunConfig, show_config: bool) -> None:
         return
     # what brings torch comes after the settings are known to be good
     from odd.console import Bars
+    from odd.cost import reading_of_a_run
     from odd.pipeline import run as make
 
+    _say(reading_of_a_run(settings))
     with Bars(settings.cache) as bars:
         path = make(settings, bars)
     _print_run(path)
@@ -165,8 +178,10 @@ def teach(
         raise OddError("no teacher is named: give --teacher NAME=MODEL[:CONTEXT] or --config FILE with [[teachers]]")
     folder, run_id = locate(run_, cache)
     from odd.console import Bars
+    from odd.cost import reading_of_teachers
     from odd.pipeline import teach as add
 
+    _say(reading_of_teachers(folder, run_id, len(teachers)))
     with Bars(folder) as bars:
         path = add(folder, run_id, teachers, bars)
     _print_run(path)
@@ -182,6 +197,38 @@ def show(
     """Print what a run found: its screening, its questions, and per teacher the scores on both kinds of path."""
     folder, run_id = locate(run_, cache)
     _print_run(folder / f"{run_id}.duckdb", objective, convention)
+
+
+@app.command()
+def weights(
+    run_: Annotated[str, typer.Argument(metavar="RUN", help="Run id or path of its file.")],
+    teacher: Annotated[str | None, typer.Option(help="Teacher of the scores; needed if there are several.")] = None,
+    rule: Annotated[str, typer.Option(help=f"What is kept: {', '.join(RULE_THRESHOLDS)}.")] = WEIGHTS.rule,
+    threshold: Annotated[
+        float | None, typer.Option(help="Keep tokens whose score is above; 0, or 0.975 for p_positive.")
+    ] = None,
+    outcome: Annotated[str, typer.Option(help="Of the rollouts: all, correct, incorrect.")] = WEIGHTS.outcome,
+    rollouts: Annotated[str, typer.Option(help="paths, or all initial ones.")] = WEIGHTS.rollouts,
+    objective: Annotated[str, typer.Option(help="Objective of the scores.")] = WEIGHTS.objective,
+    convention: Annotated[str, typer.Option(help="Convention of the scores.")] = WEIGHTS.convention,
+    unscored: Annotated[float, typer.Option(help="Weight of a token without a score.")] = WEIGHTS.unscored,
+    out: Annotated[Path | None, typer.Option(help="Folder, or beginning of the files' names.")] = None,
+    cache: CACHE = DEFAULT_CACHE,
+) -> None:
+    """Write per-token loss weights for a trainer: which tokens of the run's rollouts to learn from."""
+    asked = {"teacher": teacher, "rule": rule, "threshold": threshold, "outcome": outcome, "rollouts": rollouts}
+    asked |= {"objective": objective, "convention": convention, "unscored": unscored}
+    wanted = parse_weights(asked)
+    folder, run_id = locate(run_, cache)
+    from odd.store import RunReader
+    from odd.weights import about, training_rows, write_weights
+
+    with RunReader(folder / f"{run_id}.duckdb") as reader:
+        rows, coverage = training_rows(reader, wanted)
+        described = about(reader.run_id, reader.meta, wanted, coverage)
+    _say(str(coverage))
+    for file in write_weights(rows, described, out or Path(f"{run_id}-weights")):
+        _say(str(file))
 
 
 @app.command()
@@ -247,6 +294,12 @@ def locate(run_: str, cache: Path) -> tuple[Path, str]:
     """Folder and id of a run given by id or by path."""
     path = Path(run_)
     return (path.parent, path.stem) if path.suffix == ".duckdb" else (cache, run_)
+
+
+def _say(line: str | None) -> None:
+    """Print a line of plain text, if there is one."""
+    if line:
+        Console().print(Text(line), soft_wrap=True)
 
 
 def _print_run(path: Path, objective: str = "reverse_kl", convention: str = "on_policy-full-off") -> None:

@@ -8,15 +8,17 @@ A node is cut down to its children S_u by a `Convention`: `baseline` says whethe
 (`bucket`). `NodeSignal` computes each whole-vocabulary gradient once and serves all conventions from it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Integer, Real
 
-from odd.config import Baseline, Objective, Rest
 from odd.gradients import distillation_gradient
 from odd.logspace import coarsen, condition, restrict, top_k_mask
+from odd.objectives import Baseline, Objective, Rest
+from odd.reward_to_go import RewardToGo
 
 ZERO_NORM = 1e-7
 """A teacher's gradient no longer than this is zero: about the rounding of float32 log-probabilities."""
@@ -35,6 +37,7 @@ class NodeSignal:
         visits: rollouts behind the sampled objectives, by token: those in which the student drew the token itself, or,
             under `pooled`, forced ones too. None if no objective needs them.
         successes: successes among these visits.
+        to_go: by objective, mean reward-to-go of the rollouts through each token, of shape (M, V); for `minillm`.
     """
 
     def __init__(
@@ -43,12 +46,14 @@ class NodeSignal:
         log_q: Float[np.ndarray, "M V"],
         visits: Real[np.ndarray, " V"] | None = None,
         successes: Real[np.ndarray, " V"] | None = None,
+        to_go: Mapping[Objective, RewardToGo] | None = None,
     ) -> None:
         """Keep the arrays; nothing is computed yet."""
         self.log_p = log_p.astype(np.float64)
         self.log_q = log_q.astype(np.float64)
         self.visits = visits
         self.successes = successes
+        self.to_go = to_go or {}
         self._gradients: dict[Objective, np.ndarray] = {}
         self._reduced: dict[tuple[bytes, Rest], tuple[np.ndarray, np.ndarray]] = {}
 
@@ -56,7 +61,7 @@ class NodeSignal:
         """Whole-vocabulary ascent direction of every teacher; computed at the first call."""
         if objective not in self._gradients:
             self._gradients[objective] = distillation_gradient(
-                objective, self.log_p, self.log_q, self.visits, self.successes
+                objective, self.log_p, self.log_q, self.visits, self.successes, self.to_go.get(objective)
             )
         return self._gradients[objective]
 
@@ -77,14 +82,15 @@ class NodeSignal:
 
         `full`: the whole-vocabulary gradient at S_u; the rest is the sum of all other components, which is minus the
         sum over S_u, because a gradient in logits sums to 0. `children`: the objective anew on both
-        distributions, renormalised on S_u or coarsened to S_u and the rest, with visits cut down alike.
+        distributions, renormalised on S_u or coarsened to S_u and the rest, with visits and rewards cut down alike.
         """
         if baseline == "full":
             inside = self.gradient(objective)[:, support]
             return inside if rest == "off" else np.append(inside, -inside.sum(axis=1, keepdims=True), axis=1)
         log_p, log_q = self._reduce(support, rest)
         visits, successes = (_reduce_counts(counts, support, rest) for counts in (self.visits, self.successes))
-        return distillation_gradient(objective, log_p, log_q, visits, successes)
+        to_go = _reduce_to_go(self.to_go.get(objective), self.visits, support, rest)
+        return distillation_gradient(objective, log_p, log_q, visits, successes, to_go)
 
     def _reduce(self, support: np.ndarray, rest: Rest) -> tuple[np.ndarray, np.ndarray]:
         """Student and teachers renormalised on S_u, or coarsened to S_u and the rest; kept for other objectives."""
@@ -100,6 +106,25 @@ def _reduce_counts(counts: np.ndarray | None, support: np.ndarray, rest: Rest) -
         return None
     inside = counts[support]
     return inside if rest == "off" else np.append(inside, counts.sum() - inside.sum())
+
+
+def _reduce_to_go(
+    to_go: RewardToGo | None, visits: np.ndarray | None, support: np.ndarray, rest: Rest
+) -> RewardToGo | None:
+    """Rewards-to-go of S_u, and of the rest as a mean over its visits: NaN without any."""
+    if to_go is None or rest == "off":
+        return to_go and RewardToGo(to_go.first[:, support], to_go.later[:, support])
+    if visits is None:
+        raise ValueError("the reward-to-go of the rest is weighted by visits: give them")
+    outside = visits.astype(np.float64)
+    outside[support] = 0
+
+    def joined(values: np.ndarray) -> np.ndarray:
+        with np.errstate(invalid="ignore"):
+            mean = np.where(outside > 0, outside * values, 0.0).sum(axis=1, keepdims=True) / outside.sum()
+        return np.append(values[:, support], mean, axis=1)
+
+    return RewardToGo(joined(to_go.first), joined(to_go.later))
 
 
 def cosine(ideal: Float[np.ndarray, "*#B K"], teacher: Float[np.ndarray, "*#B K"]) -> Float64[np.ndarray, "*#B"]:

@@ -1,7 +1,8 @@
 """Every setting of a run, with its default, and the fingerprint of what determines the rollouts.
 
-All defaults of the program are written down here, in `odd.settings` and, those of teachers, in `odd.teacher_settings`.
-Configurations are frozen: what a run was made with is stored beside its results and never changes.
+All defaults of the program are written down here, in `odd.settings`, those of objectives in `odd.objectives` and those
+of teachers in `odd.teacher_settings`. Configurations are frozen: what a run was made with is stored beside its
+results and never changes.
 """
 
 import hashlib
@@ -9,11 +10,12 @@ import json
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import Field, ValidationError, model_validator
 
 from odd.errors import OddError
+from odd.objectives import Baseline, Convention, Objective, ObjectiveName, Pooling, Rest
 from odd.overrides import merge, parse_override, read_toml
 from odd.settings import ImportConfig, ModelConfig, Settings
 from odd.teacher_settings import (
@@ -27,18 +29,9 @@ from odd.teacher_settings import (
     Templates,
 )
 
-Pooling = Literal["on_policy", "stratified", "pooled"]
-Baseline = Literal["full", "children"]
-Rest = Literal["off", "bucket"]
-ObjectiveName = Literal[
-    "reverse_kl",
-    "forward_kl",
-    "jsd",
-    "sampled_reverse_kl",
-    "dr_grpo",
-    "topk_reverse_kl",
-    "topk_forward_kl",
-]
+Parsed = TypeVar("Parsed", bound=Settings)
+WeightRule = Literal["all", "alignment", "p_positive"]
+RULE_THRESHOLDS: dict[WeightRule, float] = {"all": 0.0, "alignment": 0.0, "p_positive": 0.975}
 
 
 def _repeated(names: Sequence[str]) -> str | None:
@@ -74,46 +67,14 @@ class TargetingConfig(Settings):
     n_min: int = Field(default=100, ge=1, description="visits each chosen pair is brought to")
 
 
-class Convention(Settings):
-    """How a node is cut down to its children before the cosine is taken (method §4)."""
-
-    pooling: Pooling = "on_policy"
-    baseline: Baseline = "full"
-    rest: Rest = "off"
-
-    @property
-    def label(self) -> str:
-        """Short unique name, as used in run files and links."""
-        return f"{self.pooling}-{self.baseline}-{self.rest}"
-
-
-class Objective(Settings):
-    """A distillation objective and its parameters; parameters that the objective does not use are ignored."""
-
-    name: ObjectiveName
-    beta: float = Field(default=0.5, gt=0, lt=1, description="jsd only; TRL's beta")
-    k: int = Field(default=16, ge=1, description="top-k objectives only")
-    support: Literal["student", "teacher", "union"] = "student"
-    tail: Literal["bucket", "renormalize"] = "bucket"
-    temperature: float = Field(default=1.0, ge=0.01, le=100, description="softens both distributions inside the loss")
-
-    @property
-    def label(self) -> str:
-        """Short unique name, as used in run files and links; truncated objectives say so."""
-        label = self.name.replace("topk", f"top{self.k}")
-        if self.name == "jsd":
-            label += f"_{self.beta:g}"
-        if self.name.startswith("topk"):
-            label += f"_{self.support}_{self.tail}"
-        return label if self.temperature == 1 else f"{label}_T{self.temperature:g}"
-
-
 class AnalysisConfig(Settings):
     """What is computed from the tree; changing it never needs a new rollout."""
 
     n_sig: int = Field(default=20, ge=1, description="visits a child needs to be in S_u")
     objectives: tuple[Objective, ...] = Field(
-        default=tuple(Objective(name=name) for name in get_args(ObjectiveName)), min_length=1
+        # minillm has every teacher read all rollouts: only where it is asked for
+        default=tuple(Objective(name=name) for name in get_args(ObjectiveName) if name != "minillm"),
+        min_length=1,
     )
     poolings: tuple[Pooling, ...] = Field(default=("on_policy", "stratified", "pooled"), min_length=1)
     baselines: tuple[Baseline, ...] = Field(default=("full", "children"), min_length=1)
@@ -135,6 +96,11 @@ class AnalysisConfig(Settings):
         parts = product(self.poolings, self.baselines, self.rests)
         return tuple(Convention(pooling=pooling, baseline=baseline, rest=rest) for pooling, baseline, rest in parts)
 
+    @property
+    def reading_temperatures(self) -> tuple[float, ...]:
+        """Loss temperatures at which student and teachers must read all rollouts; none without `minillm`."""
+        return tuple(sorted({objective.temperature for objective in self.objectives if objective.name == "minillm"}))
+
 
 class ScreeningConfig(Settings):
     """What is found out about the questions before they are studied (method §6)."""
@@ -153,6 +119,24 @@ class ScreeningConfig(Settings):
             if not teacher.is_student_in_context:
                 raise ValueError(f"{teacher.name!r} is not the student behind a context: name it in teachers instead")
         return self
+
+
+class WeightsConfig(Settings):
+    """Which tokens of a run's rollouts a trainer is to learn from (`python -m odd weights`)."""
+
+    teacher: str | None = Field(default=None, description="whose scores and prompt; may be left out if there is one")
+    objective: str = Field(default="reverse_kl", description="label of the objective of the scores")
+    convention: str = Field(default="on_policy-full-off", description="label of the convention of the scores")
+    rule: WeightRule = Field(default="alignment", description="keep all tokens, or those whose score is above")
+    threshold: float | None = Field(default=None, description="of the score; None: 0, for p_positive 0.975 (settled)")
+    outcome: Literal["all", "correct", "incorrect"] = Field(default="all", description="of the rollouts that are taken")
+    rollouts: Literal["paths", "initial"] = Field(default="paths", description="only paths, or all initial rollouts")
+    unscored: float = Field(default=0.0, ge=0, description="weight of a token without a score")
+
+    @property
+    def above(self) -> float:
+        """The threshold, the rule's own where none is given."""
+        return RULE_THRESHOLDS[self.rule] if self.threshold is None else self.threshold
 
 
 class RunConfig(Settings):
@@ -240,8 +224,21 @@ def parse_config(tree: dict[str, Any]) -> RunConfig:
     Raises:
         OddError: an unknown key or impossible value; one line that names it.
     """
+    return _parse(RunConfig, tree, "config")
+
+
+def parse_weights(tree: dict[str, Any]) -> WeightsConfig:
+    """Validate what weights are asked for.
+
+    Raises:
+        OddError: an impossible value; one line that names it.
+    """
+    return _parse(WeightsConfig, tree, "weights")
+
+
+def _parse(kind: type[Parsed], tree: dict[str, Any], name: str) -> Parsed:
     try:
-        return RunConfig.model_validate(tree)
+        return kind.model_validate(tree)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -250,7 +247,7 @@ def parse_config(tree: dict[str, Any]) -> RunConfig:
             message = "there is no such setting; python -m odd run --show-config prints those there are"
         # checks that span a section have all of it as input: too much to print, and the message says what matters
         value = "" if isinstance(first["input"], dict) else f" = {str(first['input'])[:60]!r}"
-        raise OddError(": ".join(part for part in ("config", where + value, message) if part)) from error
+        raise OddError(": ".join(part for part in (name, where + value, message) if part)) from error
 
 
 def fingerprint(config: RunConfig, questions: list[dict[str, Any]], student_digest: str) -> str:

@@ -9,8 +9,10 @@ from odd.jobs import STAGES
 from odd.pipeline.progress import Listener, ProgressFile
 from odd.pipeline.progress import Progress as Step
 
-RUN = ("initial", "demonstrations", "plan", "targeted", "score")
+RUN = ("initial", "demonstrations", "plan", "targeted", "read", "score")
 SCREENING = ("initial", "demonstrations", "contexts")
+SELDOM = ("read",)
+"""Stages that most runs do not have: they get a bar when they begin."""
 
 
 class Bars:
@@ -49,7 +51,10 @@ class Bars:
         self._file(step)
         if "questions" not in self._tasks:
             self._tasks["questions"] = self._bars.add_task("questions", total=step.questions, rate=step.run_id)
-            self._tasks |= {s: self._bars.add_task(title, total=None, rate="") for s, title in self._titles.items()}
+            self._tasks |= {
+                stage: self._bars.add_task(title, total=None, rate="", visible=stage not in SELDOM)
+                for stage, title in self._titles.items()
+            }
         if step.question != self._question:
             self._question = step.question
             for stage in self._titles:
@@ -60,4 +65,4 @@ class Bars:
         if step.stage == "done":
             return
         rate = f"{step.tokens / step.seconds:,.0f} tokens/s" if step.tokens and step.seconds else ""
-        self._bars.update(self._tasks[step.stage], completed=step.done, total=step.total, rate=rate)
+        self._bars.update(self._tasks[step.stage], completed=step.done, total=step.total, rate=rate, visible=True)

@@ -16,6 +16,9 @@ from odd.display.queries import Run
 from odd.errors import OddError
 from odd.parsing import parse_json
 
+READING = "reading all rollouts"
+"""The part of a run that only `minillm` needs."""
+
 LOADING = 6.0
 """Seconds until Python and the models of a run are loaded."""
 
@@ -27,7 +30,8 @@ class Speed:
     Attributes:
         source: where the figures come from, in words.
         sampling: tokens generated a second in chunks of a run.
-        reading: tokens a second that a teacher scores.
+        reading: tokens a second that a teacher scores along single paths.
+        reading_all: drawn tokens a second that a model scores of all rollouts, many side by side; for `minillm`.
         scoring: nodes a second, each once a teacher, for which gradients and scores are computed.
         length: tokens of a response from the root.
         rest: tokens of a targeted rollout after its forced part, as a share of `length`.
@@ -37,6 +41,7 @@ class Speed:
     source: str
     sampling: float
     reading: float
+    reading_all: float
     scoring: float
     length: float
     rest: float
@@ -44,12 +49,12 @@ class Speed:
 
 
 BENCHMARK_SOURCE = "the benchmark of 2026-11-24, two cores (README, Speed)"
-# generated and scored tokens/s, nodes/s by `python -m benchmarks.engine`
+# generated tokens/s, tokens/s read along a path and of many rollouts, nodes/s by `python -m benchmarks.engine`
 _MEASURED = {
-    "tiny-s": (37_957, 17_863, 290),
-    "tiny-m": (27_926, 14_830, 421),
-    "tiny-l": (17_568, 9_555, 426),
-    "smollm2": (111, 117, 201),
+    "tiny-s": (37_957, 17_863, 60_000, 290),
+    "tiny-m": (27_926, 14_830, 45_000, 421),
+    "tiny-l": (17_568, 9_555, 25_000, 426),
+    "smollm2": (111, 117, 150, 201),
 }
 # tokens of a response: tiny family in its demo run, smollm2 in the benchmark (at most 64)
 _LENGTH = {"smollm2": 34.0}
@@ -69,10 +74,16 @@ def benchmark_speed(student: ModelConfig) -> Speed | None:
     """Figures of an embedded model on a CPU; None for any other."""
     if student.name not in _MEASURED or student.device != "cpu":
         return None
-    generated, scored, nodes = _MEASURED[student.name]
-    sampling = generated * _RUN_SHARE.get(student.name, _TINY_SHARE)
+    generated, scored, read, nodes = _MEASURED[student.name]
     return Speed(
-        BENCHMARK_SOURCE, sampling, scored, nodes, _LENGTH.get(student.name, _TINY_LENGTH), rest=_REST, fill=_FILL
+        source=BENCHMARK_SOURCE,
+        sampling=generated * _RUN_SHARE.get(student.name, _TINY_SHARE),
+        reading=scored,
+        reading_all=read,
+        scoring=nodes,
+        length=_LENGTH.get(student.name, _TINY_LENGTH),
+        rest=_REST,
+        fill=_FILL,
     )
 
 
@@ -91,12 +102,13 @@ def measured_speed(run: Run, meta: Mapping[str, str], student: ModelConfig) -> S
     if config.student != student:
         return None
     stages = run.query("timings").groupby("stage")[["seconds", "items", "tokens"]].sum().to_dict("index")
-    initial, targeted, plan, score = (stages.get(stage, {}) for stage in ("initial", "targeted", "plan", "score"))
+    names = ("initial", "targeted", "plan", "score", "read")
+    initial, targeted, plan, score, read = (stages.get(stage, {}) for stage in names)
     paths = int(run.query("run_facts")["paths"].iloc[0])
     needed = (initial, "items"), (initial, "tokens"), (targeted, "items"), (targeted, "seconds"), (score, "items")
     if paths == 0 or any(not stage.get(key) for stage, key in needed) or not plan.get("seconds"):
         return None
-    return _speed(f"run {run.run_id}, made here", config, paths, initial, targeted, plan, score)
+    return _speed(f"run {run.run_id}, made here", config, paths, initial, targeted, plan, score, read)
 
 
 def _speed(
@@ -107,13 +119,17 @@ def _speed(
     targeted: dict[Any, Any],
     plan: dict[Any, Any],
     score: dict[Any, Any],
+    read: dict[Any, Any],
 ) -> Speed:
     length = initial["tokens"] / initial["items"]
     most = paths * _pairs(config, length) * config.targeting.n_min
+    sampling = (initial["tokens"] + targeted["tokens"]) / (initial["seconds"] + targeted["seconds"])
     return Speed(
         source=source,
-        sampling=(initial["tokens"] + targeted["tokens"]) / (initial["seconds"] + targeted["seconds"]),
+        sampling=sampling,
         reading=plan["tokens"] / plan["seconds"],
+        # to read what is there is at least as fast as to draw it token by token
+        reading_all=read["tokens"] / read["seconds"] if read.get("seconds") else sampling,
         scoring=score["items"] / score["seconds"],
         length=length,
         rest=targeted["tokens"] / targeted["items"] / length,
@@ -129,12 +145,16 @@ def _pairs(config: RunConfig, length: float) -> float:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds that a run will take, by part, and the rollouts it will draw."""
+    """Seconds that a run will take, by part, the rollouts it will draw, and the tokens of these that will be read.
+
+    `read_tokens` counts each reader, and is 0 unless the run has `minillm`.
+    """
 
     seconds: float
     parts: dict[str, float]
     initial_rollouts: int
     targeted_rollouts: int
+    read_tokens: int
 
 
 def estimate(config: RunConfig, questions: int, speed: Speed) -> Estimate:
@@ -152,15 +172,18 @@ def estimate(config: RunConfig, questions: int, speed: Speed) -> Estimate:
     initial = questions * sampling.initial_rollouts
     targeted = round(questions * paths * pairs * targeting.n_min * speed.fill)
     nodes = questions * paths * length * max(1, len(config.teachers))
+    drawn = initial * length + targeted * length * speed.rest
+    read = round(drawn * (1 + len(config.teachers))) if config.analysis.reading_temperatures else 0
     parts = {
         "loading": LOADING,
         "initial rollouts": initial * length / speed.sampling,
         "demonstrations": questions * _written(config) * length * _SMALL_BATCH / speed.sampling,
         "targeted rollouts": targeted * length * speed.rest / speed.sampling,
         "teachers": questions * paths * length * (1 + len(config.teachers)) / speed.reading,
+        READING: read / speed.reading_all,
         "scores": nodes / speed.scoring,
     }
-    return Estimate(sum(parts.values()), parts, initial, targeted)
+    return Estimate(sum(parts.values()), parts, initial, targeted, read)
 
 
 def _written(config: RunConfig) -> int:

@@ -165,8 +165,12 @@ GRADIENTS = (
     Entry("Dr. GRPO", "The policy gradient of the rewards themselves, without a teacher: a check, whose cosine must "
           "tend to 1.", r"\begin{gathered} \operatorname{mean}_i\, A_i (\delta_{rj} - P_\theta^j) \\ "
           r"A_i = \frac{R_i - \bar R}{\operatorname{std} R} \end{gathered}"),
-    Entry("top-k KL", "The same on the k likeliest tokens; the label says whose, and whether the rest is one bucket or "
-          "dropped."),
+    Entry("MiniLLM (γ)", "The policy gradient whose reward is how much likelier the teacher finds the rest of the "
+          "response, each token counting γ times as much as the one before.",
+          r"\begin{gathered} P_\theta^j (f_j - \bar f) \\ f_k = \operatorname{mean} \sum_{t' \ge t} \gamma^{t'-t} "
+          r"(\log P_{te} - \log P_\theta) \end{gathered}"),
+    Entry("top-k KL", "The same on the k likeliest tokens; the label says whose, and whether the rest is one bucket, "
+          "renormalised away, or dropped."),
 )  # fmt: skip
 
 SCORES = (

@@ -2,8 +2,7 @@
 
 Equation numbers are those of Armandpour et al., arXiv 2605.10889. Every gradient here has the shape
 g_j = P_j (f_j - mean f) and points the way training moves the student's logits, so a positive cosine with
-the ideal gradient always means that the teacher helps. Left out: MiniLLM's reward-to-go (eq. 2.10), which needs teacher
-log-probabilities along whole rollouts.
+the ideal gradient always means that the teacher helps.
 
 Conventions shared by all functions:
 
@@ -19,13 +18,20 @@ Conventions shared by all functions:
 Dimension letters as in `odd.logspace`.
 """
 
-from typing import Literal
-
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Real
 
-from odd.config import Objective
-from odd.logspace import condition, soften, truncate
+from odd.logspace import (
+    condition,
+    log_ratio,
+    soften,
+    soften_both,
+    top_k_support,
+    truncate,
+    weighted_deviation,
+)
+from odd.objectives import Objective, Support, Tail
+from odd.reward_to_go import RewardToGo
 
 
 def ideal_gradient(p: Float[np.ndarray, "*#B K"], success: Float[np.ndarray, "*#B K"]) -> Float64[np.ndarray, "*#B K"]:
@@ -57,7 +63,7 @@ def reverse_kl(
     The paper calls this *forward* KL ("GKD"); the field, and TRL as beta = 1, call it reverse.
     """
     log_p, log_q, unknown = _prepare(log_p, log_q, temperature)
-    return _finish(_weighted_deviation(log_p, -_log_ratio(log_p, log_q)), unknown, temperature)
+    return _finish(weighted_deviation(log_p, -log_ratio(log_p, log_q)), unknown, temperature)
 
 
 def forward_kl(
@@ -88,7 +94,7 @@ def jsd(
     mixture = beta * np.exp(log_q) + (1 - beta) * p
     with np.errstate(divide="ignore", invalid="ignore"):
         f = np.where(p > 0, (1 - beta) * (np.log(mixture) - log_p), 0.0)
-    return _finish(_weighted_deviation(log_p, f), unknown, temperature)
+    return _finish(weighted_deviation(log_p, f), unknown, temperature)
 
 
 def sampled_reverse_kl(
@@ -115,7 +121,7 @@ def sampled_reverse_kl(
     counted = np.where(log_p > -np.inf, visits, 0)
     with np.errstate(invalid="ignore"):
         share = counted / counted.sum(axis=-1, keepdims=True)
-        reward = -share * (_log_ratio(log_p, log_q) + 1)
+        reward = -share * (log_ratio(log_p, log_q) + 1)
         gradient = reward - np.exp(log_p) * reward.sum(axis=-1, keepdims=True)
     return _finish(gradient, unknown, temperature)
 
@@ -145,30 +151,76 @@ def dr_grpo(
     return np.where(std == 0, 0.0, gradient)
 
 
+def minillm(
+    log_p: Float[np.ndarray, "*#B V"],
+    log_q: Float[np.ndarray, "*#B V"],
+    first: Float[np.ndarray, "*#B V"],
+    later: Float[np.ndarray, "*#B V"],
+    temperature: float = 1.0,
+) -> Float64[np.ndarray, "*#B V"]:
+    """MiniLLM's policy gradient, whose reward is the whole rest of the response (eq. 2.10, method §3).
+
+    P_theta^j (f_j - mean f), f_k the mean reward-to-go of the rollouts through u -> k, split as in MiniLLM
+    (arXiv 2306.08543, eq. 4) into the single step, which is known exactly, and what followed:
+    f_k = first_k (log P_te^k - log P_theta^k) + later_k. The sign printed in eq. 2.10 is opposite to that of eq. 2.9;
+    this is the ascent direction. gamma = 0 makes it `reverse_kl`.
+
+    Args:
+        log_p: student log-probabilities.
+        log_q: teacher log-probabilities.
+        first: by token, mean weight of the single step, of `odd.reward_to_go.split_rewards`; NaN where no rollout took
+            the token: what would have followed is unknown, and the P_theta-weighted mean of the others stands for it.
+        later: by token, mean of what followed; NaN in the same places.
+        temperature: of the loss; `later` is to be of distributions softened alike.
+
+    Returns:
+        The gradient; NaN where no rollout took any token.
+    """
+    log_p, log_q, unknown = _prepare(log_p, log_q, temperature)
+    reward = _known_or_mean(log_p, first) * -log_ratio(log_p, log_q) + _known_or_mean(log_p, later)
+    return _finish(weighted_deviation(log_p, reward), unknown, temperature)
+
+
 def topk_reverse_kl(
     log_p: Float[np.ndarray, "*#B V"],
     log_q: Float[np.ndarray, "*#B V"],
     k: int = 16,
-    support: Literal["student", "teacher", "union"] = "student",
-    tail: Literal["bucket", "renormalize"] = "bucket",
+    support: Support = "student",
+    tail: Tail = "bucket",
     temperature: float = 1.0,
 ) -> Float64[np.ndarray, "*#B V"]:
-    """`reverse_kl` on the k most probable tokens; `odd.logspace.truncate` says what becomes of the others."""
-    log_p, log_q = truncate(*_soften_both(log_p, log_q, temperature), k, support, tail)
-    return reverse_kl(log_p, log_q) / temperature
+    """`reverse_kl` on the k most probable tokens; `odd.logspace.Tail` says what becomes of the others."""
+    log_p, log_q = soften_both(log_p, log_q, temperature)
+    if tail != "drop":
+        return reverse_kl(*truncate(log_p, log_q, k, support, tail)) / temperature
+    chosen = top_k_support(log_p, log_q, k, support)
+    ratio = np.where(chosen, log_ratio(log_p, log_q), 0.0)
+    loss = (np.exp(log_p) * ratio).sum(axis=-1, keepdims=True)
+    gradient = weighted_deviation(log_p, np.where(chosen, -(ratio + 1), 0.0))
+    return np.where(loss < 0, 0.0, gradient) / temperature
 
 
 def topk_forward_kl(
     log_p: Float[np.ndarray, "*#B V"],
     log_q: Float[np.ndarray, "*#B V"],
     k: int = 16,
-    support: Literal["student", "teacher", "union"] = "student",
-    tail: Literal["bucket", "renormalize"] = "bucket",
+    support: Support = "student",
+    tail: Tail = "bucket",
     temperature: float = 1.0,
 ) -> Float64[np.ndarray, "*#B V"]:
-    """`forward_kl` on the k most probable tokens; `odd.logspace.truncate` says what becomes of the others."""
-    log_p, log_q = truncate(*_soften_both(log_p, log_q, temperature), k, support, tail)
-    return forward_kl(log_p, log_q) / temperature
+    """`forward_kl` on the k most probable tokens; `odd.logspace.Tail` says what becomes of the others.
+
+    With the teacher's support, `drop` is verl's `forward_kl_topk` and `bucket` its `forward_kl_topk_tail`; `bucket` and
+    `renormalize` are TRL's server mode with and without `loss_add_tail`.
+    """
+    log_p, log_q = soften_both(log_p, log_q, temperature)
+    if tail != "drop":
+        return forward_kl(*truncate(log_p, log_q, k, support, tail)) / temperature
+    q = np.where(top_k_support(log_p, log_q, k, support), np.exp(log_q), 0.0)
+    with np.errstate(invalid="ignore"):
+        loss = np.where(q > 0, q * (log_q - log_p), 0.0).sum(axis=-1, keepdims=True)
+    gradient = q - q.sum(axis=-1, keepdims=True) * np.exp(log_p)
+    return np.where(loss < 0, 0.0, gradient) / temperature
 
 
 def distillation_gradient(
@@ -177,6 +229,7 @@ def distillation_gradient(
     log_q: Float[np.ndarray, "*#B V"],
     visits: Real[np.ndarray, "*#B V"] | None = None,
     successes: Real[np.ndarray, "*#B V"] | None = None,
+    to_go: RewardToGo | None = None,
 ) -> Float64[np.ndarray, "*#B V"]:
     """Ascent direction of any objective (method §3).
 
@@ -186,9 +239,10 @@ def distillation_gradient(
         log_q: teacher log-probabilities; unused by `dr_grpo`.
         visits: student-drawn visits of each token, for `sampled_reverse_kl` and `dr_grpo`.
         successes: successes among them, for `dr_grpo`.
+        to_go: what the rollouts through each token were rewarded with, for `minillm`.
 
     Raises:
-        ValueError: the objective needs visits or successes that were not given.
+        ValueError: the objective needs what was not given.
     """
     temperature = objective.temperature
     match objective.name:
@@ -201,23 +255,25 @@ def distillation_gradient(
         case "sampled_reverse_kl" if visits is not None:
             return sampled_reverse_kl(log_p, log_q, visits, temperature)
         case "dr_grpo" if visits is not None and successes is not None:
-            return np.broadcast_to(
-                dr_grpo(visits, successes, temperature), np.broadcast_shapes(log_p.shape, log_q.shape)
-            )
-        case "topk_reverse_kl":
-            return topk_reverse_kl(log_p, log_q, objective.k, objective.support, objective.tail, temperature)
-        case "topk_forward_kl":
-            return topk_forward_kl(log_p, log_q, objective.k, objective.support, objective.tail, temperature)
-    raise ValueError(f"objective {objective.name} needs the visits (and dr_grpo the successes) of the node's tokens")
+            shape = np.broadcast_shapes(log_p.shape, log_q.shape)
+            return np.broadcast_to(dr_grpo(visits, successes, temperature), shape)
+        case "minillm" if to_go is not None:
+            return minillm(log_p, log_q, to_go.first, to_go.later, temperature)
+        case "topk_reverse_kl" | "topk_forward_kl":
+            truncated = topk_reverse_kl if objective.name == "topk_reverse_kl" else topk_forward_kl
+            return truncated(log_p, log_q, objective.k, objective.support, objective.tail, temperature)
+    raise ValueError(f"objective {objective.name} needs the visits, successes or rewards-to-go of the node's tokens")
 
 
-def _soften_both(
-    log_p: Float[np.ndarray, "*#B V"], log_q: Float[np.ndarray, "*#B V"], temperature: float
-) -> tuple[Float64[np.ndarray, "*#B V"], Float64[np.ndarray, "*#B V"]]:
-    """Both at the loss temperature; a teacher with unknown tokens can be softened on its known tokens only."""
-    if temperature != 1 and not (known := log_q > -np.inf).all():
-        log_p, log_q = condition(log_p, known), condition(log_q, known)
-    return soften(log_p, temperature), soften(log_q, temperature)
+def _known_or_mean(
+    log_p: Float64[np.ndarray, "*#B V"], values: Float[np.ndarray, "*#B V"]
+) -> Float64[np.ndarray, "*#B V"]:
+    """Unknown (NaN) values replaced by the P_theta-weighted mean of the known ones."""
+    known = ~np.isnan(values)
+    p = np.where(known, np.exp(log_p), 0.0)
+    with np.errstate(invalid="ignore"):
+        mean = (p * np.where(known, values, 0.0)).sum(axis=-1, keepdims=True) / p.sum(axis=-1, keepdims=True)
+    return np.where(known, values, mean)
 
 
 def _prepare(
@@ -239,19 +295,3 @@ def _finish(
     if unknown is not None:
         gradient = np.where(unknown, np.nan, gradient)
     return gradient / temperature if temperature != 1 else gradient
-
-
-def _log_ratio(
-    log_p: Float64[np.ndarray, "*#B V"], log_q: Float64[np.ndarray, "*#B V"]
-) -> Float64[np.ndarray, "*#B V"]:
-    """The log ratio l = log P_theta - log P_te (eq. 2.6), 0 where P_theta = 0."""
-    with np.errstate(invalid="ignore"):
-        return np.where(log_p > -np.inf, log_p - log_q, 0.0)
-
-
-def _weighted_deviation(
-    log_p: Float64[np.ndarray, "*#B V"], f: Float64[np.ndarray, "*#B V"]
-) -> Float64[np.ndarray, "*#B V"]:
-    """P_j (f_j - mean f), the mean weighted by P (eq. 2.8)."""
-    p = np.exp(log_p)
-    return p * (f - (p * f).sum(axis=-1, keepdims=True))

@@ -8,10 +8,10 @@ drawn, and every term weighted by it vanishes. A *teacher* probability of 0 is i
 tokens only, so the probability of the others is unknown (method §8).
 """
 
-from typing import Literal
-
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Integer
+
+from odd.objectives import Support, Tail
 
 UNREPORTED_FLOOR = 1e-6
 """Teacher mass missing from the reported tokens that still counts as the rounding of float32 log-probabilities."""
@@ -38,6 +38,29 @@ def soften(log_p: Float[np.ndarray, "*B V"], temperature: float) -> Float64[np.n
         return log_p
     scaled = log_p / temperature
     return scaled - log_sum_exp(scaled)[..., None]
+
+
+def soften_both(
+    log_p: Float[np.ndarray, "*#B V"], log_q: Float[np.ndarray, "*#B V"], temperature: float
+) -> tuple[Float64[np.ndarray, "*#B V"], Float64[np.ndarray, "*#B V"]]:
+    """Both at the loss temperature; a teacher with unknown tokens can be softened on its known tokens only."""
+    if temperature != 1 and not (known := log_q > -np.inf).all():
+        log_p, log_q = condition(log_p, known), condition(log_q, known)
+    return soften(log_p, temperature), soften(log_q, temperature)
+
+
+def log_ratio(log_p: Float64[np.ndarray, "*#B V"], log_q: Float64[np.ndarray, "*#B V"]) -> Float64[np.ndarray, "*#B V"]:
+    """The log ratio l = log P_theta - log P_te (eq. 2.6), 0 where P_theta = 0."""
+    with np.errstate(invalid="ignore"):
+        return np.where(log_p > -np.inf, log_p - log_q, 0.0)
+
+
+def weighted_deviation(
+    log_p: Float64[np.ndarray, "*#B V"], f: Float64[np.ndarray, "*#B V"]
+) -> Float64[np.ndarray, "*#B V"]:
+    """P_j (f_j - mean f), the mean weighted by P (eq. 2.8)."""
+    p = np.exp(log_p)
+    return p * (f - (p * f).sum(axis=-1, keepdims=True))
 
 
 def condition(log_p: Float[np.ndarray, "*#B V"], mask: Bool[np.ndarray, "*#B V"]) -> Float64[np.ndarray, "*#B V"]:
@@ -77,12 +100,24 @@ def top_k_mask(log_p: Float[np.ndarray, "*B V"], k: int) -> Bool[np.ndarray, "*B
     return above | (tied & (np.cumsum(tied, axis=-1) <= room))
 
 
+def top_k_support(
+    log_p: Float[np.ndarray, "*#B V"], log_q: Float[np.ndarray, "*#B V"], k: int, support: Support
+) -> Bool[np.ndarray, "*#B V"]:
+    """Mark the tokens of a truncated loss: the k most probable of student, teacher or both that the teacher reports."""
+    chosen = np.zeros((), dtype=bool)
+    if support != "teacher":
+        chosen = chosen | top_k_mask(log_p, k)
+    if support != "student":
+        chosen = chosen | top_k_mask(log_q, k)
+    return chosen & (log_q > -np.inf)
+
+
 def truncate(
     log_p: Float[np.ndarray, "*#B V"],
     log_q: Float[np.ndarray, "*#B V"],
     k: int,
-    support: Literal["student", "teacher", "union"],
-    tail: Literal["bucket", "renormalize"],
+    support: Support,
+    tail: Tail,
 ) -> tuple[Float64[np.ndarray, "*#B V"], Float64[np.ndarray, "*#B V"]]:
     """Student and teacher as a loss on the k most probable tokens sees them.
 
@@ -96,15 +131,10 @@ def truncate(
         log_q: teacher log-probabilities; -inf means unknown.
         k: size of the top sets.
         support: whose top k tokens are kept.
-        tail: what becomes of the others.
+        tail: what becomes of the others; `drop` leaves no distributions and is not done here.
     """
     known = log_q > -np.inf
-    chosen = np.zeros((), dtype=bool)
-    if support != "teacher":
-        chosen = chosen | top_k_mask(log_p, k)
-    if support != "student":
-        chosen = chosen | top_k_mask(log_q, k)
-    chosen = chosen & known
+    chosen = top_k_support(log_p, log_q, k, support)
     if tail == "renormalize":
         return condition(log_p, chosen), condition(log_q, chosen)
     tail_p = log_sum_exp(np.where(chosen, -np.inf, log_p))[..., None]

@@ -7,7 +7,7 @@ counts for is the pooling rule (method §4, §5):
 * `on_policy`: its launch edge and those below, where it is an honest sample of the student;
   initial rollouts count everywhere;
 * `natural`: below its launch edge only, where the student itself drew the token: what `sampled_reverse_kl` and
-  `dr_grpo` average over;
+  `dr_grpo` average over (`minillm` asks what follows a token, not how often it is drawn: `on_policy`);
 * `pooled`: everywhere. The paper's text; biases ancestors towards what was forced.
 
 `stratified` is no count but a backup over the tree: it weights the strata of forced and un-forced rollouts by the
@@ -42,6 +42,17 @@ class Counts:
             return self.successes / self.visits
 
 
+def counting(
+    tree: Tree, forced: Integer[np.ndarray, " R"], rule: Literal["on_policy", "pooled", "natural"]
+) -> Bool[np.ndarray, "R T_plus_1"]:
+    """Which rollouts count for the edge they take to each depth; arguments as for `edge_counts`."""
+    counted = tree.rollout_nodes >= 0
+    if rule == "pooled":
+        return counted
+    depth, launch = np.arange(counted.shape[1]), forced[:, None]
+    return counted & ((depth > launch) if rule == "natural" else (depth >= launch))
+
+
 def edge_counts(
     tree: Tree,
     forced: Integer[np.ndarray, " R"],
@@ -56,12 +67,7 @@ def edge_counts(
         correct: outcome.
         rule: see the module. The root is no edge; its entry holds the rollouts that count for the root's value.
     """
-    nodes = tree.rollout_nodes
-    counted = nodes >= 0
-    if rule != "pooled":
-        depth = np.arange(nodes.shape[1])
-        launch = forced[:, None]
-        counted &= (depth > launch) if rule == "natural" else (depth >= launch)
+    nodes, counted = tree.rollout_nodes, counting(tree, forced, rule)
     visits = np.bincount(nodes[counted], minlength=tree.size)
     won = counted & correct[:, None]
     return Counts(visits, np.bincount(nodes[won], minlength=tree.size))

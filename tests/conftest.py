@@ -2,7 +2,7 @@
 
 from jaxtyping import install_import_hook
 
-_CORE = ("gradients", "logspace", "success", "alignment", "statistics", "tree", "targeting")
+_CORE = ("gradients", "logspace", "reward_to_go", "success", "alignment", "statistics", "tree", "targeting")
 
 install_import_hook([f"odd.{module}" for module in _CORE], "beartype.beartype")
 

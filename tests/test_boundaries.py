@@ -22,7 +22,7 @@ def modules(*folders):
 MODULES = modules("odd")
 PAGES = modules("pages")
 OURS = {**MODULES, **PAGES, **modules("benchmarks", "scripts"), "app": ROOT / "app.py"}
-CORE = ("gradients", "success", "alignment", "statistics", "tree", "targeting", "logspace")
+CORE = ("gradients", "reward_to_go", "success", "alignment", "statistics", "tree", "targeting", "logspace")
 # room: what it must not know of, not even through others
 CLOSED = {
     **{f"odd.{module}": ("odd.store", "odd.pipeline", "odd.models", "torch", "pandas") for module in CORE},

@@ -22,7 +22,7 @@ def odd(*arguments, cwd=None, env=None):
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd or root, env=environment, timeout=300)
 
 
-@pytest.mark.parametrize("command", ["run", "import", "screen", "teach", "show", "models", "vectors"])
+@pytest.mark.parametrize("command", ["run", "import", "screen", "teach", "show", "weights", "models", "vectors"])
 def test_every_command_has_help(command):
     done = odd(command, "--help")
     assert done.returncode == 0
@@ -83,6 +83,9 @@ BAD = {
     "nothing to screen": (["screen", "--teacher", "A=tiny-l", "--set", "screening.teachers=[]"], "student:1c"),
     "missing run": (["show", "nothing-00000000"], "nothing-00000000"),
     "run id that is a path": (["show", "../../etc/passwd"], "passwd"),
+    "weights of no run": (["weights", "nothing-00000000"], "nothing-00000000"),
+    "unknown rule": (["weights", "nothing-00000000", "--rule", "best"], "rule = 'best'"),
+    "negative weight": (["weights", "nothing-00000000", "--unscored", "-1"], "unscored"),
     "no vectors": (["vectors", "nowhere.json"], "nowhere.json"),
     "unknown command": (["fly"], "fly"),
 }
@@ -179,6 +182,31 @@ def test_a_log_is_imported_and_accounted_for(tmp_path):
     assert "imported: 32 rollouts" in done.stdout
     assert "not imported: 1 rows, its prompt is not of the form of the student's chat template" in done.stdout
     assert "left out: 6 questions" in done.stdout and "agree on 32 of 32" in done.stdout
+
+
+def test_weights_are_written_with_what_they_cover(finished, tmp_path):
+    done = odd("weights", finished[1], "--teacher", "tiny-m", "--rule", "p_positive", "--out", tmp_path / "kept")
+    assert done.returncode == 0, done.stderr
+    about = json.loads((tmp_path / "kept.json").read_text())
+    assert f"kept {about['coverage']['kept']:,} of {about['coverage']['tokens']:,} tokens" in done.stdout
+    assert (about["run"], about["weights"]["threshold"]) == (finished[1].stem, 0.975)
+    assert {file.name for file in tmp_path.iterdir()} == {"kept.json", "kept.jsonl", "kept.parquet"}
+
+
+def test_weights_name_the_teachers_there_are(finished):
+    done = odd("weights", finished[1], "--teacher", "nobody")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "it has tiny-m, Self-1C, Self-1C1W, Self-check" in done.stderr
+
+
+def test_the_cost_of_minillm_is_said_before_it_runs(tmp_path):
+    asked = ["--set", 'analysis.objectives=[{name="minillm"}]', "--set", f"cache={tmp_path}"]
+    few = ["--limit", 1, "--set", "sampling.initial_rollouts=8", "--set", "targeting.n_min=1"]
+    done = odd("run", "--preset", "demo", *few, *asked)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("minillm: the student and 4 teachers read all rollouts of 1 question, about")
+    added = odd("teach", next(tmp_path.glob("*.duckdb")), "--teacher", "Late=student:none")
+    assert "minillm: 1 teacher to read all" in added.stdout
 
 
 def test_settings_can_be_printed_without_running():

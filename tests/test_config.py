@@ -187,11 +187,19 @@ def test_default_labels_are_unique():
         ("topk_reverse_kl", {"k": 8}),
         ("topk_reverse_kl", {"support": "union"}),
         ("topk_forward_kl", {"tail": "renormalize"}),
+        ("minillm", {"gamma": 0.5}),
+        ("minillm", {"length_normalization": True}),
         ("reverse_kl", {"temperature": 2}),
     ],
 )
 def test_parameters_that_matter_are_in_the_label(name, change):
     assert Objective(name=name).label != Objective(name=name, **change).label
+
+
+def test_teachers_read_all_rollouts_only_where_minillm_is_asked_for():
+    assert AnalysisConfig().reading_temperatures == ()
+    asked = [Objective(name="minillm", gamma=gamma, temperature=t) for gamma, t in ((0, 2), (1, 2), (1, 1))]
+    assert AnalysisConfig(objectives=tuple(asked)).reading_temperatures == (1, 2)
 
 
 def test_conventions_are_every_combination():

@@ -1,14 +1,16 @@
 """The time of a run is counted from its settings; what its pieces cost comes from runs here or the benchmark."""
 
+import pandas as pd
 import pytest
 
 from odd.config import PRESETS, ModelConfig, parse_config
-from odd.estimate import benchmark_speed, estimate, measured_speed
+from odd.estimate import READING, benchmark_speed, estimate, measured_speed
 from odd.store import RunReader, RunWriter
 from tests.store.example_run import ROWS, RUN
 
 DEMO = PRESETS["demo"]
 SPEED = benchmark_speed(DEMO.student)
+MINILLM = {"objectives": [{"name": "reverse_kl"}, {"name": "minillm"}]}
 
 
 def changed(**sections):
@@ -44,6 +46,35 @@ def test_the_parts_make_up_the_whole():
 )
 def test_more_work_takes_longer(more):
     assert estimate(changed(**more), 8, SPEED).seconds > estimate(DEMO, 8, SPEED).seconds
+
+
+def test_minillm_costs_a_reading_of_all_rollouts_by_the_student_and_every_teacher():
+    plain, asked = (estimate(config, 8, SPEED) for config in (DEMO, changed(analysis=MINILLM)))
+    assert plain.read_tokens == plain.parts[READING] == 0
+    assert asked.read_tokens == pytest.approx(asked.parts[READING] * SPEED.reading_all)
+    assert asked.seconds - plain.seconds == pytest.approx(asked.parts[READING])
+    alone = estimate(changed(analysis=MINILLM, teachers=[]), 8, SPEED)
+    assert asked.read_tokens == pytest.approx(5 * alone.read_tokens, rel=1e-3)
+    assert alone.read_tokens > alone.targeted_rollouts
+
+
+def test_a_run_that_read_its_rollouts_says_how_fast(finished):
+    config, path = finished
+    with RunReader(path) as reader:
+        drawn = measured_speed(reader, reader.meta, config.student)
+        timings = reader.query("timings")
+    read = pd.DataFrame([{"stage": "read", "seconds": 2.0, "items": 10, "tokens": 3000}])
+
+    class Reads:
+        run_id = "reads"
+
+        def query(self, name):
+            return pd.concat([timings, read]) if name == "timings" else facts
+
+    with RunReader(path) as reader:
+        facts, meta = reader.query("run_facts"), reader.meta
+    assert drawn.reading_all == drawn.sampling
+    assert measured_speed(Reads(), meta, config.student).reading_all == 1500
 
 
 def test_short_responses_take_less():

@@ -60,6 +60,10 @@ def topk_losses(log_p, log_q, k, support, tail):
         tops = {"student": [a], "teacher": [b], "union": [a, b]}[support]
         keep = sorted({int(i) for x in tops for i in x.detach().topk(k).indices})
         cut = [i for i in range(len(a)) if i not in keep]
+        if tail == "drop":
+            reverse.append((a[keep].exp() * (a[keep] - b[keep])).sum().clamp_min(0))
+            forward.append((b[keep].exp() * (b[keep] - a[keep])).sum().clamp_min(0))
+            continue
         if tail == "bucket" and cut:
             a, b = (torch.cat([x[keep], torch.logsumexp(x[cut], 0)[None]]) for x in (a, b))
         else:
@@ -92,7 +96,7 @@ def test_jsd_gradient_equals_autograd(beta, temperature):
 
 @pytest.mark.parametrize(
     ("k", "support", "tail", "temperature"),
-    list(product((1, 3, 8), ("student", "teacher", "union"), ("bucket", "renormalize"), TEMPERATURES)),
+    list(product((1, 3, 8), ("student", "teacher", "union"), ("bucket", "renormalize", "drop"), TEMPERATURES)),
 )
 def test_topk_gradients_equal_autograd(k, support, tail, temperature):
     student, teacher = random_logits(k)
@@ -158,7 +162,7 @@ def test_every_gradient_sums_to_zero(seed, temperature):
         gradient = distillation_gradient(objective, log_p, log_q, visits, visits // 2)
         np.testing.assert_allclose(gradient.sum(-1), 0, atol=1e-12)
     for name, support, tail in product(
-        ("topk_reverse_kl", "topk_forward_kl"), ("student", "teacher", "union"), ("bucket", "renormalize")
+        ("topk_reverse_kl", "topk_forward_kl"), ("student", "teacher", "union"), ("bucket", "renormalize", "drop")
     ):
         objective = Objective(name=name, k=3, support=support, tail=tail, temperature=temperature)
         np.testing.assert_allclose(distillation_gradient(objective, log_p, log_q).sum(-1), 0, atol=1e-12)
@@ -187,7 +191,7 @@ def test_sampled_reverse_kl_has_reverse_kl_as_expectation():
 
 def test_topk_with_k_of_the_whole_vocabulary_is_the_full_objective():
     log_p, log_q = random_log_probs(4)
-    for tail in ("bucket", "renormalize"):
+    for tail in ("bucket", "renormalize", "drop"):
         np.testing.assert_allclose(topk_reverse_kl(log_p, log_q, 9, "student", tail), reverse_kl(log_p, log_q))
         np.testing.assert_allclose(topk_forward_kl(log_p, log_q, 50, "union", tail), forward_kl(log_p, log_q))
 

@@ -5,6 +5,7 @@ first. The random draws behind the posterior intervals are seeded by question, p
 """
 
 from odd.analysis.question_tree import QuestionTree
+from odd.analysis.rollout_rewards import Reading
 from odd.analysis.teacher_scores import REST, score_teachers
 
-__all__ = ["REST", "QuestionTree", "score_teachers"]
+__all__ = ["REST", "QuestionTree", "Reading", "score_teachers"]

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from odd.config import AnalysisConfig, Pooling
+from odd.config import AnalysisConfig
+from odd.objectives import Pooling
 from odd.rollouts import Rollout, derived_seed
 from odd.success import Counts, edge_counts, jeffreys, launch_edges, stratified, stratified_draws
 from odd.tree import Tree, build_tree

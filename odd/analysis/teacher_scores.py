@@ -9,25 +9,29 @@ import pandas as pd
 
 from odd import alignment
 from odd.analysis.question_tree import QuestionTree
-from odd.config import Convention, Objective, Pooling, Rest
+from odd.analysis.rollout_rewards import RULES, Reading, RolloutRewards
 from odd.gradients import ideal_gradient
+from odd.objectives import Convention, Objective, Pooling, Rest
 from odd.rollouts import derived_seed
 from odd.success import Counts, edge_draws, significant_children
 
 TOP_K = 16  # of the overlap and mass columns, as verl reports them
 REST = -1  # token of the bucket that holds everything outside S_u
-SAMPLED = ("sampled_reverse_kl", "dr_grpo")
+SAMPLED = ("sampled_reverse_kl", "dr_grpo", "minillm")
 
 Rows = tuple[str, pd.DataFrame]
 """Name of a table and rows for it."""
 
 
-def score_teachers(tree: QuestionTree, log_q: Mapping[str, Sequence[np.ndarray]]) -> dict[str, pd.DataFrame]:
+def score_teachers(
+    tree: QuestionTree, log_q: Mapping[str, Sequence[np.ndarray]], reading: Reading | None = None
+) -> dict[str, pd.DataFrame]:
     """Score teachers on every path node.
 
     Args:
         tree: the question's tree.
         log_q: by teacher name, log-probabilities along each path, float32 (T, V).
+        reading: log-probabilities of all rollouts, for `minillm`.
 
     Returns:
         Rows of the tables `teacher_tokens`, `node_teachers`, `scores` and `gradients`, without the question column.
@@ -35,12 +39,14 @@ def score_teachers(tree: QuestionTree, log_q: Mapping[str, Sequence[np.ndarray]]
     if not log_q:
         return {}
     tables: dict[str, list[pd.DataFrame]] = {}
+    rewards = RolloutRewards(tree, log_q, reading)
     for node, (path, position) in tree.places.items():
         scorer = _NodeScorer(
             tree,
             node,
             tree.path_log_probs[path][position],
             {name: rows[path][position] for name, rows in log_q.items()},
+            rewards,
         )
         for table, frame in scorer.rows():
             tables.setdefault(table, []).append(frame.assign(node=frame.get("node", node)))
@@ -50,15 +56,27 @@ def score_teachers(tree: QuestionTree, log_q: Mapping[str, Sequence[np.ndarray]]
 class _NodeScorer:
     """All scores of all teachers at one node."""
 
-    def __init__(self, tree: QuestionTree, node: int, log_p: np.ndarray, log_q: Mapping[str, np.ndarray]) -> None:
+    def __init__(
+        self,
+        tree: QuestionTree,
+        node: int,
+        log_p: np.ndarray,
+        log_q: Mapping[str, np.ndarray],
+        rewards: RolloutRewards,
+    ) -> None:
         self.tree, self.node, self.names = tree, node, list(log_q)
         self.objectives = tree.config.objectives
         size = min(len(log_p), *(len(row) for row in log_q.values()))
         self.log_p, self.log_q = log_p[:size], np.stack([row[:size] for row in log_q.values()])
         # a sampled objective averages over rollouts: the student's own draws, or all of them where the rule pools
         self.signals = {
-            rule: alignment.NodeSignal(self.log_p, self.log_q, *tree.dense(node, tree.success[rule].rest, size))
-            for rule in ("on_policy", "pooled")
+            rule: alignment.NodeSignal(
+                self.log_p,
+                self.log_q,
+                *tree.dense(node, tree.success[rule].rest, size),
+                rewards.at(node, rule, size),
+            )
+            for rule in RULES
         }
 
     def rows(self) -> Iterator[Rows]:

@@ -16,6 +16,7 @@ STAGES = {
     "contexts": "rollouts behind contexts",
     "plan": "teachers read the paths",
     "targeted": "targeted rollouts",
+    "read": "all rollouts are read",
     "score": "gradients and scores",
     "done": "finished",
 }
@@ -122,7 +123,7 @@ def time_left(now: float, state: Watched) -> float | None:
         return rest + later * each
     if state.stage == "score":
         return later * here
-    if state.stage == "targeted" and rest_of_stage is not None:
+    if state.stage in ("targeted", "read") and rest_of_stage is not None:
         return rest_of_stage + later * (here + rest_of_stage)
     return None
 

@@ -68,6 +68,15 @@ class Scorer(Protocol):
         """Log-softmax, float32 of shape (T, V): row t is the distribution of response[t] given all before it."""
         ...
 
+    def token_log_probs(
+        self, prefix: Sequence[int], continuations: Sequence[Sequence[int]], temperatures: Sequence[float]
+    ) -> list[np.ndarray]:
+        """Log-probability of every token of many continuations of one prefix, float32 (len(temperatures), T) each.
+
+        The same arguments give the same result on the same machine.
+        """
+        ...
+
 
 class LanguageModel(Sampler, Scorer, Protocol):
     """A sampler and scorer with a chat tokenizer."""

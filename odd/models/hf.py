@@ -20,6 +20,7 @@ from odd.errors import OddError
 from odd.models.base import Capabilities, Generation, Message, check_window
 from odd.models.batch import Batch, Response, log_softmax
 from odd.models.loading import load_pretrained, model_digest
+from odd.models.reading import Reader, batches
 
 # a batch is shrunk once no more than this share of its rows goes on: shrinking copies the whole cache
 SHRINK_AT = 0.85
@@ -156,6 +157,24 @@ class HFModel:
         ids = torch.tensor([[*prompt, *response[:-1]]], device=self.model.device)
         logits = self.model(input_ids=ids, use_cache=False, logits_to_keep=len(response)).logits[0, :, :size]
         return log_softmax(logits, temperature, self.name).cpu().numpy()
+
+    @torch.inference_mode()
+    def token_log_probs(
+        self, prefix: Sequence[int], continuations: Sequence[Sequence[int]], temperatures: Sequence[float]
+    ) -> list[np.ndarray]:
+        """Log-probability of every token of each continuation; see `odd.models.base.Scorer`.
+
+        Raises:
+            OddError: the prefix and a continuation exceed the model's window, or it gives no numbers.
+        """
+        rows = [tuple(tokens) for tokens in continuations]
+        check_window(self, f"model {self.name!r}", len(prefix), max(map(len, rows), default=0))
+        read: dict[tuple[int, ...], np.ndarray] = {(): np.empty((len(temperatures), 0), dtype=np.float32)}
+        if any(rows):
+            reader = Reader(self.model, self.name, self.capabilities.vocabulary_size, prefix)
+            for batch in batches(rows, reader.size):
+                read |= reader.read(batch, temperatures)
+        return [read[tokens] for tokens in rows]
 
     @torch.inference_mode()
     def sample(

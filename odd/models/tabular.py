@@ -133,6 +133,19 @@ class TabularModel:
         rows = [_log_softened(self.probabilities(response[:t], prompt), temperature) for t in range(len(response))]
         return np.array(rows, dtype=np.float32).reshape(-1, self.vocabulary_size)
 
+    def token_log_probs(
+        self, prefix: Sequence[int], continuations: Sequence[Sequence[int]], temperatures: Sequence[float]
+    ) -> list[np.ndarray]:
+        """Log-probability of every token of each continuation; see `odd.models.base.Scorer`."""
+        prompt, begun = self._split(tuple(prefix))
+        read = []
+        for tokens in continuations:
+            rows = [
+                self.log_probs(prompt, (*begun, *tokens), temperature)[len(begun) :] for temperature in temperatures
+            ]
+            read.append(np.array([row[np.arange(len(tokens)), list(tokens)] for row in rows]))
+        return read
+
     def _continue(
         self,
         prompt: Tokens,

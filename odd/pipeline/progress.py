@@ -10,7 +10,7 @@ from pathlib import Path
 
 from odd.processes import JOB_FOLDER, own_birth
 
-STAGES = ("initial", "demonstrations", "contexts", "plan", "targeted", "score")
+STAGES = ("initial", "demonstrations", "contexts", "plan", "targeted", "read", "score")
 
 
 @dataclass(frozen=True)

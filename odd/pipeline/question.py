@@ -15,6 +15,7 @@ from odd.pipeline.base import QuestionBase, why_never
 from odd.pipeline.frame import Frame
 from odd.pipeline.imported import scored_import
 from odd.pipeline.planning import Plan, choose_paths, plan_targets
+from odd.pipeline.reading import RolloutReading
 from odd.pipeline.teachers import TeacherContext, teacher_context
 from odd.rollouts import Rollout, chunks
 
@@ -141,9 +142,10 @@ class QuestionWork(QuestionBase):
 
     def _score(self, rollouts: Sequence[Rollout], initial: Sequence[Rollout], paths: Paths, fresh: bool) -> None:
         """Build the tree and write all that is computed from it; `fresh` unless only teachers are added."""
+        reading = RolloutReading(self.frame, self.number, rollouts).read(self.prompt, paths.contexts)
         started = time.perf_counter()
         tree = QuestionTree(self.question.id, rollouts, paths.rollouts, paths.log_p, self.config.analysis)
-        tables = score_teachers(tree, paths.log_q)
+        tables = score_teachers(tree, paths.log_q, reading)
         if fresh:
             tables |= {"nodes": tree.node_rows(), "path_tokens": tree.path_token_rows()}
         seconds = time.perf_counter() - started

@@ -185,3 +185,28 @@ def screened_chunks(writer: RunWriter, question: int, context: str) -> set[int]:
     """Chunks of rollouts behind a context that were drawn."""
     sql = "SELECT DISTINCT chunk FROM screening_rollouts WHERE question = ? AND context = ?"
     return set(writer.query(sql, [question, context])["chunk"].tolist())
+
+
+LogProbs = dict[tuple[int, float], np.ndarray]
+"""Log-probabilities of the tokens of rollouts, float32 (T,), by rollout and loss temperature."""
+
+
+def stored_log_probs(writer: RunWriter, question: int, teacher: str | None) -> LogProbs:
+    """What a teacher (None: the student) made of rollouts."""
+    rows = writer.query(
+        "SELECT rollout, temperature, log_probs FROM rollout_log_probs "
+        "WHERE question = ? AND teacher IS NOT DISTINCT FROM ?",
+        [question, teacher],
+    )
+    keys = zip(rows["rollout"].tolist(), rows["temperature"].tolist(), strict=True)
+    return dict(zip(keys, rows["log_probs"], strict=True))
+
+
+def insert_log_probs(writer: RunWriter, question: int, teacher: str | None, log_probs: LogProbs) -> None:
+    """Keep what a teacher (None: the student) made of some rollouts."""
+    same = {"question": question, "teacher": teacher}
+    rows = [
+        same | {"rollout": rollout, "temperature": temperature, "log_probs": read}
+        for (rollout, temperature), read in log_probs.items()
+    ]
+    writer.insert("rollout_log_probs", rows)

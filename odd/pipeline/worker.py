@@ -110,6 +110,7 @@ class Worker(Frame):
         for teacher in stored.teachers:
             if teacher.name not in kept:
                 self.writer.delete("teachers", teacher=teacher.name)
+                self._forget_unless_asked_for(teacher)
         new = [teacher for teacher in self.config.teachers if teacher.name not in kept]
         for teacher in new:
             self._insert_teachers([teacher], guides=fresh_run or teacher.name in guides)
@@ -117,6 +118,12 @@ class Worker(Frame):
         self.config = parse_config(self.config.model_dump(mode="json") | {"teachers": every})
         if changed:
             self.writer.update("questions", {"stage": "targeted"}, stage="scored")
+
+    def _forget_unless_asked_for(self, teacher: TeacherConfig) -> None:
+        """Delete what a teacher that was never scored has read, unless it is asked for as it was."""
+        same = teacher in self.config.teachers
+        if not same or self.digests.get(teacher.name) != self.models.teacher(teacher).digest:
+            self.writer.delete("rollout_log_probs", teacher=teacher.name)
 
     def _insert_teachers(self, teachers: Sequence[TeacherConfig], guides: bool) -> None:
         start = int(self.writer.named("teachers")["ordinal"].max() + 1) if len(self.writer.named("teachers")) else 0

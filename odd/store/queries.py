@@ -196,6 +196,20 @@ QUERIES: dict[str, str] = {
             (SELECT count(*) FROM paths) AS paths,
             (SELECT count(*) FROM (SELECT DISTINCT question, node FROM scores WHERE decision)) AS decision_points
         FROM questions""",
+    "weights_rollouts": """
+        SELECT r.question, q.id, r.rollout, p.path, q.prompt_ids, r.token_ids, r.log_probs, r.correct, r.truncated,
+            c.prompt_ids AS teacher_prompt_ids
+        FROM rollouts AS r JOIN questions AS q USING (question)
+        LEFT JOIN paths AS p USING (question, rollout)
+        LEFT JOIN contexts AS c ON c.question = r.question AND c.teacher = $teacher AND c.available
+        WHERE r.stage = 'initial' AND (p.path IS NOT NULL OR NOT $paths) ORDER BY r.question, r.rollout""",
+    "weights_nodes": "SELECT DISTINCT question, node, token, child FROM path_tokens",
+    "weights_scores": """
+        SELECT question, node, alignment, p_positive FROM scores
+        WHERE teacher = $teacher AND objective = $objective AND convention = $convention""",
+    "drawn_tokens": """
+        SELECT count(*) AS rollouts, coalesce(sum(len(token_ids) - launch), 0)::BIGINT AS tokens
+        FROM rollouts WHERE question IN (SELECT question FROM paths)""",
     "questions_finished": """
         SELECT question, id, note FROM questions WHERE stage = 'scored' ORDER BY question""",
     "tree_size": """

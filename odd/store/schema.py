@@ -68,6 +68,16 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "truncated": ("BOOLEAN NOT NULL", "cut at the length limit, therefore wrong"),
         },
     ),
+    "rollout_log_probs": (
+        "What student and teachers make of the tokens of all rollouts; empty unless an objective asks for it (minillm)",
+        {
+            "question": _QUESTION,
+            "rollout": ("INTEGER NOT NULL", "number of the rollout in the question"),
+            "teacher": ("VARCHAR", "name of the teacher; NULL: the student"),
+            "temperature": ("DOUBLE NOT NULL", "loss temperature that softens the distribution"),
+            "log_probs": ("FLOAT[] NOT NULL", "log-probability of each token, nats; NULL for forced tokens"),
+        },
+    ),
     "paths": (
         "Representative rollouts whose every token is studied",
         {

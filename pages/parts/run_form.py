@@ -11,7 +11,7 @@ from odd.config import PRESETS, ModelConfig, QuestionsConfig, RunConfig, Teacher
 from odd.display.amounts import rough
 from odd.display.spelling import markdown_escaped
 from odd.errors import OddError
-from odd.estimate import Speed, benchmark_speed, estimate, measured_speed
+from odd.estimate import READING, Estimate, Speed, benchmark_speed, estimate, measured_speed
 from odd.jobs import keep_questions, start_run
 from odd.models.embedded import EMBEDDED
 from odd.questions.files import SUFFIXES
@@ -79,8 +79,21 @@ def _tree(base: RunConfig, preset: str) -> dict[str, Any]:
     )
     tree["questions"] = _questions(base, key)
     tree["teachers"] = _teachers(base, tree["student"], key)
+    tree["analysis"]["objectives"] += _more_objectives(base, key)
     _budgets(base, tree, key)
     return tree
+
+
+def _more_objectives(base: RunConfig, key: str) -> list[dict[str, Any]]:
+    """MiniLLM, where it is wanted and not in the preset."""
+    if base.analysis.reading_temperatures:
+        return []
+    wanted = st.toggle(
+        "also MiniLLM's reward-to-go",
+        help="One more objective. The student and every teacher then read all rollouts, which takes its time",
+        key=f"{key}-minillm",
+    )
+    return [Objective(name="minillm").model_dump(mode="json")] if wanted else []
 
 
 def _budgets(base: RunConfig, tree: dict[str, Any], key: str) -> None:
@@ -207,8 +220,13 @@ def _time(config: RunConfig, questions: int) -> None:
         st.markdown(f"**{rough(guess.seconds)}**")
         st.caption(
             f"{questions} questions, {guess.initial_rollouts:,} initial and about {targeted:,.0f} targeted rollouts. "
-            f"Rough, within a factor of two or so; figures from {markdown_escaped(speed.source)}."
+            f"{_of_reading(guess)}Rough, within a factor of two or so; figures from {markdown_escaped(speed.source)}."
         )
+
+
+def _of_reading(guess: Estimate) -> str:
+    """What of the time goes into reading all rollouts, for `minillm`."""
+    return f"{rough(guess.parts[READING]).capitalize()} of it to read all rollouts. " if guess.read_tokens else ""
 
 
 def best_speed(student: ModelConfig) -> Speed | None:

@@ -184,6 +184,16 @@ def test_the_estimate_moves_with_the_form(cache):
     assert "benchmark" in written(app)
 
 
+def test_minillm_is_asked_for_with_what_it_costs(cache, started):
+    app = open_dialog(launch("runs"), "new")
+    assert "to read all rollouts" not in written(app)
+    the(app, "toggle", "also MiniLLM's reward-to-go").set_value(True).run()
+    assert "to read all rollouts" in written(app)
+    button(app, "Start").click().run()
+    config = load_config("demo", started[0].folder / "config.toml")
+    assert config.analysis.objectives == (*PRESETS["demo"].analysis.objectives, Objective(name="minillm"))
+
+
 def test_the_estimate_prefers_a_run_that_was_made_here(run):
     assert f"run {run.stem}, made here" in written(open_dialog(launch("runs"), "new"))
 

@@ -35,6 +35,10 @@ ROWS = {
         rollout(3, np.array([7, 9]), [None, -0.75], False, stage="targeted", launch=1),
         rollout(4, [], [], False),
     ],
+    "rollout_log_probs": [
+        {"question": 0, "rollout": 0, "teacher": None, "temperature": 1.0, "log_probs": [-0.5, -0.25]},
+        {**KEY, "rollout": 3, "temperature": 2.0, "log_probs": [None, -1.25]},
+    ],
     "paths": [
         {"question": 0, "path": 0, "rollout": 0, "correct": True, "truncated": False, "length": 2},
         {"question": 0, "path": 1, "rollout": 1, "correct": False, "truncated": False, "length": 2},
