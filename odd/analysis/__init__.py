@@ -4,7 +4,8 @@ Nothing is sampled here: given the same rollouts, a teacher that is added later 
 first. The random draws behind the posterior intervals are seeded by question, pooling and node alone.
 """
 
+from odd.analysis.halves import half_rows
 from odd.analysis.question_tree import QuestionTree
 from odd.analysis.teacher_scores import REST, score_teachers
 
-__all__ = ["REST", "QuestionTree", "score_teachers"]
+__all__ = ["REST", "QuestionTree", "half_rows", "score_teachers"]
