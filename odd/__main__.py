@@ -1,4 +1,4 @@
-"""The command line: `python -m odd run|teach|show|models|vectors`."""
+"""The command line: `python -m odd run|teach|show|findings|models|vectors`."""
 
 import json
 import signal
@@ -94,6 +94,26 @@ def show(
     """Print what a run found: its questions, and per teacher the scores on correct and incorrect paths."""
     folder, run_id = locate(run_, cache)
     _print_run(folder / f"{run_id}.duckdb", objective, convention)
+
+
+@app.command()
+def findings(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Run ids or paths; several stand side by side.")],
+    objective: Annotated[str, typer.Option(help="Objective of the scores.")] = "reverse_kl",
+    convention: Annotated[str, typer.Option(help="Convention of the scores.")] = "on_policy-full-off",
+    paths: Annotated[str, typer.Option(help="Paths that count: all, correct, incorrect.")] = "all",
+    difficulty: Annotated[str, typer.Option(help="Questions that count: all, easy, medium, hard.")] = "all",
+    kind: Annotated[str | None, typer.Option(help="Kind of answer of the questions that count.")] = None,
+    beside: Annotated[str, typer.Option(help="The paper's numbers to stand beside: 0.6B-BoolQ, ..., none.")] = "none",
+    out: Annotated[Path | None, typer.Option(help="Folder for findings.md and a CSV file a table.")] = None,
+    cache: CACHE = DEFAULT_CACHE,
+) -> None:
+    """Print what runs show over all their questions, and write every table."""
+    from odd.findings.command import write_findings
+
+    chosen = {"objective": objective, "convention": convention, "outcome": paths, "difficulty": difficulty}
+    files = [folder / f"{run_id}.duckdb" for folder, run_id in (locate(one, cache) for one in runs)]
+    print(write_findings(files, chosen | {"kind": kind, "reference": beside}, out))
 
 
 @app.command()

@@ -19,7 +19,7 @@ def odd(*arguments, cwd=None, env=None):
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd or root, env=environment, timeout=300)
 
 
-@pytest.mark.parametrize("command", ["run", "teach", "show", "models", "vectors"])
+@pytest.mark.parametrize("command", ["run", "teach", "show", "findings", "models", "vectors"])
 def test_every_command_has_help(command):
     done = odd(command, "--help")
     assert done.returncode == 0
@@ -131,3 +131,11 @@ def test_teach_adds_a_teacher(finished, tmp_path):
 def test_settings_can_be_printed_without_running():
     done = odd("run", "--preset", "paper", "--show-config")
     assert json.loads(done.stdout)["targeting"]["n_min"] == 100
+
+
+def test_findings_prints_sentences_and_writes_tables(finished, tmp_path):
+    done = odd("findings", finished[1], "--paths", "incorrect", "--out", tmp_path / "out")
+    assert done.returncode == 0 and "By range-weighted cosine" in done.stdout and "incorrect paths" in done.stdout
+    assert (tmp_path / "out" / "ranking.csv").exists()
+    wrong = odd("findings", finished[1], "--paths", "none")
+    assert wrong.returncode == 1 and "all, correct, incorrect" in wrong.stderr and "Traceback" not in wrong.stderr
