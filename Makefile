@@ -2,6 +2,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OPEN ?= 1
+# tests wait for browsers and processes half of the time
+JOBS := $(shell $(PYTHON) -c "import os; print(1 + (os.cpu_count() or 1))")
 
 .PHONY: demo test install lint bench browser app clean
 
@@ -30,15 +32,16 @@ browser:
 	scripts/browser.sh
 
 test: $(VENV)/.installed-dev browser
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
-bench: $(VENV)/.installed-dev
+bench: $(VENV)/.installed-dev browser
 	$(BIN)/python -m benchmarks.engine
+	$(BIN)/python -m benchmarks.dashboard
 
 clean:
 	rm -rf $(VENV)

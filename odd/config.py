@@ -216,10 +216,11 @@ def load_config(preset: str = "demo", file: Path | None = None, overrides: tuple
     if preset not in PRESETS:
         raise OddError(f"unknown preset {preset!r}: choose one of {', '.join(PRESETS)}")
     tree = PRESETS[preset].model_dump(mode="json")
-    if file is not None:
-        _merge(tree, _read_toml(file))
-    for override in overrides:
-        _merge(tree, _parse_override(override))
+    for changes in (_read_toml(file) if file else {}, *map(_parse_override, overrides)):
+        questions = changes.get("questions")
+        if isinstance(questions, dict) and "source" in questions:
+            tree["questions"] = {}  # a limit belongs to the questions that it was set for
+        _merge(tree, changes)
     return parse_config(tree)
 
 

@@ -10,7 +10,7 @@ run, view = open_page("Tree")
 if view.question is None:
     st.info("This run has no question yet.")
     st.stop()
-number = question_number(run.query("questions"), view.question)
+number = question_number(run, view)
 question_card.show(run, view, number)
 tree_choices.show(run, view, number)
 generation_tree.show(run, view)

@@ -51,6 +51,12 @@ def test_the_file_changes_the_preset_and_overrides_change_the_file(tmp_path):
     assert config.sampling.initial_rollouts == PRESETS["paper"].sampling.initial_rollouts
 
 
+def test_the_limit_of_a_preset_does_not_cut_other_questions():
+    assert load_config("paper", overrides=("questions.source=mine.jsonl",)).questions.limit is None
+    asked = load_config("paper", overrides=("questions.source=mine.jsonl", "questions.limit=3"))
+    assert (asked.questions.source, asked.questions.limit) == ("mine.jsonl", 3)
+
+
 def test_an_override_may_hold_any_toml_value():
     config = load_config(overrides=('teachers=[{name="a", context="1c"}]', 'analysis.poolings=["pooled"]'))
     assert [teacher.context for teacher in config.teachers] == ["1c"]

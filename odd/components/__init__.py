@@ -9,7 +9,7 @@ import json
 from functools import cache
 from pathlib import Path
 
-from odd.components.palette import PALETTE
+from odd.components.palette import PAGES, PALETTE
 
 FOLDER = Path(__file__).parent
 PARTS = {
@@ -19,9 +19,10 @@ PARTS = {
         "generation_tree_draw",
         "generation_tree_marks",
         "generation_tree_words",
+        "generation_tree_moves",
     ),
-    "token_path": ("token_path_staff", "token_path_card", "picture"),
-    "token_strips": ("token_path_staff", "token_path_card", "picture", "token_strips_card"),
+    "token_path": ("token_path_staff", "token_path_card", "token_cursor", "picture"),
+    "token_strips": ("token_path_staff", "token_path_card", "token_cursor", "picture", "token_strips_card"),
     "teacher_table": ("picture",),
     "pair_matrix": ("picture",),
 }
@@ -36,7 +37,7 @@ def source(name: str) -> tuple[str, str]:
         "\n".join((FOLDER / f"{part}.{kind}").read_text(encoding="utf-8") for part in parts)
         for kind, parts in files.items()
     )
-    return f"const PALETTE = {json.dumps(PALETTE)};\n{script}", style
+    return f"const PALETTE = {json.dumps(PALETTE)};\nconst PAGES = {json.dumps(PAGES)};\n{script}", style
 
 
 __all__ = ["source"]

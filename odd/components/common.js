@@ -15,7 +15,7 @@ function shape(name, attributes = {}, ...children) {
 function furnish(node, { text, on, style, ...attributes }, children) {
   if (text !== undefined) node.textContent = text
   for (const [event, listener] of Object.entries(on ?? {})) node.addEventListener(event, listener)
-  for (const [property, value] of Object.entries(style ?? {})) node.style.setProperty(property, value)
+  for (const [property, value] of Object.entries(style ?? {})) if (value !== null) node.style.setProperty(property, value)
   for (const [key, value] of Object.entries(attributes))
     if (value !== null && value !== undefined && value !== false) node.setAttribute(key, value === true ? "" : value)
   node.append(...children.filter((child) => child !== null && child !== undefined))
@@ -61,8 +61,22 @@ function successColour(value) {
   return value < 0.5 ? mix(failure, half, value * 2) : mix(half, success, value * 2 - 1)
 }
 
-/** Whether text on this diverging colour should be white on a light page. */
-const strong = (value) => known(value) && Math.abs(value) > 0.55
+/** Text on a colour that is painted over the page: the theme's on a weak one, else black or white, as can be read. */
+function ink(hex, alpha) {
+  if (alpha <= 0.5) return null
+  const linear = (part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
+  const luminance = (page) => [1, 3, 5].reduce((sum, at, i) => {
+    const part = (colour) => parseInt(colour.slice(at, at + 2), 16) / 255
+    return sum + [0.2126, 0.7152, 0.0722][i] * linear(part(hex) * alpha + part(page) * (1 - alpha))
+  }, 0)
+  const [light, dark] = PAGES.map((page) => (luminance(page) > 0.179 ? "#000" : "#fff"))
+  return `light-dark(${light}, ${dark})`
+}
+
+/** Of text on a diverging colour. */
+function divergingInk(value) {
+  return known(value) ? ink(value < 0 ? PALETTE.harmful : PALETTE.helpful, Math.min(1, Math.abs(value)) * 0.92) : null
+}
 
 /** The text of a token or a longer one, in which every blank can be seen (styled by `.blank`) and is still itself. */
 function legible(text) {

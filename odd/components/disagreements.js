@@ -6,7 +6,7 @@ function address(page, query, { question, path, token }) {
 }
 
 function score(value, settled) {
-  const look = { "--colour": divergingColour(value), ...(settled !== false && strong(value) ? { color: "#fff" } : {}) }
+  const look = { "--colour": divergingColour(value), color: settled === false ? null : divergingInk(value) }
   return element("td", { class: `score${settled === false ? " unsettled" : ""}`, text: number(value, 2, true), style: look,
     title: settled === false ? "The sign is not settled: its 95 % interval holds 0" : null })
 }

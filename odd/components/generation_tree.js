@@ -1,7 +1,6 @@
 /** The generation tree: branches over token depth, with success, paths and decision points; pan, zoom, fold, select. */
 
 const TREES = new WeakMap()
-const PATIENCE = 5000 // ms after which what the server says holds again, even if it is not what was clicked
 const AT_ONCE = 3
 
 export default function ({ data, parentElement, setTriggerValue }) {
@@ -21,38 +20,33 @@ class GenerationTree {
     this.head = element("div", { class: "top" })
     this.legend = element("div", { class: "legend" })
     this.details = element("div", { class: "details" })
-    this.tip = element("div", { class: "tip", popover: "manual", role: "tooltip" })
+    this.tip = new TreeTip()
+    this.hand = new TreeHand(this.svg, this.frame, () => this.redraw(), (target) => this.point(target))
     this.canvas = element("div", { class: "canvas" }, this.svg)
-    place.replaceChildren(this.head, this.legend, this.canvas, this.details, this.tip)
+    place.replaceChildren(this.head, this.legend, this.canvas, this.details, this.tip.place)
     this.resized = new ResizeObserver(() => this.canvas.clientWidth !== this.frame.width && this.arrange())
     this.listen()
   }
 
   listen() {
-    const on = (event, act, options) => this.svg.addEventListener(event, act, options)
-    on("wheel", (event) => this.wheel(event), { passive: false })
-    on("pointerdown", (event) => this.grab(event))
-    on("pointermove", (event) => this.move(event))
-    on("pointerup", () => { this.held = null })
-    on("pointercancel", () => { this.held = null })
-    on("pointerleave", () => { this.armed = false; this.hide() })
+    const on = (event, act) => this.svg.addEventListener(event, act)
     on("click", (event) => this.act(event, event.detail > 0))
     on("keydown", (event) => this.press(event))
     on("focusin", (event) => event.target.matches(":focus-visible") && this.point(part(event)))
-    on("focusout", () => this.hide())
+    on("focusout", () => this.tip.hide())
   }
 
   show(data, send) {
     const other = !this.data || this.data.question !== data.question
     if (other) {
       Object.assign(this.frame, { zoom: 1, depth: 0, row: 0 })
-      this.claims = {}
+      this.claims = new Claims()
     }
     const moved = this.data && !other && (this.data.token !== data.token || this.data.path !== data.path)
     if (this.data?.branches !== data.branches) this.unfolding = new Set()
-    this.data = { ...data, unfolded: this.settle("unfolded", data.unfolded) }
-    this.folded = new Set(this.settle("folded", data.folded))
-    this.node = this.settle("select", data.node === null ? [] : [data.node])[0] ?? null
+    this.data = { ...data, unfolded: this.claims.settle("unfolded", data.unfolded) }
+    this.folded = new Set(this.claims.settle("folded", data.folded))
+    this.node = this.claims.settle("select", data.node === null ? [] : [data.node])[0] ?? null
     if (this.node !== null) this.single = null
     this.send = send
     this.resized.observe(this.canvas)
@@ -60,21 +54,9 @@ class GenerationTree {
     if (moved) this.follow()
   }
 
-  /** What the server says, unless something newer was clicked that it has not heard of yet. */
-  settle(name, values) {
-    const claim = this.claims[name]
-    if (claim && claim.values.join() !== values.join() && Date.now() < claim.until) return claim.values
-    delete this.claims[name]
-    return values
-  }
-
-  claim(name, values) {
-    this.claims[name] = { values, until: Date.now() + PATIENCE }
-  }
-
   close() {
     this.resized.disconnect()
-    this.hide()
+    this.tip.hide()
   }
 
   /** Rows, size, and everything that is drawn; also after a fold. */
@@ -113,7 +95,7 @@ class GenerationTree {
   }
 
   redraw() {
-    this.hide()
+    this.tip.hide()
     this.waiting ??= requestAnimationFrame(() => {
       this.waiting = null
       this.draw()
@@ -134,7 +116,7 @@ class GenerationTree {
     }
     const more = tool("unfold", "show the rarer branches where most rollouts are hidden", () => this.unfoldMost())
     more.disabled = !hidden
-    const facts = `${counted(initial)} + ${counted(targeted)} targeted rollouts · ` +
+    const facts = `${counted(initial)} initial + ${counted(targeted)} targeted rollouts · ` +
       (hidden ? `${counted(hidden)} rarer branches folded (${percent(share)} of visits)` : "no branch is folded")
     return [
       element("div", {}, element("b", { class: "title", text: "Generation tree" }),
@@ -152,24 +134,6 @@ class GenerationTree {
     download(`${this.data.name}.csv`, treeCsv(this.visible, this.data), "text/csv")
   }
 
-  wheel(event) {
-    const { frame } = this
-    if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
-      if (frame.zoom <= 1) return
-      event.preventDefault()
-      frame.pan(-(event.deltaX || event.deltaY), 0)
-      return this.redraw()
-    }
-    // a page that is being scrolled moves the tree under the pointer: only a pointer that came by itself zooms
-    if (!this.armed || (frame.zoom <= 1 && event.deltaY > 0)) return
-    event.preventDefault()
-    const box = this.svg.getBoundingClientRect()
-    const lines = event.deltaMode === 1 ? 30 : 1
-    const factor = Math.exp(clamp(-event.deltaY * lines, -240, 240) * 0.0022)
-    frame.zoomAt(factor, event.clientX - box.left, event.clientY - box.top)
-    this.redraw()
-  }
-
   zoom(factor) {
     const { frame } = this
     const place = this.selected === null ? null : branchPixels(this.tree[this.selected], this.tree, frame)
@@ -184,31 +148,9 @@ class GenerationTree {
     this.redraw()
   }
 
-  grab(event) {
-    if (event.button !== 0) return
-    this.held = { x: event.clientX, y: event.clientY, far: false, id: event.pointerId }
-    this.dragged = false
-  }
-
-  move(event) {
-    if (event.movementX || event.movementY) this.armed = true
-    const { held } = this
-    if (!held) return this.point(part(event))
-    const [dx, dy] = [event.clientX - held.x, event.clientY - held.y]
-    if (!held.far && Math.hypot(dx, dy) < 4) return
-    if (!held.far) this.svg.setPointerCapture(held.id)
-    Object.assign(held, { x: event.clientX, y: event.clientY, far: true })
-    this.dragged = true
-    this.frame.pan(dx, dy)
-    this.redraw()
-  }
-
   act(event, byPointer) {
     const target = part(event)
-    if (this.dragged || !target) {
-      this.dragged = false
-      return
-    }
+    if (this.hand.dropped() || !target) return
     const nodes = (target.dataset.nodes ?? "").split(" ").map(Number)
     const acts = {
       select: () => this.select(this.tree[Number(target.dataset.at)]),
@@ -245,7 +187,7 @@ class GenerationTree {
   select(branch) {
     this.single = branch.rollout ?? null
     this.node = branch.nodes[0] ?? null
-    this.claim("select", this.node === null ? [] : [this.node])
+    this.claims.make("select", this.node === null ? [] : [this.node])
     this.draw()
     this.describe()
     this.send("select", this.node ?? -1)
@@ -253,7 +195,7 @@ class GenerationTree {
 
   deselect() {
     Object.assign(this, { single: null, node: null })
-    this.claim("select", [])
+    this.claims.make("select", [])
     this.draw()
     this.describe()
     this.send("select", -1)
@@ -262,7 +204,7 @@ class GenerationTree {
   fold(branch) {
     if (branch.collapsed) for (const node of branch.nodes) this.folded.delete(node)
     else this.folded.add(branch.nodes.at(-1))
-    this.claim("folded", [...this.folded])
+    this.claims.make("folded", [...this.folded])
     this.arrange()
     this.send("fold", [...this.folded])
   }
@@ -276,7 +218,7 @@ class GenerationTree {
   unfold(nodes) {
     this.data.unfolded = [...this.data.unfolded, ...nodes]
     for (const node of nodes) this.unfolding.add(node)
-    this.claim("unfolded", this.data.unfolded)
+    this.claims.make("unfolded", this.data.unfolded)
     this.draw()
     this.describe()
     this.send("unfold", this.data.unfolded)
@@ -284,7 +226,7 @@ class GenerationTree {
 
   refold(node) {
     this.data.unfolded = this.data.unfolded.filter((one) => one !== node)
-    this.claim("unfolded", this.data.unfolded)
+    this.claims.make("unfolded", this.data.unfolded)
     this.arrange()
     this.send("unfold", this.data.unfolded)
   }
@@ -299,8 +241,8 @@ class GenerationTree {
   reset() {
     this.data.unfolded = []
     this.folded = new Set()
-    this.claim("unfolded", [])
-    this.claim("folded", [])
+    this.claims.make("unfolded", [])
+    this.claims.make("folded", [])
     this.arrange()
     this.send("unfold", [])
     this.send("fold", [])
@@ -332,41 +274,7 @@ class GenerationTree {
 
   point(target) {
     const content = target && tipContent(target, this)
-    if (!content) return this.hide()
-    if (this.tipped !== target) {
-      this.tip.replaceChildren(...content)
-      this.tipped = target
-      if (!this.tip.matches(":popover-open")) this.tip.showPopover()
-    }
-    const box = (target.querySelector(".edge, .body") ?? target).getBoundingClientRect()
-    const { offsetWidth: wide, offsetHeight: high } = this.tip
-    const under = box.bottom + 10 + high < window.innerHeight ? box.bottom + 10 : box.top - high - 10
-    this.tip.style.left = `${clamp(box.left, 8, window.innerWidth - wide - 8)}px`
-    this.tip.style.top = `${Math.max(8, under)}px`
+    if (content) this.tip.show(target, content)
+    else this.tip.hide()
   }
-
-  hide() {
-    this.tipped = null
-    if (this.tip.matches(":popover-open")) this.tip.hidePopover()
-  }
-}
-
-/** What an event is about. */
-const part = (event) => event.target.closest?.("[data-act]") ?? null
-
-/** Places of nodes in branches that no collapsed one hides. */
-function visiblePlaces(places) {
-  return { get: (node) => (places.get(node)?.branch.row ?? null) === null ? undefined : places.get(node) }
-}
-
-/** The branch that an arrow key leads to. */
-function neighbour(branch, key, visible, tree) {
-  const distance = (one) => Math.abs(one.row - branch.row) * 1e6 + Math.abs(one.depth - branch.depth)
-  const near = (step) => visible.filter((one) => one.parent !== null && (one.row - branch.row) * step > 0)
-    .sort((one, other) => distance(one) - distance(other))[0]
-  return {
-    ArrowLeft: () => (branch.parent ? tree[branch.parent] : null),
-    ArrowRight: () => (branch.collapsed ? null : branch.main),
-    ArrowUp: () => near(-1), ArrowDown: () => near(1),
-  }[key]?.()
 }

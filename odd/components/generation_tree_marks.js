@@ -51,12 +51,11 @@ function decisionChip({ decision, offset }, placed, left, next, scene, places) {
   const { kind } = data.legend
   const muted = decision.settled === false
   const own = branch.paths.includes(data.path)
-  const light = kind === "diverging" && !muted && strong(decision.value)
   const name = ["chip", own && "own", muted && "unsettled", own && decision.position === data.token && "pinned"]
   const about = acting(name.filter(Boolean).join(" "), "pin", `c${decision.child}`,
     spokenDecision(decision, text, data.legend), { "data-child": decision.child })
-  const word = { class: `word${light ? " light" : ""}${mark ? " mark" : ""}`, "xml:space": "preserve", x: box.x + 3.5,
-    y: middle + 4, text: isolated(clipped(text, Math.floor((width - 5) / FONT.mono))) }
+  const word = { class: mark ? "word mark" : "word", style: { fill: muted ? null : tokenInk(kind, decision.value) },
+    "xml:space": "preserve", x: box.x + 3.5, y: middle + 4, text: isolated(clipped(text, Math.floor((width - 5) / FONT.mono))) }
   return shape("g", about, shape("rect", { class: "back", ...box }),
     shape("rect", { class: "colour", ...box, fill: tokenColour(kind, decision.value) }),
     muted ? shape("rect", { ...box, fill: "url(#odd-tree-hatch)" }) : null, shape("rect", { class: "edge", ...box }),

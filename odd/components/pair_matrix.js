@@ -7,7 +7,7 @@ function pairCell(found, row, column, end, small) {
   const title = `${row} minus ${column}: ${number(found.value, 3, true)} ${interval(found.low, found.high, 3, true)}, ` +
     `${found.n} decision points in ${found.clusters} questions`
   return element("td", { title, class: sure ? "sure" : null,
-    style: { background: divergingColour(share), ...(strong(share) ? { color: "#fff" } : {}) } },
+    style: { background: divergingColour(share), color: divergingInk(share) } },
   element("div", { text: number(found.value, small ? 2 : 3, true) }),
   small ? null : element("div", { class: "small", text: interval(found.low, found.high, 2, true) }))
 }

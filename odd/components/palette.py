@@ -14,6 +14,8 @@ TEACHER = "#df8a1d"
 NEUTRAL = "#8a94a6"
 HALF = "#b2a2b7"
 """Of a success of one half."""
+PAGES = "#ffffff", "#0e1117"
+"""Backgrounds of the light and the dark theme, as `.streamlit/config.toml` has them."""
 
 PALETTE = {
     "harmful": HARMFUL,

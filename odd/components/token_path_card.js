@@ -25,9 +25,8 @@ const probability = (value) => (value > 0 && value < 0.0005 ? "<0.001" : number(
 const visits = (count) => (count === 1 ? "visit" : "visits")
 const score = (token, name) => token.scores[SCORE[name]]
 
-function chip(text, mark, colour = "") {
-  return element("span", { class: mark ? "chip mono mark" : "chip mono", style: colour ? { background: colour } : {} },
-    ...legible(text))
+function chip(text, mark, style = {}) {
+  return element("span", { class: mark ? "chip mono mark" : "chip mono", style }, ...legible(text))
 }
 
 function cardHead(token, at) {
@@ -40,7 +39,8 @@ function cardHead(token, at) {
       sure ? null : element("span", { class: "faint", text: " · sign not settled" })]
     : [element("span", { class: "faint", text: noEstimate(token) })]
   return element("div", { class: "head" },
-    element("div", {}, element("b", { text: `token ${at} ` }), chip(token.text, token.mark, divergingColour(value))),
+    element("div", {}, element("b", { text: `token ${at} ` }), chip(token.text, token.mark,
+      { background: known(value) ? divergingColour(value) : null, color: divergingInk(value) })),
     element("div", { class: "figures" }, ...right))
 }
 
@@ -99,16 +99,4 @@ function cardFacts(token, [value, low, high, count]) {
     fact("gain", `${signed("gain")} ${interval(score(token, "gainLow"), score(token, "gainHigh"), 4, true)}`),
     fact("advantage", signed("advantage")),
     fact("KL", `${number(score(token, "kl"), 3)} nats`))]
-}
-
-/** Put the card beside what it belongs to: below if there is room, else above, and never outside the window. */
-function placeCard(card, target) {
-  const [box, own, margin] = [target.getBoundingClientRect(), card.getBoundingClientRect(), 8]
-  const below = box.bottom + margin
-  const above = box.top - margin - own.height
-  const fits = below + own.height <= window.innerHeight - margin
-  const top = fits || above < margin ? Math.min(below, window.innerHeight - own.height - margin) : above
-  const left = clamp(box.left - 40, margin, Math.max(margin, window.innerWidth - own.width - margin))
-  card.style.left = `${left}px`
-  card.style.top = `${Math.max(margin, top)}px`
 }

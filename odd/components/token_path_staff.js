@@ -9,6 +9,12 @@ function tokenColour(kind, value) {
   return kind === "sequential" ? rgba(PALETTE.teacher, value * 0.85) : divergingColour(value)
 }
 
+/** Colour of text on it. */
+function tokenInk(kind, value) {
+  if (!known(value) || kind === "success") return null
+  return kind === "sequential" ? ink(PALETTE.teacher, value * 0.85) : divergingInk(value)
+}
+
 /** Colour of a bar: its direction is its sign, its length its size, so that small ones can be seen too. */
 function barColour(kind, value) {
   if (kind === "success") return successColour(value)

@@ -27,7 +27,7 @@ def gradients_at(run: Run, view: ViewState, teachers: Sequence[str]) -> dict[str
         unknown or the gradient is zero, and `length`, its own; of teachers also the alignment. None if the token
         has no gradients.
     """
-    question = question_number(run.query("questions"), view.question or "")
+    question = question_number(run, view)
     under = {name: pinned_row(run, question, view.but(teacher=name)) for name in teachers}
     node = int(next(iter(under.values()))["node"])
     rows = run.query(

@@ -34,7 +34,7 @@ def path_payload(run: Run, view: ViewState, teachers: Sequence[str]) -> dict[str
         order of `names`, whose colour is between the ends of the legend and None without estimate; `disagreements`,
         positions in order.
     """
-    question = question_number(run.query("questions"), view.question or "")
+    question = question_number(run, view)
     missing = _missing(run, question, teachers)
     rows = {name: path_rows(run, question, view.but(teacher=name)) for name in teachers}
     scale, base = colour_scale(run, question, view), rows.get(view.baseline or "")

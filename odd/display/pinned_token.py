@@ -56,6 +56,16 @@ def children_table(children: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(**{heading: children[name] for name, heading in TABLE.items()}).reset_index(drop=True)
 
 
+def read_table(table: pd.DataFrame) -> pd.DataFrame:
+    """`children_table` to be read in little room: success and its interval as one text."""
+    ends = ("P̂ success", "P̂ low", "P̂ high")
+    written = [
+        "–" if pd.isna(value) else f"{value:.2f}" + ("" if pd.isna(low) else f" [{low:.2f}, {high:.2f}]")
+        for value, low, high in zip(*(table[name] for name in ends), strict=True)
+    ]
+    return table.assign(**{ends[0]: written}).drop(columns=list(ends[1:]))
+
+
 def continuations(
     run: Run, question: int, view: ViewState, children: pd.DataFrame, draw: int, each: int = 2, groups: int = 6
 ) -> dict[str, Any]:

@@ -181,7 +181,8 @@ def _row(table: QuestionTable, row: Mapping[Any, Any]) -> dict[str, Any]:
     rate = {name: _number(row[key]) for name, key in (("value", "pass_rate"), ("low", "low"), ("high", "high"))}
     gap = {"value": _number(row["gap"]), "n": int(row["gap_n"]), "few": row["gap_n"] < 2 * FEW}
     gap["parts"] = [_number(row[f"gap:{teacher}"]) for teacher in table.teachers]
-    cells: list[Any] = [int(row["question"]) + 1, text, _shown(row["kind"]), rate | {"n": int(row["initial_rollouts"])}]
+    kind = (_shown(row["kind"]) or "–").replace("_", "/")
+    cells: list[Any] = [int(row["question"]) + 1, text, kind, rate | {"n": int(row["initial_rollouts"])}]
     cells += [_shown(row["difficulty"]), int(row["decision_points"])]
     cells += [_bar(table, row, teacher) for teacher in table.teachers]
     cells += [*([gap] if table.teachers else []), _shown(row["stage"])]

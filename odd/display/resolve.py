@@ -58,7 +58,7 @@ class _Resolver:
         if self.view.question is None:
             self.view = self.view.but(**AT_START)
             return
-        number = question_number(questions, self.view.question)
+        number = question_number(self.run, self.view)
         paths = self.run.query("paths", question=number)
         self.pick("path", paths["path"].tolist())
         self._token(paths)
@@ -100,9 +100,10 @@ def resolve(run: Run, view: ViewState) -> Resolved:
     return Resolved(resolver.view, tuple(resolver.notices))
 
 
-def question_number(questions: pd.DataFrame, question: str) -> int:
-    """Number in the run of the question with this id, which `questions` must hold."""
-    return int(questions.loc[questions["id"] == question, "question"].iloc[0])
+def question_number(run: Run, view: ViewState) -> int:
+    """Number in the run of the question that the view names, which the run must have."""
+    questions = run.query("questions")
+    return int(questions.loc[questions["id"] == view.question, "question"].iloc[0])
 
 
 __all__ = ["PREFERRED", "Resolved", "question_number", "resolve"]

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from odd.components.palette import DIVERGING
-from odd.figures.findings import finish, label
+from odd.figures.panels import frame, label
 from odd.figures.written import signed
 from odd.statistics import Estimate
 
@@ -37,8 +37,7 @@ def convention_map(runs: Mapping[str, Mapping[str, Mapping[str, Estimate]]]) -> 
     figure.update_yaxes(autorange="reversed", showgrid=False, zeroline=False, **rows)
     figure.update_yaxes(title="convention", col=1)
     top = HEAD if titles else 10
-    finish(figure, top + FOOT + ROW * max(1, len(conventions)))
-    return figure.update_layout(margin={"t": top, "b": FOOT})
+    return figure.update_layout(frame(top + FOOT + ROW * max(1, len(conventions)), top=top, foot=FOOT))
 
 
 def _teachers(table: Mapping[str, Mapping[str, Estimate]]) -> list[str]:

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from odd.components.palette import HARMFUL, HELPFUL, NEUTRAL
-from odd.figures.findings import finish, label
+from odd.figures.panels import frame, label
 
 ACROSS = 4
 """Panels beside each other."""
@@ -50,8 +50,8 @@ def histograms(edges: Sequence[float], runs: Mapping[str, Mapping[str, Bars]]) -
     figure.update_yaxes(title="share of decision points", col=1)
     figure.update_layout(bargap=0.06)
     figure.update_annotations(font_size=13)
-    finish(figure, 60 + plots + 60)
-    return figure.update_layout(margin={"t": 60, "b": 60}, legend={"y": 1 + 26 / plots})
+    figure.update_layout(frame(60 + plots + 60, top=60, foot=60))
+    return figure.update_layout(legend={"y": 1 + 26 / plots})
 
 
 def _bars(edges: Sequence[float], middles: np.ndarray, shares: Sequence[float], colours: list[str]) -> go.Bar:

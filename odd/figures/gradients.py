@@ -3,12 +3,15 @@
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from odd.components.palette import IDEAL, SUCCESS, TEACHER
 from odd.display.spelling import plotly_escaped
 
 SERIES = (("ideal", "ideal gradient", IDEAL), ("teacher_gradient", "teacher gradient", TEACHER))
+
+
+SHARE = 0.6
+"""Of the width, for the gradients."""
 
 
 def token_label(text: str, taken: bool) -> str:
@@ -33,29 +36,30 @@ def gradient_figure(children: pd.DataFrame) -> go.Figure:
         children: rows with `text`, `taken`, `success` with `_low`, `_high` and `_visits`, `ideal`, `teacher_gradient`.
     """
     estimated = [series for series in SERIES if children[series[0]].notna().any()]
-    places, last = np.arange(len(children)), 2 if estimated else 1
-    widths = [0.62, 0.38] if estimated else [1.0]
-    figure = make_subplots(cols=last, shared_yaxes=True, column_widths=widths, horizontal_spacing=0.03)
-    for name, title, colour in estimated:
-        values = children[name].to_numpy(float)
-        figure.add_bar(
-            x=unit(values), y=places, orientation="h", name=title, marker_color=colour, row=1, col=1,
-            customdata=values, hovertemplate="%{x:+.3f} of length 1, %{customdata:+.3g} itself",
-        )  # fmt: skip
-    figure.add_scatter(**_success(children), y=places, row=1, col=last)
+    places, last = np.arange(len(children)), "2" if estimated else ""
+    traces = [
+        {"type": "bar", "x": unit(values), "y": places, "orientation": "h", "name": title, "customdata": values}
+        | {"marker": {"color": colour}, "hovertemplate": "%{x:+.3f} of length 1, %{customdata:+.3g} itself"}
+        for values, title, colour in ((children[name].to_numpy(float), *look) for name, *look in estimated)
+    ]
+    traces.append({"y": places, "xaxis": f"x{last}", "yaxis": "y"} | _success(children))
     labels = [token_label(text, taken) for text, taken in zip(children["text"], children["taken"], strict=True)]
-    figure.update_yaxes(tickvals=places, ticktext=labels, range=[len(children) - 0.5, -0.5])
-    figure.update_yaxes(title_text="next token", col=1)
-    figure.update_xaxes(
-        title_text="pushes down ← 0 → pushes up<br>(logit gradient, each of length 1)", range=[-1.05, 1.05],
-        zeroline=True, zerolinewidth=2, col=1,
-    )  # fmt: skip
-    figure.update_xaxes(title_text="P̂ success<br>(95 % interval, n visits)", range=[-0.04, 1.04], col=last)
-    figure.update_layout(
-        height=130 + 46 * max(2, len(children)), margin={"l": 8, "r": 8, "t": 8, "b": 8}, bargap=0.3,
-        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
-    )  # fmt: skip
-    return figure
+    rows = {"tickvals": places, "ticktext": labels, "range": [len(children) - 0.5, -0.5], "title": "next token"}
+    # made at once, as plotly takes its time for each later change of a figure
+    layout = {
+        "yaxis": rows,
+        "height": 130 + 46 * max(2, len(children)),
+        "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
+        "bargap": 0.3,
+        "legend": {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
+    }
+    if estimated:
+        title = "pushes down ← 0 → pushes up<br>(logit gradient, each of length 1)"
+        line = {"zeroline": True, "zerolinewidth": 2}
+        layout["xaxis"] = {"title": title, "range": [-1.05, 1.05], "domain": [0, SHARE]} | line
+    title = "P̂ success<br>(95 % interval, n visits)"
+    layout[f"xaxis{last}"] = {"title": title, "range": [-0.04, 1.04], "domain": [SHARE + 0.03 if estimated else 0, 1]}
+    return go.Figure(traces, layout)
 
 
 def _success(children: pd.DataFrame) -> dict:
@@ -63,6 +67,7 @@ def _success(children: pd.DataFrame) -> dict:
     success, low, high = (children[f"success{end}"].to_numpy(float) for end in ("", "_low", "_high"))
     visits = [f"n={int(count):,}" if count == count else "" for count in children["success_visits"].to_numpy(float)]
     return {
+        "type": "scatter",
         "x": success,
         "error_x": {"array": high - success, "arrayminus": success - low, "thickness": 1.5, "width": 4},
         "mode": "markers+text",

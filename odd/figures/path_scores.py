@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from odd.components.palette import HARMFUL, HELPFUL, NEUTRAL
 from odd.display.spelling import plotly_escaped
-from odd.figures.findings import finish
+from odd.figures.panels import frame
 from odd.figures.written import signed
 
 HEIGHT = 330
@@ -52,8 +52,7 @@ def path_scores(steps: Sequence[Step], length: int) -> go.Figure:
     figure.add_hline(y=0, line={"color": NEUTRAL, "width": 1.5, "dash": "dash"})
     figure.update_xaxes(range=[-0.5, max(length, 1) - 0.5], title="position <i>(tokens)</i>", zeroline=False)
     figure.update_yaxes(range=[-1.08, 1.08], title="alignment <i>(cosine)</i>", zeroline=False)
-    finish(figure, HEIGHT)
-    return figure.update_layout(margin={"t": 34, "b": 50})
+    return figure.update_layout(frame(HEIGHT, foot=50))
 
 
 def _side(step: Step) -> str:

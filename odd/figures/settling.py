@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from odd.components.palette import FAILURE, HARMFUL, HELPFUL, IDEAL, NEUTRAL, SUCCESS, TEACHER
-from odd.figures.findings import finish, label
+from odd.figures.panels import frame, label
 
 COLOURS = (NEUTRAL, IDEAL, TEACHER, HELPFUL, HARMFUL, SUCCESS, FAILURE)
 DASHES = ("solid", "dash", "dot", "dashdot")
@@ -45,5 +45,4 @@ def settling_curves(
     figure.update_xaxes(type="log", tickvals=ticks, ticktext=text, title="rollouts <i>(times as many)</i>")
     figure.update_yaxes(tickformat=".0%", range=[0, 1.02])
     figure.update_yaxes(title="settled signs", col=1)
-    finish(figure, HEIGHT)
-    return figure.update_layout(margin={"t": 50, "b": 50})
+    return figure.update_layout(frame(HEIGHT, top=50, foot=50))

@@ -7,7 +7,8 @@ import plotly.graph_objects as go
 from odd.figures.conventions import convention_map
 from odd.figures.distribution import histograms
 from odd.figures.findings import GAP as GAP_LOOK
-from odd.figures.findings import PATHS, Look, Panel, dots, run_looks
+from odd.figures.findings import PATHS, Look, dots, run_looks
+from odd.figures.panels import Panel
 from odd.figures.settling import settling_curves
 from odd.findings.distribution import BINS
 from odd.findings.model import ALL_TEACHERS, Cell, Found, Kind, Marks, Quantity, Row

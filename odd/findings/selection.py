@@ -73,7 +73,7 @@ def _part(points: np.ndarray, ways: list[tuple[Scores, Scores]]) -> _Part:
     """Pairs of scores to choose by and to measure, on the points that both halves have an estimate of."""
     by = np.stack([choose.alignment[points] for choose, _ in ways])
     signal, gain = (np.stack([getattr(then, name)[points] for _, then in ways]) for name in ("signal", "gain"))
-    known = ~(np.isnan(signal) | np.isnan(gain)).any(axis=0)
+    known = np.asarray(~(np.isnan(signal) | np.isnan(gain)).any(axis=0))
     return _Part(points, known, by, *(np.where(known, values, np.nan) for values in (signal, gain)))
 
 
@@ -98,7 +98,7 @@ def _improved(evidence: Evidence, part: _Part, keep: np.ndarray) -> Estimate:
     """Share of paths (of a teacher) whose mean signal rises by the choice; one without any kept token is left out."""
     steps = evidence.places(evidence.filters.outcome)
     steps = steps[steps["point"].isin(part.points)]
-    at = pd.Index(part.points).get_indexer(steps["point"])
+    at = pd.Index(part.points).get_indexer(pd.Index(steps["point"]))
     groups = steps.groupby(["teacher", "question", "path"]).ngroup().to_numpy(np.int64)
     clusters = steps["question"].groupby(groups).first().to_numpy()
     risen = [improved(signal[at], kept[at], groups) for signal, kept in zip(part.signal, keep, strict=True)]

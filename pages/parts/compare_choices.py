@@ -1,11 +1,10 @@
-"""The choices of the page Compare, and the legend of what the strips show, which stays in view."""
+"""The choices of the page Compare, and the legend of what the strips show."""
 
 import streamlit as st
 
 from odd.display.comparison_path import shown_legend
 from odd.display.resolve import question_number
 from odd.display.scores import colour_scale
-from odd.display.spelling import markdown_escaped
 from odd.links import ViewState
 from pages.shared.choices import (
     choose,
@@ -18,14 +17,10 @@ from pages.shared.choices import (
     objective_name,
 )
 from pages.shared.data import OpenRun
-from pages.shared.legend import legend_html
+from pages.shared.legend import show_legend
 from pages.shared.state import bound, change_view
 
 SHOWS = {"score": "score", "difference": "difference"}
-STICKY = """<style>
-[data-testid="stLayoutWrapper"]:has(> .st-key-compare-legend) { position: sticky; top: 0; z-index: 90; }
-.st-key-compare-legend { padding: 4px 0 6px; border-bottom: 1px solid rgba(138,148,166,0.35); background: var(--page); }
-</style>"""
 
 
 def show(run: OpenRun, view: ViewState) -> None:
@@ -43,12 +38,8 @@ def show(run: OpenRun, view: ViewState) -> None:
         choose_question(run, view, width=290)
         if view.path is not None:
             choose_path(run, view, width=185)
-    st.html(STICKY)
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="compare-legend"):
-        parts = [objective_name(view.objective or ""), convention_name(view.convention or ""), filters(view)]
-        st.caption(" · ".join(markdown_escaped(part) for part in parts if part), width="content")
-        scale = colour_scale(run, question_number(run.query("questions"), view.question or ""), view)
-        st.html(legend_html(shown_legend(view), scale))
+    chosen = [objective_name(view.objective or ""), convention_name(view.convention or ""), filters(view)]
+    show_legend(chosen, shown_legend(view), colour_scale(run, question_number(run, view), view))
 
 
 def choose_teachers(run: OpenRun, view: ViewState) -> None:

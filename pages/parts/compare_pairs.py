@@ -6,9 +6,10 @@ import streamlit as st
 from odd.display.comparison import Comparison, other_teacher, pair_payload, pair_table
 from odd.display.comparison_pairs import disagreement_payload, disagreements
 from odd.display.spelling import markdown_escaped
-from odd.links import ViewState
+from odd.links import NO_BRANCH, ViewState
 from pages.parts.compare_panel import heading
 from pages.shared.data import OpenRun, kept
+from pages.shared.layout import beside
 from pages.shared.mount import mount
 from pages.shared.state import bound, change_view
 
@@ -30,7 +31,7 @@ def show(run: OpenRun, view: ViewState, comparison: Comparison) -> None:
         with st.container(border=True):
             show_list(run, view, comparison, other)
         return
-    left, right = st.columns([1, 1.3])
+    left, right = beside([1, 1.3], "pairs")
     with left.container(border=True):
         heading(run, "**Every pair** :gray[· on the same nodes]", "pairs", lambda: pair_table(comparison))
         mount("pair_matrix", "pair-matrix", pair_payload(comparison))
@@ -47,17 +48,17 @@ def show_list(run: OpenRun, view: ViewState, comparison: Comparison, other: str)
     heading(run, title, "disagreements", lambda: found)
     others = [name for name in comparison.order if name != baseline]
     if len(others) > 1:
-        st.selectbox("against the baseline", others, **bound("teacher", other), label_visibility="collapsed", width=260)
+        st.selectbox("teacher against the baseline", others, **bound("teacher", other), width=260)
     if found.empty:
         st.info("They have no decision point in common under this convention.", icon=":material/info:")
         return
     data = disagreement_payload(run, found, view, (other, baseline), MOST)
-    mount("disagreements", "disagreements", data, open=lambda row: follow(row))
+    mount("disagreements", "disagreements", data, open=follow)
     shown = f"{min(MOST, len(found)):,} of {len(found):,} common decision points"
     st.caption(f"{shown}, ranked by |difference of alignment| × success range. A click shows the token above.")
 
 
 def follow(row: object) -> None:
-    """Show the token of a row that was clicked."""
+    """Show the token of a row that was clicked, with nothing selected in its tree."""
     if isinstance(row, dict):
-        change_view(question=str(row["question"]), path=int(row["path"]), token=int(row["token"]))
+        change_view(question=str(row["question"]), path=int(row["path"]), token=int(row["token"]), **NO_BRANCH)

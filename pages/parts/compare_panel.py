@@ -18,7 +18,7 @@ def heading(run: OpenRun, title: str, name: str, rows: Callable[[], pd.DataFrame
         name: of the file.
         rows: makes its table when it is asked for.
     """
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
         st.markdown(title, width="stretch")
         st.download_button(
             "CSV",

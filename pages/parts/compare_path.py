@@ -6,6 +6,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from odd.display.comparison_path import path_payload, path_table
+from odd.display.missing import no_decision_point
 from odd.display.resolve import question_number
 from odd.display.spelling import markdown_escaped
 from odd.display.token_path import path_names
@@ -13,7 +14,7 @@ from odd.figures.comparison import heat_map
 from odd.links import NO_BRANCH, ViewState
 from pages.parts.compare_panel import heading
 from pages.shared.data import OpenRun, kept
-from pages.shared.figures import plot
+from pages.shared.layout import figure
 from pages.shared.mount import mount
 from pages.shared.state import change_view
 
@@ -32,23 +33,21 @@ def show(run: OpenRun, view: ViewState, teachers: Sequence[str]) -> None:
     # what the payload does not depend on is left out, so that the same one serves every token and other filters
     part = view.but(token=None, teacher=None, outcome="all", search="", sort="", **NO_BRANCH)
     data = _payload(run, part, tuple(teachers))
-    names = path_names(run.query("paths", question=question_number(run.query("questions"), view.question or "")))
+    names = path_names(run.query("paths", question=question_number(run, view)))
     decisions = sum(token["decision"] for token in data["tokens"])
     what = f"question {view.question} · {names[view.path]} · {len(data['tokens'])} tokens · {decisions} decision points"
     with st.container(border=True):
         title = f"**The same path under each teacher** :gray[· {markdown_escaped(what)}]"
         heading(run, title, "path", lambda: path_table(data))
         if not decisions:
-            st.info("This path has no decision point under this convention.", icon=":material/info:")
+            st.info(no_decision_point("This path"), icon=":material/info:")
         if view.show == "difference" and view.colour == "success":
             st.info("Success after a token is the student's, the same under every teacher.", icon=":material/info:")
         mount("token_strips", "token-strips", data | {"token": view.token}, token=pin)
     with st.container(border=True):
         st.markdown(f"**Teacher × token** :gray[· {markdown_escaped(data['legend']['name'])} · a click pins the token]")
-        figure = _heat_map(run, part, tuple(teachers), view.token)
-        st.plotly_chart(
-            figure, config=plot("teacher-token"), key=HEAT_MAP, on_select=pin_clicked, selection_mode="points"
-        )
+        drawn = _heat_map(run, part, tuple(teachers), view.token)
+        figure(drawn, "teacher-token", HEAT_MAP, on_select=pin_clicked, selection_mode="points")
 
 
 def show_without(run: OpenRun, view: ViewState) -> None:

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from odd.display.comparison import Comparison, compare, payload, table
+from odd.display.missing import no_decision_point
 from odd.links import ViewState
 from pages.parts.compare_panel import heading
 from pages.shared.data import OpenRun, kept
@@ -47,9 +48,5 @@ def notices(comparison: Comparison) -> list[str]:
             "Runs."
         )
     if not comparison.nodes:
-        found.append(
-            "There is no decision point under this convention: at no token have two continuations enough visits and "
-            "different success. More rollouts (`targeting.n_min`, `sampling.initial_rollouts`) or a lower "
-            "`analysis.n_sig` may find some."
-        )
+        found.append(no_decision_point("This run"))
     return found

@@ -12,7 +12,7 @@ from odd.figures.comparison import gradient_bars
 from odd.links import ViewState
 from pages.parts.compare_panel import heading
 from pages.shared.data import OpenRun
-from pages.shared.figures import plot
+from pages.shared.layout import figure
 
 
 def show(run: OpenRun, view: ViewState, teachers: Sequence[str]) -> None:
@@ -25,7 +25,7 @@ def show(run: OpenRun, view: ViewState, teachers: Sequence[str]) -> None:
             )
             return
         found = gradients_at(run, view, teachers)
-        title = f"**Token {view.token} {_word(run, view)}: ideal beside every teacher**"
+        title = f"**Token {view.token} “{_word(run, view)}”: ideal beside every teacher**"
         if found is None:
             st.markdown(title)
             st.info(
@@ -36,11 +36,11 @@ def show(run: OpenRun, view: ViewState, teachers: Sequence[str]) -> None:
             return
         title += " :gray[· each scaled to length 1; + pushes a child up, − down]"
         heading(run, title, "gradients", lambda: gradient_table(found))
-        st.plotly_chart(gradient_bars(found), config=plot("gradients"), key="compare-gradients")
+        figure(gradient_bars(found), "gradients", "compare-gradients", wide=len(found["teachers"]) > 1)
 
 
 def _word(run: OpenRun, view: ViewState) -> str:
-    question = question_number(run.query("questions"), view.question or "")
+    question = question_number(run, view)
     row = pinned_row(run, question, view)
     text, _ = spelled(int(row["token"]), row["bytes"], end_tokens(run, question))
     return markdown_escaped(text.replace(" ", "·"))

@@ -6,6 +6,7 @@ import streamlit as st
 
 from odd.display.download import csv
 from odd.display.finding_table import destination, merged, row_name, table_payload
+from odd.display.missing import no_decision_point, why_no_scores
 from odd.display.spelling import markdown_escaped
 from odd.findings import BY_KEY, KINDS, Evidence, Filters, Finding, gather, numbers, words
 from odd.findings.compose import compose
@@ -15,10 +16,11 @@ from odd.paper import CREDIT, published
 from pages.parts.findings_choices import chosen_runs, filters, show_choices
 from pages.parts.findings_tokens import download, show_behind, show_path, show_strongest
 from pages.shared.data import OpenRun, keeping, kept
-from pages.shared.figures import plot
+from pages.shared.layout import figure
 from pages.shared.mount import mount
 from pages.shared.state import change_view
 
+NO_QUESTION = "No question of the run is of the chosen difficulty and kind of answer."
 PATH_AFTER, STRONGEST_AFTER = "oscillation", "outcomes"
 """Findings after which one path, and the strongest tokens, are shown."""
 
@@ -69,20 +71,15 @@ def show_findings(run: OpenRun, view: ViewState) -> None:
 
 
 def _why_nothing(run: OpenRun, evidence: Evidence) -> str:
-    questions = run.query("questions")
-    if not evidence.teachers:
-        return "The run has no teacher, so nothing is scored: add one on the page Runs."
-    if not (questions["stage"] == "scored").any():
-        return "No question is scored yet: findings appear as the run goes on."
+    """Why there is nothing to show; empty if there is something."""
+    if why := why_no_scores(run, decision_points=True):
+        return why
     if not evidence.asked:
-        return "No question of the run is of the chosen difficulty and kind of answer."
-    if not len(evidence.on()):
-        where = "" if len(evidence.asked) == len(questions) else " of those chosen"
-        return (
-            f"No question{where} has a decision point under this convention: nowhere do two tokens with enough visits "
-            "differ in success. More rollouts, or a smaller n_sig, would find some."
-        )
-    return ""
+        return NO_QUESTION
+    if len(evidence.on()):
+        return ""
+    every = len(evidence.asked) == len(run.query("questions"))
+    return no_decision_point("This run" if every else "What is chosen")
 
 
 def _draw(runs: Mapping[str, OpenRun], finding: Finding, view: ViewState) -> None:
@@ -96,7 +93,7 @@ def _draw(runs: Mapping[str, OpenRun], finding: Finding, view: ViewState) -> Non
         if finding.notes:
             st.caption("  \n".join(map(markdown_escaped, finding.notes)))
         if finding.figure is not None:
-            st.plotly_chart(finding.figure, key=f"figure-{key}", config=plot(name))
+            figure(finding.figure, name, f"figure-{key}", wide=True)
             rows = {row_name(finding, next(iter(found.values()))): found for found in merged(finding).values()}
             with st.expander("Numbers, and the tokens behind them", expanded=view.behind in rows):
                 payload = table_payload(finding, view)

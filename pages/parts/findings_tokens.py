@@ -16,7 +16,7 @@ from odd.findings.model import Row
 from odd.links import NO_BRANCH, ViewState
 from pages.shared.choices import choose_path, choose_question, choose_teacher
 from pages.shared.data import OpenRun, kept
-from pages.shared.figures import plot
+from pages.shared.layout import figure
 from pages.shared.mount import mount
 
 MOST = 40
@@ -59,7 +59,7 @@ def show_path(run: OpenRun, evidence: Evidence, view: ViewState) -> None:
             choose_question(run, view, width=300)
             choose_path(run, view, width=200)
             choose_teacher(run, view, width=180)
-        number = question_number(run.query("questions"), view.question)
+        number = question_number(run, view)
         found = along(evidence, number, view.path, view.teacher)
         paths = run.query("paths", question=number)
         length = int(paths.loc[paths["path"] == view.path, "length"].iloc[0])
@@ -71,7 +71,7 @@ def show_path(run: OpenRun, evidence: Evidence, view: ViewState) -> None:
             Step(int(row["position"]), before[-1], *(float(row[name]) for name in columns[1:]))
             for row, before in zip(found.rows.to_dict("records"), found.before, strict=True)
         ]
-        st.plotly_chart(path_scores(steps, length), key="figure-path", config=plot(f"{run.run_id}-path"))
+        figure(path_scores(steps, length), f"{run.run_id}-path", "figure-path", wide=True)
         with st.expander("Tokens"):
             _draw(run, found, view, "along")
             download(f"{run.run_id}-path.csv", lambda: csv(tokens_export(found)), "path")

@@ -21,7 +21,7 @@ def show(run: OpenRun, view: ViewState) -> None:
         if view.question is None:
             st.info("This run has no question yet.", icon=":material/info:")
             return
-        number = question_number(run.query("questions"), view.question)
+        number = question_number(run, view)
         data = payload(run, view, number)
         if not data["branches"]:
             st.markdown("**Generation tree**")

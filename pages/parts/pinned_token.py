@@ -3,14 +3,32 @@
 import streamlit as st
 
 from odd.display.download import csv
-from odd.display.pinned_token import children_table, continuations, drawn_children, drawn_rollouts, token_children
+from odd.display.pinned_token import (
+    children_table,
+    continuations,
+    drawn_children,
+    drawn_rollouts,
+    read_table,
+    token_children,
+)
 from odd.display.spelling import markdown_escaped, visible_text
 from odd.figures.gradients import gradient_figure
 from odd.links import ViewState
 from pages.shared.data import OpenRun
-from pages.shared.figures import plot
+from pages.shared.layout import beside, figure
 from pages.shared.mount import mount
 
+COLUMNS = {
+    "token": st.column_config.TextColumn(width=58),
+    "taken": st.column_config.CheckboxColumn(width=44, help="The path goes on with this token"),
+    "in S_u": st.column_config.CheckboxColumn(width=44, help="It has enough visits to count in the gradients"),
+    "P student": st.column_config.NumberColumn(width=64, format="%.3f"),
+    "P teacher": st.column_config.NumberColumn(width=64, format="%.3f"),
+    "P̂ success": st.column_config.TextColumn(width=118, help="With its 95 % interval"),
+    "visits": st.column_config.NumberColumn(width=46),
+    "ideal gradient": st.column_config.NumberColumn("ideal", width=56, format="%+.3f", help="Ideal gradient"),
+    "teacher gradient": st.column_config.NumberColumn("teacher", width=60, format="%+.3f", help="Teacher gradient"),
+}
 DRAW = "draw-of-rollouts"
 """Which draw of rollouts is shown: no part of the view, for a link shows what the reader would draw first."""
 
@@ -23,7 +41,7 @@ def show(run: OpenRun, view: ViewState, number: int) -> None:
         st.caption("Nothing is pinned. Click a token of the text, or move to it by key, to see all that is behind it.")
     else:
         children = token_children(run, number, view)
-        left, right = st.columns([1.15, 1])
+        left, right = beside([1.2, 1], "pinned")
         with left.container(border=True):
             show_gradients(run, view, children)
         with right.container(border=True):
@@ -36,15 +54,16 @@ def show_gradients(run: OpenRun, view: ViewState, children) -> None:
     taken = children.loc[children["taken"], "text"].iloc[0].replace(" ", "·")
     st.markdown(f"**Pinned: token {view.token} “{markdown_escaped(taken)}”, ideal against teacher gradient**")
     drawn = drawn_children(children)
-    st.plotly_chart(gradient_figure(drawn), config=plot("gradients"), key="gradients")
+    figure(gradient_figure(drawn), "gradients", "gradients")
     if drawn["ideal"].isna().all():
         st.caption(
             "There is no gradient here: fewer than two children have enough visits, or the teacher has no scores."
         )
     table = children_table(children)
-    numbers = {name: st.column_config.NumberColumn(format="%.4f") for name in table.columns[3:] if name != "visits"}
     height = min(320, 36 * (len(table) + 1) + 3)
-    st.dataframe(table, hide_index=True, column_config=numbers, height=height, key="children")
+    st.dataframe(
+        read_table(table), hide_index=True, column_config=COLUMNS, height=height, placeholder="–", key="children"
+    )
     name = f"{run.run_id}-path-{view.path}-token-{view.token}.csv"
     st.download_button("CSV", lambda: csv(table), name, "text/csv", icon=":material/download:", on_click="ignore")
 

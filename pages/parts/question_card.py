@@ -7,6 +7,7 @@ from odd.display.spelling import markdown_escaped, visible_text
 from odd.links import ViewState
 from odd.success import jeffreys
 from pages.shared.data import OpenRun
+from pages.shared.layout import beside
 
 STYLE = """<style>
 .st-key-question-text [data-testid="stText"] { font-family: inherit; font-size: 1.15rem; font-weight: 600;
@@ -19,7 +20,7 @@ def show(run: OpenRun, view: ViewState, number: int) -> None:
     row = run.query("question", question=number).iloc[0].to_dict()
     st.html(STYLE)
     with st.container(border=True):
-        left, right = st.columns([1.9, 1], gap="medium")
+        left, right = beside([1.6, 1], "question")
         choices = row["choices"] if row["choices"] is not None else ()
         options = [f"{letter}) {choice}" for letter, choice in zip("ABCDEFGHIJKLMNOP", choices, strict=False)]
         answer = f"answer {row['answer']}" if isinstance(row["answer"], str) else "no gold answer"
@@ -41,7 +42,7 @@ def facts(run: OpenRun, view: ViewState, number: int) -> str:
         ends = jeffreys(np.array(row["initial_correct"]), np.array(row["initial_rollouts"]))
         passed = f"pass rate **{row['pass_rate']:.2f}** \\[{float(ends[0]):.2f}, {float(ends[1]):.2f}\\]"
         passed += f" (n={row['initial_rollouts']:,})"
-    rollouts = f"{row['initial_rollouts']:,} + {row['targeted_rollouts']:,} targeted rollouts"
+    rollouts = f"{row['initial_rollouts']:,} initial + {row['targeted_rollouts']:,} targeted rollouts"
     found = f"{int(counts['decision_points'].iloc[0]):,} decision points"
     difficulty = row["difficulty"] if isinstance(row["difficulty"], str) else f"stage: {row['stage']}"
     return " · ".join([passed, markdown_escaped(difficulty), rollouts, found])

@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from odd.display.download import csv
+from odd.display.missing import why_no_scores
 from odd.display.question_table import QuestionTable, export, listed, opened, payload, question_table, sort_keys
 from odd.display.resolve import resolve
 from odd.display.spelling import markdown_escaped
@@ -24,7 +25,7 @@ def show_questions(run: OpenRun, view: ViewState) -> None:
     """Draw the page below its header."""
     table = _table(run, view.objective, view.convention)
     _filters(run, view, table)
-    _say_what_is_missing(table, view)
+    _say_what_is_missing(run, table, view)
     running = run.meta.get("status") != "finished"
     rows = listed(table, view)
     events = {"sort": lambda key: _sort(table, key), "open": lambda name: _open(run, table, view, name)}
@@ -59,19 +60,12 @@ def _caption(table: QuestionTable, rows: pd.DataFrame, running: bool) -> str:
     return f"{len(rows)} of {len(table.rows)} questions{scored}. A click opens the tree."
 
 
-def _say_what_is_missing(table: QuestionTable, view: ViewState) -> None:
+def _say_what_is_missing(run: OpenRun, table: QuestionTable, view: ViewState) -> None:
     if view.sort.removeprefix("-") not in sort_keys(table):
         said = markdown_escaped(f"There is no column {view.sort!r} here: the questions are in the order of the run.")
         st.warning(said, icon=":material/link_off:")
-    if not table.teachers:
-        st.info("The run has no teacher, so nothing is scored: add one on the page Runs.")
-    elif not (table.rows["stage"] == "scored").any():
-        st.info("No question is scored yet: alignments appear as the run goes on.")
-    elif not table.rows["decision_points"].any():
-        st.info(
-            "No question has a decision point under this convention: nowhere do two tokens with enough visits differ "
-            "in success. More rollouts, or a smaller n_sig, would find some."
-        )
+    if why := why_no_scores(run, decision_points=bool(table.rows["decision_points"].any())):
+        st.info(why)
 
 
 def _sort(table: QuestionTable, key: object) -> None:

@@ -39,6 +39,11 @@ def show_list(view: ViewState, listing: Listing) -> None:
         search = st.text_input("search", placeholder="name, student, teacher", width=220, key="runs-search")
         order = st.selectbox("sort", list(SORTS), width=160, key="runs-sort")
         _new_buttons()
+    if entries:
+        st.caption(
+            "A run holds questions, the student's responses to each as a tree, and at each token where every teacher "
+            "would push the student. Open one to see its questions."
+        )
     known = {e.run_id: facts_of(e.info) for e in entries} if search or order in NEEDS_FACTS else {}
     found = sort_entries(entries, known, order, search)
     pages = max(1, -(-len(found) // A_PAGE))

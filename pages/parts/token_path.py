@@ -1,8 +1,11 @@
 """The text panel of the tree page: the path with its staves, or why there is none."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 
-from odd.display.scores import colour_scale
+from odd.display.missing import NO_TEACHER, no_decision_point
+from odd.display.scores import Row, colour_scale
 from odd.display.spelling import markdown_escaped
 from odd.display.token_path import end_tokens, path_cards, path_heading, path_names, path_payload, path_rows
 from odd.links import ViewState
@@ -24,15 +27,15 @@ def show(run: OpenRun, view: ViewState, number: int) -> None:
         if view.path is None:
             show_without_path(run, number)
             return
-        for notice in notices(run, view, number):
+        rows = path_rows(run, number, view)
+        for notice in notices(run, view, number, rows):
             st.info(notice, icon=":material/info:")
-        mount("token_path", "token-path", payload(run, view, number), token=pin)
+        mount("token_path", "token-path", payload(run, view, number, rows), token=pin)
 
 
-def payload(run: OpenRun, view: ViewState, number: int) -> dict:
-    """What the component draws for this view."""
+def payload(run: OpenRun, view: ViewState, number: int, rows: Sequence[Row]) -> dict:
+    """What the component draws for this view; `rows` are those of `path_rows`."""
     cards = _cards(run, number, view.path, view.teacher, view.objective, view.convention)
-    rows = path_rows(run, number, view)
     data = path_payload(rows, cards, view, colour_scale(run, number, view), end_tokens(run, number))
     name = path_names(run.query("paths", question=number))[view.path]
     parts = [view.teacher or "no teacher", objective_name(view.objective or ""), convention_name(view.convention or "")]
@@ -48,21 +51,17 @@ def _cards(
     return path_cards(run, number, view)
 
 
-def notices(run: OpenRun, view: ViewState, number: int) -> list[str]:
-    """Why there may be nothing to see, as Markdown."""
+def notices(run: OpenRun, view: ViewState, number: int, rows: Sequence[Row]) -> list[str]:
+    """Why there may be nothing to see, as Markdown; `rows` are those of `path_rows`."""
     if view.teacher is None:
-        return ["This run has no teacher, so there are no scores: add one on the page Runs. Success is shown."]
+        return [f"{NO_TEACHER} What is shown is success."]
     contexts = run.query("contexts", question=number)
     own = contexts[contexts["teacher"] == view.teacher]
     if len(own) and not own["available"].iloc[0]:
         reason = own["reason"].iloc[0] or "its context could not be made"
         return [markdown_escaped(f"{view.teacher} has no scores for this question: {reason}.")]
-    rows = path_rows(run, number, view)
     if not any(row["decision"] is True for row in rows):
-        return [
-            "This path has no decision point: at no token have two continuations enough visits and different success. "
-            "More rollouts (`targeting.n_min`, `sampling.initial_rollouts`) or a lower `analysis.n_sig` may find some."
-        ]
+        return [no_decision_point("This path")]
     return []
 
 

@@ -1,9 +1,8 @@
-"""The choices of the tree page, and a bar with what is chosen and the legend that stays in view."""
+"""The choices of the tree page, and its legend."""
 
 import streamlit as st
 
-from odd.display.scores import colour_scale
-from odd.display.spelling import markdown_escaped
+from odd.display.scores import LEGENDS, colour_scale
 from odd.links import ViewState
 from pages.shared.choices import (
     choose_colour,
@@ -19,12 +18,6 @@ from pages.shared.choices import (
 from pages.shared.data import OpenRun
 from pages.shared.legend import show_legend
 
-STICKY = """<style>
-[data-testid="stLayoutWrapper"]:has(> .st-key-tree-legend) { position: sticky; top: 0; z-index: 90; }
-.st-key-tree-legend { padding: 4px 0 6px; border-bottom: 1px solid rgba(138,148,166,0.35); 
-  background: color-mix(in srgb, Canvas 80%, transparent); backdrop-filter: blur(18px); }
-</style>"""
-
 
 def show(run: OpenRun, view: ViewState, number: int) -> None:
     """Draw the choices of question `number`."""
@@ -39,12 +32,6 @@ def show(run: OpenRun, view: ViewState, number: int) -> None:
             choose_convention(run, view, width=230)
         choose_colour(view, width=190)
         choose_filters(view)
-    st.html(STICKY)
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="tree-legend"):
-        chosen = [
-            view.teacher or "no teacher",
-            objective_name(view.objective or ""),
-            convention_name(view.convention or ""),
-        ]
-        st.caption(" · ".join(markdown_escaped(part) for part in chosen if part), width="content")
-        show_legend(view.colour, colour_scale(run, number, view))
+    teacher = view.teacher or "no teacher"
+    chosen = [teacher, objective_name(view.objective or ""), convention_name(view.convention or "")]
+    show_legend(chosen, LEGENDS[view.colour], colour_scale(run, number, view))

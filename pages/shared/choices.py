@@ -72,7 +72,7 @@ def choose_answers(run: OpenRun, view: ViewState, **arguments) -> None:
 
 def choose_path(run: OpenRun, view: ViewState, **arguments) -> None:
     """Which representative path; another path has nothing pinned."""
-    paths = run.query("paths", question=question_number(run.query("questions"), view.question or ""))
+    paths = run.query("paths", question=question_number(run, view))
     lengths = dict(zip(paths["path"].tolist(), paths["length"].tolist(), strict=True))
     names = {path: f"{name} ({lengths[path]} tokens)" for path, name in path_names(paths).items()}
     tied = bound("path", view.path, also={"token": None})

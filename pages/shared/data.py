@@ -61,8 +61,9 @@ def _frozen(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _key(run: OpenRun) -> tuple:
-    return str(run.path.resolve()), run.signature
+def _key(run: OpenRun) -> str:
+    # asked for at every use of what is kept, so it is cheap: one text, and nothing is asked of the file system
+    return f"{run.signature} {run.path.absolute()}"
 
 
 # a reader in the cache may be one that a session is still using, so it is closed by the last who forgets it

@@ -12,6 +12,7 @@ from odd.links import ViewState
 from odd.store import list_runs
 from pages.shared.data import CACHE, OpenRun, open_run
 from pages.shared.glossary import show_help
+from pages.shared.layout import STYLE
 from pages.shared.mount import mount
 from pages.shared.state import read_view, write_view
 
@@ -22,6 +23,8 @@ PAGES = {
     "pages/compare.py": ("Compare", ":material/compare_arrows:"),
     "pages/findings.py": ("Findings", ":material/insights:"),
 }
+OF_A_QUESTION = "Tree", "Compare"
+"""Pages that look at one question of the run."""
 
 
 def navigation() -> StreamlitPage:
@@ -35,6 +38,7 @@ def sidebar(view: ViewState) -> None:
     """Links to all pages with the view as it is now."""
     with st.sidebar:
         st.markdown("### ODD")
+        st.caption("On-policy Distillation Diagnostics")
         for path, (title, icon) in PAGES.items():
             st.page_link(path, label=title, icon=icon, query_params=view.to_query())
 
@@ -42,7 +46,7 @@ def sidebar(view: ViewState) -> None:
 def header(parts: tuple[str, ...], view: ViewState) -> None:
     """What is looked at, help, and the button that copies the link."""
     sidebar(view)
-    st.html("<style>.stMainBlockContainer { max-width: none; padding-top: 1.2rem; }</style>")
+    st.html(STYLE)
     with st.container(horizontal=True, vertical_alignment="center", wrap=False):
         st.markdown(" / ".join(markdown_escaped(part) for part in parts if part), width="stretch")
         show_help()
@@ -58,7 +62,8 @@ def open_page(title: str) -> tuple[OpenRun, ViewState]:
     run = _chosen_run(asked, title)
     resolved = resolve(run, asked.but(run=run.run_id))
     write_view(resolved.view)
-    header((run.run_id, resolved.view.question or "", title), resolved.view)
+    question = resolved.view.question or "" if title in OF_A_QUESTION else ""
+    header((run.run_id, question, title), resolved.view)
     for notice in (*problems, *resolved.notices):
         st.warning(markdown_escaped(notice), icon=":material/link_off:")
     return run, resolved.view

@@ -1,12 +1,13 @@
-"""The legend of the colour of tokens. Only words of the program's own go into its HTML."""
+"""The legend of the colour of tokens, in a bar that stays in view. Only words of our own go into its HTML."""
 
+from collections.abc import Iterable
 from html import escape
 
 import streamlit as st
 
-from odd.components.palette import FAILURE, HALF, HARMFUL, HELPFUL, SUCCESS, TEACHER
-from odd.display.scores import LEGENDS, Legend
-from odd.links import Colour
+from odd.components.palette import FAILURE, HALF, HARMFUL, HELPFUL, PAGES, SUCCESS, TEACHER
+from odd.display.scores import Legend
+from odd.display.spelling import markdown_escaped
 
 RAMPS = {
     "diverging": f"{HARMFUL}, transparent, {HELPFUL}",
@@ -22,6 +23,9 @@ STYLE = f"""<style>
   color-mix(in srgb, {HELPFUL} 55%, transparent) 0 2px, color-mix(in srgb, {HELPFUL} 15%, transparent) 2px 4.5px); }}
 .odd-legend .decision {{ padding: 0 4px; border-bottom: 2px solid currentColor; }}
 .odd-legend span {{ white-space: nowrap; }}
+[data-testid="stLayoutWrapper"]:has(> .st-key-legend) {{ position: sticky; top: 0; z-index: 90; }}
+.st-key-legend {{ padding: 4px 0 6px; border-bottom: 1px solid rgba(138,148,166,0.35);
+  background: light-dark({PAGES[0]}, {PAGES[1]}); }}
 </style>"""
 
 
@@ -30,7 +34,8 @@ def legend_html(legend: Legend, scale: float) -> str:
     low, high = legend.payload(scale)["ends"]
     sign = "+" if low < 0 else ""
     beyond = "≥ " if legend.kind == "sequential" else ""
-    ends = f"{low:.2g}".replace("-", "−"), f"{beyond}{sign}{high:.2g}"
+    digits = 0 if high == 1 else 3 if high < 0.1 else 2
+    ends = f"{low:.{digits}f}".replace("-", "−"), f"{beyond}{sign}{high:.{digits}f}"
     unit = f", {legend.unit}" if legend.unit else ""
     ramp = (
         f"<span>{escape(legend.low)} {ends[0]} "
@@ -43,6 +48,14 @@ def legend_html(legend: Legend, scale: float) -> str:
     return f'{STYLE}<div class="odd-legend">{name}{ramp}{settled}{decision}</div>'
 
 
-def show_legend(colour: Colour, scale: float) -> None:
-    """Draw the legend of a colour; `scale` is the value at its upper end."""
-    st.html(legend_html(LEGENDS[colour], scale))
+def show_legend(chosen: Iterable[str], legend: Legend, scale: float) -> None:
+    """Draw the bar.
+
+    Args:
+        chosen: what the colours are of, in words; empty ones are left out.
+        legend: of the colour.
+        scale: value at its upper end.
+    """
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="legend"):
+        st.caption(" · ".join(markdown_escaped(part) for part in chosen if part), width="content")
+        st.html(legend_html(legend, scale))

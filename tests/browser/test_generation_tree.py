@@ -27,6 +27,10 @@ def open_tree(page, address):
     expect(page.locator("svg.tree .branch").first).to_be_visible()
     expect(page).to_have_url(re.compile("colour="))
     expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
+    drawn = None
+    while drawn != (now := page.locator("svg.tree").inner_html()):  # a new width of the page draws it anew
+        drawn = now
+        page.wait_for_timeout(300)
     return page
 
 

@@ -4,12 +4,13 @@ import json
 import re
 import shutil
 import subprocess
+import tomllib
 
 import numpy as np
 import pytest
 
 from odd.components import FOLDER, source
-from odd.components.palette import DIVERGING, PALETTE, SUCCESS_SCALE
+from odd.components.palette import DIVERGING, PAGES, PALETTE, SUCCESS_SCALE
 
 SCRIPTS = sorted(FOLDER.glob("*.js"))
 NAMES = sorted(path.stem for path in FOLDER.glob("*.css") if path.stem != "common")
@@ -54,6 +55,11 @@ def test_a_component_loads_nothing_from_elsewhere(path):
     assert not re.search(r"https?://|\bimport\b\s*[({\w]|\bfetch\(|XMLHttpRequest|WebSocket|sendBeacon", text)
 
 
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_scripts_are_short(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) < 300
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_component_is_a_script_that_can_be_read(name, tmp_path):
     node = node_path()
@@ -74,13 +80,15 @@ def test_colours_are_colours():
     assert all(re.fullmatch(r"#[0-9a-f]{6}", colour) for colour in PALETTE.values())
 
 
+def test_the_themes_have_the_pages_that_colours_are_chosen_for():
+    theme = tomllib.loads((FOLDER.parents[1] / ".streamlit" / "config.toml").read_text())["theme"]
+    assert (theme["light"]["backgroundColor"], theme["dark"]["backgroundColor"]) == PAGES
+
+
 def test_scales_run_from_end_to_end():
     for scale in (DIVERGING, SUCCESS_SCALE):
         places = [place for place, _ in scale]
         assert places == sorted(places) and (places[0], places[-1]) == (0, 1)
-
-
-PAGES = ("#ffffff", "#0e1117")
 
 
 def srgb(colour):

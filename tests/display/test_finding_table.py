@@ -1,7 +1,6 @@
 """The table of a finding: each row leads to the tokens behind it, and these open in the tree."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from odd.display.finding_table import destination, merged, row_name, table_payload
@@ -14,22 +13,9 @@ VIEW = ViewState(run="made-up", objective="reverse_kl", convention="on_policy-fu
 HOSTILE = "\u202e<b>x"
 
 
-def texts(rows):
-    """What the query `texts_before` gives: one token before each place, and the one at it."""
-    return pd.DataFrame(
-        [
-            {"row": row, "position": 0, "token": token, "bytes": spelling, "ends": False}
-            for row in range(rows)
-            for token, spelling in ((1, b"a"), (2, b"\n"))
-        ]
-    )
-
-
 @pytest.fixture
 def found():
-    one = evidence({"good": 0.6, HOSTILE: 0.0}, questions=6)
-    one.run.frames["texts_before"] = texts(len(one.steps))
-    return one
+    return evidence({"good": 0.6, HOSTILE: 0.0}, questions=6)
 
 
 def test_a_row_has_labels_estimates_in_words_and_an_n(found):
@@ -95,6 +81,5 @@ def test_a_path_is_told_in_order(found):
 
 def test_an_undefined_score_is_none_in_the_payload():
     nothing = evidence({"check": float("nan")}, questions=2)
-    nothing.run.frames["texts_before"] = texts(len(nothing.steps))
     cells = tokens_payload(along(nothing, 0, 0, "check"), "r", VIEW)["rows"][0]["cells"]
     assert cells[2]["value"] is None and cells[2]["low"] is None and not np.isnan(cells[3])

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from odd.display.pinned_token import (
@@ -10,6 +11,7 @@ from odd.display.pinned_token import (
     continuations,
     drawn_children,
     drawn_rollouts,
+    read_table,
     token_children,
 )
 from odd.display.resolve import resolve
@@ -108,3 +110,10 @@ def test_a_question_without_paths_has_rollouts_to_read(run):
     lines = shown["groups"][0]["lines"]
     assert lines and not any(line["correct"] for line in lines)
     assert all("\n" not in line["text"] for line in lines)
+
+
+def test_success_and_its_interval_are_read_as_one_text():
+    ends = {"P̂ success": [0.5, 1.0, None], "P̂ low": [0.25, None, None], "P̂ high": [0.75, None, None]}
+    table = read_table(pd.DataFrame({"token": list("abc"), **ends, "visits": [8, 1, 0]}))
+    assert table["P̂ success"].tolist() == ["0.50 [0.25, 0.75]", "1.00", "–"]
+    assert list(table.columns) == ["token", "P̂ success", "visits"]

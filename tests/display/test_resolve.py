@@ -132,7 +132,7 @@ def test_a_run_without_questions_teachers_and_scores_can_be_looked_at():
 
 
 def test_a_question_is_found_by_its_id():
-    assert question_number(pd.DataFrame(TABLES["questions"]), "two") == 1
+    assert question_number(RUN, ViewState(question="two")) == 1
 
 
 ATTACKS = [text for text in TEXTS if text != IMAGE]  # which is an objective of the hostile run

@@ -6,7 +6,8 @@ import pytest
 from odd.components.palette import HARMFUL, HELPFUL, NEUTRAL
 from odd.figures.conventions import convention_map
 from odd.figures.distribution import histograms
-from odd.figures.findings import PATHS, Panel, dots, run_looks
+from odd.figures.findings import PATHS, dots, run_looks
+from odd.figures.panels import Panel
 from odd.figures.path_scores import Step, path_scores
 from odd.figures.settling import settling_curves
 from odd.figures.written import p_value, signed, state, written
@@ -21,7 +22,8 @@ PANEL = Panel("mean cosine", "cosine", 0.0, {"mean": [ABOVE, ACROSS, BELOW, UNKN
 
 def drawn(figure, mode="markers"):
     """Traces with data: not those that only stand in the legend."""
-    return [trace for trace in figure.data if trace.mode == mode and trace.x and any(x is not None for x in trace.x)]
+    lines = [trace for trace in figure.data if trace.type == "scatter" and trace.mode == mode]
+    return [trace for trace in lines if trace.x is not None and any(x is not None for x in trace.x)]
 
 
 def test_colour_and_shape_say_on_which_side_the_interval_lies():

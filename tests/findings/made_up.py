@@ -22,10 +22,24 @@ class FakeRun:
         self.frames = frames
 
     def query(self, name, /, **params):
+        if name == "texts_before":
+            return _texts(len(params["positions"]))
         frame = self.frames[name]
         if "convention" in frame and "convention" in params:
             return frame[frame["convention"] == params["convention"]].drop(columns="convention")
         return frame
+
+
+def _texts(rows):
+    """One token before each place, and the one at it."""
+    spelled = ((1, b"a"), (2, b"\n"))
+    return pd.DataFrame(
+        [
+            {"row": row, "position": at, "token": token, "bytes": spelling, "ends": False}
+            for row in range(rows)
+            for at, (token, spelling) in enumerate(spelled)
+        ]
+    )
 
 
 def make(

@@ -80,6 +80,6 @@ def test_more_visits_needed_leave_fewer_children(reader):
 
 def test_the_noise_floor_of_unrelated_teachers_holds_their_mean():
     found = evidence({"a": 0.0}, questions=40)
-    floor = found.floor.alignment.mean(axis=1)
+    floor = np.nanmean(found.floor.alignment, axis=1)
     own = cluster_bootstrap(found.points["alignment"].to_numpy(float), found.points["question"].to_numpy(), 0)
     assert abs(floor.mean()) < 0.05 and floor.min() - 0.02 < own.value < floor.max() + 0.02

@@ -30,7 +30,7 @@ def test_the_text_holds_every_sentence_and_what_it_is_of(report):
 
 def test_markdown_has_a_table_a_finding_and_escapes_names(report):
     text = as_markdown(*report)
-    assert text.count("\n### ") == len(KINDS) and text.count("| --- |") == len(KINDS)
+    assert text.count("\n### ") == len(KINDS) and text.count("\n| --- |") == len(KINDS)
     assert HOSTILE not in text and "<b>" not in text.replace("\\<b", "")
     for line in text.splitlines():
         if line.startswith("| ") and "\\|" not in line:
@@ -43,7 +43,7 @@ def test_every_finding_is_a_file_with_numbers(report, tmp_path):
     ranking = pd.read_csv(tmp_path / "out" / "ranking.csv")
     assert ranking["weighted_cosine"].notna().all() and set(ranking["teacher"]) == {"good", f"'{HOSTILE}"}
     steps = pd.read_csv(tmp_path / "out" / "path_scores.csv")
-    assert len(steps) == len(report[0]["small"].steps)
+    assert len(steps) == len(report[0]["small"].chosen_steps())
 
 
 def test_a_folder_that_is_a_file_is_refused(report, tmp_path):

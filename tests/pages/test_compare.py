@@ -5,6 +5,8 @@ from functools import partial
 
 import pytest
 
+from odd.links import NO_BRANCH
+from pages.parts import compare_pairs
 from tests.hostile import make_hostile
 
 TEACHERS = ["tiny-m", "Self-1C", "Self-1C1W", "Self-check"]
@@ -123,6 +125,13 @@ def test_a_question_without_paths_says_so(open_compare, changed):
 def test_filters_that_are_set_elsewhere_are_named(open_compare, finished):
     app = open_compare(finished[0].cache.parent, decisions="yes", children="3")
     assert any("S\\_u" in caption.value and "decision points" in caption.value for caption in app.caption)
+
+
+def test_a_token_that_is_followed_to_another_question_leaves_the_tree_of_the_old_one(monkeypatch):
+    asked = {}
+    monkeypatch.setattr(compare_pairs, "change_view", lambda **parts: asked.update(parts))
+    compare_pairs.follow({"question": "sum", "path": 1, "token": 2})
+    assert asked == {"question": "sum", "path": 1, "token": 2, **NO_BRANCH}
 
 
 def test_a_hostile_run_opens(open_compare, finished, tmp_path):

@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from odd.errors import OddError
-from odd.store import QUERIES, RunReader, list_runs
+from odd.store import QUERIES, SCHEMA_VERSION, RunReader, list_runs
 from tests.store.example_run import ROWS, RUN
 
 
@@ -110,7 +110,7 @@ def flip(path):
 
 
 SQL = {
-    "newer": "UPDATE meta SET value = '2' WHERE key = 'schema_version'",
+    "newer": f"UPDATE meta SET value = '{SCHEMA_VERSION + 1}' WHERE key = 'schema_version'",
     "older": "UPDATE meta SET value = '0' WHERE key = 'schema_version'",
     "no version": "DELETE FROM meta WHERE key = 'schema_version'",
     "odd version": "UPDATE meta SET value = '1e400' WHERE key = 'schema_version'",
@@ -137,8 +137,8 @@ SQL = {
         (lambda path: path.write_bytes(path.read_bytes()[:4096]), "is damaged .*; copy it again"),
         (flip, "is damaged .*; copy it again"),
         (foreign, "is a DuckDB file but not an ODD run; choose"),
-        (SQL["newer"], "has run-file version 2, this ODD reads version 1; upgrade"),
-        (SQL["older"], "has run-file version 0, this ODD reads version 1; make the run again"),
+        (SQL["newer"], f"has run-file version {SCHEMA_VERSION + 1}, this ODD reads version {SCHEMA_VERSION}; upgrade"),
+        (SQL["older"], f"has run-file version 0, this ODD reads version {SCHEMA_VERSION}; make the run again"),
         (SQL["no version"], "not a complete ODD run: schema_version is missing"),
         (SQL["odd version"], "not a complete ODD run: schema_version is missing"),
         (SQL["table"], "not a complete ODD run: table nodes is missing"),

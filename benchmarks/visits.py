@@ -1,0 +1,278 @@
+"""Visits of readers to the dashboard, and what is measured on them."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from playwright.sync_api import Browser, expect
+
+from benchmarks.reader import DRAWN, Reader, Took, reading
+from benchmarks.serving import Server, serving
+from benchmarks.synthetic import ISSUE, Size, question
+from benchmarks.tap import Taps
+from odd.store import RunReader
+
+FIRST, CHANGE, CROWD = 1000.0, 300.0, 2
+"""Limits of issue 3 for server times, ms, and how many times as long all may take for many readers at once."""
+BYTES, MEMORY = 2.0, 50.0
+"""Its limits for one view of a tree and for what a session adds, MB."""
+COLOURS = "alignment", "gain", "p_positive", "success", "advantage", "kl", "difference"
+SELECTS = {
+    "tree": {"teacher": "teacher", "objective": "objective", "colour": "colour by"},
+    "compare": {"baseline": "baseline", "objective": "objective", "colour": "colour by"},
+}
+"""What is changed by select box on a page, and the label of the box."""
+TOKENS = {"tree": "div.lines .token", "compare": ".flow .column"}
+AHEAD = 500
+"""Milliseconds in which all readers of a crowd are told to click at the same moment."""
+CLICK_AT = "(option, time) => { setTimeout(() => option.click(), time - Date.now()) }"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured.
+
+    Attributes:
+        size: of the run.
+        rounds: first renders of each page.
+        places: paths that are walked through with changes.
+        steps: changes of each kind at each place; the run has four teachers, so that four are all different.
+        hovered: tokens, and places of the tree, that the mouse goes to.
+        readers: for the memory, and at once.
+        crowded: changes of each of the readers at once.
+        apart: whether every part has a server of its own.
+    """
+
+    size: Size
+    rounds: int
+    places: int
+    steps: int
+    hovered: int
+    readers: int
+    crowded: int
+    apart: bool
+
+
+FULL = Plan(ISSUE, rounds=3, places=6, steps=4, hovered=50, readers=10, crowded=3, apart=True)
+SMALL = Plan(Size(3, 60, 300, 30, 600, 40), rounds=1, places=1, steps=1, hovered=8, readers=2, crowded=1, apart=False)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table.
+
+    Attributes:
+        what: was measured.
+        unit: of the values.
+        values: all that were measured.
+        limit: that the issue sets; None where it sets none.
+        judged: the quantile that is held against the limit.
+        busy: milliseconds of processor time that the server used for each, for information.
+        whole: milliseconds until the browser had drawn each, for information.
+        count: of what the values are made of, where that is not their number.
+    """
+
+    what: str
+    unit: str
+    values: list[float]
+    limit: float | None
+    judged: float = 0.5
+    busy: tuple[float, ...] = ()
+    whole: tuple[float, ...] = ()
+    count: int = 0
+
+    def quantile(self, share: float) -> float:
+        """A quantile of the values."""
+        return float(np.quantile(self.values, share))
+
+    @property
+    def kept(self) -> bool | None:
+        """Whether the limit is kept."""
+        return None if self.limit is None else self.quantile(self.judged) <= self.limit
+
+
+def timed(what: str, took: list[Took], limit: float, judged: float = 0.95, alone: bool = True) -> Row:
+    """A line of server times; the processor time says something only of a reader who is alone."""
+    busy = tuple(one.busy for one in took) if alone else ()
+    return Row(what, "ms", [one.server for one in took], limit, judged, busy, tuple(one.whole for one in took))
+
+
+@dataclass
+class Bench:
+    """What the parts of the measurement share.
+
+    Attributes:
+        browser: in which everybody reads.
+        taps: through which everybody's messages go.
+        file: the run.
+        plan: how much is measured.
+        fresh: by page, what the first page of a server took that had just been started.
+    """
+
+    browser: Browser
+    taps: Taps
+    file: Path
+    plan: Plan
+    fresh: dict[str, Took] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Look up what there is to walk through."""
+        number = self.plan.size.questions - 1
+        self.question = question(number).id
+        with RunReader(self.file) as run:
+            self.paths = run.query("paths", question=number)["path"].tolist()
+            self.teachers = run.query("teachers")["teacher"].tolist()
+            self.conventions = run.meta["conventions"].split(",")
+
+    @contextmanager
+    def server(self, page: str) -> Iterator[Server]:
+        """A server of its own, which has just shown a page to its first reader."""
+        with serving(self.file.parents[1]) as server:
+            with reading(self.browser, server, self.taps) as reader:
+                self.fresh[page] = reader.open(page, **self.place(0))
+            yield server
+
+    def place(self, number: int) -> dict[str, object]:
+        """Where a reader looks; another number is another path, the next convention, and another colour."""
+        return {
+            "run": self.file.stem,
+            "question": self.question,
+            "path": self.paths[number % len(self.paths)],
+            "convention": self.conventions[number % len(self.conventions)],
+            "colour": COLOURS[number % len(COLOURS)],
+        }
+
+    def first_renders(self, server: Server) -> list[Row]:
+        """Pages of which the server holds nothing yet, and again for the next reader."""
+        rows = []
+        for page in DRAWN:
+            cold, warm = [], []
+            for number in range(self.plan.rounds):
+                os.utime(self.file)
+                for took in (cold, warm):
+                    with reading(self.browser, server, self.taps) as reader:
+                        took.append(reader.open(page, **self.place(number)))
+            title = f"first render of {page.capitalize()}"
+            rows += [timed(f"{title}, cold", cold, FIRST, 0.5), timed(f"{title}, warm", warm, FIRST, 0.5)]
+        return rows
+
+    def changes(self, server: Server) -> list[Row]:
+        """Other teachers, objectives, colours and tokens on the pages of a question."""
+        rows = []
+        for page, selects in SELECTS.items():
+            took: dict[str, list[Took]] = {part: [] for part in (*selects, "token")}
+            with reading(self.browser, server, self.taps) as reader:
+                for number in range(self.plan.places):
+                    reader.open(page, **self.place(number))
+                    self._walk(reader, page, took)
+            rows += [timed(f"{page.capitalize()}: {part} changed", found, CHANGE) for part, found in took.items()]
+        return rows
+
+    def _walk(self, reader: Reader, page: str, took: dict[str, list[Took]]) -> None:
+        tokens = reader.page.locator(TOKENS[page])
+        for step in range(self.plan.steps):
+            for part, label in SELECTS[page].items():
+                took[part].append(reader.choose_next(label))
+            decisions = reader.page.locator(f"{TOKENS[page]}.decision")
+            found = decisions if decisions.count() >= self.plan.steps else tokens
+            token = found.nth(step * found.count() // self.plan.steps)
+            took["token"].append(reader.take(lambda token=token: token.dispatch_event("click")))
+
+    def tree_view(self, server: Server) -> list[Row]:
+        """What is sent for a view of the large tree, and what the browser sends while the mouse moves over it."""
+        sizes, files, asked = [], [], []
+        for number in range(self.plan.rounds):
+            with reading(self.browser, server, self.taps) as reader:
+                sizes.append(reader.open("tree", **self.place(number)).size / 1e6)
+                reader.rest()
+                files.append(reader.tap.fetched / 1e6)
+                if number == 0:
+                    asked.append(float(self._hover(reader)))
+        return [
+            Row("bytes of one tree view", "MB", sizes, BYTES, 1.0),
+            Row("static files of the tree page", "MB", files, None),
+            Row("messages sent while hovering", "", asked, 0, 1.0, count=2 * self.plan.hovered),
+        ]
+
+    def _hover(self, reader: Reader) -> int:
+        """Messages and requests to the server while the mouse visits tokens of the path and the tree."""
+        reader.mark()
+        requests, tokens = reader.tap.requests, reader.page.locator(TOKENS["tree"])
+        for number in range(self.plan.hovered):
+            tokens.nth(number * tokens.count() // self.plan.hovered).hover()
+            expect(reader.page.locator(".card")).to_be_visible()
+        tree = reader.page.locator("svg.tree")
+        tree.scroll_into_view_if_needed()
+        box = tree.bounding_box()
+        assert box is not None, "the tree has no place on the page"
+        for share in np.linspace(0.02, 0.98, self.plan.hovered):
+            height = (7 * share) % 1
+            reader.page.mouse.move(box["x"] + share * box["width"], box["y"] + height * box["height"], steps=3)
+        reader.rest()
+        return sum(message.sent for message in reader.since()) + reader.tap.requests - requests
+
+    def memory(self, server: Server) -> list[Row]:
+        """What sessions that stay open add to the server, each on a path of its own and through all pages."""
+        held = []
+        with ExitStack() as stack:
+            for number in range(self.plan.readers):
+                reader = stack.enter_context(reading(self.browser, server, self.taps))
+                reader.open("tree", **self._own(number))
+                for page in DRAWN:
+                    if page != "tree":
+                        reader.turn_to(page)
+                held.append(server.memory)
+        growth = (held[-1] - held[0]) / (len(held) - 1) / 1e6
+        return [
+            Row("memory of the server after the first session", "MB", [held[0] / 1e6], None),
+            Row("memory added by each further session", "MB", [growth], MEMORY, count=len(held) - 1),
+        ]
+
+    def _own(self, number: int) -> dict[str, object]:
+        return self.place(number) | {"teacher": self.teachers[number % len(self.teachers)]}
+
+    def crowd(self, server: Server) -> list[Row]:
+        """Many readers who come to the tree at once, and then change the teacher at the same moment."""
+        with ExitStack() as stack:
+            readers = [stack.enter_context(reading(self.browser, server, self.taps)) for _ in range(self.plan.readers)]
+            for number, reader in enumerate(readers):
+                reader.begin("tree", **self._own(number))
+            first = [reader.finish("tree") for reader in readers]
+            changed = []
+            for _ in range(self.plan.crowded):
+                options = [reader.next_option("teacher") for reader in readers]
+                moment = 1000 * time.time() + AHEAD
+                for reader, option in zip(readers, options, strict=True):
+                    reader.mark()
+                    option.evaluate(CLICK_AT, moment)
+                changed += [reader.finish() for reader in readers]
+        many = f"{len(readers)} readers at once"
+        return [
+            timed(f"{many}: first render of Tree", first, CROWD * FIRST, alone=False),
+            timed(f"{many}: teacher changed", changed, CROWD * CHANGE, alone=False),
+        ]
+
+    def measure(self) -> list[Row]:
+        """All parts, each on a server of its own where the plan says so."""
+        parts = {
+            "runs": self.first_renders,
+            "compare": self.changes,
+            "tree": self.tree_view,
+            "findings": self.memory,
+            "questions": self.crowd,
+        }
+        rows: list[Row] = []
+        if self.plan.apart:
+            for page, part in parts.items():
+                with self.server(page) as server:
+                    rows += part(server)
+        else:
+            with self.server("tree") as server:
+                rows = [row for part in parts.values() for row in part(server)]
+        slowest = max(self.fresh, key=lambda page: self.fresh[page].server)
+        title = f"first page of a new server (slowest: {slowest.capitalize()})"
+        return [timed(title, list(self.fresh.values()), FIRST, 1.0), *rows]

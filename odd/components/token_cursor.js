@@ -1,0 +1,174 @@
+// Tokens that pointer and keys go through: one of them is pointed at and has a card, one is pinned.
+
+const REST_AFTER = 350 // ms after which the token that a key led to is pinned
+const ELSEWHERE = 'button, a, summary, canvas, [role="grid"], [role="tab"], [role="radio"], [role="button"]'
+
+/**
+ * Base of components that show tokens in a `field`, each an element with its number in `data-at`.
+ * A subclass keeps `data.tokens` and has `anchor(at)`, the element of a token; `content(at)` of its card; `said(at)`, the
+ * token in words; `keys()`, where further keys lead as [step, test]; and `arrange()`, for another width, which it keeps.
+ */
+class TokenCursor {
+  constructor(field) {
+    Object.assign(this, { field, cursor: null, pointed: null, keyed: false })
+    this.head = element("div", { class: "top" })
+    this.spoken = element("div", { class: "spoken", "data-unpictured": true, "aria-live": "polite" })
+    this.card = element("div", { class: "card", popover: "manual", role: "tooltip", "data-unpictured": true })
+    field.addEventListener("pointermove", (event) => this.point(tokenAt(event)))
+    field.addEventListener("pointerleave", () => this.point(null))
+    field.addEventListener("click", (event) => tokenAt(event) !== null && this.pin(tokenAt(event)))
+    field.addEventListener("focus", () => field.matches(":focus-visible") && this.move(this.cursor ?? 0, true))
+    field.addEventListener("blur", () => this.hide())
+    this.resized = new ResizeObserver(() => field.clientWidth !== this.width && this.arrange())
+    this.pressed = (event) => this.press(event)
+    this.moved = () => this.placeCard()
+    this.fonts = () => this.measure()
+  }
+
+  open() {
+    this.close()
+    this.resized.observe(this.field)
+    document.addEventListener("keydown", this.pressed)
+    document.addEventListener("scroll", this.moved, { capture: true, passive: true })
+    window.addEventListener("resize", this.moved)
+    document.fonts.addEventListener("loadingdone", this.fonts)
+  }
+
+  close() {
+    this.resized.disconnect()
+    document.removeEventListener("keydown", this.pressed)
+    document.removeEventListener("scroll", this.moved, { capture: true })
+    window.removeEventListener("resize", this.moved)
+    document.fonts.removeEventListener("loadingdone", this.fonts)
+  }
+
+  /** For another font. */
+  measure() {
+    this.arrange()
+  }
+
+  /** Take over the token that the server pins, for other tokens or if another panel pinned it; says whether one did. */
+  follow(token, anew) {
+    const elsewhere = this.token !== undefined && token !== this.token && token !== this.sent
+    if (anew || elsewhere) {
+      clearTimeout(this.timer)
+      this.cursor = this.sent = token
+      this.hide()
+    }
+    this.token = token
+    return elsewhere
+  }
+
+  /** Show where the pin, the cursor and the pointer are. */
+  mark() {
+    const lit = this.pointed ?? this.cursor
+    for (const part of this.field.querySelectorAll("[data-at]")) {
+      part.classList.toggle("pinned", Number(part.dataset.at) === this.sent)
+      part.classList.toggle("pointed", Number(part.dataset.at) === lit)
+    }
+    if (this.cursor !== null) this.field.setAttribute("aria-activedescendant", `token-${this.cursor}`)
+  }
+
+  point(at) {
+    if (at === this.pointed) return
+    this.pointed = at
+    this.mark()
+    if (at !== null) this.openCard(at)
+    else if (this.keyed && this.cursor !== null) this.openCard(this.cursor)
+    else this.hide()
+  }
+
+  openCard(at) {
+    this.card.replaceChildren(...this.content(at))
+    this.carded = at
+    if (!this.card.matches(":popover-open")) this.card.showPopover()
+    this.placeCard()
+  }
+
+  placeCard() {
+    if (this.card.matches(":popover-open")) placeCard(this.card, this.anchor(this.carded))
+  }
+
+  hide() {
+    this.keyed = false
+    if (this.card.matches(":popover-open")) this.card.hidePopover()
+  }
+
+  /** Put the cursor on a token by key: its card at once, its pin when the reader rests there. */
+  move(at, stay = false) {
+    this.cursor = at
+    this.pointed = null
+    this.keyed = true
+    this.mark()
+    this.anchor(at).scrollIntoView({ block: "nearest" })
+    this.openCard(at)
+    this.spoken.textContent = this.said(at)
+    clearTimeout(this.timer)
+    if (!stay) this.timer = setTimeout(() => this.pin(at), REST_AFTER)
+  }
+
+  pin(at) {
+    clearTimeout(this.timer)
+    if (at !== null) this.cursor = at
+    if (at === this.sent) return
+    this.sent = at
+    this.mark()
+    this.send(at ?? -1)
+  }
+
+  unpin() {
+    this.hide()
+    this.pin(null)
+    this.cursor = null
+    this.mark()
+  }
+
+  press(event) {
+    const target = event.composedPath()[0]
+    if (event.defaultPrevented || isTyping(event) || !this.field.isConnected) return
+    const act = this.action(event.key)
+    if (!act || (target?.closest?.(ELSEWHERE) && event.key.length > 1 && event.key !== "Escape")) return
+    if (event.key === "Enter" && target !== this.field) return
+    event.preventDefault()
+    act()
+  }
+
+  action(key) {
+    const every = () => true
+    const way = { ArrowLeft: [-1, every], ArrowRight: [1, every], ...this.keys() }[key]
+    if (way) return () => this.go(...way)
+    return { Enter: () => this.cursor !== null && this.pin(this.cursor), Escape: () => this.unpin() }[key]
+  }
+
+  /** Move to the next token in the direction of `step` that passes the test, if there is one. */
+  go(step, test) {
+    const { tokens } = this.data
+    let at = this.cursor === null ? (step > 0 ? 0 : tokens.length - 1) : this.cursor + step
+    while (at in tokens && !test(tokens[at], at)) at += step
+    if (at in tokens) this.move(at)
+  }
+}
+
+/** Which token an event is about; null if none. */
+function tokenAt(event) {
+  const part = event.target.closest?.("[data-at]")
+  return part ? Number(part.dataset.at) : null
+}
+
+/** Keys and what they lead to, as a hint: [names, text, title]. */
+function keyHints(keys) {
+  return keys.map(([names, text, title]) => element("span", { class: "keys", title },
+    ...names.map((name) => element("kbd", { text: name })), document.createTextNode(` ${text}`)))
+}
+
+/** Put the card beside what it belongs to: below if there is room, else above, and never outside the window. */
+function placeCard(card, target) {
+  const [box, own, margin] = [target.getBoundingClientRect(), card.getBoundingClientRect(), 8]
+  const below = box.bottom + margin
+  const above = box.top - margin - own.height
+  const fits = below + own.height <= window.innerHeight - margin
+  const top = fits || above < margin ? Math.min(below, window.innerHeight - own.height - margin) : above
+  const left = clamp(box.left - 40, margin, Math.max(margin, window.innerWidth - own.width - margin))
+  card.style.left = `${left}px`
+  card.style.top = `${Math.max(margin, top)}px`
+}

@@ -1,0 +1,37 @@
+"""Where things stand on wide and on narrow windows."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+STYLE = """<style>
+.stMainBlockContainer { max-width: none; padding-top: 1.2rem; }
+.stSidebar[data-collapsed="false"][style*="width: 300px"] { width: 13.5rem !important; }
+[class*="st-key-beside-"] [data-testid="stColumn"] { min-width: min(100%, 24rem); }
+.st-key-view-teachers { min-width: min(100%, 26rem); }
+[class*="st-key-wide-"] { overflow-x: auto; }
+[class*="st-key-wide-"] > * { min-width: 39rem; }
+</style>"""
+
+
+def beside(weights: Sequence[float], key: str) -> list[DeltaGenerator]:
+    """Columns, which stand below each other where they would become too narrow to read."""
+    return st.container(key=f"beside-{key}").columns(weights)
+
+
+def figure(drawn: go.Figure, name: str, key: str, *, wide: bool = False, **arguments: Any) -> None:
+    """Draw a plotly figure.
+
+    Args:
+        drawn: the figure.
+        name: under which it is saved, as SVG.
+        key: of its place on the page.
+        wide: whether a narrow page scrolls it sideways, rather than pressing it together.
+        **arguments: of `st.plotly_chart`.
+    """
+    config = {"toImageButtonOptions": {"format": "svg", "filename": name}, "displaylogo": False}
+    with st.container(key=f"{'wide' if wide else 'fitting'}-{key}"):
+        st.plotly_chart(drawn, config=config, key=key, **arguments)
