@@ -69,7 +69,7 @@ def weighted(rows: pd.DataFrame, choose: Choose, seed: int) -> pd.DataFrame:
     """The rows with the weights of an arm."""
     rng = np.random.default_rng(seed)
     weights = [choose(scores, rng).astype(np.float32) for scores in rows["scores"]]
-    return rows.assign(loss_weights=weights)
+    return rows.assign(loss_weights=pd.Series(weights, index=rows.index, dtype=object))
 
 
 def rates(model: HFModel, questions: list[Question], seed: int) -> np.ndarray:
@@ -108,13 +108,13 @@ def measure(arguments: argparse.Namespace, config: RunConfig, path: Path) -> dic
     found = {"before": np.stack([rates(student, questions, 1000 * seed) for seed in range(arguments.seeds)])}
     frozen = copy.deepcopy(teacher.model)
     for name, choose in ARMS.items():
-        results = []
+        results, kept = [], 0
         for seed in range(arguments.seeds):
             chosen, learner = weighted(rows, choose, seed), copy.deepcopy(student.model)
+            kept = int(sum(weights.sum() for weights in chosen["loss_weights"]))
             loop.train(learner, frozen, chosen, arguments.steps, arguments.learning_rate, seed=seed)
             trained = HFModel(name, learner, student.tokenizer)
             results.append(rates(trained, questions, 1000 * seed))
-        kept = int(sum(weights.sum() for weights in chosen["loss_weights"]))
         print(f"{name}: {kept:,} tokens")
         found[name] = np.stack(results)
     return found

@@ -16,7 +16,8 @@ Difficulty = Literal["all", "easy", "medium", "hard", "never"]
 Having = Literal["decisions", "teachers"]
 Show = Literal["score", "difference"]
 Screened = Literal["left out", "kept", "all"]
-Reference = Literal["none", "Qwen3-0.6B BoolQ", "Qwen3-0.6B MMLU", "Qwen3-1.7B BoolQ", "Qwen3-1.7B MMLU"]
+Section = Literal["teachers", "scores", "choosing", "trust"]
+Reference = Literal["none", "0.6B-BoolQ", "0.6B-MMLU", "1.7B-BoolQ", "1.7B-MMLU"]
 LONGEST = 1000
 """Characters of a part beyond which an address is not read."""
 MOST = 400
@@ -51,8 +52,13 @@ class ViewState:
         decisions: whether only decision points are coloured.
         children: least |S_u| of a coloured token.
         visits: least visits of a coloured token, summed over S_u.
-        outcome: which paths the tables of teachers take.
-        difficulty: which questions are listed.
+        outcome: which paths the findings take.
+        difficulty: which questions are listed, and count for the findings.
+        kind: kind of answer of the questions that count for the findings.
+        runs: further runs whose findings stand beside those of the run.
+        section: part of the page Findings that is shown.
+        reference: student and benchmark of the paper whose numbers stand beside the findings.
+        behind: finding and row whose tokens are listed, as "finding:row".
         having: listed questions have decision points, or every teacher.
         search: text that listed questions contain.
         sort: column that questions are listed by; a leading "-" means falling.
@@ -79,11 +85,15 @@ class ViewState:
     visits: int = 0
     outcome: Outcome = "all"
     difficulty: Difficulty = "all"
+    kind: str | None = None
+    runs: tuple[str, ...] = ()
+    section: Section = "teachers"
+    reference: Reference = "0.6B-BoolQ"
+    behind: str | None = None
     having: tuple[Having, ...] = ()
     search: str = ""
     sort: str = "question"
     screened: Screened = "left out"
-    reference: Reference = "Qwen3-0.6B MMLU"
 
     def but(self, **changes: Any) -> Self:
         """The same view with some parts changed."""

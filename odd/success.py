@@ -81,6 +81,26 @@ def launch_edges(tree: Tree, forced: Integer[np.ndarray, " R"]) -> Bool[np.ndarr
     return launched
 
 
+def random_halves(launch: Integer[np.ndarray, " R"], rng: np.random.Generator) -> Bool[np.ndarray, " R"]:
+    """Split rollouts into two halves that are independent samples of the student: True for the second one.
+
+    Rollouts launched from the same edge are dealt in turn, in random order, so that every edge that was enriched has
+    equally many in both (give or take one). Outcomes and what was drawn play no part in it.
+
+    Args:
+        launch: edge that each rollout was launched from, 0 for initial ones.
+        rng: source of randomness.
+    """
+    order = rng.permutation(len(launch))
+    order = order[np.argsort(launch[order], kind="stable")]
+    groups, starts = np.unique(launch[order], return_index=True)
+    first = rng.integers(2, size=len(groups))
+    group = np.searchsorted(groups, launch[order])
+    second = np.empty(len(launch), dtype=bool)
+    second[order] = (np.arange(len(launch)) - starts[group] + first[group]) % 2 == 1
+    return second
+
+
 @dataclass(frozen=True)
 class Children:
     """S_u of a node, and the rollouts that left it by another token."""

@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from odd.errors import OddError
+from odd.measures import chosen_measure, estimates
 from odd.screening import read_screening
 from odd.screening_tables import print_screening
-from odd.statistics import Estimate, cluster_bootstrap, positive
+from odd.statistics import Estimate
 from odd.store import RunReader
 
 OUTCOMES = ("all", "correct", "incorrect")
@@ -43,7 +43,7 @@ def teacher_summary(scores: pd.DataFrame, teachers: Sequence[str], seed: int = 0
             part = own if outcome == "all" else own[own["correct"] == (outcome == "correct")]
             part = part.drop_duplicates(["question", "node"])
             counted = {"teacher": teacher, "outcome": outcome, "decision_points": len(part)}
-            rows.append(counted | measures(part, seed))
+            rows.append(counted | estimates(part, seed))
     return pd.DataFrame(rows, columns=["teacher", "outcome", "decision_points", *MEASURES])
 
 
@@ -56,40 +56,14 @@ def _decisions(scores: pd.DataFrame) -> pd.DataFrame:
     return scores[scores["decision"].fillna(False).astype(bool)]
 
 
-def measures(part: pd.DataFrame, seed: int) -> dict[str, Estimate]:
-    """The measures of method §7 over some decision points of one teacher, in the order of `MEASURES`.
-
-    Args:
-        part: one row a decision point.
-        seed: of the bootstrap over questions.
-    """
-    align, clusters = part["alignment"].to_numpy(float), part["question"].to_numpy()
-    ranges = part["success_range"].to_numpy(float)
-
-    def estimate(values: np.ndarray, weights: np.ndarray | None = None) -> Estimate:
-        return cluster_bootstrap(values, clusters, seed, weights)
-
-    return {
-        "mean_cosine": estimate(align),
-        "fraction_positive": estimate(positive(align)),
-        "weighted_cosine": estimate(align, ranges),
-        "mean_gain": estimate(part["gain"].to_numpy(float)),
-        "advantage": estimate(part["advantage"].to_numpy(float)),
-    }
-
-
-def print_summary(path: Path, objective: str, convention: str, console: Console) -> None:
+def print_summary(path: Path, objective: str | None, convention: str | None, console: Console) -> None:
     """Print the account of a run's import, its screening, if it has them, its questions and its teachers.
 
     Raises:
         OddError: the run cannot be read, or has no such objective or convention; names those it has.
     """
     with RunReader(path) as reader:
-        known_measures = reader.query("measures")
-        for column, wanted in (("objective", objective), ("convention", convention)):
-            known = known_measures[column].unique().tolist()
-            if known and wanted not in known:
-                raise OddError(f"run {path.stem}: no {column} {wanted!r}; it has {', '.join(known)}")
+        objective, convention = chosen_measure(reader.query("measures"), path.stem, objective, convention)
         questions, teachers = reader.query("questions"), reader.query("teachers")["teacher"].tolist()
         scores = reader.query("scores", objective=objective, convention=convention)
         skipped = reader.query("contexts_unavailable")

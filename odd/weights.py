@@ -117,18 +117,22 @@ def training_rows(run: Run, wanted: WeightsConfig) -> tuple[pd.DataFrame, Covera
     teacher = _check(run, wanted)
     measure = {"teacher": teacher, "objective": wanted.objective, "convention": wanted.convention}
     column = "p_positive" if wanted.rule == "p_positive" else "alignment"
-    scores = run.query("weights_scores", **measure).set_index(["question", "node"])[column].to_dict()
+    scores = run.query("weights_scores", **measure).set_index(["question", "node"])[column]
+    by_node = {(int(question), int(node)): float(score) for (question, node), score in scores.items()}
     children: dict[int, dict[tuple[int, int], int]] = {}
     for question, node, token, child in run.query("weights_nodes").itertuples(index=False):
         children.setdefault(question, {})[node, token] = child
-    drawn = run.query("weights_rollouts", teacher=teacher, paths=wanted.rollouts == "paths")
+    drawn = run.query("weights_rollouts", teacher=teacher, paths_only=wanted.rollouts == "paths")
     if wanted.outcome != "all":
         drawn = drawn[drawn["correct"] == (wanted.outcome == "correct")]
     # without a teacher there is no prompt to miss
     usable = drawn if teacher is None else drawn[drawn["teacher_prompt_ids"].notna()]
     if usable.empty:
         raise OddError(f"run {run.run_id} has no rollout of that kind: ask for --rollouts initial or --outcome all")
-    rows = [_row(record, teacher, children, scores, wanted) for record in usable.to_dict("records")]
+    rows = [
+        _row({str(key): value for key, value in record.items()}, teacher, children, by_node, wanted)
+        for record in usable.to_dict("records")
+    ]
     missing = len(set(drawn["question"])) - len(set(usable["question"]))
     return pd.DataFrame(rows, columns=SCHEMA.names, dtype=object), _coverage(rows, missing)
 

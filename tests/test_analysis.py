@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from odd import alignment
-from odd.analysis import REST, QuestionTree, score_teachers
+from odd.analysis import REST, QuestionTree, half_rows, score_teachers
 from odd.config import AnalysisConfig, Objective
 from odd.gradients import distillation_gradient, ideal_gradient
 from odd.models.tabular import TabularModel
@@ -121,3 +121,27 @@ def test_nodes_that_only_one_rollout_walks_are_left_out_unless_a_path_passes(tre
 def test_too_few_visits_give_no_score():
     tree = make_tree(CONFIG.model_copy(update={"n_sig": 500}))
     assert "scores" not in score_teachers(tree, {"same": tree.path_log_probs})
+
+
+def test_halves_add_up_to_the_tree_and_are_drawn_once(tree):
+    halves, nodes = half_rows(tree), tree.node_rows().set_index("node")
+    sums = halves.groupby("node").sum()
+    for name in ("visits", "successes", "pooled_visits", "pooled_successes", "natural_visits", "natural_successes"):
+        assert (sums[name] == nodes.loc[sums.index, name]).all()
+    assert set(halves["half"]) == {0, 1} and (tree.tree.parent[sums.index] >= 0).all()
+    pd.testing.assert_frame_equal(halves, half_rows(tree))
+
+
+def test_enriched_edges_have_equally_many_rollouts_in_both_halves(tree):
+    halves = half_rows(tree)
+    launched = (halves["visits"] - halves["natural_visits"]).groupby(halves["node"])
+    assert set(launched.sum()) == {0, 40}
+    assert ((launched.max() - launched.min()) <= 1).all()
+
+
+def test_a_half_is_backed_up_from_its_own_rollouts(tree):
+    halves = half_rows(tree)
+    whole = tree.success["stratified"].mean
+    launched = halves[halves["node"] == tree.tree.child(0, 4)]
+    assert launched["stratified"].notna().all() and (launched["stratified"] != whole[tree.tree.child(0, 4)]).all()
+    assert launched["stratified"].mean() == pytest.approx(whole[tree.tree.child(0, 4)], abs=0.15)

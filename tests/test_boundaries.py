@@ -44,11 +44,13 @@ CLOSED = {
     "odd.estimate": ("odd.store", "odd.jobs", "odd.pipeline", "odd.models", "torch"),
     "odd.jobs": ("odd.display", "odd.links", "odd.pipeline", "odd.models", "torch"),
     "odd.display": ("odd.pipeline", "odd.models", "torch"),
+    "odd.measures": ("odd.store", "odd.pipeline", "odd.models", "odd.display", "torch"),
+    "odd.findings": ("odd.pipeline", "odd.jobs", "odd.models", "torch"),
     "odd.figures": ("odd.store", "odd.links", "odd.jobs", "odd.pipeline", "odd.models", "odd.display.queries", "torch"),
     "odd.components": ("odd.store", "odd.display", "odd.links", "odd.figures", "pandas", "numpy", "plotly", "torch"),
 }
 # what pages leave to odd/
-NOT_FOR_PAGES = ("duckdb", "networkx", "scipy", "torch", "transformers", "sqlite3", "pickle", "odd.pipeline")
+NOT_FOR_PAGES = ("duckdb", "networkx", "scipy", "sklearn", "torch", "transformers", "sqlite3", "pickle", "odd.pipeline")
 
 
 def inside(module, room):

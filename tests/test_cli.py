@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from odd.__main__ import parse_teacher
+from odd.commands.options import parse_teacher
 from odd.config import ModelConfig
 
 ORACLE = Path(__file__).parent / "oracle"
+
+
+COMMANDS = ("screen", "run", "import", "teach", "show", "findings", "weights", "models", "vectors")
 
 
 def odd(*arguments, cwd=None, env=None):
@@ -22,7 +25,9 @@ def odd(*arguments, cwd=None, env=None):
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd or root, env=environment, timeout=300)
 
 
-@pytest.mark.parametrize("command", ["run", "import", "screen", "teach", "show", "weights", "models", "vectors"])
+@pytest.mark.parametrize(
+    "command", ["run", "import", "screen", "teach", "show", "weights", "findings", "models", "vectors"]
+)
 def test_every_command_has_help(command):
     done = odd(command, "--help")
     assert done.returncode == 0
@@ -212,3 +217,11 @@ def test_the_cost_of_minillm_is_said_before_it_runs(tmp_path):
 def test_settings_can_be_printed_without_running():
     done = odd("run", "--preset", "paper", "--show-config")
     assert json.loads(done.stdout)["targeting"]["n_min"] == 100
+
+
+def test_findings_prints_sentences_and_writes_tables(finished, tmp_path):
+    done = odd("findings", finished[1], "--paths", "incorrect", "--out", tmp_path / "out")
+    assert done.returncode == 0 and "By range-weighted cosine" in done.stdout and "incorrect paths" in done.stdout
+    assert (tmp_path / "out" / "ranking.csv").exists()
+    wrong = odd("findings", finished[1], "--paths", "none")
+    assert wrong.returncode == 1 and "all, correct, incorrect" in wrong.stderr and "Traceback" not in wrong.stderr

@@ -13,7 +13,9 @@ TERMS = """P student|P teacher|Success P̂|Value V(u)|visits n|On-policy|Pooled|
 Ideal gradient|Teacher gradient|reverse KL|forward KL|JSD|Alignment|Sign not settled|P(alignment > 0)|Gain
 Teacher advantage|Success range|Range-weighted cosine|Fraction positive|Mean cosine|KL(student ‖ teacher)
 Jensen–Shannon|Entropy|Difficulty|Correct and incorrect path|Baseline|Rest|Interval across questions
-Self-1C|Self-1C1W|Self-check|Targeted rollout"""
+Self-1C|Self-1C1W|Self-check|Targeted rollout|Noise floor|Holm|Wilcoxon|Paper-style test|Mean signal
+Selective oracle|Honest selection|Paths improved|Oracle mix|Split-half correlation|Spearman–Brown|Settled share|AUROC
+Within-path correlation"""
 
 
 @pytest.mark.parametrize("term", re.split(r"[|\n]", TERMS))

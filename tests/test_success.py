@@ -15,6 +15,7 @@ from odd.success import (
     launch_edges,
     node_value,
     posterior_draws,
+    random_halves,
     significant_children,
     stratified,
     stratified_draws,
@@ -208,3 +209,17 @@ def test_the_value_of_a_node_is_the_mean_success_of_its_children():
     run = Run(0, initial=1)
     success = np.array([run.exact((token,)) for token in range(5)])
     np.testing.assert_allclose(node_value(run.model.probabilities(()), success), ORACLE[0]["root_value_exact"])
+
+
+def test_halves_deal_the_rollouts_of_each_launch_edge_evenly():
+    launch = np.repeat([0, 7, 9], [50, 11, 4])
+    second = random_halves(launch, np.random.default_rng(0))
+    for edge, count in ((0, 50), (7, 11), (9, 4)):
+        assert abs(second[launch == edge].sum() - count / 2) <= 0.5
+
+
+def test_halves_do_not_follow_the_order_of_the_rollouts():
+    launch = np.zeros(4000, dtype=np.int64)
+    second = random_halves(launch, np.random.default_rng(1))
+    assert abs(second[:2000].mean() - 0.5) < 0.05 and abs((second[1:] == second[:-1]).mean() - 0.5) < 0.05
+    assert len(random_halves(np.empty(0, np.int64), np.random.default_rng(2))) == 0

@@ -1,6 +1,7 @@
 // A table whose rows open something. Columns say what their cells are:
 //   count, text      a whole number, a text
 //   number           a number, with `digits` decimals
+//   lines            texts, a line each; the first one counts most
 //   question         {title, text, note}
 //   rate             {value, low, high, n}: a probability with its interval
 //   bar              {value, low, high, n, few, why, parts}: a bar from 0, to `limit` on either side
@@ -138,6 +139,9 @@ const CELLS = {
   count: (value) => [element("span", { class: known(value) ? "" : "faint", text: known(value) ? String(value) : "–" })],
   number: (value, { digits }) => [element("span", { class: known(value) ? "" : "faint", text: number(value, digits) })],
   text: (value) => [element("span", { class: value ? "" : "faint", text: value || "–" })],
+  lines: ([first, ...more]) => first ? [
+    element("span", { class: "first", text: first }), ...more.map((text) => element("small", { class: "more faint", text })),
+  ] : [element("span", { class: "faint", text: "–" })],
   tick: (value) => [element("span", {
     text: value ? "✓" : "✗", "aria-label": value ? "correct" : "incorrect",
     style: { color: value ? PALETTE.success : PALETTE.failure, "font-weight": "700" },

@@ -12,14 +12,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from odd.statistics import Estimate, cluster_bootstrap
-from odd.summary import measures
+from odd.measures import estimates
+from odd.statistics import Estimate, cluster_bootstrap, winners
 
-TIE = 1e-6
-"""Alignments no further apart are equal: with two children and the children's baseline all are 1 but for rounding."""
-
-MEASURES = ("mean", "positive", "weighted", "gain", "advantage")
-"""Short names of `odd.summary.MEASURES`, in their order."""
+MEASURES = {
+    "mean": "mean_cosine",
+    "positive": "fraction_positive",
+    "weighted": "weighted_cosine",
+    "gain": "mean_gain",
+    "advantage": "advantage",
+}
+"""Fields of a row of the table, and the keys of their measures in `odd.measures`."""
 UNKNOWN = Estimate(np.nan, np.nan, np.nan, 0, 0)
 
 
@@ -107,7 +110,8 @@ def _wide(decisions: pd.DataFrame, teachers: Sequence[str], column: str) -> pd.D
 
 
 def _measures(own: pd.DataFrame, seed: int) -> dict[str, Estimate]:
-    return dict(zip(MEASURES, measures(own, seed).values(), strict=True))
+    found = estimates(own, seed)
+    return {name: found[key] for name, key in MEASURES.items()}
 
 
 def _pairs(wide: pd.DataFrame, seed: int) -> dict[tuple[str, str], Estimate]:
@@ -126,11 +130,10 @@ def _best(wide: pd.DataFrame, seed: int) -> tuple[dict[str, Estimate], int]:
     shares = dict.fromkeys(wide.columns, UNKNOWN)
     if aligned.shape[1] < 2 or aligned.empty:
         return shares, len(aligned)
-    first = aligned.ge(aligned.max(axis=1) - TIE, axis=0).astype(float)
-    first = first.div(first.sum(axis=1), axis=0)
+    first = winners(aligned.to_numpy(float))
     questions = aligned.index.get_level_values("question").to_numpy()
-    for name in aligned.columns:
-        shares[name] = cluster_bootstrap(first[name].to_numpy(float), questions, seed)
+    for column, name in enumerate(aligned.columns):
+        shares[name] = cluster_bootstrap(first[:, column], questions, seed)
     return shares, len(aligned)
 
 

@@ -7,9 +7,7 @@ import pandas as pd
 
 from odd.display.queries import Run
 from odd.links import AT_START, ViewState
-
-PREFERRED = "reverse_kl", "on_policy-full-off"
-"""Objective and convention that a run is first shown under, where it has them."""
+from odd.measures import USUAL
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class _Resolver:
 
     def measures(self) -> None:
         measures = self.run.query("measures")
-        for part, preferred in zip(("objective", "convention"), PREFERRED, strict=True):
+        for part, preferred in USUAL.items():
             self.pick(part, measures[part].unique().tolist(), preferred)
 
     def teachers(self) -> None:
@@ -106,4 +104,4 @@ def question_number(run: Run, view: ViewState) -> int:
     return int(questions.loc[questions["id"] == view.question, "question"].iloc[0])
 
 
-__all__ = ["PREFERRED", "Resolved", "question_number", "resolve"]
+__all__ = ["Resolved", "question_number", "resolve"]

@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from odd.display.finding_words import listed, short
 from odd.display.question_table import opened
 from odd.display.spelling import visible_text
 from odd.figures.findings import signed
 from odd.figures.screening import AccuracyPanel, accuracy, pass_rates
+from odd.findings.published import REFERENCES
+from odd.findings.words import listed, short
 from odd.links import Reference, Screened, ViewState
 from odd.paper import published
 from odd.screening import BASELINE, DIFFICULTIES, Accuracy, Screening, accuracies, counts
@@ -73,7 +74,7 @@ def in_paper(screening: Screening, reference: Reference) -> dict[tuple[str, str]
     """The paper's accuracy, 0 to 1, by context and difficulty, for the contexts that it has."""
     if reference == "none":
         return {}
-    student, benchmark = reference.split(" ")
+    student, benchmark = REFERENCES[reference]
     tables = published(8).assign(difficulty="all"), published(9)
     both = pd.concat(tables)[["student", "benchmark", "context", "difficulty", "accuracy_pct"]]
     own = both[(both["student"] == student) & (both["benchmark"] == benchmark)]

@@ -1,19 +1,17 @@
 """The tokens behind a teacher's means: where it helps and hurts most, each opening in the tree."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from odd.display.finding_words import short
+from odd.display.finding_tokens import BEFORE, texts_before
 from odd.display.queries import Run
 from odd.display.spelling import visible_text
 from odd.display.token_path import spelled
+from odd.findings.words import short
 from odd.links import AT_START, ViewState
-
-BEFORE = 8
-"""Tokens shown before the one that a row is about."""
 
 
 @dataclass(frozen=True)
@@ -33,26 +31,20 @@ class StrongestTokens:
     harmful: int
 
 
-def strongest_tokens(run: Run, view: ViewState, most: int) -> StrongestTokens:
+def strongest_tokens(run: Run, view: ViewState, most: int, questions: Collection[int]) -> StrongestTokens:
     """Find them, ranked by success range × |cosine|.
 
     Args:
         run: the run.
         view: names teacher, objective, convention and outcome.
         most: rows of each sign.
+        questions: numbers of those that count.
     """
     parts = {name: getattr(view, name) for name in ("teacher", "objective", "convention", "outcome")}
-    rows = run.query("strongest_tokens", limit=most, **parts)
-    before: list[list[str]] = [[] for _ in range(len(rows))]
-    if len(rows):
-        where = {"questions": rows["question"].tolist(), "paths": rows["path"].tolist()}
-        texts = run.query("texts_before", positions=rows["position"].tolist(), before=BEFORE, **where)
-        for text in texts.to_dict("records"):
-            ends = frozenset([text["token"]] if text["ends"] else [])
-            before[text["row"]].append(spelled(text["token"], text["bytes"], ends)[0])
+    rows = run.query("strongest_tokens", limit=most, questions=sorted(questions), **parts)
     helpful = rows["alignment"] > 0
     counts = [int(rows.loc[side, "of_all"].max()) if side.any() else 0 for side in (helpful, ~helpful)]
-    return StrongestTokens(rows, tuple(map(tuple, before)), *counts)
+    return StrongestTokens(rows, texts_before(run, rows), *counts)
 
 
 def sentence(found: StrongestTokens, teacher: str, most: int) -> str:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from odd.display.finding_words import short
 from odd.display.queries import Run
+from odd.findings.words import short
 from odd.parsing import parse_json
 
 

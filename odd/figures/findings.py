@@ -1,20 +1,21 @@
-"""Figures of the page Findings: teachers as rows, a panel a measure, dots with 95 % intervals across questions."""
+"""Figures of estimates: rows down, a panel a quantity, dots with 95 % intervals across questions.
 
-from collections.abc import Sequence
+Behind the dots lie the noise floor, where 95 % of an estimate would fall if teacher and success were unrelated, and
+the numbers of the paper.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import plotly.graph_objects as go
 
-from odd.components.palette import FAILURE, HARMFUL, HELPFUL, NEUTRAL, SUCCESS
-from odd.display.spelling import plotly_escaped
+from odd.components.palette import FAILURE, HARMFUL, HELPFUL, IDEAL, NEUTRAL, SUCCESS, TEACHER
+from odd.figures.panels import Panel, axis, label, layout
+from odd.figures.written import signed, state, written
 from odd.statistics import Estimate
 
-LONGEST = 22
-ROW = 40
-"""Pixels a teacher."""
-HEAD, FOOT = 34, 86
-"""Pixels of the legend above, and of the axis below each row of panels."""
+FLOOR_COLOUR = "rgba(138,148,166,0.28)"
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Look:
         name: in the legend.
         colour: of dot and interval.
         symbol: of the dot.
-        shift: downwards from the middle of the teacher's row.
+        shift: downwards from the middle of the row.
     """
 
     name: str
@@ -43,125 +44,151 @@ PATHS = {
     "correct": Look("correct paths", SUCCESS, "circle", -0.14),
     "incorrect": Look("incorrect paths", FAILURE, "diamond", 0.14),
 }
+PLAIN = Look("estimate", IDEAL, "circle")
 GAP = Look("incorrect − correct", NEUTRAL, "square")
+RUNS = ((IDEAL, "circle"), (TEACHER, "diamond"), (HELPFUL, "square"), (HARMFUL, "triangle-up"))
+PUBLISHED = Look("published", TEACHER, "x-thin")
 
 
-@dataclass(frozen=True)
-class Panel:
-    """A measure of all teachers.
-
-    Attributes:
-        title: its name.
-        unit: of its axis.
-        null: the value that means no effect.
-        series: estimates in the order of the teachers, by name of the series.
-    """
-
-    title: str
-    unit: str
-    null: float
-    series: dict[str, Sequence[Estimate]]
-
-    @property
-    def first(self) -> Sequence[Estimate]:
-        """The only series of a panel that has one."""
-        return next(iter(self.series.values()))
+def run_looks(names: Sequence[str]) -> dict[str, Look]:
+    """Looks of several runs, beside each other in each row."""
+    shifts = [0.6 * (at + 0.5) / len(names) - 0.3 for at in range(len(names))]
+    return {
+        name: Look(label(name, 60), *RUNS[at % len(RUNS)], shift)
+        for at, (name, shift) in enumerate(zip(names, shifts, strict=True))
+    }
 
 
-def state(estimate: Estimate, null: float = 0.0) -> str:
-    """Where the interval lies: above, below, or open for across or unknown."""
-    if estimate.low > null:
-        return "above"
-    return "below" if estimate.high < null else "open"
-
-
-def signed(value: float, digits: int = 2) -> str:
-    """A number with its sign, none at zero; an en dash where it is unknown."""
-    if value != value:
-        return "–"
-    text = f"{abs(value):.{digits}f}"
-    sign = "" if float(text) == 0 else "−" if value < 0 else "+"
-    return sign + text
-
-
-def written(estimate: Estimate, digits: int = 2, null: float = 0.0) -> str:
-    """An estimate with its interval, where it has one; signed where 0 means no effect."""
-    value, low, high = (
-        signed(number, digits) if null == 0 else signed(number, digits).removeprefix("+")
-        for number in (estimate.value, estimate.low, estimate.high)
-    )
-    return value if estimate.low != estimate.low else f"{value} [{low}, {high}]"
-
-
-def ranking(teachers: Sequence[str], panels: Sequence[Panel]) -> go.Figure:
-    """A dot with its interval for each teacher and measure; colour and shape say on which side of no effect it lies.
+def dots(
+    rows: Sequence[str],
+    blocks: Sequence[Sequence[Panel]],
+    looks: Mapping[str, Look] | None = None,
+    name: str = "teacher",
+    published: str = "",
+) -> go.Figure:
+    """A dot with its interval for each row, panel and series.
 
     Args:
-        teachers: names, the first at the top.
-        panels: measures with a single series each.
+        rows: names, the first at the top.
+        blocks: rows of equally many panels, one below the other.
+        looks: of the series by name; None: each panel has one, and its side of no effect colours it.
+        name: of the vertical axis.
+        published: what the numbers of the paper are of, for the legend.
     """
-    traces = [_key(look) for look in STATES.values()]
-    for panel, place in zip(panels, _places(len(panels)), strict=True):
-        for key, look in STATES.items():
-            chosen = [at for at, one in enumerate(panel.first) if state(one, panel.null) == key]
-            traces.append(_dots(teachers, panel, panel.first, look, chosen) | place)
-    return _laid_out(traces, teachers, [panels])
+    panels = [panel for block in blocks for panel in block]
+    traces = []
+    for number, panel in enumerate(panels):
+        place = {"xaxis": f"x{axis(number)}", "yaxis": f"y{axis(number)}"}
+        traces += [trace | place for trace in _traces(rows, panel, looks)]
+    traces += _legend(panels, looks, published)
+    return go.Figure(traces, layout(rows, blocks, name))
 
 
-def outcomes(teachers: Sequence[str], panels: Sequence[Panel], differences: Sequence[Panel]) -> go.Figure:
-    """Correct beside incorrect paths as paired dots, and below the difference of each pair with its own interval.
-
-    Args:
-        teachers: names, the first at the top.
-        panels: measures with the series correct and incorrect.
-        differences: the same measures, incorrect minus correct, with a single series each.
-    """
-    traces = [_key(look) for look in (*PATHS.values(), GAP)]
-    every, places = range(len(teachers)), _places(2 * len(panels))
-    for panel, place in zip(panels, places[: len(panels)], strict=True):
-        traces.append(_links(panel) | place)
-        traces += [_dots(teachers, panel, panel.series[kind], PATHS[kind], every) | place for kind in panel.series]
-    for change, place in zip(differences, places[len(panels) :], strict=True):
-        traces.append(_dots(teachers, change, change.first, GAP, every) | place)
-    return _laid_out(traces, teachers, [panels, differences])
+def _traces(rows: Sequence[str], panel: Panel, looks: Mapping[str, Look] | None) -> list[dict[str, Any]]:
+    """What a panel shows, from the back to the front."""
+    found = [
+        _floor(floors, 0.0 if looks is None else looks[series].shift, len(panel.floors))
+        for series, floors in panel.floors.items()
+    ]
+    found += [_published(rows, panel)] if any(panel.published) else []
+    found += [_links(panel)] if list(panel.series) == list(PATHS) else []
+    for series, estimates in panel.series.items():
+        for look, chosen in _parts(panel, estimates, looks, series):
+            found.append(_dots(rows, panel, estimates, look, chosen))
+    return found
 
 
-def _places(panels: int) -> list[dict[str, str]]:
-    """Axes of each panel, from left to right and from top to bottom."""
-    return [{"xaxis": f"x{number or ''}", "yaxis": f"y{number or ''}"} for number in (0, *range(2, panels + 1))]
+def _parts(
+    panel: Panel, estimates: Sequence[Estimate | None], looks: Mapping[str, Look] | None, series: str
+) -> list[tuple[Look, list[int]]]:
+    """Looks and the rows that have them."""
+    there = [at for at, one in enumerate(estimates) if one is not None]
+    if looks is not None:
+        return [(looks[series], there)]
+    if not panel.judged or panel.null != panel.null:
+        return [(PLAIN, there)]
+    return [
+        (look, [at for at in there if (one := estimates[at]) is not None and state(one, panel.null) == key])
+        for key, look in STATES.items()
+    ]
 
 
-def label(name: str) -> str:
-    """A teacher's name for an axis, cut where it is long."""
-    return plotly_escaped(name if len(name) <= LONGEST else name[: LONGEST - 1] + "…")
+def _legend(panels: Sequence[Panel], looks: Mapping[str, Look] | None, published: str) -> list[dict[str, Any]]:
+    """Entries of the legend for what is drawn."""
+    shown = list(looks.values()) if looks is not None else []
+    if looks is None and any(panel.judged and panel.null == panel.null for panel in panels):
+        shown = list(STATES.values())
+    entries = [_key(look) for look in shown]
+    if any(one for panel in panels for floors in panel.floors.values() for one in floors):
+        text = "noise floor: 95 % if success were shuffled"
+        line = {"color": FLOOR_COLOUR, "width": 12}
+        entries.append({"x": [None], "y": [None], "mode": "lines", "line": line, "name": text})
+    if any(one for panel in panels for one in panel.published):
+        entries.append(_key(Look(f"published: {published}", PUBLISHED.colour, PUBLISHED.symbol)))
+    return entries
 
 
 def _key(look: Look) -> dict[str, Any]:
-    """An entry of the legend."""
-    marker = {"color": look.colour, "symbol": look.symbol, "size": 9}
-    return {"x": [None], "y": [None], "mode": "markers", "name": look.name, "marker": marker}
+    return {"x": [None], "y": [None], "mode": "markers", "name": look.name, "marker": _marker(look, 9)}
+
+
+def _marker(look: Look, size: int = 7) -> dict[str, Any]:
+    line = {"width": 1.5, "color": look.colour}
+    return {"color": look.colour, "symbol": look.symbol, "size": size, "line": line}
 
 
 def _dots(
-    teachers: Sequence[str], panel: Panel, estimates: Sequence[Estimate], look: Look, chosen: Sequence[int]
+    rows: Sequence[str], panel: Panel, estimates: Sequence[Estimate | None], look: Look, chosen: Sequence[int]
 ) -> dict[str, Any]:
-    """Dots with intervals of the teachers that are chosen by number; undefined ones are left out."""
-    picked = {at: estimates[at] for at in chosen if estimates[at].value == estimates[at].value}
+    """Dots with intervals of the rows that are chosen by number; undefined ones are left out."""
+    picked = {at: one for at in chosen if (one := estimates[at]) is not None and one.value == one.value}
     ends = [(one.value - one.low, one.high - one.value) if one.low == one.low else (0, 0) for one in picked.values()]
+    named = look in STATES.values() or look is PLAIN
     hover = [
-        f"<b>{label(teachers[at])}</b>{'' if look in STATES.values() else f' · {look.name}'}<br>"
-        f"{panel.title} {written(one, 3, panel.null)}<br>n = {one.n} decision points, {one.clusters} questions"
+        f"<b>{label(rows[at], 60)}</b>{'' if named else f' · {look.name}'}<br>"
+        f"{panel.title} {written(one, panel.digits, panel.null)}<br>n = {one.n:,}, {one.clusters} questions"
         for at, one in picked.items()
     ]
     bars = {"arrayminus": [below for below, _ in ends], "array": [above for _, above in ends]}
     bars |= {"type": "data", "symmetric": False, "thickness": 2, "width": 0, "color": look.colour}
-    line = {"width": 1.5, "color": look.colour}
     return {
         "x": [one.value for one in picked.values()],
         "y": [at + look.shift for at in picked],
         "mode": "markers",
-        "marker": {"color": look.colour, "symbol": look.symbol, "size": 7, "line": line},
+        "marker": _marker(look),
         "error_x": bars,
+        "hovertext": hover,
+        "hovertemplate": "%{hovertext}<extra></extra>",
+        "showlegend": False,
+    }
+
+
+def _floor(floors: Sequence[tuple[float, float] | None], shift: float, series: int) -> dict[str, Any]:
+    """Broad bars where the noise floor lies."""
+    x: list[float | None] = []
+    y: list[float | None] = []
+    for at, ends in enumerate(floors):
+        if ends is not None:
+            x += [*ends, None]
+            y += [at + shift, at + shift, None]
+    line = {"color": FLOOR_COLOUR, "width": 16 if series == 1 else 8}
+    return {"x": x, "y": y, "mode": "lines", "line": line, "showlegend": False, "hoverinfo": "skip"}
+
+
+def _published(rows: Sequence[str], panel: Panel) -> dict[str, Any]:
+    """Crosses at the numbers of the paper, below the middle of each row."""
+    known = {at: one for at, one in enumerate(panel.published) if one is not None}
+    hover = [
+        f"<b>{label(rows[at], 60)}</b> · published<br>{panel.title} {signed(value, panel.digits)}"
+        for at, (value, _) in known.items()
+    ]
+    widths = [width if width == width else 0 for _, width in known.values()]
+    return {
+        "x": [value for value, _ in known.values()],
+        "y": [at + 0.33 for at in known],
+        "mode": "markers",
+        "marker": _marker(PUBLISHED),
+        "error_x": {"type": "data", "array": widths, "thickness": 1, "width": 0, "color": PUBLISHED.colour},
         "hovertext": hover,
         "hovertemplate": "%{hovertext}<extra></extra>",
         "showlegend": False,
@@ -173,54 +200,7 @@ def _links(panel: Panel) -> dict[str, Any]:
     x: list[float | None] = []
     y: list[float | None] = []
     for at, pair in enumerate(zip(*panel.series.values(), strict=True)):
-        x += [*(one.value for one in pair), None]
+        x += [*(None if one is None else one.value for one in pair), None]
         y += [*(at + PATHS[kind].shift for kind in panel.series), None]
     line = {"color": NEUTRAL, "width": 1.5, "dash": "dot"}
     return {"x": x, "y": y, "mode": "lines", "line": line, "showlegend": False, "hoverinfo": "skip"}
-
-
-def _missing(panel: Panel, axis: str) -> list[dict]:
-    """Say where a teacher has no value."""
-    look = {"showarrow": False, "xanchor": "left", "xshift": 4, "font": {"size": 14, "color": NEUTRAL}}
-    place = {"x": panel.null, "xref": f"x{axis}", "yref": f"y{axis}", "text": "–"}
-    return [place | look | {"y": at} for at, one in enumerate(panel.first) if one.value != one.value]
-
-
-def _axes(teachers: Sequence[str], panel: Panel, axis: str, first: bool) -> dict[str, dict]:
-    """Axes of a panel; the line of no effect is always in view."""
-    ends = [panel.null]
-    for estimates in panel.series.values():
-        ends += [end for one in estimates for end in (one.value, one.low, one.high) if end == end]
-    low, high = min(ends), max(ends)
-    margin = 0.08 * (high - low) or 0.1
-    title = {"text": f"{'<br>'.join(panel.title.rsplit(' ', 1))}<br><i>{panel.unit}</i>", "font": {"size": 12}}
-    across = {"range": [low - margin, high + margin], "title": title, "nticks": 4, "tickangle": 0, "zeroline": False}
-    # numbered rows, as plotly would take names that look like numbers or dates for such
-    down = {"tickvals": list(range(len(teachers))), "ticktext": [label(teacher) for teacher in teachers]}
-    down |= {"range": [len(teachers) - 0.5, -0.5], "zeroline": False, "showgrid": False}
-    down |= {"title": {"text": "teacher"}} if first else {"showticklabels": False}
-    return {f"xaxis{axis}": across, f"yaxis{axis}": down}
-
-
-def _laid_out(traces: list[dict], teachers: Sequence[str], rows: Sequence[Sequence[Panel]]) -> go.Figure:
-    """The rows of panels as a figure: made at once, as plotly takes its time for each later change of one."""
-    shapes, annotations = [], []
-    between = FOOT / (len(rows) * ROW * len(teachers) + (len(rows) - 1) * FOOT)
-    # plotly wants gaps as shares of a cell with its gap
-    layout: dict[str, Any] = {
-        "grid": {"rows": len(rows), "columns": len(rows[0]), "pattern": "independent", "xgap": 0.12}
-        | ({"ygap": len(rows) * between / (1 + between)} if len(rows) > 1 else {})
-    }
-    line = {"type": "line", "y0": 0, "y1": 1, "line": {"color": NEUTRAL, "width": 1.5, "dash": "dash"}}
-    for number, panel in enumerate(panel for row in rows for panel in row):
-        axis = str(number + 1) if number else ""
-        layout |= _axes(teachers, panel, axis, first=number % len(rows[0]) == 0)
-        place = {"xref": f"x{axis}", "yref": f"y{axis} domain"}
-        shapes.append(line | place | {"x0": panel.null, "x1": panel.null})
-        annotations += _missing(panel, axis) if len(panel.series) == 1 else []
-    legend = {"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, "xanchor": "left"}
-    legend |= {"itemclick": False, "itemdoubleclick": False}
-    margin = {"l": 0, "r": 8, "t": HEAD, "b": FOOT}
-    height = HEAD + len(rows) * (ROW * len(teachers) + FOOT)
-    layout |= {"height": height, "margin": margin, "legend": legend, "hovermode": "closest"}
-    return go.Figure(traces, layout | {"shapes": shapes, "annotations": annotations})

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from odd.analysis import QuestionTree, score_teachers
+from odd.analysis import QuestionTree, half_rows, score_teachers
 from odd.config import TeacherConfig
 from odd.models.base import LanguageModel
 from odd.pipeline import state
@@ -20,7 +20,7 @@ from odd.pipeline.teachers import TeacherContext, teacher_context
 from odd.rollouts import Rollout, chunks
 
 # what is computed from rollouts, and made anew when the analysis changes
-SCORED_TABLES = ("nodes", "path_tokens", "teacher_tokens", "node_teachers", "scores", "gradients", "contexts")
+SCORED_TABLES = ("nodes", "halves", "path_tokens", "teacher_tokens", "node_teachers", "scores", "gradients", "contexts")
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ class QuestionWork(QuestionBase):
         tree = QuestionTree(self.question.id, rollouts, paths.rollouts, paths.log_p, self.config.analysis)
         tables = score_teachers(tree, paths.log_q, reading)
         if fresh:
-            tables |= {"nodes": tree.node_rows(), "path_tokens": tree.path_token_rows()}
+            tables |= {"nodes": tree.node_rows(), "halves": half_rows(tree), "path_tokens": tree.path_token_rows()}
         seconds = time.perf_counter() - started
         with self.writer.transaction():
             if fresh:

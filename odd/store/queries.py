@@ -1,6 +1,7 @@
 """Named queries. Parameters are bound as $name, never put into the text."""
 
 from odd.store.context_queries import CONTEXT_QUERIES
+from odd.store.finding_queries import FINDING_QUERIES
 
 
 def _counted(node: str, prefix: str) -> str:
@@ -162,19 +163,12 @@ QUERIES: dict[str, str] = {
         SELECT question, count(DISTINCT node) AS decision_points FROM scores
         WHERE decision AND objective = $objective AND convention = $convention
         GROUP BY question ORDER BY question""",
-    "decision_scores": """
-        SELECT DISTINCT s.question, s.node, s.teacher, p.correct, s.alignment, s.success_range, s.gain, s.advantage,
-            s.decision
-        FROM scores AS s JOIN path_tokens AS t USING (question, node) JOIN paths AS p USING (question, path)
-        JOIN contexts AS c ON c.question = s.question AND c.teacher = s.teacher AND c.available
-        WHERE s.decision AND s.objective = $objective AND s.convention = $convention
-        ORDER BY s.teacher, s.question, s.node, p.correct""",
     "strongest_tokens": """
         WITH places AS (
             SELECT s.question, s.node, arg_min({path: t.path, position: t.position, token: t.token}, t.path) AS place
             FROM scores AS s JOIN path_tokens AS t USING (question, node) JOIN paths AS p USING (question, path)
             WHERE s.decision AND s.teacher = $teacher AND s.objective = $objective AND s.convention = $convention
-                AND (s.low > 0 OR s.high < 0)
+                AND (s.low > 0 OR s.high < 0) AND list_contains($questions::INTEGER[], s.question)
                 AND ($outcome = 'all' OR p.correct = ($outcome = 'correct'))
             GROUP BY s.question, s.node),
         ranked AS (
@@ -202,7 +196,7 @@ QUERIES: dict[str, str] = {
         FROM rollouts AS r JOIN questions AS q USING (question)
         LEFT JOIN paths AS p USING (question, rollout)
         LEFT JOIN contexts AS c ON c.question = r.question AND c.teacher = $teacher AND c.available
-        WHERE r.stage = 'initial' AND (p.path IS NOT NULL OR NOT $paths) ORDER BY r.question, r.rollout""",
+        WHERE r.stage = 'initial' AND (p.path IS NOT NULL OR NOT $paths_only) ORDER BY r.question, r.rollout""",
     "weights_nodes": "SELECT DISTINCT question, node, token, child FROM path_tokens",
     "weights_scores": """
         SELECT question, node, alignment, p_positive FROM scores
@@ -275,6 +269,7 @@ QUERIES: dict[str, str] = {
         WHERE s.question = $question AND s.teacher = $teacher AND s.objective = $objective
             AND s.convention = $convention AND s.decision
         ORDER BY t.path, t.position""",
+    **FINDING_QUERIES,
 }
 """Query name to its SQL over the tables of `odd.store.schema` and the views of `odd.store.views`."""
 

@@ -130,6 +130,21 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "stratified_high": ("DOUBLE", "upper end of it"),
         },
     ),
+    "halves": (
+        "Counts of the edges that leave path nodes in each of two random halves of the rollouts",
+        {
+            "question": _QUESTION,
+            "node": ("INTEGER NOT NULL", "the child: the edge that leads to it"),
+            "half": ("INTEGER NOT NULL", "0 or 1; each is a sample of its own, from half the rollouts"),
+            "visits": (_COUNT, "on-policy visits"),
+            "successes": (_COUNT, "correct among visits"),
+            "pooled_visits": (_COUNT, "as in nodes"),
+            "pooled_successes": (_COUNT, "as in nodes"),
+            "natural_visits": (_COUNT, "as in nodes"),
+            "natural_successes": (_COUNT, "as in nodes"),
+            "stratified": ("DOUBLE", "success probability backed up through the tree of this half"),
+        },
+    ),
     "path_tokens": (
         "The nodes along each path",
         {

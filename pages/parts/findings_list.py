@@ -1,97 +1,120 @@
-"""The findings of a run, one below the other, and the tokens behind them."""
+"""The findings of a run, and of others beside it, section by section: sentences, figure, table and tokens."""
 
-from typing import get_args
+from collections.abc import Mapping
 
 import streamlit as st
 
 from odd.display.download import csv
-from odd.display.findings import FINDINGS, WHATEVER_OUTCOME, Finding, gather
-from odd.display.missing import why_no_scores
-from odd.display.resolve import resolve
+from odd.display.finding_table import destination, merged, row_name, table_payload
+from odd.display.missing import no_decision_point, why_no_scores
 from odd.display.spelling import markdown_escaped
-from odd.display.strongest_tokens import (
-    StrongestTokens,
-    export,
-    payload,
-    place,
-    row_key,
-    sentence,
-    strongest_tokens,
-)
-from odd.links import NO_BRANCH, Outcome, ViewState
-from pages.shared.choices import choose, choose_convention, choose_objective, choose_teacher
-from pages.shared.data import OpenRun, kept
+from odd.findings import BY_KEY, KINDS, Evidence, Filters, Finding, gather, numbers, words
+from odd.findings.compose import compose
+from odd.findings.model import Found
+from odd.links import Outcome, Reference, ViewState
+from odd.paper import CREDIT, published
+from pages.parts.findings_choices import chosen_runs, filters, show_choices
+from pages.parts.findings_tokens import download, show_behind, show_path, show_strongest
+from pages.shared.data import OpenRun, keeping, kept
 from pages.shared.layout import figure
 from pages.shared.mount import mount
+from pages.shared.state import change_view
 
-MOST = 8
-"""Strongest tokens of each sign."""
+NO_QUESTION = "No question of the run is of the chosen difficulty and kind of answer."
+PATH_AFTER, STRONGEST_AFTER = "oscillation", "outcomes"
+"""Findings after which one path, and the strongest tokens, are shown."""
 
-_evidence = kept(gather)
+
+@keeping(8)
+def _evidence(run: OpenRun, chosen: Filters) -> Evidence:
+    return gather(run, run.meta, chosen)
+
+
+@keeping(512, spinner="Resampling the questions …")
+def _found(run: OpenRun, chosen: Filters, key: str) -> Found:
+    return BY_KEY[key].find(_evidence(run, chosen))
 
 
 @kept
-def _finding(run: OpenRun, objective: str | None, convention: str | None, outcome: Outcome, at: int) -> Finding:
-    return FINDINGS[at](_evidence(run, objective, convention), outcome)
+def _finding(
+    runs: tuple[OpenRun, ...], names: tuple[str, ...], chosen: Filters, outcome: Outcome, reference: Reference, key: str
+) -> Finding:
+    founds = {name: _found(run, chosen, key) for name, run in zip(names, runs, strict=True)}
+    return compose(BY_KEY[key], founds, outcome, reference)
 
 
 def show_findings(run: OpenRun, view: ViewState) -> None:
     """Draw the page below its header."""
-    with st.container(horizontal=True):
-        choose_objective(run, view, width=170)
-        choose_convention(run, view, width=270)
-        choose("outcome", "paths", list(get_args(Outcome)), view, width=140)
-    evidence = _evidence(run, view.objective, view.convention)
-    if why := why_no_scores(run, decision_points=not evidence.scores.empty):
+    show_choices(run, view)
+    chosen = filters(view)
+    runs, problems = chosen_runs(run, view)
+    for problem in problems:
+        st.warning(markdown_escaped(problem), icon=":material/link_off:")
+    evidence = _evidence(run, chosen)
+    if why := _why_nothing(run, evidence):
         st.info(why)
         return
+    for name, one in runs.items():
+        basis = words.basis(_evidence(one, chosen))
+        st.caption(markdown_escaped(basis if len(runs) == 1 else f"{words.short(name)}: {basis}"))
     if len(evidence.teachers) == 1:
         st.info("The run has one teacher, so there is none to rank it against: add another on the page Runs.")
-    for at, find in enumerate(FINDINGS):
-        outcome = "all" if find in WHATEVER_OUTCOME else view.outcome
-        _draw(run, _finding(run, view.objective, view.convention, outcome, at))
-    _draw_tokens(run, view)
+    for kind in KINDS:
+        if kind.section == view.section:
+            _draw(
+                runs, _finding(tuple(runs.values()), tuple(runs), chosen, view.outcome, view.reference, kind.key), view
+            )
+            if kind.key == PATH_AFTER:
+                show_path(run, evidence, view)
+            if kind.key == STRONGEST_AFTER:
+                show_strongest(run, evidence, view)
 
 
-def _draw(run: OpenRun, finding: Finding) -> None:
-    name = f"{run.run_id}-{finding.key}"
+def _why_nothing(run: OpenRun, evidence: Evidence) -> str:
+    """Why there is nothing to show; empty if there is something."""
+    if why := why_no_scores(run, decision_points=True):
+        return why
+    if not evidence.asked:
+        return NO_QUESTION
+    if len(evidence.on()):
+        return ""
+    every = len(evidence.asked) == len(run.query("questions"))
+    return no_decision_point("This run" if every else "What is chosen")
+
+
+def _draw(runs: Mapping[str, OpenRun], finding: Finding, view: ViewState) -> None:
+    key = finding.kind.key
+    name = f"{next(iter(runs.values())).run_id}-{key}"
     with st.container(border=True):
         st.markdown(f"#### {markdown_escaped(finding.title)}")
-        first, *others = map(markdown_escaped, finding.sentences)
-        st.markdown(first)
-        st.caption("  \n".join(others))
-        figure(finding.figure, name, f"figure-{finding.key}")
-        with st.expander("Numbers"):
-            st.dataframe(finding.shown, hide_index=True)
-            _download(f"{name}.csv", lambda: csv(finding.table), finding.key)
+        st.caption(markdown_escaped(finding.kind.about))
+        for sentence in finding.sentences:
+            st.markdown(markdown_escaped(sentence))
+        if finding.notes:
+            st.caption("  \n".join(map(markdown_escaped, finding.notes)))
+        if finding.figure is not None:
+            figure(finding.figure, name, f"figure-{key}", wide=True)
+            rows = {row_name(finding, next(iter(found.values()))): found for found in merged(finding).values()}
+            with st.expander("Numbers, and the tokens behind them", expanded=view.behind in rows):
+                payload = table_payload(finding, view)
+                mount("table", f"table-{key}", payload, open=lambda one: _choose(finding, view, str(one)))
+                download(f"{name}.csv", lambda: csv(numbers(finding)), key)
+                _draw_published(finding)
+            if view.behind in rows:
+                evidences = {one: _evidence(runs[one], filters(view)) for one in rows[view.behind]}
+                show_behind(runs, evidences, rows[view.behind], view)
 
 
-def _download(name: str, make, key: str) -> None:
-    st.download_button(
-        "Download CSV", make, name, "text/csv", key=f"download-{key}", icon=":material/download:", on_click="ignore"
-    )
+def _choose(finding: Finding, view: ViewState, key: str) -> None:
+    """List the tokens behind a row; a second click puts them away."""
+    for found in merged(finding).values():
+        row = next(iter(found.values()))
+        if row_name(finding, row) == key:
+            at = destination(finding, row, view)
+            change_view(**(at | ({"behind": None} if at["behind"] == view.behind else {})))
 
 
-@kept
-def _strongest(run: OpenRun, view: ViewState) -> StrongestTokens:
-    return strongest_tokens(run, view, MOST)
-
-
-def _draw_tokens(run: OpenRun, view: ViewState) -> None:
-    asked = ViewState(teacher=view.teacher, objective=view.objective, convention=view.convention, outcome=view.outcome)
-    found = _strongest(run, asked)
-    with st.container(border=True):
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            st.markdown("#### The tokens behind it: where a teacher helps and hurts most", width="stretch")
-            choose_teacher(run, view, width=200)
-        st.markdown(markdown_escaped(sentence(found, view.teacher or "", MOST)))
-        if len(found.rows):
-            mount("table", "strongest-tokens", payload(found, view), open=lambda key: _open(run, view, found, key))
-            _download(f"{run.run_id}-strongest-tokens.csv", lambda: csv(export(found)), "strongest")
-
-
-def _open(run: OpenRun, view: ViewState, found: StrongestTokens, key: object) -> None:
-    for row in found.rows.to_dict("records"):
-        if row_key(row) == key:
-            there = view.but(**NO_BRANCH, **place(row))
-            st.switch_page("pages/tree.py", query_params=resolve(run, there).view.to_query())
+def _draw_published(finding: Finding) -> None:
+    for table in finding.kind.tables if finding.reference else ():
+        st.caption(f"Table {table} as published: {CREDIT}")
+        st.dataframe(published(table), hide_index=True, height=210)

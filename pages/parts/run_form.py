@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from odd.__main__ import parse_teacher
+from odd.commands.options import parse_teacher
 from odd.config import PRESETS, ModelConfig, QuestionsConfig, RunConfig, TeacherConfig, parse_config
 from odd.display.amounts import rough
 from odd.display.spelling import markdown_escaped

@@ -62,6 +62,14 @@ def choose_convention(run: OpenRun, view: ViewState, **arguments) -> None:
     choose("convention", "convention", options, view, format_func=convention_name, **arguments)
 
 
+def choose_answers(run: OpenRun, view: ViewState, **arguments) -> None:
+    """Questions of which kind of answer count."""
+    kinds = sorted(run.query("questions")["kind"].dropna().unique().tolist())
+    options = dict.fromkeys(["", *kinds, view.kind or ""])
+    tied = bound("kind", view.kind or "", to_view=lambda kind: kind or None)
+    st.selectbox("answers", list(options), format_func=lambda kind: kind or "all", **tied, **arguments)
+
+
 def choose_path(run: OpenRun, view: ViewState, **arguments) -> None:
     """Which representative path; another path has nothing pinned."""
     paths = run.query("paths", question=question_number(run, view))

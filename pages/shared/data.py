@@ -78,5 +78,15 @@ def _rows(run: OpenRun, name: str, params: tuple[tuple[str, Any], ...]) -> pd.Da
     return _reader(run).query(name, **lists)
 
 
-kept = st.cache_resource(max_entries=256, show_spinner=False, hash_funcs={OpenRun: _key})
-"""Decorator: results of a function of an OpenRun, shared by all sessions and therefore never to be changed."""
+def keeping(entries: int, spinner: str | bool = False) -> Any:
+    """Decorator: so many results of a function of OpenRuns, shared by all sessions and therefore never to be changed.
+
+    Args:
+        entries: results that are kept.
+        spinner: text that is shown while one is made.
+    """
+    return st.cache_resource(max_entries=entries, show_spinner=spinner, hash_funcs={OpenRun: _key})
+
+
+kept = keeping(256)
+"""Decorator: small results of a function of an OpenRun."""

@@ -103,7 +103,7 @@ def test_findings_show_figures_and_follow_the_outcome(page, url):
     page.goto(f"{url}/findings")
     expect(page.locator(".main-svg").first).to_be_visible(timeout=60_000)
     expect(page.locator(".js-plotly-plot")).to_have_count(2)
-    expect(page.get_by_role("heading", name="(all paths)")).to_be_visible()
+    expect(page.get_by_role("heading", name="Which teacher points towards success", exact=True)).to_be_visible()
     page.get_by_role("combobox", name="paths").click()
     page.get_by_role("option", name="incorrect", exact=True).click()
     expect(page.get_by_role("heading", name="(incorrect paths)")).to_be_visible()

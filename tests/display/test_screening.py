@@ -28,17 +28,17 @@ def test_sentences_say_how_many_are_kept_and_what_each_context_does(screening):
 
 
 def test_the_papers_numbers_stand_beside_the_contexts_that_it_has(screening):
-    beside = in_paper(screening, "Qwen3-0.6B MMLU")
+    beside = in_paper(screening, "0.6B-MMLU")
     assert beside["Baseline", "all"] == pytest.approx(0.638)
     assert beside["A", "hard"] == pytest.approx(0.982)
     assert beside["B", "all"] == pytest.approx(0.988)
-    shown = report(screening, "Qwen3-0.6B MMLU").shown.set_index("context")
+    shown = report(screening, "0.6B-MMLU").shown.set_index("context")
     assert shown.loc["A", "paper, hard"] == "98.2"
     assert not any("paper" in column for column in report(screening, "none").shown)
 
 
 def test_the_table_for_files_has_every_number(screening):
-    table = report(screening, "Qwen3-0.6B MMLU").table
+    table = report(screening, "0.6B-MMLU").table
     assert len(table) == 3 * 4
     row = table[(table["context"] == "B") & (table["difficulty"] == "all")].iloc[0]
     assert row["difference"] == pytest.approx(row["accuracy"] - 0.5)
@@ -55,7 +55,7 @@ def test_every_question_stands_in_the_histogram_once(screening):
 
 
 def test_the_figure_has_a_dot_for_each_context_in_each_bin(screening):
-    figure = report(screening, "Qwen3-0.6B MMLU").accuracy
+    figure = report(screening, "0.6B-MMLU").accuracy
     here = [trace for trace in figure.data if trace.legendgroup == "here"]
     assert [len(trace.x) for trace in here] == [3, 3, 3, 3]
     assert list(here[0].x) == pytest.approx([50, 75, 100 * 35 / 60])
@@ -65,7 +65,7 @@ def test_the_figure_has_a_dot_for_each_context_in_each_bin(screening):
 
 def test_a_screening_that_keeps_nothing_is_drawn_all_the_same():
     empty = read_screening(Run({"never": QUESTIONS["never"]}))
-    drawn = report(empty, "Qwen3-1.7B BoolQ")
+    drawn = report(empty, "1.7B-BoolQ")
     assert "No question is kept" in " ".join(drawn.sentences)
     assert all(len(trace.x) == 0 for trace in drawn.accuracy.data if trace.legendgroup == "here")
 
@@ -97,4 +97,4 @@ def test_a_screened_run_file_is_read(screened):
         "Self-1C (tiny-m)": "Self-1C (32B)",
     }
     assert (found.questions["rollouts"] == 32).all()
-    report(found, "Qwen3-0.6B BoolQ")
+    report(found, "0.6B-BoolQ")

@@ -38,33 +38,33 @@ def gradient(node):
 
 
 def test_only_settled_signs_are_listed_and_counted(run):
-    found = strongest_tokens(run(score(0, 0.5, -0.1, 0.9), score(1, -0.5, -0.9, -0.1)), VIEW, 8)
+    found = strongest_tokens(run(score(0, 0.5, -0.1, 0.9), score(1, -0.5, -0.9, -0.1)), VIEW, 8, [0])
     assert found.rows["node"].tolist() == [1] and (found.helpful, found.harmful) == (0, 1)
     assert "1 decision point" in sentence(found, "big", 8)
 
 
 def test_helpful_ones_come_first_and_no_more_than_asked_for(run):
     reader = run(score(0, -0.5, -0.9, -0.1), score(1, 0.5, 0.1, 0.9))
-    assert strongest_tokens(reader, VIEW, 8).rows["node"].tolist() == [1, 0]
-    assert strongest_tokens(reader, VIEW, 0).rows.empty
+    assert strongest_tokens(reader, VIEW, 8, [0]).rows["node"].tolist() == [1, 0]
+    assert strongest_tokens(reader, VIEW, 0, [0]).rows.empty
 
 
 def test_the_stronger_is_where_more_is_at_stake(run):
     reader = run(score(0, 0.9, 0.1, 1, success_range=0.1), score(1, 0.5, 0.1, 0.9))
-    assert strongest_tokens(reader, VIEW, 8).rows["node"].tolist() == [1, 0]
+    assert strongest_tokens(reader, VIEW, 8, [0]).rows["node"].tolist() == [1, 0]
 
 
 def test_the_outcome_of_the_paths_filters(run):
     reader = run(score(1, 0.5, 0.1, 0.9))
     paths = [
-        strongest_tokens(reader, VIEW.but(outcome=outcome), 8).rows["path"].tolist()
+        strongest_tokens(reader, VIEW.but(outcome=outcome), 8, [0]).rows["path"].tolist()
         for outcome in ("all", "correct", "incorrect")
     ]
     assert paths == [[0], [0], [1]]
 
 
 def test_a_row_names_its_place_its_text_and_what_is_raised(run):
-    found = strongest_tokens(run(score(1, 0.5, 0.1, 0.9)), VIEW, 8)
+    found = strongest_tokens(run(score(1, 0.5, 0.1, 0.9)), VIEW, 8, [0])
     (row,) = found.rows.to_dict("records")
     assert place(row) == {"question": "q-0", "path": 0, "token": 1}
     (drawn,) = payload(found, VIEW)["rows"]
@@ -74,16 +74,16 @@ def test_a_row_names_its_place_its_text_and_what_is_raised(run):
 
 
 def test_the_payload_is_json_and_its_links_keep_the_view(run):
-    drawn = payload(strongest_tokens(run(score(1, 0.5, 0.1, 0.9)), VIEW, 8), VIEW)
+    drawn = payload(strongest_tokens(run(score(1, 0.5, 0.1, 0.9)), VIEW, 8, [0]), VIEW)
     json.dumps(drawn, allow_nan=False)
     assert ["search", "kept"] in drawn["link"]["query"]
 
 
 def test_nothing_settled_is_said(run):
-    found = strongest_tokens(run(score(0, 0.5, -0.1, 0.9)), VIEW, 8)
+    found = strongest_tokens(run(score(0, 0.5, -0.1, 0.9)), VIEW, 8, [0])
     assert "every 95 % interval holds 0" in sentence(found, "big", 8) and not payload(found, VIEW)["rows"]
 
 
 def test_the_export_has_the_token_in_its_context(run):
-    table = export(strongest_tokens(run(score(1, 0.5, 0.1, 0.9)), VIEW, 8))
+    table = export(strongest_tokens(run(score(1, 0.5, 0.1, 0.9)), VIEW, 8, [0]))
     assert table["before"].tolist() == ["a␀b"] and table["teacher_raises"].tolist() == ["all others"]

@@ -1,11 +1,14 @@
-"""The page Findings on a finished run, with one teacher, without decision points, and on hostile text."""
+"""The page Findings: every section on a finished run, filters, runs side by side, tokens behind rows, hostile text."""
 
 import json
 import re
+import shutil
 from functools import partial
 
+import duckdb
 import pytest
 
+from odd.findings import KINDS, SECTIONS
 from tests.hostile import make_hostile
 
 
@@ -14,57 +17,157 @@ def open_findings(open_page):
     return partial(open_page, "findings")
 
 
-def table(app):
-    (found,) = [part.proto for part in app.get("bidi_component") if part.proto.component_name == "odd_table"]
-    return json.loads(found.json)
+def tables(app):
+    """What the tables of the page draw, by label."""
+    found = [part.proto for part in app.get("bidi_component") if part.proto.component_name == "odd_table"]
+    payloads = [json.loads(proto.json) for proto in found]
+    return {payload["label"]: payload for payload in payloads}
 
 
 def said(app):
-    return " ".join(element.value for kind in (app.info, app.markdown, app.caption) for element in kind)
+    elements = (app.info, app.markdown, app.caption, app.warning)
+    return " ".join(element.value for kind in elements for element in kind).replace("\\", "")
 
 
 def figures(app):
     return app.get("plotly_chart")
 
 
-def test_each_finding_has_a_sentence_a_figure_and_a_table(open_findings, finished):
-    app = open_findings(finished[0].cache.parent)
-    assert len(figures(app)) == len(app.dataframe) == 2
-    for teacher in ("tiny\\-m", "Self\\-1C", "Self\\-1C1W", "Self\\-check"):
-        assert teacher in said(app)
+@pytest.mark.parametrize("section", SECTIONS)
+def test_each_finding_has_a_sentence_a_figure_and_a_table(open_findings, finished, section):
+    app = open_findings(finished[0].cache.parent, section=section)
+    kinds = [kind for kind in KINDS if kind.section == section]
+    for kind in kinds:
+        assert kind.title in said(app)
+        assert kind.title in tables(app) and tables(app)[kind.title]["rows"]
+    assert len(figures(app)) == len(kinds) + (section == "scores")
     assert "decision points" in said(app) and "questions" in said(app)
 
 
-def test_tokens_of_the_chosen_teacher_open_in_the_tree(open_findings, changed):
+def test_the_section_is_chosen_in_the_address(open_findings, finished):
+    app = open_findings(finished[0].cache.parent)
+    assert "Which teacher points towards success" in said(app)
+    app.segmented_control(key="view-section").set_value("trust").run()
+    assert "trust" in app.query_params["section"] and "What the conventions change" in said(app)
+
+
+def test_a_row_leads_to_the_tokens_behind_it_and_these_to_the_tree(open_findings, finished):
+    app = open_findings(finished[0].cache.parent)
+    ranking = tables(app)["Which teacher points towards success"]
+    row = next(row for row in ranking["rows"] if row["cells"][0] == "Self-1C")
+    assert ranking["link"]["page"] == "findings" and row["at"]["behind"] == "ranking:Self-1C"
+    app = open_findings(finished[0].cache.parent, **row["at"])
+    tokens = tables(app)["Tokens"]
+    assert "The tokens behind Self-1C" in said(app) and tokens["link"]["page"] == "tree"
+    assert set(tokens["rows"][0]["at"]) == {"run", "question", "path", "token", "teacher"}
+    assert {part["cells"][1] for part in tokens["rows"]} == {"Self-1C"}
+
+
+def test_a_row_of_no_finding_shows_no_tokens(open_findings, finished):
+    assert "Tokens" not in tables(open_findings(finished[0].cache.parent, behind="ranking:nobody"))
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "words"),
+    [
+        ("outcome", "incorrect", "success (incorrect paths)"),
+        ("kind", "yes_no", "in one question"),
+        ("objective", "forward_kl", "Which teacher"),
+        ("convention", "pooled-children-off", "Which teacher"),
+    ],
+)
+def test_filters_are_in_the_address_and_change_the_numbers(open_findings, finished, part, value, words):
+    plain, filtered = (open_findings(finished[0].cache.parent, **query) for query in ({}, {part: value}))
+    assert words in said(filtered)
+    title = "Which teacher points towards success"
+    assert tables(plain)[title]["rows"][0]["cells"] != tables(filtered)[title]["rows"][0]["cells"]
+
+
+def test_a_choice_in_a_widget_is_in_the_address(open_findings, finished):
+    app = open_findings(finished[0].cache.parent)
+    app.selectbox(key="view-outcome").select("correct").run()
+    app.selectbox(key="view-kind").select("number").run()
+    assert "correct" in app.query_params["outcome"] and "number" in app.query_params["kind"]
+    assert "success (correct paths)" in said(app)
+
+
+def test_a_filter_that_leaves_nothing_says_so(open_findings, finished):
+    app = open_findings(finished[0].cache.parent, kind="choice")
+    assert "No question of the run is of the chosen difficulty" in said(app) and not figures(app)
+
+
+def test_the_paper_s_numbers_are_shown_or_not(open_findings, finished):
+    with_paper, without = (
+        open_findings(finished[0].cache.parent, reference=reference) for reference in ("1.7B-MMLU", "none")
+    )
+    assert "CC BY 4.0" in said(with_paper) and len(with_paper.dataframe) == 4
+    assert "CC BY 4.0" not in said(without) and not without.dataframe
+    cells = tables(with_paper)["Which teacher points towards success"]["rows"]
+    assert any("paper +0.010 ± 0.024" in line for row in cells for cell in row["cells"] for line in cell)
+
+
+def test_runs_stand_side_by_side(open_findings, changed, finished):
+    folder = changed()
+    shutil.copy(finished[1], folder / "cache" / "other-00000000.duckdb")
+    app = open_findings(folder, run=finished[1].stem, runs="other-00000000")
+    title = "Which teacher points towards success"
+    assert len(tables(app)[title]["columns"]) == 1 + 10 + 1
+    assert "tiny-s on questions.jsonl (other-00000000): By range-weighted cosine" in said(app)
+    row = tables(app)[title]["rows"][0]
+    app = open_findings(folder, run=finished[1].stem, runs="other-00000000", **row["at"])
+    assert (
+        len([part for part in app.get("bidi_component") if '"label":"Tokens"' in part.proto.json.replace(" ", "")]) == 2
+    )
+
+
+def test_a_run_that_cannot_stand_there_is_left_out_and_named(open_findings, changed, finished):
+    folder = changed()
+    other = folder / "cache" / "other-00000000.duckdb"
+    shutil.copy(finished[1], other)
+    with duckdb.connect(str(other)) as connection:
+        connection.execute("DELETE FROM scores WHERE objective = 'jsd_0.5'")
+        connection.execute("UPDATE meta SET value = 'reverse_kl' WHERE key = 'objectives'")
+    app = open_findings(folder, run=finished[1].stem, runs=["other-00000000", "gone"], objective="jsd_0.5")
+    assert "Run other-00000000 has no objective 'jsd_0.5'" in said(app) and "There is no run 'gone' here" in said(app)
+    assert len(tables(app)["Which teacher points towards success"]["columns"]) == 7
+
+
+def test_the_strongest_tokens_of_the_chosen_teacher_open_in_the_tree(open_findings, changed):
     # the signs of so small a run are hardly settled: intervals without width settle them
     app = open_findings(changed("UPDATE scores SET low = alignment, high = alignment"), teacher="Self-1C")
-    drawn = table(app)
+    drawn = tables(app)["Strongest tokens"]
     assert drawn["rows"] and {"question", "path", "token"} == set(drawn["rows"][0]["at"])
     assert ["teacher", "Self-1C"] in drawn["link"]["query"]
     signs = [row["cells"][1]["value"] > 0 for row in drawn["rows"]]
     assert signs == sorted(signs, reverse=True)
 
 
+def test_strongest_tokens_follow_the_filter_of_questions(open_findings, changed):
+    folder = changed("UPDATE scores SET low = alignment, high = alignment")
+    app = open_findings(folder, teacher="Self-1C", kind="yes_no")
+    assert {row["at"]["question"] for row in tables(app)["Strongest tokens"]["rows"]} == {"compare"}
+
+
 def test_without_settled_signs_no_token_is_listed(open_findings, changed):
     app = open_findings(changed("UPDATE scores SET low = -1, high = 1"))
-    assert "every 95 % interval holds 0" in said(app).replace("\\", "")
-    assert not [part for part in app.get("bidi_component") if part.proto.component_name == "odd_table"]
+    assert "every 95 % interval holds 0" in said(app) and "Strongest tokens" not in tables(app)
 
 
-def test_the_outcome_filter_is_in_the_address_and_in_the_title(open_findings, finished):
-    app = open_findings(finished[0].cache.parent, outcome="incorrect")
-    assert any("success \\(incorrect paths\\)" in markdown.value for markdown in app.markdown)
-    app.selectbox(key="view-outcome").select("correct").run()
-    assert "correct" in app.query_params["outcome"]
-    assert any("success \\(correct paths\\)" in markdown.value for markdown in app.markdown)
+def test_one_path_is_told_token_by_token(open_findings, finished):
+    app = open_findings(finished[0].cache.parent, section="scores", question="sum", path="1", teacher="Self-1C")
+    assert "tokens are decision points with a score" in said(app)
+    positions = [row["cells"][6] for row in tables(app)["Tokens"]["rows"]]
+    assert positions == sorted(positions) and len(positions) > 1
 
 
 def test_one_teacher_has_nobody_to_be_ranked_against(open_findings, changed):
-    tables = "teachers", "contexts", "scores", "gradients", "node_teachers", "teacher_tokens"
-    app = open_findings(changed(*(f"DELETE FROM {name} WHERE teacher <> 'tiny-m'" for name in tables)))
-    assert "one teacher" in said(app) and len(figures(app)) == 2
+    names = "teachers", "contexts", "scores", "gradients", "node_teachers", "teacher_tokens"
+    folder = changed(*(f"DELETE FROM {name} WHERE teacher <> 'tiny-m'" for name in names))
+    assert "one teacher" in said(open_findings(folder))
+    assert "Fewer than two teachers" in said(open_findings(folder, section="choosing"))
 
 
+@pytest.mark.parametrize("section", SECTIONS)
 @pytest.mark.parametrize(
     ("statement", "words"),
     [
@@ -73,14 +176,17 @@ def test_one_teacher_has_nobody_to_be_ranked_against(open_findings, changed):
         ("UPDATE questions SET stage = 'sampled'", "No question is scored yet"),
     ],
 )
-def test_with_nothing_to_show_the_page_says_why(open_findings, changed, statement, words):
-    app = open_findings(changed(statement))
+def test_with_nothing_to_show_the_page_says_why(open_findings, changed, statement, words, section):
+    app = open_findings(changed(statement), section=section)
     assert words in said(app) and not figures(app)
 
 
-def test_hostile_text_stays_text(open_findings, finished, tmp_path):
+@pytest.mark.parametrize("section", SECTIONS)
+def test_hostile_text_stays_text(open_findings, finished, tmp_path, section):
     (tmp_path / "cache").mkdir()
     make_hostile(finished[1], tmp_path / "cache")
-    app = open_findings(tmp_path)
+    app = open_findings(tmp_path, section=section)
     for text in [*app.markdown, *app.caption]:
         assert not re.search(r"(?<!\\)[<$]", text.value)
+    for figure in figures(app):
+        assert not re.search(r"<(script|img|svg|a |iframe)", figure.proto.spec)

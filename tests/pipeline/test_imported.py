@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from odd.config import load_config, parse_config
+from odd.config import SELF_CHECK, load_config, parse_config
 from odd.errors import OddError
 from odd.jobs import continue_run
 from odd.models.hf import HFModel
@@ -74,7 +74,8 @@ def test_nothing_is_drawn_from_the_root(log, tmp_path, monkeypatch):
         return sample(self, prefixes, *rest)
 
     monkeypatch.setattr(HFModel, "sample", forced_only)
-    run(importing(log, tmp_path), quiet)
+    # what teachers are shown is drawn apart from the rollouts
+    run(importing(log, tmp_path).model_copy(update={"teachers": (SELF_CHECK,)}), quiet)
 
 
 @pytest.mark.parametrize("after", [1, 3, 6])

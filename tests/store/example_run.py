@@ -50,6 +50,11 @@ ROWS = {
         node(1, 0, 5, 1, 2, 1, low=0.1, high=0.9),
         node(2, 0, 7, 1, 2, 0, log_p=np.float32(-2.0)),
     ],
+    "halves": [
+        {"question": 0, "node": 1, "half": half, "visits": 1, "successes": half, "pooled_visits": 1,
+         "pooled_successes": half, "natural_visits": 1, "natural_successes": half, "stratified": float(half)}
+        for half in (0, 1)
+    ],
     "path_tokens": [step(0, 0, 0, 1, 5), step(0, 1, 1, 3, 6), step(1, 0, 0, 1, 5), step(1, 1, 1, 4, 8)],
     "teachers": [
         {"teacher": "big", "ordinal": 0, "model": "l", "context": "none", "config": "{}", "guided_targeting": True},

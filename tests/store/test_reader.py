@@ -49,8 +49,8 @@ def test_a_reader_keeps_its_state_when_the_new_file_cannot_be_opened(filled):
 PARAMETERS = {
     "asked": [], "before": 3, "convention": "on_policy-full-off", "depth": 1, "draw": 0, "each": 9, "forced": True,
     "limit": 9, "most": 9, "node": 0, "nodes": [0, 1], "objective": "reverse_kl", "outcome": "all", "path": 0,
-    "paths": [0], "position": 0, "positions": [1], "prefix": [5], "question": 0, "questions": [0], "stored": [],
-    "teacher": "big", "tokens": [5, 6, 7, 8], "unfolded": [],
+    "paths": [0], "paths_only": True, "position": 0, "positions": [1], "prefix": [5], "question": 0, "questions": [0],
+    "stored": [], "teacher": "big", "tokens": [5, 6, 7, 8], "unfolded": [],
 }  # fmt: skip
 
 

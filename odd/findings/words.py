@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 from odd.display.spelling import visible_text
-from odd.figures.findings import state, written
+from odd.figures.written import signed, state, written
+from odd.findings.evidence import Evidence
+from odd.findings.model import Cell
 from odd.statistics import Estimate
 
-LONGEST = 40
+LONGEST = 60
 """Characters of a name in a sentence."""
 FEW_QUESTIONS = 20
 """Questions below which a bootstrap over them is said to be rough."""
@@ -36,11 +38,41 @@ def sides(estimates: Mapping[str, Estimate]) -> dict[str, list[str]]:
     return found
 
 
+NOTHING = "Nothing is scored here, so nothing can be said."
+
+
 RANKING = {
     "above": ("lies above 0: it points towards success", "lie above 0: they point towards success"),
     "below": ("lies below 0: it points away from success", "lie below 0: they point away from success"),
     "open": ("holds 0: it cannot be told apart from no effect", "hold 0: they cannot be told apart from no effect"),
 }
+
+
+def share(estimate: Estimate) -> str:
+    """A share in per cent with its interval."""
+    if estimate.low != estimate.low:
+        return f"{estimate.value:.0%}"
+    return f"{estimate.value:.0%} [{estimate.low:.0%}, {estimate.high:.0%}]"
+
+
+def floor_sentence(cells: Mapping[str, Cell]) -> str:
+    """Which estimates lie outside their noise floor.
+
+    Args:
+        cells: of one measure, by name.
+    """
+    floored = {name: (cell.estimate, cell.floor) for name, cell in cells.items() if cell.floor and cell.estimate.n}
+    if not floored:
+        return ""
+    outside = [name for name, (one, (low, high)) in floored.items() if not low <= one.value <= high]
+    ends = min(low for _, (low, _) in floored.values()), max(high for _, (_, high) in floored.values())
+    verdict = (
+        f"outside it {'lies' if len(outside) == 1 else 'lie'} {listed([short(name) for name in outside])}"
+        if outside
+        else "every estimate lies inside it, where unrelated teachers would lie"
+    )
+    reach = f"from {signed(ends[0])} to {signed(ends[1])}"
+    return f"The noise floor (success shuffled among siblings) reaches {reach}; {verdict}."
 
 
 def ranking_sentence(estimates: Mapping[str, Estimate], measure: str) -> str:
@@ -61,7 +93,7 @@ def ranking_sentence(estimates: Mapping[str, Estimate], measure: str) -> str:
     if unknown := found["unknown"]:
         names, have = listed([short(name) for name in unknown]), "has" if len(unknown) == 1 else "have"
         parts.append(f"{names} {have} none that is defined, as a gradient is zero or nothing is scored")
-    return f"By {measure}, {'; '.join(parts)}."
+    return f"By {measure}, {'; '.join(parts)}." if parts else NOTHING
 
 
 def lead_sentence(leader: str, leads: Mapping[str, Estimate]) -> str:
@@ -87,6 +119,14 @@ def lead_sentence(leader: str, leads: Mapping[str, Estimate]) -> str:
     return f"On the decision points that both have, {'; '.join(parts)}. In brackets: the difference."
 
 
+OUTCOMES = {
+    "above": "above 0 for",
+    "below": "below 0 for",
+    "open": "not told apart from 0 for",
+    "alone": "without an interval, as too few questions have both kinds of path, for",
+}
+
+
 def outcome_sentence(gaps: Mapping[str, Estimate], measure: str) -> str:
     """For which teachers the measure differs between incorrect and correct paths.
 
@@ -95,18 +135,18 @@ def outcome_sentence(gaps: Mapping[str, Estimate], measure: str) -> str:
         measure: its name.
     """
     found = sides(gaps)
-    parts = []
-    if found["above"]:
-        parts.append(f"{valued(gaps, found['above'])}: higher on incorrect paths than on correct ones.")
-    if found["below"]:
-        parts.append(f"{valued(gaps, found['below'])}: lower on incorrect paths than on correct ones.")
-    if found["open"]:
-        parts.append(f"{valued(gaps, found['open'])}: the two kinds of path cannot be told apart.")
-    if found["alone"]:
-        parts.append(f"{valued(gaps, found['alone'])}: too few questions have both kinds of path for an interval.")
+    parts = [f"{text} {valued(gaps, found[side])}" for side, text in OUTCOMES.items() if found[side]]
     if found["unknown"]:
-        parts.append(f"{listed([short(name) for name in found['unknown']])}: not defined on both kinds of path.")
-    return f"{measure[:1].upper()}{measure[1:]}, incorrect − correct. {' '.join(parts)}"
+        parts.append(f"not defined on both kinds of path for {listed([short(name) for name in found['unknown']])}")
+    return f"{measure[:1].upper()}{measure[1:]} on incorrect paths minus that on correct ones: {'; '.join(parts)}."
+
+
+def basis(evidence: Evidence) -> str:
+    """What the chosen points of the evidence rest on."""
+    outcome = evidence.filters.outcome
+    where = "all paths" if outcome == "all" else f"{outcome} paths"
+    points = "1 decision point" if evidence.nodes == 1 else f"{evidence.nodes:,} decision points"
+    return basis_sentence(f"{points} on {where}", evidence.questions)
 
 
 def basis_sentence(points: str, questions: int) -> str:
@@ -121,3 +161,8 @@ def basis_sentence(points: str, questions: int) -> str:
     rough = " So few questions give rough intervals that tend to be too short: take them as a first hint."
     several = " Each interval stands for itself: of many, some miss the truth by chance."
     return f"Based on {points} in {questions} questions.{rough if questions < FEW_QUESTIONS else several}"
+
+
+def value(estimate: Estimate, null: float = 0.0) -> str:
+    """A small number with its interval, signed where 0 means no effect."""
+    return written(estimate, 3, null)

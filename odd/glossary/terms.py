@@ -1,4 +1,4 @@
-"""What every quantity of the dashboard means: a sentence, its formula, its range, and where it is shown.
+"""The terms of the tree, the scores and the teachers: a sentence, its formula, its range, and where it is shown.
 
 The formulas are those of docs/method.md, in LaTeX. All texts here are our own and may be shown as Markdown.
 """
@@ -258,13 +258,6 @@ TEACHERS = (
     Entry("Self-check", "The student with its own prompt: its gradient is zero, so it must have no alignment."),
 )  # fmt: skip
 
-SCREENING = (
-    Entry("Accuracy behind a context", "Share of correct rollouts of the student that is shown something, mean over "
-          "the questions kept.", "", "0 to 100 %", "Screening"),
-    Entry("Questions kept", "Those that the student answers at times, and for which every context could be made.",
-          "", "count", "Screening"),
-)  # fmt: skip
-
 KEYS = (
     Entry("← →", "The token before, the token after; on a branch of the tree, its parent and its main child.",
           where="Tree, Compare"),
@@ -275,28 +268,3 @@ KEYS = (
     Entry("Enter, Esc", "Pins the token, or opens the row of a table; takes the pin away.", where="everywhere"),
     Entry("↑ ↓ Home End", "Another row of a table, or another branch of the tree.", where="Questions, Findings, Tree"),
 )  # fmt: skip
-
-GLOSSARY: dict[str, tuple[Entry, ...]] = {
-    "The tree": TREE,
-    "Scores of a token": SCORES,
-    "Gradients": GRADIENTS,
-    "Conventions: what counts": COUNTING,
-    "Across questions": ACROSS,
-    "Student against teacher": APART,
-    "Teachers": TEACHERS,
-    "Screening": SCREENING,
-    "Keys": KEYS,
-}
-"""Title of a group to its terms."""
-
-
-def find(text: str) -> dict[str, tuple[Entry, ...]]:
-    """The groups with the terms that hold every word of a text in their name or meaning; none without terms."""
-    words = text.casefold().split()
-    found = {
-        group: tuple(
-            entry for entry in entries if all(word in f"{entry.term} {entry.meaning}".casefold() for word in words)
-        )
-        for group, entries in GLOSSARY.items()
-    }
-    return {group: entries for group, entries in found.items() if entries}

@@ -1,19 +1,25 @@
-"""Summaries over nodes with uncertainty over questions.
+"""Means over nodes, their differences and their correlations, with uncertainty over questions.
 
-Scores of one question share its rollouts and its tree, so they are not independent: intervals come from a
+Scores of one question share its rollouts and its tree, so they are not independent: intervals and p-values come from a
 bootstrap over *questions* (method §7). Undefined scores (NaN) are left out, and n says how many were left.
 """
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64, Real, Shaped
 
+RESAMPLES = 2000
+"""Bootstrap samples behind an interval."""
+FLAT = 1e-12
+"""Variance, as a share of the mean square, that is only rounding."""
+
 
 @dataclass(frozen=True)
 class Estimate:
-    """A weighted mean with its bootstrap interval.
+    """A number with its bootstrap interval.
 
     Attributes:
         value: NaN if nothing is defined.
@@ -21,6 +27,7 @@ class Estimate:
         high: upper end.
         n: defined values.
         clusters: questions that have any.
+        p: two-sided p-value of the bootstrap against the null value; NaN with fewer than two clusters.
     """
 
     value: float
@@ -28,6 +35,7 @@ class Estimate:
     high: float
     n: int
     clusters: int
+    p: float = np.nan
 
 
 def cluster_bootstrap(
@@ -35,8 +43,9 @@ def cluster_bootstrap(
     clusters: Shaped[np.ndarray, " N"],
     rng: np.random.Generator | int,
     weights: Float[np.ndarray, " N"] | None = None,
-    resamples: int = 2000,
+    resamples: int = RESAMPLES,
     level: float = 0.95,
+    null: float = 0.0,
 ) -> Estimate:
     """Weighted mean sum(w x) / sum(w), with a percentile interval from resampling whole clusters.
 
@@ -50,6 +59,7 @@ def cluster_bootstrap(
         weights: >= 0; NaN is left out.
         resamples: bootstrap samples; those without weight are left out.
         level: of the interval.
+        null: value that the p-value is against.
     """
     x, w, names = _defined(values, clusters, weights)
     every, which = np.unique(names, return_inverse=True)
@@ -61,7 +71,7 @@ def cluster_bootstrap(
     drawn = _draws(count, rng, resamples)
     with np.errstate(divide="ignore", invalid="ignore"):
         resampled = (drawn @ numerator) / (drawn @ denominator)
-    return Estimate(value, *_interval(resampled, level), len(x), count)
+    return _estimate(value, resampled, len(x), count, level, null)
 
 
 def cluster_difference(
@@ -70,7 +80,7 @@ def cluster_difference(
     group: Bool[np.ndarray, " N"],
     rng: np.random.Generator | int,
     weights: Float[np.ndarray, " N"] | None = None,
-    resamples: int = 2000,
+    resamples: int = RESAMPLES,
     level: float = 0.95,
 ) -> Estimate:
     """Weighted mean of the scores in a group minus that of the others, both resampled by the same clusters.
@@ -100,7 +110,83 @@ def cluster_difference(
     drawn = _draws(count, rng, resamples)
     with np.errstate(divide="ignore", invalid="ignore"):
         one, other = ((drawn @ above) / (drawn @ below) for above, below in sides)
-    return Estimate(first - second, *_interval(one - other, level), len(x), both)
+    return _estimate(first - second, one - other, len(x), both, level, 0.0)
+
+
+def cluster_correlation(
+    x: Float[np.ndarray, " N"],
+    y: Float[np.ndarray, " N"],
+    clusters: Shaped[np.ndarray, " N"],
+    rng: np.random.Generator | int,
+    resamples: int = RESAMPLES,
+    level: float = 0.95,
+) -> Estimate:
+    """Pearson's correlation of two scores, with an interval from resampling whole clusters.
+
+    Args:
+        x: scores; pairs with a NaN are left out.
+        y: other scores of the same nodes.
+        clusters: question of each.
+        rng: source of randomness, or a seed.
+        resamples: bootstrap samples; those without spread are left out.
+        level: of the interval.
+
+    Returns:
+        NaN where either has no spread.
+    """
+    defined = ~(np.isnan(x) | np.isnan(y))
+    x, y, names = x[defined].astype(np.float64), y[defined].astype(np.float64), clusters[defined]
+    every, which = np.unique(names, return_inverse=True)
+    count = len(every)
+    products = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y])
+    # bincount of nothing is in whole numbers, whatever the weights
+    sums = np.stack([np.bincount(which, weights=row, minlength=count) for row in products]).astype(np.float64)
+    value = float(_correlation(sums.sum(axis=1)))
+    if count < 2:
+        return Estimate(value, np.nan, np.nan, len(x), count)
+    resampled = _correlation(sums @ _draws(count, rng, resamples).T)
+    return _estimate(value, resampled, len(x), count, level, 0.0)
+
+
+def cluster_means(
+    values: Float[np.ndarray, " N"],
+    clusters: Shaped[np.ndarray, " N"],
+    weights: Float[np.ndarray, " N"] | None = None,
+) -> dict[Any, float]:
+    """The weighted mean of each cluster that has one; arguments as for `cluster_bootstrap`."""
+    x, w, names = _defined(values, clusters, weights)
+    every, which = np.unique(names, return_inverse=True)
+    above, below = _sums(x, w, which, len(every))
+    return {name: float(a / b) for name, a, b in zip(every.tolist(), above, below, strict=True) if b > 0}
+
+
+def ratio_bootstrap(
+    above: Float[np.ndarray, "C C"],
+    below: Float[np.ndarray, "C C"],
+    n: int,
+    rng: np.random.Generator | int,
+    resamples: int = RESAMPLES,
+    level: float = 0.95,
+    null: float = 0.0,
+) -> Estimate:
+    """Ratio of two sums over pairs of clusters, with an interval from resampling whole clusters.
+
+    Args:
+        above: numerator of each ordered pair of clusters.
+        below: denominator of each.
+        n: values behind it.
+        rng: source of randomness, or a seed.
+        resamples: bootstrap samples; those without denominator are left out.
+        level: of the interval.
+        null: value that the p-value is against.
+    """
+    value, count = _ratio(float(above.sum()), float(below.sum())), len(above)
+    if count < 2:
+        return Estimate(value, np.nan, np.nan, n, count)
+    drawn = _draws(count, rng, resamples)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        resampled = ((drawn @ above) * drawn).sum(axis=1) / ((drawn @ below) * drawn).sum(axis=1)
+    return _estimate(value, resampled, n, count, level, null)
 
 
 def positive(values: Float[np.ndarray, "*B"]) -> Float64[np.ndarray, "*B"]:
@@ -139,6 +225,32 @@ def _remembered_draws(count: int, seed: int, resamples: int) -> Int64[np.ndarray
     drawn = _draws(count, np.random.default_rng(seed), resamples)
     drawn.setflags(write=False)
     return drawn
+
+
+def _correlation(sums: Float64[np.ndarray, "6 *B"]) -> Float64[np.ndarray, "*B"]:
+    """Pearson's r from the sums of 1, x, y, x², y² and xy; NaN without spread, up to rounding."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        n, x, y, xx, yy, xy = sums
+        spread_x, spread_y = xx / n - (x / n) ** 2, yy / n - (y / n) ** 2
+        r = (xy / n - x * y / n**2) / np.sqrt(spread_x * spread_y)
+        flat = (spread_x <= FLAT * xx / n) | (spread_y <= FLAT * yy / n)
+    return np.where(flat, np.nan, np.clip(r, -1.0, 1.0))
+
+
+def _estimate(
+    value: float, resampled: Float64[np.ndarray, " B"], n: int, clusters: int, level: float, null: float
+) -> Estimate:
+    """The estimate with what its bootstrap samples say of it."""
+    return Estimate(value, *_interval(resampled, level), n, clusters, _p_value(resampled, null))
+
+
+def _p_value(resampled: Float64[np.ndarray, " B"], null: float) -> float:
+    """Twice the smaller share of samples on either side of the null value, never 0: where the interval ends at it."""
+    defined = resampled[~np.isnan(resampled)]
+    if not len(defined):
+        return float("nan")
+    tail = min(int((defined <= null).sum()), int((defined >= null).sum()))
+    return min(1.0, 2 * (tail + 1) / (len(defined) + 1))
 
 
 def _interval(resampled: Float64[np.ndarray, " B"], level: float) -> tuple[float, float]:

@@ -1,8 +1,9 @@
 """Intervals over questions: they cover, they respect clusters, and undefined scores stay out."""
 
 import numpy as np
+import pytest
 
-from odd.statistics import cluster_bootstrap, cluster_difference, positive
+from odd.statistics import cluster_bootstrap, cluster_correlation, cluster_difference, cluster_means, positive
 
 NAN = float("nan")
 
@@ -76,3 +77,47 @@ def test_what_questions_share_is_no_uncertainty_of_a_difference():
 def test_a_side_without_scores_leaves_the_difference_undefined():
     difference = cluster_difference(np.ones(3), np.arange(3), np.ones(3, dtype=bool), 0)
     assert np.isnan(difference.value) and np.isnan(difference.low) and difference.clusters == 0
+
+
+def test_the_p_value_is_small_where_the_interval_excludes_the_null_and_only_there():
+    values = np.random.default_rng(5).normal(0.4, 1, 60)
+    for null in (0.0, 0.4, 1.2):
+        estimate = cluster_bootstrap(values, np.arange(60), 0, null=null)
+        assert (estimate.p < 0.05) == (not estimate.low <= null <= estimate.high)
+    assert np.isnan(cluster_bootstrap(np.ones(2), np.zeros(2), 0).p)
+
+
+def test_a_correlation_is_pearson_s_and_its_interval_takes_questions_for_the_sample():
+    random = np.random.default_rng(6)
+    x = random.normal(size=80)
+    y, clusters = x + random.normal(size=80), np.repeat(np.arange(20), 4)
+    found = cluster_correlation(x, y, clusters, 0)
+    np.testing.assert_allclose(found.value, np.corrcoef(x, y)[0, 1])
+    often = cluster_correlation(np.tile(x, 3), np.tile(y, 3), np.tile(clusters, 3), 0)
+    np.testing.assert_allclose([often.low, often.high], [found.low, found.high])
+    assert found.low < found.value < found.high and found.p < 0.01
+
+
+def test_without_spread_there_is_no_correlation():
+    assert np.isnan(cluster_correlation(np.ones(4), np.arange(4.0), np.arange(4), 0).value)
+    assert cluster_correlation(np.array([NAN, 1.0]), np.array([1.0, NAN]), np.arange(2), 0).n == 0
+
+
+def test_questions_have_weighted_means_of_their_own():
+    means = cluster_means(np.array([1.0, 0.0, NAN, 2.0]), np.array([3, 3, 4, 5]), np.array([3.0, 1.0, 1.0, 0.0]))
+    assert means == {3: 0.75}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("questions", [30, 100])
+def test_intervals_of_differences_and_correlations_cover_the_truth_about_as_often_as_they_say(questions):
+    random, runs, covered = np.random.default_rng(7), 250, np.zeros(2)
+    clusters, group = np.repeat(np.arange(questions), 6), np.tile([True, False], 3 * questions)
+    for _ in range(runs):
+        level = np.repeat(random.normal(0, 1, questions), 6)
+        x = level + 0.5 * group + random.normal(0, 1, len(clusters))
+        y = level + random.normal(0, 1, len(clusters))
+        gap = cluster_difference(x, clusters, group, random, resamples=300)
+        r = cluster_correlation(x - 0.5 * group, y, clusters, random, resamples=300)
+        covered += [gap.low <= 0.5 <= gap.high, r.low <= 0.5 <= r.high]
+    assert ((covered / runs > 0.88) & (covered / runs < 0.99)).all()

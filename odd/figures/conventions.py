@@ -1,0 +1,73 @@
+"""The range-weighted cosine of every teacher under every convention, as a map of colours."""
+
+from collections.abc import Mapping
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from odd.components.palette import DIVERGING
+from odd.figures.panels import frame, label
+from odd.figures.written import signed
+from odd.statistics import Estimate
+
+ROW, HEAD, FOOT = 26, 60, 40
+"""Pixels a convention, above and below."""
+SURE = "●"
+"""Marks an interval that does not hold 0."""
+
+
+def convention_map(runs: Mapping[str, Mapping[str, Mapping[str, Estimate]]]) -> go.Figure:
+    """A column a teacher, a row a convention, side by side for several runs.
+
+    Args:
+        runs: estimates by convention and teacher, by name of the run.
+    """
+    titles = [label(name, 60) for name in runs] if len(runs) > 1 else None
+    figure = make_subplots(rows=1, cols=max(1, len(runs)), shared_yaxes=True, subplot_titles=titles,
+                           horizontal_spacing=0.03)  # fmt: skip
+    conventions = list(dict.fromkeys(name for table in runs.values() for name in table))
+    known = [one.value for table in runs.values() for row in table.values() for one in row.values() if one.n]
+    limit = max((abs(value) for value in known), default=1.0) or 1.0
+    for column, table in enumerate(runs.values(), 1):
+        figure.add_trace(_heat(conventions, table, limit, column == len(runs)), row=1, col=column)
+        teachers = _teachers(table)
+        ticks = {"tickvals": list(range(len(teachers))), "ticktext": [label(name) for name in teachers]}
+        figure.update_xaxes(side="bottom", showgrid=False, zeroline=False, row=1, col=column, **ticks)
+    rows = {"tickvals": list(range(len(conventions))), "ticktext": [label(name, 60) for name in conventions]}
+    figure.update_yaxes(autorange="reversed", showgrid=False, zeroline=False, **rows)
+    figure.update_yaxes(title="convention", col=1)
+    top = HEAD if titles else 10
+    return figure.update_layout(frame(top + FOOT + ROW * max(1, len(conventions)), top=top, foot=FOOT))
+
+
+def _teachers(table: Mapping[str, Mapping[str, Estimate]]) -> list[str]:
+    return list(dict.fromkeys(name for row in table.values() for name in row))
+
+
+def _heat(conventions: list[str], table: Mapping[str, Mapping[str, Estimate]], limit: float, scale: bool) -> go.Heatmap:
+    teachers = _teachers(table)
+    cells = [[table.get(name, {}).get(teacher) for teacher in teachers] for name in conventions]
+    values = [[None if one is None or not one.n else one.value for one in row] for row in cells]
+    texts = [[_text(one) for one in row] for row in cells]
+    hover = [
+        [
+            ""
+            if one is None
+            else f"<b>{label(teacher, 60)}</b> · {label(name, 60)}<br>{signed(one.value, 3)} "
+            f"[{signed(one.low, 3)}, {signed(one.high, 3)}], n = {one.n:,}"
+            for teacher, one in zip(teachers, row, strict=True)
+        ]
+        for name, row in zip(conventions, cells, strict=True)
+    ]
+    bar = {"title": {"text": "range-weighted<br>cosine"}, "thickness": 12}
+    return go.Heatmap(
+        x=list(range(len(teachers))), y=list(range(len(conventions))), z=values, zmin=-limit, zmax=limit,
+        colorscale=DIVERGING, text=texts, texttemplate="%{text}", hovertext=hover,
+        hovertemplate="%{hovertext}<extra></extra>", showscale=scale, colorbar=bar, xgap=2, ygap=2,
+    )  # fmt: skip
+
+
+def _text(one: Estimate | None) -> str:
+    if one is None or not one.n:
+        return "–"
+    return f"{signed(one.value)} {SURE if one.low > 0 or one.high < 0 else ''}"

@@ -1,0 +1,143 @@
+"""A finding for all chosen runs: sentences, figure and tables, with the numbers of the paper beside them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from odd.figures.written import number, p_value, written
+from odd.findings.evidence import Evidence
+from odd.findings.model import Cell, Found, Kind, Marks, Published, Quantity
+from odd.findings.published import REFERENCES
+from odd.findings.words import short
+from odd.links import Outcome, Reference
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """What a kind of finding is in some runs.
+
+    Attributes:
+        kind: of finding.
+        title: heading.
+        sentences: what it shows, one a run, plain text with untrusted names; of several runs they name theirs.
+        notes: further sentences of all runs.
+        figure: the same as a picture; None where nothing was found.
+        founds: what was found, by name of the run.
+        marks: numbers of the paper.
+        reference: what these are of; empty without.
+    """
+
+    kind: Kind
+    title: str
+    sentences: tuple[str, ...]
+    notes: tuple[str, ...]
+    figure: go.Figure | None
+    founds: Mapping[str, Found]
+    marks: Marks
+    reference: str
+
+
+def compose(kind: Kind, founds: Mapping[str, Found], outcome: Outcome, reference: Reference) -> Finding:
+    """Put the runs together.
+
+    Args:
+        kind: of finding.
+        founds: what was found, by name of the run; the run that is looked at comes first.
+        outcome: paths that were chosen.
+        reference: whose numbers stand beside it.
+    """
+    marks: Marks = {}
+    if kind.published is not None and reference in REFERENCES:
+        marks = kind.published(*REFERENCES[reference])
+    beside = ", ".join(REFERENCES[reference]) if marks else ""
+    title = f"{kind.title} ({outcome} paths)" if kind.outcomes and outcome != "all" else kind.title
+    said = [
+        [text if len(founds) == 1 else f"{short(name)}: {text}" for text in found.sentences]
+        for name, found in founds.items()
+    ]
+    sentences, notes = tuple(texts[0] for texts in said), tuple(text for texts in said for text in texts[1:])
+    filled = {name: found for name, found in founds.items() if found.rows}
+    figure = kind.draw(kind, filled, marks, beside) if filled else None
+    return Finding(kind, title, sentences, notes, figure, founds, marks, beside)
+
+
+def find(kind: Kind, evidences: Mapping[str, Evidence], reference: Reference) -> Finding:
+    """Find it in some runs and put them together."""
+    founds = {name: kind.find(evidence) for name, evidence in evidences.items()}
+    outcome = next(iter(evidences.values())).filters.outcome
+    return compose(kind, founds, outcome, reference)
+
+
+def numbers(finding: Finding) -> pd.DataFrame:
+    """Every number of a finding, a row a run and row, for files."""
+    kind, rows = finding.kind, []
+    for name, found in finding.founds.items():
+        for row in found.rows:
+            cells: dict[str, object] = {"run": name, **dict(zip(kind.labels, row.labels, strict=True))}
+            for quantity in kind.quantities:
+                printed = finding.marks.get(row.labels, {}).get(quantity.key)
+                cells |= _flat(quantity.key, row.cells.get(quantity.key), printed)
+            rows.append(cells | {"points": len(row.points)})
+    return pd.DataFrame(rows).dropna(axis="columns", how="all")
+
+
+def _flat(key: str, cell: Cell | None, printed: Published | None) -> dict[str, object]:
+    if cell is None:
+        return {}
+    one = cell.estimate
+    flat: dict[str, object] = {key: one.value, f"{key}_low": one.low, f"{key}_high": one.high}
+    flat |= {f"{key}_n": one.n, f"{key}_questions": one.clusters, f"{key}_p": one.p}
+    flat |= {f"{key}_p_{name.lower().replace(' ', '_').replace('-', '_')}": p for name, p in cell.tests.items()}
+    if cell.floor is not None:
+        flat |= {f"{key}_floor_low": cell.floor[0], f"{key}_floor_high": cell.floor[1]}
+    if printed is not None:
+        flat |= {f"{key}_published": printed.value, f"{key}_published_half_width": printed.half_width}
+    return flat
+
+
+def lines(quantity: Quantity, cell: Cell | None, printed: Published | None) -> list[str]:
+    """A cell in words: the estimate, then what stands beside it, a line each."""
+    if cell is None:
+        return [] if printed is None else [_printed(quantity, quantity.null, printed)]
+    null = quantity.null if cell.null is None else cell.null
+    found = [written(cell.estimate, quantity.digits, null)]
+    tests = {"p": cell.estimate.p, **cell.tests} if null == null else {}
+    if said := [f"{name} {p_value(p)}" for name, p in tests.items() if p == p]:
+        found.append(" · ".join(said))
+    if cell.floor is not None:
+        low, high = (number(end, quantity.digits, null) for end in cell.floor)
+        found.append(f"noise {low} to {high}")
+    if cell.note:
+        found.append(cell.note)
+    if printed is not None:
+        found.append(_printed(quantity, null, printed))
+    return found
+
+
+def _printed(quantity: Quantity, null: float, printed: Published) -> str:
+    text = f"paper {number(printed.value, quantity.digits, null)}"
+    if printed.half_width == printed.half_width:
+        text += f" ± {printed.half_width:.{quantity.digits}f}"
+    return f"{text}, {printed.note}" if printed.note else text
+
+
+def shown(finding: Finding) -> pd.DataFrame:
+    """The table in words: a row a row, a column a quantity and run."""
+    kind, several = finding.kind, len(finding.founds) > 1
+    tables = {name: {row.labels: row for row in found.rows} for name, found in finding.founds.items()}
+    keys = list(dict.fromkeys(labels for table in tables.values() for labels in table))
+    rows = []
+    for labels in keys:
+        cells = dict(zip(kind.labels, labels, strict=True))
+        for quantity in kind.quantities:
+            for at, (name, table) in enumerate(tables.items()):
+                printed = finding.marks.get(labels, {}).get(quantity.key) if at == 0 else None
+                cell = table[labels].cells.get(quantity.key) if labels in table else None
+                column = f"{quantity.name}, {name}" if several else quantity.name
+                cells[column] = "; ".join(lines(quantity, cell, printed)) or "–"
+        first = [table[labels].cells for table in tables.values() if labels in table]
+        counts = [max((cell.estimate.n for cell in found.values()), default=0) for found in first]
+        rows.append(cells | {"n": " / ".join(f"{count:,}" for count in counts)})
+    return pd.DataFrame(rows)

@@ -1,0 +1,197 @@
+"""What the findings of a run rest on: its decision points under one objective and convention, filtered.
+
+A *point* is a node with at least two children in S_u under one teacher: a distinct (question, node, teacher). Most are
+decision points; at a *tie* all children have the same success by all rollouts, and there is no score. A *step* is a
+position of a path at which a point lies; paths share their first nodes, so a point may be at several steps.
+
+Ties count where halves of the rollouts are compared: leaving out nodes because the two halves cancel would make the
+rest look as if they agreed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from odd.config import RunConfig
+from odd.display.queries import Run
+from odd.errors import OddError
+from odd.findings.components import POINT, Components, at_least, build
+from odd.links import Difficulty, Outcome
+from odd.parsing import parse_json
+from odd.statistics import Scores, noise_floor
+
+SEED = 0
+"""Of everything that is drawn for findings: the same run gives the same numbers."""
+SHUFFLES = 200
+"""Permutations of success behind a noise floor."""
+OUTCOME_MADE = "dr_grpo"
+"""Objective whose gradient is made of the outcomes themselves: halves of it are not independent of what it meets."""
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which decision points count.
+
+    Attributes:
+        objective: label of the objective; None where the run has none.
+        convention: label of the convention.
+        outcome: paths that they lie on.
+        difficulty: of their questions.
+        kind: of their questions' answers; None for all.
+    """
+
+    objective: str | None = None
+    convention: str | None = None
+    outcome: Outcome = "all"
+    difficulty: Difficulty = "all"
+    kind: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """The points of a run.
+
+    Attributes:
+        run: the run.
+        filters: which points count.
+        teachers: names in order.
+        n_sig: visits that a child needed to be in S_u.
+        asked: numbers of the questions that count, whether or not they have points.
+        steps: a row a step: question, path, position, teacher, outcome and scores; `point` is its number in `points`.
+        points: a row a point, with `on_correct` and `on_incorrect` by its paths, whatever the chosen outcome.
+    """
+
+    run: Run
+    filters: Filters
+    teachers: tuple[str, ...]
+    n_sig: int | None
+    asked: frozenset[int]
+    steps: pd.DataFrame
+    points: pd.DataFrame = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Number the points."""
+        first = self.steps.drop_duplicates(POINT).reset_index(drop=True)
+        numbers = pd.MultiIndex.from_frame(first[POINT])
+        point = numbers.get_indexer(pd.MultiIndex.from_frame(self.steps[POINT]))
+        steps = self.steps.assign(point=point)
+        correct = steps["correct"].to_numpy(bool)
+        seen = {f"on_{kind}": np.zeros(len(first), bool) for kind in ("correct", "incorrect")}
+        seen["on_correct"][point[correct]] = True
+        seen["on_incorrect"][point[~correct]] = True
+        object.__setattr__(self, "steps", steps)
+        object.__setattr__(self, "points", first.assign(**seen))
+
+    def on(self, outcome: Outcome | None = None, teacher: str | None = None, ties: bool = False) -> np.ndarray:
+        """Numbers of the decision points on paths of an outcome.
+
+        Args:
+            outcome: of the paths; None: the chosen one.
+            teacher: whose points; None: of all.
+            ties: whether ties count too.
+        """
+        outcome = outcome or self.filters.outcome
+        mask = np.ones(len(self.points), bool) if ties else self.points["decision"].to_numpy(bool)
+        if outcome != "all":
+            mask = mask & self.points[f"on_{outcome}"].to_numpy()
+        if teacher is not None:
+            mask = mask & (self.points["teacher"] == teacher).to_numpy()
+        return np.flatnonzero(mask)
+
+    def places(self, outcome: Outcome) -> pd.DataFrame:
+        """The steps on paths of an outcome, in order along each path; ties too."""
+        return self.steps if outcome == "all" else self.steps[self.steps["correct"] == (outcome == "correct")]
+
+    def chosen_steps(self) -> pd.DataFrame:
+        """The decision points on paths of the chosen outcome, in order along each path."""
+        steps = self.places(self.filters.outcome)
+        return steps[steps["decision"]]
+
+    @property
+    def nodes(self) -> int:
+        """Distinct nodes among the chosen points."""
+        return len(self.points.iloc[self.on()][["question", "node"]].drop_duplicates())
+
+    @property
+    def questions(self) -> int:
+        """Questions that have any chosen point."""
+        return self.points["question"].iloc[self.on()].nunique()
+
+    @cached_property
+    def scored(self) -> tuple[str, ...]:
+        """Teachers with a defined score among the chosen points, in order."""
+        rows = self.points.iloc[self.on()]
+        known = set(rows.loc[rows["alignment"].notna(), "teacher"])
+        return tuple(name for name in self.teachers if name in known)
+
+    @cached_property
+    def components(self) -> Components:
+        """The children behind every point."""
+        return self.components_under(self.filters.convention, self.points)
+
+    def components_under(self, convention: str | None, points: pd.DataFrame) -> Components:
+        """The children behind some points under another convention."""
+        asked = {"objective": self.filters.objective, "convention": convention}
+        components, edges = (self.run.query(f"finding_{name}", **asked) for name in ("components", "edges"))
+        return build(points, components, edges, convention or "")
+
+    @cached_property
+    def halves(self) -> tuple[Scores, Scores] | None:
+        """The scores of every point by each half of the rollouts; None where halves would not be independent."""
+        if (self.filters.objective or "").startswith(OUTCOME_MADE):
+            return None
+        first, second = (self.components.siblings.with_success(half).scores() for half in self.components.halves)
+        return first, second
+
+    @cached_property
+    def floor(self) -> Scores:
+        """The scores of every point under permutations of success among siblings, (B, N)."""
+        shuffled = noise_floor(self.components.siblings, SHUFFLES, np.random.default_rng(SEED))
+        undefined = self.points["alignment"].isna().to_numpy()
+        for values in (shuffled.alignment, shuffled.gain):
+            values[:, undefined] = np.nan
+        return shuffled
+
+    def with_visits(self, visits: int) -> Scores:
+        """The scores of every point if children needed more visits; for conventions of the whole vocabulary."""
+        return at_least(self.components, visits).siblings.scores()
+
+    @cached_property
+    def rollouts(self) -> int:
+        """Rollouts of the questions that have any chosen point."""
+        counts = self.run.query("finding_rollouts")
+        wanted = self.points["question"].iloc[self.on()].unique()
+        return int(counts.loc[counts["question"].isin(wanted), "rollouts"].sum())
+
+
+def gather(run: Run, meta: Mapping[str, str], filters: Filters) -> Evidence:
+    """Read the decision points of a run.
+
+    Args:
+        run: answers the queries.
+        meta: the table `meta` of the run.
+        filters: which points count.
+    """
+    steps = run.query("finding_scores", objective=filters.objective, convention=filters.convention)
+    steps = steps.assign(decision=steps["decision"].fillna(False).astype(bool))
+    questions = run.query("questions")
+    kept = np.ones(len(questions), bool)
+    if filters.difficulty != "all":
+        kept &= (questions["difficulty"] == filters.difficulty).to_numpy()
+    if filters.kind is not None:
+        kept &= (questions["kind"] == filters.kind).to_numpy()
+    asked = frozenset(questions["question"][kept].tolist())
+    steps = steps[steps["question"].isin(asked)].reset_index(drop=True)
+    teachers = tuple(run.query("teachers")["teacher"].tolist())
+    return Evidence(run, filters, teachers, n_sig(meta), asked, steps)
+
+
+def n_sig(meta: Mapping[str, str]) -> int | None:
+    """Visits that a child of this run needs to be in S_u; None if its settings cannot be read."""
+    try:
+        return RunConfig.model_validate(parse_json(meta.get("config", ""))).analysis.n_sig
+    except (ValueError, OddError):
+        return None

@@ -1,0 +1,82 @@
+"""Which teacher points towards success: every measure of every teacher (tables 1 and 3, figures 4 and 8-11)."""
+
+from collections.abc import Mapping, Sequence
+
+from odd.findings import words
+from odd.findings.evidence import SEED, Evidence
+from odd.findings.model import Cell, Found, Row, interval_of
+from odd.measures import MAIN, MEASURES, Measure
+from odd.statistics import Estimate, cluster_bootstrap, holm
+
+
+def find(evidence: Evidence) -> Found:
+    """All measures of all teachers, the best range-weighted cosine first."""
+    own = {name: evidence.points.iloc[evidence.on(teacher=name)] for name in evidence.teachers}
+    every = {m: {name: m.estimate(points) for name, points in own.items()} for m in MEASURES}
+    corrected = {m: dict(zip(own, holm([every[m][name].p for name in own]), strict=True)) for m in MEASURES}
+    order = list(falling(every[MAIN]))
+    rows = []
+    for name in order:
+        points = evidence.on(teacher=name)
+        cells = {
+            m.key: Cell(
+                every[m][name],
+                interval_of(m.floor(evidence.floor, points)),
+                {"Holm": corrected[m][name], "Wilcoxon": m.wilcoxon(own[name])},
+            )
+            for m in MEASURES
+        }
+        rows.append(Row((name,), cells, points))
+    return Found(tuple(rows), tuple(filter(None, _sentences(evidence, rows, every, corrected[MAIN]))))
+
+
+def falling(estimates: Mapping[str, Estimate]) -> dict[str, Estimate]:
+    """The largest first; those without a value last."""
+    return dict(sorted(estimates.items(), key=lambda item: -item[1].value if item[1].n else float("inf")))
+
+
+def _sentences(
+    evidence: Evidence,
+    rows: Sequence[Row],
+    every: Mapping[Measure, Mapping[str, Estimate]],
+    corrected: Mapping[str, float],
+) -> list[str]:
+    order = [row.labels[0] for row in rows]
+    main = {name: every[MAIN][name] for name in order}
+    sentences = [words.ranking_sentence(main, MAIN.name)]
+    if not order:
+        return sentences
+    clear = [name for name in order if corrected[name] < 0.05]
+    if len(evidence.scored) > 1:
+        others = f"{words.listed([words.short(name) for name in clear])} differ" if clear else "none differs"
+        others = others.replace("differ", "differs") if len(clear) == 1 else others
+        sentences.append(f"After Holm's correction for {len(evidence.scored)} teachers, {others} from 0 at 5 %.")
+    sentences.append(words.floor_sentence({row.labels[0]: row.cells[MAIN.key] for row in rows}))
+    sentences.append(words.lead_sentence(order[0], leads(evidence, order)))
+    sentences.append(_other_leaders(every, order[0]))
+    return sentences
+
+
+def leads(evidence: Evidence, order: Sequence[str]) -> dict[str, Estimate]:
+    """The main measure of the first teacher minus that of each other, on the decision points that both have."""
+    points = evidence.points.iloc[evidence.on()].set_index(["question", "node"])
+    own, found = points[points["teacher"] == order[0]], {}
+    for name in order[1:]:
+        other = points.loc[points["teacher"] == name, "alignment"].rename("other")
+        both = own.join(other, how="inner")
+        difference = (both["alignment"] - both["other"]).to_numpy(float)
+        if (difference == difference).any():
+            clusters = both.index.get_level_values("question").to_numpy()
+            found[name] = cluster_bootstrap(difference, clusters, SEED, both["success_range"].to_numpy(float))
+    return found
+
+
+def _other_leaders(every: Mapping[Measure, Mapping[str, Estimate]], first: str) -> str:
+    """A note where other measures put another teacher first."""
+    leaders: dict[str, list[str]] = {}
+    for measure, estimates in every.items():
+        leader = next(iter(falling(estimates)))
+        if leader != first and estimates[leader].n:
+            leaders.setdefault(leader, []).append(measure.name)
+    parts = [f"{words.short(leader)} by {words.listed(names)}" for leader, names in leaders.items()]
+    return f"Other measures put another teacher first: {'; '.join(parts)}." if parts else ""

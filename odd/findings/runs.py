@@ -1,0 +1,28 @@
+"""Names under which runs stand side by side: student and question set."""
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import PurePath
+
+from odd.config import RunConfig
+from odd.errors import OddError
+from odd.parsing import parse_json
+
+
+def run_names(metas: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """A name for each run, different for all.
+
+    Args:
+        metas: the table `meta` of each run, by run id.
+    """
+    plain = {run_id: _name(run_id, meta) for run_id, meta in metas.items()}
+    counts = Counter(plain.values())
+    return {run_id: name if counts[name] == 1 else f"{name} ({run_id})" for run_id, name in plain.items()}
+
+
+def _name(run_id: str, meta: Mapping[str, str]) -> str:
+    try:
+        config = RunConfig.model_validate(parse_json(meta.get("config", "")))
+    except (ValueError, OddError):
+        return run_id
+    return f"{PurePath(config.student.name).name} on {PurePath(config.questions.source).name}"

@@ -1,0 +1,42 @@
+"""Statistics over nodes, with questions as the clusters (method §7): pure functions of arrays, one idea a module."""
+
+from odd.statistics.bootstrap import (
+    Estimate,
+    cluster_bootstrap,
+    cluster_correlation,
+    cluster_difference,
+    cluster_means,
+    positive,
+)
+from odd.statistics.prediction import clustered_auroc, cross_validated_scores
+from odd.statistics.ranks import grouped_spearman, improved, sign_changes
+from odd.statistics.reliability import factor_for, settled_probability, spearman_brown
+from odd.statistics.siblings import Scores, Siblings, node_numbers, noise_floor
+from odd.statistics.significance import holm, welch_p, wilcoxon_p
+from odd.statistics.winners import mixed, winners
+
+__all__ = [
+    "Estimate",
+    "Scores",
+    "Siblings",
+    "cluster_bootstrap",
+    "cluster_correlation",
+    "cluster_difference",
+    "cluster_means",
+    "clustered_auroc",
+    "cross_validated_scores",
+    "factor_for",
+    "grouped_spearman",
+    "holm",
+    "improved",
+    "mixed",
+    "node_numbers",
+    "noise_floor",
+    "positive",
+    "settled_probability",
+    "sign_changes",
+    "spearman_brown",
+    "welch_p",
+    "wilcoxon_p",
+    "winners",
+]

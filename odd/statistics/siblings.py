@@ -1,0 +1,103 @@
+"""Scores anew from the children behind them: in halves of the rollouts, with shuffled success.
+
+Dimension letters: N scores, C components of a convention (the children S_u, then the rest if it counts), padded to the
+widest node; B shuffles. A component that is not there has P_theta = 0 and a teacher gradient of 0, so it takes no part.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float, Float64, Int64, Integer
+
+from odd.alignment import cosine, gain
+from odd.gradients import ideal_gradient
+
+
+@dataclass(frozen=True, eq=False)
+class Siblings:
+    """What scores are made of.
+
+    Attributes:
+        p: student probability of each component under the convention.
+        shift: teacher minus student probability, both renormalised on S_u; 0 for the rest.
+        success: P̂; NaN where it is unknown or nothing is there.
+        gradient: the teacher's gradient.
+        inside: which components are children in S_u.
+        node: number of the node that a score is at: scores of several teachers share it.
+    """
+
+    p: Float64[np.ndarray, "N C"]
+    shift: Float64[np.ndarray, "N C"]
+    success: Float64[np.ndarray, "N C"]
+    gradient: Float64[np.ndarray, "N C"]
+    inside: Bool[np.ndarray, "N C"]
+    node: Int64[np.ndarray, " N"]
+
+    def scores(self) -> "Scores":
+        """The scores (method §4)."""
+        ideal = ideal_gradient(self.p, self.success)
+        low = np.where(self.inside, self.success, np.inf).min(axis=1, initial=np.inf)
+        high = np.where(self.inside, self.success, -np.inf).max(axis=1, initial=-np.inf)
+        known = ~(self.inside & np.isnan(self.success)).any(axis=1) & self.inside.any(axis=1)
+        with np.errstate(invalid="ignore"):
+            advantage = np.where(self.inside, self.shift * self.success, 0.0).sum(axis=1)
+        return Scores(
+            alignment=cosine(ideal, self.gradient),
+            gain=gain(ideal, self.gradient),
+            advantage=np.where(known, advantage, np.nan),
+            success_range=np.where(known, high - low, np.nan),
+        )
+
+    def with_success(self, success: Float[np.ndarray, "N C"]) -> "Siblings":
+        """The same with other estimates of success."""
+        return replace(self, success=success.astype(np.float64))
+
+    def shuffled(self, rng: np.random.Generator) -> "Siblings":
+        """The same with P̂ permuted among the siblings of each node, for all teachers alike.
+
+        Teacher and success are then unrelated, while everything else stays: how many children there are, how likely
+        each is, how far apart their success lies.
+        """
+        there = self.p > 0
+        keys = rng.random((int(self.node.max(initial=-1)) + 1, there.shape[1]))[self.node]
+        # components that are there come first in their own order and in the drawn one
+        drawn = np.argsort(np.where(there, keys, 2.0), axis=1)
+        own = np.argsort(~there, axis=1, kind="stable")
+        success = np.full(self.success.shape, np.nan)
+        np.put_along_axis(success, own, np.take_along_axis(self.success, drawn, axis=1), axis=1)
+        return self.with_success(success)
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Scores of N teachers and nodes, or B × N of them; NaN where undefined."""
+
+    alignment: Float[np.ndarray, "*B N"]
+    gain: Float[np.ndarray, "*B N"]
+    advantage: Float[np.ndarray, "*B N"]
+    success_range: Float[np.ndarray, "*B N"]
+
+    @property
+    def signal(self) -> Float[np.ndarray, "*B N"]:
+        """Success range × cosine, what the selective oracle adds up (table 2); 0 where children succeed alike."""
+        return np.where(self.success_range == 0, 0.0, self.success_range * self.alignment)
+
+
+MOST = 2_000_000
+"""Shuffled scores that are kept at once."""
+
+
+def noise_floor(siblings: Siblings, shuffles: int, rng: np.random.Generator) -> Scores:
+    """The scores under `shuffles` permutations of success among siblings, float32; fewer where scores are many."""
+    count = len(siblings.node)
+    draws = min(shuffles, max(20, MOST // max(1, count)))
+    drawn = [siblings.shuffled(rng).scores() for _ in range(draws)]
+    names = ("alignment", "gain", "advantage", "success_range")
+    return Scores(**{name: np.stack([getattr(one, name) for one in drawn]).astype(np.float32) for name in names})
+
+
+def node_numbers(*keys: Integer[np.ndarray, " N"]) -> Int64[np.ndarray, " N"]:
+    """Numbers from 0 for the distinct combinations of some columns, such as question and node."""
+    if not len(keys[0]):
+        return np.empty(0, dtype=np.int64)
+    return np.unique(np.stack(keys), axis=1, return_inverse=True)[1].reshape(-1).astype(np.int64)

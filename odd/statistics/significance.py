@@ -1,0 +1,37 @@
+"""Tests beside the bootstrap: over questions, over paths as the paper seems to do, and the correction for many.
+
+The paper prints p-values without naming the test. Its 576 paths an arm are 36 questions × 2 paths × 8 teachers, which
+share rollouts and trees, so a test that takes them for independent says too much (method §7).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+from scipy import stats
+
+
+def wilcoxon_p(differences: Sequence[float] | Float[np.ndarray, " Q"]) -> float:
+    """Two-sided Wilcoxon signed-rank p-value of per-question differences; NaN if none differs from 0."""
+    values = np.asarray(differences, dtype=np.float64)
+    values = values[~np.isnan(values) & (values != 0)]
+    return float(stats.wilcoxon(values).pvalue) if len(values) else float("nan")
+
+
+def welch_p(one: Float[np.ndarray, " A"], other: Float[np.ndarray, " B"]) -> float:
+    """Two-sided Welch t-test of two groups taken for independent samples; NaN with fewer than two values in one."""
+    one, other = one[~np.isnan(one)], other[~np.isnan(other)]
+    if min(len(one), len(other)) < 2 or (np.ptp(one) == 0 and np.ptp(other) == 0):
+        return float("nan")
+    return float(stats.ttest_ind(one, other, equal_var=False).pvalue)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down correction of a family of p-values; NaN is no member of the family and stays."""
+    p = np.asarray(p_values, dtype=np.float64)
+    members = np.flatnonzero(~np.isnan(p))
+    order = members[np.argsort(p[members], kind="stable")]
+    scaled = p[order] * np.arange(len(order), 0, -1)
+    adjusted = np.full(len(p), np.nan)
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(scaled))
+    return adjusted.tolist()

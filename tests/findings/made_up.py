@@ -1,0 +1,157 @@
+"""Runs made up of known truths: how well each teacher knows them is chosen, and rollouts are drawn from them."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from odd.alignment import cosine, gain
+from odd.findings import Evidence, Filters, gather
+from odd.gradients import ideal_gradient
+
+NODES = 8
+"""Decision points on each of the two paths of a question."""
+
+
+class FakeRun:
+    """Answers the queries of the findings from frames."""
+
+    run_id = "made-up"
+
+    def __init__(self, frames: Mapping[str, pd.DataFrame]) -> None:
+        self.frames = frames
+
+    def query(self, name, /, **params):
+        if name == "texts_before":
+            return _texts(len(params["positions"]))
+        frame = self.frames[name]
+        if "convention" in frame and "convention" in params:
+            return frame[frame["convention"] == params["convention"]].drop(columns="convention")
+        return frame
+
+
+def _texts(rows):
+    """One token before each place, and the one at it."""
+    spelled = ((1, b"a"), (2, b"\n"))
+    return pd.DataFrame(
+        [
+            {"row": row, "position": at, "token": token, "bytes": spelling, "ends": False}
+            for row in range(rows)
+            for at, (token, spelling) in enumerate(spelled)
+        ]
+    )
+
+
+def make(
+    effects: Mapping[str, float],
+    questions: int = 20,
+    visits: int = 40,
+    spread: float = 0.2,
+    on_incorrect: float = 0.0,
+    seed: int = 0,
+) -> FakeRun:
+    """A run of a paper's size or less.
+
+    Args:
+        effects: by teacher, how much of its gradient is the true ideal one; the rest is a random direction.
+        questions: with one correct and one incorrect path each.
+        visits: rollouts of each child, in two halves.
+        spread: standard deviation of the true success of siblings; 0 makes all that is measured noise.
+        on_incorrect: added to the effects on incorrect paths.
+        seed: of everything.
+    """
+    rng = np.random.default_rng(seed)
+    scores, components, edges = [], [], []
+    for question in range(questions):
+        for step in range(2 * NODES):
+            correct = step < NODES
+            size = int(rng.integers(2, 4))
+            p = rng.dirichlet(np.ones(size + 1))[:size]
+            truth = np.clip(rng.normal(0.5, spread, size), 0.02, 0.98)
+            half = rng.binomial(visits // 2, truth, size=(2, size))
+            success = half.sum(axis=0) / (2 * (visits // 2))
+            place = {"question": question, "node": step}
+            edges += [
+                place
+                | {"token": token, "p_student": p[token], "visits": visits, "success": success[token]}
+                | {"first": half[0, token] / (visits // 2), "second": half[1, token] / (visits // 2)}
+                | {f"{name}_{count}": 0 for name in ("rest", "first_rest", "second_rest")
+                   for count in ("visits", "successes")}
+                for token in range(size)
+            ]  # fmt: skip
+            draws = rng.beta(success * visits + 0.5, visits * (1 - success) + 0.5, size=(200, size))
+            for teacher, effect in effects.items():
+                known = effect + (0 if correct else on_incorrect)
+                gradient = _gradient(rng, p, truth, known)
+                scores.append(place | _score(rng, teacher, p, success, draws, gradient, correct, step, visits))
+                components += [
+                    place | {"teacher": teacher, "component": token, "token": token, "p_teacher": 1 / size}
+                    | {"teacher_gradient": gradient[token]}
+                    for token in range(size)
+                ]  # fmt: skip
+    return _run(effects, questions, pd.DataFrame(scores), pd.DataFrame(components), pd.DataFrame(edges))
+
+
+def _gradient(rng, p, truth, known):
+    """A direction that sums to 0: part the true ideal one, part chance; zero for a teacher that agrees (NaN)."""
+    if known != known:
+        return np.zeros(len(p))
+    noise = rng.normal(size=len(p))
+    noise -= noise.mean()
+    ideal = ideal_gradient(p, truth)
+    unit = ideal / (np.linalg.norm(ideal) or 1)
+    return 0.1 * (known * unit + (1 - abs(known)) * noise / np.linalg.norm(noise))
+
+
+def _score(rng, teacher, p, success, draws, gradient, correct, step, visits):
+    posterior = cosine(ideal_gradient(p, draws), gradient)
+    align = float(cosine(ideal_gradient(p, success), gradient))
+    low, high = np.quantile(posterior, [0.025, 0.975]) if align == align else (np.nan, np.nan)
+    position = step % NODES
+    features = {name: float(rng.random()) for name in (
+        "kl_student_teacher", "kl_teacher_student", "js", "l2", "probability_cosine", "entropy_student",
+        "entropy_teacher", "overlap_top16", "teacher_mass_student_top16", "student_mass_teacher_top16",
+        "p_student", "p_teacher",
+    )}  # fmt: skip
+    return {
+        "teacher": teacher, "path": 0 if correct else 1, "position": position, "token": 0, "correct": correct,
+        "normalised_depth": position / NODES, "decision": bool(np.ptp(success) > 0),
+        "alignment": align, "low": low, "high": high,
+        "p_positive": float((posterior > 0).mean()) if align == align else np.nan,
+        "gain": float(gain(ideal_gradient(p, success), gradient)),
+        "advantage": float(((1 / len(p) - p / p.sum()) * success).sum()),
+        "children": len(p), "success_range": float(np.ptp(success)), "visits": visits * len(p), **features,
+    }  # fmt: skip
+
+
+def _run(effects, questions, scores, components, edges):
+    conventions = scores[scores["decision"]][
+        ["question", "node", "teacher", "correct", "alignment", "success_range", "children"]
+    ]
+    labels = ("on_policy-full-off", "on_policy-children-off")
+    return FakeRun(
+        {
+            "finding_scores": scores.sort_values(["teacher", "question", "path", "position"]),
+            "finding_components": components,
+            "finding_edges": edges,
+            "finding_conventions": pd.concat([conventions.assign(convention=label) for label in labels]),
+            "finding_rollouts": pd.DataFrame({"question": range(questions), "rollouts": 500}),
+            "questions": pd.DataFrame(
+                {
+                    "question": range(questions),
+                    "id": [f"q{at}" for at in range(questions)],
+                    "difficulty": ["easy", "hard"] * (questions // 2) + ["easy"] * (questions % 2),
+                    "kind": "number",
+                }
+            ),
+            "teachers": pd.DataFrame({"teacher": list(effects)}),
+        }
+    )
+
+
+META = {"config": '{"analysis": {"n_sig": 20}}'}
+
+
+def evidence(effects: Mapping[str, float], *, filters: Filters | None = None, **changes) -> Evidence:
+    """The evidence of a made-up run."""
+    return gather(make(effects, **changes), META, filters or Filters("reverse_kl", "on_policy-full-off"))

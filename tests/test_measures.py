@@ -1,0 +1,52 @@
+"""The measures of the findings: means of what they say, over questions, with and without shuffled success."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from odd.errors import OddError
+from odd.measures import MAIN, MEASURES, check_measure, estimates
+from odd.statistics import Scores
+
+POINTS = pd.DataFrame(
+    {
+        "question": [0, 0, 1, 2],
+        "alignment": [1.0, -0.5, 0.2, np.nan],
+        "success_range": [0.6, 0.2, 0.2, 0.9],
+        "gain": [0.1, -0.1, 0.3, np.nan],
+        "advantage": [0.0, 0.1, 0.2, 0.3],
+    }
+)
+
+
+def test_every_measure_is_the_mean_it_says():
+    values = {key: one.value for key, one in estimates(POINTS).items()}
+    expected = {"weighted_cosine": 0.54, "mean_cosine": 0.7 / 3, "fraction_positive": 2 / 3, "mean_gain": 0.1}
+    assert values == pytest.approx(expected | {"advantage": 0.15})
+
+
+def test_a_difference_is_of_the_group_to_the_others_and_tested_in_each_question():
+    both = pd.concat([POINTS, POINTS.assign(alignment=POINTS["alignment"] - 0.1)], ignore_index=True)
+    group = np.arange(len(both)) < len(POINTS)
+    assert MAIN.difference(both, group).value == pytest.approx(0.1)
+    # two questions have both sides, differing the same way: 2 of 4 sign patterns are as extreme
+    assert MAIN.wilcoxon_difference(POINTS, both[~group]) == pytest.approx(0.5)
+
+
+def test_shuffled_scores_are_averaged_as_those_that_are_measured():
+    columns = ("alignment", "gain", "advantage", "success_range")
+    floor = Scores(*(np.stack([POINTS[name], -POINTS[name]]) for name in columns))
+    floor = Scores(floor.alignment, floor.gain, floor.advantage, np.abs(floor.success_range))
+    for measure in MEASURES:
+        same, turned = measure.floor(floor, np.arange(4))
+        assert same == pytest.approx(measure.estimate(POINTS).value)
+        assert turned == pytest.approx(1 - same if measure.key == "fraction_positive" else -same)
+        assert np.isnan(measure.floor(floor, np.array([3]))).all() == (measure.key != "advantage")
+
+
+def test_a_measure_that_a_run_has_not_is_answered_with_those_it_has():
+    known = pd.DataFrame({"objective": ["a", "b"], "convention": ["c", "c"]})
+    check_measure(known, "run", "a", "c")
+    check_measure(known.iloc[:0], "run", "anything", "c")
+    with pytest.raises(OddError, match="run run: no convention 'd'; it has c"):
+        check_measure(known, "run", "b", "d")
