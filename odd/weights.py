@@ -117,8 +117,8 @@ def training_rows(run: Run, wanted: WeightsConfig) -> tuple[pd.DataFrame, Covera
     teacher = _check(run, wanted)
     measure = {"teacher": teacher, "objective": wanted.objective, "convention": wanted.convention}
     column = "p_positive" if wanted.rule == "p_positive" else "alignment"
-    scores = run.query("weights_scores", **measure).set_index(["question", "node"])[column]
-    by_node = {(int(question), int(node)): float(score) for (question, node), score in scores.items()}
+    scores = run.query("weights_scores", **measure)[["question", "node", column]].itertuples(index=False)
+    by_node = {(int(question), int(node)): float(score) for question, node, score in scores}
     children: dict[int, dict[tuple[int, int], int]] = {}
     for question, node, token, child in run.query("weights_nodes").itertuples(index=False):
         children.setdefault(question, {})[node, token] = child

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from odd.commands.options import parse_teacher
-from odd.config import PRESETS, ModelConfig, QuestionsConfig, RunConfig, TeacherConfig, parse_config
+from odd.config import PRESETS, ModelConfig, Objective, QuestionsConfig, RunConfig, TeacherConfig, parse_config
 from odd.display.amounts import rough
 from odd.display.spelling import markdown_escaped
 from odd.errors import OddError

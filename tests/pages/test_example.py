@@ -26,8 +26,14 @@ def example(cache):
 
 def drawn(app, name):
     """What the component of this name draws."""
-    (found,) = [part.proto for part in app.get("bidi_component") if part.proto.component_name == f"odd_{name}"]
-    return json.loads(found.mixed.json if found.HasField("mixed") else found.json)
+    (found,) = every(app, name)
+    return found
+
+
+def every(app, name):
+    """What all components of this name draw."""
+    found = [part.proto for part in app.get("bidi_component") if part.proto.component_name == f"odd_{name}"]
+    return [json.loads(proto.mixed.json if proto.HasField("mixed") else proto.json) for proto in found]
 
 
 def said(app):
@@ -67,9 +73,14 @@ def test_compare_has_all_teachers(open_page, example):
 
 def test_findings_rank_its_teachers(open_page, example):
     app = open_page("findings", example)
-    assert len(app.dataframe) == 2
-    assert set(app.dataframe[0].value["teacher"]) == set(TEACHERS)
+    ranking = next(table for table in every(app, "table") if table["label"] == "Which teacher points towards success")
+    assert {row["cells"][0] for row in ranking["rows"]} == set(TEACHERS)
     assert "4 questions" in said(app)
+
+
+def test_screening_compares_the_contexts(open_page, example):
+    app = open_page("screening", example)
+    assert "4 of 4 questions are kept" in said(app)
 
 
 def test_it_is_finished_and_has_what_its_config_asks_for():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from odd.config import PRESETS, QuestionsConfig, load_config
+from odd.config import PRESETS, Objective, QuestionsConfig, load_config
 from odd.jobs import list_jobs
 from odd.jobs.job import Job, jobs_folder
 from odd.store import RunWriter
