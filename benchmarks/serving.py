@@ -101,5 +101,5 @@ def chromium_path() -> str:
 def launch_chromium(playwright: Playwright) -> Browser:
     """A headless Chromium; Playwright's own is neither needed nor downloaded."""
     # in containers /dev/shm may be tiny, and root may not use the sandbox
-    arguments = ["--no-sandbox", "--disable-dev-shm-usage"]
+    arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
     return playwright.chromium.launch(executable_path=chromium_path(), args=arguments)

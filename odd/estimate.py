@@ -169,7 +169,8 @@ def estimate(config: RunConfig, questions: int, speed: Speed) -> Estimate:
     length = min(speed.length, sampling.max_new_tokens)
     paths = min(targeting.correct_paths + targeting.incorrect_paths, sampling.initial_rollouts)
     pairs = _pairs(config, length)
-    initial = questions * sampling.initial_rollouts
+    # imported rollouts are there already
+    initial = questions * sampling.initial_rollouts if config.imported is None else 0
     targeted = round(questions * paths * pairs * targeting.n_min * speed.fill)
     nodes = questions * paths * length * max(1, len(config.teachers))
     drawn = initial * length + targeted * length * speed.rest

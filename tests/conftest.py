@@ -18,25 +18,38 @@ from tests.runs import screening_config, small_config  # noqa: E402
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory) -> tuple[RunConfig, Path]:
-    """A finished small run: its config and its file. Shared: tests that change it copy it first."""
-    config = small_config(tmp_path_factory.mktemp("finished"))
-    return config, run(config, lambda step: None)
-
-
-@pytest.fixture(scope="session")
-def screened(tmp_path_factory) -> tuple[RunConfig, Path]:
-    """The same run, screened only, with demonstrations and summaries by a larger model: its config and its file."""
-    config = screening_config(tmp_path_factory.mktemp("screened"))
-    return config, screen(config, lambda step: None)
-
-
-@pytest.fixture(scope="session")
-def smollm2_cache(request, tmp_path_factory) -> Path:
-    """A cache in which SmolLM2 is ready: converted once, also where several processes share the tests."""
+def common(request, tmp_path_factory) -> Path:
+    """A folder that all processes share which run these tests: what is made there is made once, under a lock."""
     base = tmp_path_factory.getbasetemp()
-    cache = (base.parent if hasattr(request.config, "workerinput") else base) / "smollm2"
-    cache.mkdir(exist_ok=True)
+    folder = (base.parent if hasattr(request.config, "workerinput") else base) / "common"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def made_once(folder: Path, config: RunConfig, make) -> tuple[RunConfig, Path]:
+    with FileLock(folder / "lock"):
+        paths = list((folder / "cache").glob("*.duckdb"))
+        return config, paths[0] if paths else make(config, lambda step: None)
+
+
+@pytest.fixture(scope="session")
+def finished(common) -> tuple[RunConfig, Path]:
+    """A finished small run: its config and its file. Shared: tests that change it copy it first."""
+    (folder := common / "finished").mkdir(exist_ok=True)
+    return made_once(folder, small_config(folder), run)
+
+
+@pytest.fixture(scope="session")
+def screened(common) -> tuple[RunConfig, Path]:
+    """The same run, screened only, with demonstrations and summaries by a larger model: its config and its file."""
+    (folder := common / "screened").mkdir(exist_ok=True)
+    return made_once(folder, screening_config(folder), screen)
+
+
+@pytest.fixture(scope="session")
+def smollm2_cache(common) -> Path:
+    """A cache in which SmolLM2 is ready."""
+    (cache := common / "smollm2").mkdir(exist_ok=True)
     with FileLock(cache / "lock"):
         embedded_path("smollm2", cache)
     return cache

@@ -15,6 +15,7 @@ from odd.config import (
     parse_config,
 )
 from odd.errors import OddError
+from odd.settings import ModelConfig
 from odd.teacher_settings import TeacherConfig, Templates
 
 QUESTIONS = [{"id": "a", "question": "What is 1+1?", "answer": "2", "kind": "number"}]
@@ -172,6 +173,11 @@ def test_the_questions_themselves_are_in_the_fingerprint():
 
 def test_the_students_weights_are_in_the_fingerprint():
     assert fingerprint(RunConfig(), QUESTIONS, "one") != fingerprint(RunConfig(), QUESTIONS, "other")
+
+
+def test_a_model_that_does_not_run_as_usual_says_so():
+    assert ModelConfig(name="big").label == "big"
+    assert ModelConfig(name="big", device="cuda", thinking=True).label == "big [cuda, thinking]"
 
 
 def test_default_labels_are_unique():

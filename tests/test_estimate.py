@@ -5,6 +5,7 @@ import pytest
 
 from odd.config import PRESETS, ModelConfig, parse_config
 from odd.estimate import READING, benchmark_speed, estimate, measured_speed
+from odd.settings import ImportConfig
 from odd.store import RunReader, RunWriter
 from tests.store.example_run import ROWS, RUN
 
@@ -75,6 +76,12 @@ def test_a_run_that_read_its_rollouts_says_how_fast(finished):
         facts, meta = reader.query("run_facts"), reader.meta
     assert drawn.reading_all == drawn.sampling
     assert measured_speed(Reads(), meta, config.student).reading_all == 1500
+
+
+def test_imported_rollouts_take_no_time():
+    imported = DEMO.model_copy(update={"imported": ImportConfig(files=("log.jsonl",))})
+    drawn, there = (estimate(one, 8, SPEED) for one in (DEMO, imported))
+    assert drawn.parts["initial rollouts"] > 0 == there.parts["initial rollouts"]
 
 
 def test_short_responses_take_less():

@@ -11,6 +11,7 @@ from benchmarks.serving import chromium_path, launch_chromium, serving
 from tests.hostile import make_hostile
 
 PATIENCE = 30_000  # milliseconds: continuous integration has two slow cores
+WINDOW = {"width": 1440, "height": 1000}
 expect.set_options(timeout=PATIENCE)
 
 
@@ -54,27 +55,52 @@ def chromium():
         browser.close()
 
 
-@pytest.fixture
-def new_page(chromium):
-    """Pages in browser contexts of their own, as of another reader each."""
-    contexts = []
+def new_context(chromium, **options):
+    allowed = ["clipboard-read", "clipboard-write"]
+    context = chromium.new_context(viewport=WINDOW, reduced_motion="reduce", permissions=allowed, **options)
+    context.set_default_timeout(PATIENCE)
+    return context
 
-    def make(**options):
-        settings = {"viewport": {"width": 1440, "height": 1000}, "permissions": ["clipboard-read", "clipboard-write"]}
-        context = chromium.new_context(**settings | options)
-        context.set_default_timeout(PATIENCE)
-        contexts.append(context)
-        return context.new_page()
 
-    yield make
-    for context in contexts:
+@pytest.fixture(scope="session")
+def contexts(chromium):
+    """Browser contexts, light and dark: the app's code is loaded and compiled once in each."""
+    made = {}
+    yield made
+    for context in made.values():
         context.close()
 
 
 @pytest.fixture
+def new_page(chromium, contexts):
+    """Pages of one reader, who has been there before: they share what the browser keeps."""
+    pages = []
+
+    def make(viewport=WINDOW, scheme="light"):
+        if scheme not in contexts:
+            contexts[scheme] = new_context(chromium, color_scheme=scheme)
+        page = contexts[scheme].new_page()
+        page.set_viewport_size(viewport)
+        pages.append(page)
+        return page
+
+    yield make
+    for page in pages:
+        page.close()
+
+
+@pytest.fixture
 def page(new_page):
-    """A page in a browser context of its own, at the usual size."""
+    """A page at the usual size."""
     return new_page()
+
+
+@pytest.fixture
+def other_page(chromium):
+    """A page of another reader, in a fresh browser context of its own."""
+    context = new_context(chromium)
+    yield context.new_page()
+    context.close()
 
 
 @pytest.fixture

@@ -149,17 +149,15 @@ def test_reset_takes_back_folds_and_unfolded_branches_alike(tree):
     expect(branches).to_have_count(before)
 
 
-def test_a_selected_branch_tells_its_numbers_and_text_and_survives_the_link(tree, chromium):
+def test_a_selected_branch_tells_its_numbers_and_text_and_survives_the_link(tree, other_page):
     branch = tree.locator("svg.tree .branch").nth(3)
     label = branch.get_attribute("aria-label")
     enter(branch)
     expect(tree.locator(".details")).to_contain_text(re.search(r"P_succ [\d.]+", label).group())
     expect(tree.locator(".details .own-text")).not_to_be_empty()
     eventually(lambda: "node" in query(tree))
-    other = chromium.new_context().new_page()
-    other.goto(tree.url)
-    expect(other.locator("svg.tree .branch.selected")).to_have_attribute("aria-label", label)
-    other.context.close()
+    other_page.goto(tree.url)
+    expect(other_page.locator("svg.tree .branch.selected")).to_have_attribute("aria-label", label)
 
 
 def test_a_branch_on_another_path_offers_that_path(tree):
@@ -253,10 +251,9 @@ def test_hostile_tokens_are_text(page, url, hostile):
     assert page.evaluate("window.hacked") is None
 
 
-def test_it_fits_a_narrow_window(chromium, url):
-    page = chromium.new_context(viewport={"width": 800, "height": 900}, color_scheme="dark").new_page()
+def test_it_fits_a_narrow_window(new_page, url):
+    page = new_page({"width": 800, "height": 900}, "dark")
     open_tree(page, f"{url}/tree?question=sum")
     box = page.locator("svg.tree").bounding_box()
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= 800
-    page.context.close()

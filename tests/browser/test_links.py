@@ -66,9 +66,9 @@ def test_a_bare_address_becomes_the_whole_view(page, url, name):
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_link_opens_as_the_same_view_for_another_reader(new_page, url, name):
-    first = open_page(new_page(), f"{url}/{name}?{VIEW}")
-    second = open_page(new_page(), first.url)
+def test_a_link_opens_as_the_same_view_for_another_reader(page, other_page, url, name):
+    first = open_page(page, f"{url}/{name}?{VIEW}")
+    second = open_page(other_page, first.url)
     assert second.url == first.url
     assert parse_qs(VIEW).items() <= query(second).items()
     assert_same(first, second)
@@ -82,14 +82,14 @@ def test_the_button_copies_the_address(page, url, name):
     assert page.evaluate("navigator.clipboard.readText()") == page.url
 
 
-def test_a_copied_link_restores_what_was_chosen(new_page, url):
-    first = open_page(new_page(), f"{url}/tree?question=sum")
+def test_a_copied_link_restores_what_was_chosen(page, other_page, url):
+    first = open_page(page, f"{url}/tree?question=sum")
     choose(first, "teacher", "Self-1C1W")
     choose(first, "objective", "forward KL")
     first.get_by_role("button", name="Copy link").click()
     expect(first.get_by_role("button", name="Copied")).to_be_visible()
     link = first.evaluate("navigator.clipboard.readText()")
-    second = open_page(new_page(), link)
+    second = open_page(other_page, link)
     assert (view(second).teacher, view(second).objective) == ("Self-1C1W", "forward_kl")
     assert_same(first, second)
 

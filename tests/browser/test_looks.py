@@ -41,7 +41,7 @@ const page = read(app.backgroundColor)
 
 
 def open_looks(new_page, url, name, scheme, width=1440, **query):
-    page = new_page(color_scheme=scheme, viewport={"width": width, "height": 1000})
+    page = new_page({"width": width, "height": 1000}, scheme)
     page.goto(f"{url}/{name}?" + "&".join(f"{key}={value}" for key, value in query.items()))
     expect(page.locator(MAIN[name]).first).to_be_visible()
     settle(page)

@@ -34,16 +34,13 @@ def test_a_click_on_a_heading_sorts_and_a_second_one_turns_the_order(questions):
     expect(titles(questions).first).to_have_text("impossible")
 
 
-def test_typing_searches_and_the_link_brings_the_same_rows_elsewhere(questions, chromium):
+def test_typing_searches_and_the_link_brings_the_same_rows_elsewhere(questions, other_page):
     questions.get_by_label("search").press_sequentially("greater", delay=40)
     expect(rows(questions)).to_have_count(1)
     expect(questions).to_have_url(re.compile("search=greater"))
-    other = chromium.new_context()
-    copy = other.new_page()
-    copy.goto(questions.url)
-    expect(rows(copy)).to_have_count(1, timeout=60_000)
-    expect(titles(copy)).to_have_text("compare")
-    other.close()
+    other_page.goto(questions.url)
+    expect(rows(other_page)).to_have_count(1, timeout=60_000)
+    expect(titles(other_page)).to_have_text("compare")
 
 
 def test_hovering_says_the_numbers_without_asking_the_server(questions, sent):

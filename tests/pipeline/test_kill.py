@@ -1,47 +1,40 @@
 """A worker that is killed with SIGKILL loses nothing that it had committed."""
 
+import multiprocessing
 import shutil
 import signal
-import subprocess
-import sys
 import time
+from functools import partial
 
 import pytest
 
-from odd.config import RunConfig, TeacherConfig
+from odd.config import TeacherConfig
 from odd.pipeline import run, screen, teach
 from odd.store import RunReader, published_path
 from tests.runs import SCREENING, assert_same_results, rows, screening_config, small_config
 
-WORKER = """
-import sys
-from pathlib import Path
-sys.path.insert(0, {root!r})
-from odd.config import RunConfig, TeacherConfig
-from odd.pipeline import run, screen, teach
-config = RunConfig.model_validate_json(Path({config!r}).read_text())
-def tell(step):
-    print(step.stage, flush=True)
-{job}
-"""
 LATE = [TeacherConfig(name="Late", context="1c"), TeacherConfig(name="Later", context="1c1w")]
+# each worker is a process of its own, forked from one that has loaded all code
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["odd.models.hf", "odd.pipeline"])
 
 
-@pytest.fixture
-def kill(tmp_path, pytestconfig):
+def work(job, steps):
+    job(lambda step: steps.send(step.stage))
+
+
+def kill(job, steps):
     """Do a job in a process of its own and kill it somewhere inside its n-th step."""
-
-    def start(job: str, config: RunConfig, steps: int) -> None:
-        (tmp_path / "config.json").write_text(config.model_dump_json())
-        code = WORKER.format(root=str(pytestconfig.rootpath), config=str(tmp_path / "config.json"), job=job)
-        with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as worker:
-            for _ in range(steps):
-                next(iter(worker.stdout))
-            time.sleep(0.05 * steps)
-            worker.send_signal(signal.SIGKILL)
-        assert worker.returncode == -signal.SIGKILL
-
-    return start
+    here, there = PROCESSES.Pipe(duplex=False)
+    worker = PROCESSES.Process(target=work, args=(job, there))
+    worker.start()
+    there.close()
+    for _ in range(steps):
+        here.recv()
+    time.sleep(0.05 * steps)
+    worker.kill()
+    worker.join()
+    assert worker.exitcode == -signal.SIGKILL
 
 
 @pytest.fixture
@@ -54,9 +47,9 @@ def copied(finished, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("steps", [2, 5, 8, 12])
-def test_killed_run_goes_on_to_the_same_result(finished, tmp_path, kill, steps):
+def test_killed_run_goes_on_to_the_same_result(finished, tmp_path, steps):
     config = small_config(tmp_path)
-    kill("run(config, tell)", config, steps)
+    kill(partial(run, config), steps)
     published = published_path(config.cache, finished[1].stem)
     before = _finished_questions(published) if published.exists() else 0
     drawn = []
@@ -67,25 +60,24 @@ def test_killed_run_goes_on_to_the_same_result(finished, tmp_path, kill, steps):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("steps", [1, 3, 4])
-def test_killed_teach_goes_on_to_the_same_result(copied, tmp_path, kill, steps):
+def test_killed_teach_goes_on_to_the_same_result(copied, tmp_path, steps):
     config, path = copied
     (tmp_path / "whole").mkdir()
     shutil.copy(path, tmp_path / "whole" / path.name)
     whole = teach(tmp_path / "whole", path.stem, LATE, lambda step: None)
-    late = ", ".join(f"TeacherConfig(name={teacher.name!r}, context={teacher.context!r})" for teacher in LATE)
-    kill(f"teach(config.cache, {path.stem!r}, [{late}], tell)", config, steps)
+    kill(partial(teach, config.cache, path.stem, LATE), steps)
     assert_same_results(whole, teach(config.cache, path.stem, LATE, lambda step: None))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("steps", [1, 4, 6])
-def test_killed_reanalysis_goes_on_to_the_same_result(copied, finished, tmp_path, kill, steps):
+def test_killed_reanalysis_goes_on_to_the_same_result(copied, finished, tmp_path, steps):
     config, path = copied
     changed = config.model_copy(update={"analysis": config.analysis.model_copy(update={"n_sig": 10})})
     (tmp_path / "whole").mkdir()
     shutil.copy(path, tmp_path / "whole" / path.name)
     whole = run(changed.model_copy(update={"cache": tmp_path / "whole"}), lambda step: None)
-    kill("run(config, tell)", changed, steps)
+    kill(partial(run, changed), steps)
     resumed = run(changed, lambda step: None)
     assert_same_results(whole, resumed)
     assert rows(resumed, "SELECT count(*) FROM scores") != rows(finished[1], "SELECT count(*) FROM scores")
@@ -93,9 +85,9 @@ def test_killed_reanalysis_goes_on_to_the_same_result(copied, finished, tmp_path
 
 @pytest.mark.slow
 @pytest.mark.parametrize("steps", [2, 5])
-def test_killed_screening_goes_on_to_the_same_result(screened, tmp_path, kill, steps):
+def test_killed_screening_goes_on_to_the_same_result(screened, tmp_path, steps):
     config = screening_config(tmp_path)
-    kill("screen(config, tell)", config, steps)
+    kill(partial(screen, config), steps)
     assert_same_results(screened[1], screen(config, lambda step: None), SCREENING)
 
 
