@@ -26,8 +26,10 @@ def common(request, tmp_path_factory) -> Path:
     return folder
 
 
-def made_once(folder: Path, config: RunConfig, make) -> tuple[RunConfig, Path]:
+def made_once(folder: Path, configure, make) -> tuple[RunConfig, Path]:
+    folder.mkdir(exist_ok=True)
     with FileLock(folder / "lock"):
+        config = configure(folder)
         paths = list((folder / "cache").glob("*.duckdb"))
         return config, paths[0] if paths else make(config, lambda step: None)
 
@@ -35,15 +37,13 @@ def made_once(folder: Path, config: RunConfig, make) -> tuple[RunConfig, Path]:
 @pytest.fixture(scope="session")
 def finished(common) -> tuple[RunConfig, Path]:
     """A finished small run: its config and its file. Shared: tests that change it copy it first."""
-    (folder := common / "finished").mkdir(exist_ok=True)
-    return made_once(folder, small_config(folder), run)
+    return made_once(common / "finished", small_config, run)
 
 
 @pytest.fixture(scope="session")
 def screened(common) -> tuple[RunConfig, Path]:
     """The same run, screened only, with demonstrations and summaries by a larger model: its config and its file."""
-    (folder := common / "screened").mkdir(exist_ok=True)
-    return made_once(folder, screening_config(folder), screen)
+    return made_once(common / "screened", screening_config, screen)
 
 
 @pytest.fixture(scope="session")

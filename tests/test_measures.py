@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from odd.errors import OddError
-from odd.measures import MAIN, MEASURES, check_measure, estimates
+from odd.measures import MAIN, MEASURES, chosen_measure, estimates
 from odd.statistics import Scores
 
 POINTS = pd.DataFrame(
@@ -46,7 +46,14 @@ def test_shuffled_scores_are_averaged_as_those_that_are_measured():
 
 def test_a_measure_that_a_run_has_not_is_answered_with_those_it_has():
     known = pd.DataFrame({"objective": ["a", "b"], "convention": ["c", "c"]})
-    check_measure(known, "run", "a", "c")
-    check_measure(known.iloc[:0], "run", "anything", "c")
+    assert chosen_measure(known, "run", "a", "c") == ("a", "c")
+    assert chosen_measure(known.iloc[:0], "run", "anything", "c") == ("anything", "c")
     with pytest.raises(OddError, match="run run: no convention 'd'; it has c"):
-        check_measure(known, "run", "b", "d")
+        chosen_measure(known, "run", "b", "d")
+
+
+def test_the_usual_measure_is_shown_where_none_is_asked_for():
+    usual = pd.DataFrame({"objective": ["jsd_0.5", "reverse_kl"], "convention": ["pooled-full-off"] * 2})
+    assert chosen_measure(usual, "run", None, None) == ("reverse_kl", "pooled-full-off")
+    assert chosen_measure(usual.iloc[:1], "run", None, None) == ("jsd_0.5", "pooled-full-off")
+    assert chosen_measure(usual.iloc[:0], "run", None, None) == ("reverse_kl", "on_policy-full-off")

@@ -80,7 +80,7 @@ def test_more_of_the_text_appears_when_zoomed_in(tree):
     tree.set_viewport_size({"width": 800, "height": 900})
     texts = tree.locator("svg.tree text.token")
     expect(texts).to_have_count(0)
-    button = tree.get_by_role("button", name="zoom in")
+    button = tree.get_by_role("button", name="zoom in", exact=True)
     while button.is_enabled():
         button.click()
         tree.wait_for_timeout(100)
@@ -89,7 +89,7 @@ def test_more_of_the_text_appears_when_zoomed_in(tree):
 
 def test_dragging_moves_the_tree_and_selects_nothing(tree):
     for _ in range(3):
-        tree.get_by_role("button", name="zoom in").click()
+        tree.get_by_role("button", name="zoom in", exact=True).click()
     eventually(lambda: tree.locator("svg.tree.zoomed").count())
     before = ticks(tree)
     x, y = middle(tree)
