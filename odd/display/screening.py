@@ -12,7 +12,7 @@ from odd.display.question_table import opened
 from odd.display.spelling import visible_text
 from odd.figures.findings import signed
 from odd.figures.screening import AccuracyPanel, accuracy, pass_rates
-from odd.findings.published import REFERENCES
+from odd.findings.published import REFERENCES, reference_name
 from odd.findings.words import listed, short
 from odd.links import Reference, Screened, ViewState
 from odd.paper import published
@@ -64,7 +64,7 @@ def report(screening: Screening, reference: Reference) -> ScreeningReport:
     return ScreeningReport(
         sentences=(_kept_sentence(screening), *_context_sentences(found)),
         pass_rates=pass_rates(*rates),
-        accuracy=accuracy(panels, reference),
+        accuracy=accuracy(panels, reference_name(reference)),
         shown=_shown(found, paper, reference),
         table=_numbers(found, paper),
     )

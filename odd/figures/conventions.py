@@ -30,11 +30,13 @@ def convention_map(runs: Mapping[str, Mapping[str, Mapping[str, Estimate]]]) -> 
     limit = max((abs(value) for value in known), default=1.0) or 1.0
     for column, table in enumerate(runs.values(), 1):
         figure.add_trace(_heat(conventions, table, limit, column == len(runs)), row=1, col=column)
+        figure.add_trace(_texts(conventions, table), row=1, col=column)
         teachers = _teachers(table)
         ticks = {"tickvals": list(range(len(teachers))), "ticktext": [label(name) for name in teachers]}
+        ticks["range"] = [-0.5, len(teachers) - 0.5]
         figure.update_xaxes(side="bottom", showgrid=False, zeroline=False, row=1, col=column, **ticks)
     rows = {"tickvals": list(range(len(conventions))), "ticktext": [label(name, 60) for name in conventions]}
-    figure.update_yaxes(autorange="reversed", showgrid=False, zeroline=False, **rows)
+    figure.update_yaxes(range=[len(conventions) - 0.5, -0.5], showgrid=False, zeroline=False, **rows)
     figure.update_yaxes(title="convention", col=1)
     top = HEAD if titles else 10
     return figure.update_layout(frame(top + FOOT + ROW * max(1, len(conventions)), top=top, foot=FOOT))
@@ -48,7 +50,6 @@ def _heat(conventions: list[str], table: Mapping[str, Mapping[str, Estimate]], l
     teachers = _teachers(table)
     cells = [[table.get(name, {}).get(teacher) for teacher in teachers] for name in conventions]
     values = [[None if one is None or not one.n else one.value for one in row] for row in cells]
-    texts = [[_text(one) for one in row] for row in cells]
     hover = [
         [
             ""
@@ -62,9 +63,17 @@ def _heat(conventions: list[str], table: Mapping[str, Mapping[str, Estimate]], l
     bar = {"title": {"text": "range-weighted<br>cosine"}, "thickness": 12}
     return go.Heatmap(
         x=list(range(len(teachers))), y=list(range(len(conventions))), z=values, zmin=-limit, zmax=limit,
-        colorscale=DIVERGING, text=texts, texttemplate="%{text}", hovertext=hover,
+        colorscale=DIVERGING, hovertext=hover,
         hovertemplate="%{hovertext}<extra></extra>", showscale=scale, colorbar=bar, xgap=2, ygap=2,
     )  # fmt: skip
+
+
+def _texts(conventions: list[str], table: Mapping[str, Mapping[str, Estimate]]) -> go.Scatter:
+    """The numbers, in the colour of text: a map's own would be dark where a cell lets a dark page through."""
+    places = [(x, y, _text(table.get(name, {}).get(teacher)))
+              for y, name in enumerate(conventions) for x, teacher in enumerate(_teachers(table))]  # fmt: skip
+    x, y, texts = zip(*places, strict=True) if places else ((), (), ())
+    return go.Scatter(x=x, y=y, text=texts, mode="text", hoverinfo="skip", showlegend=False)
 
 
 def _text(one: Estimate | None) -> str:

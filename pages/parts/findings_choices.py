@@ -5,11 +5,11 @@ from typing import get_args
 import streamlit as st
 
 from odd.errors import OddError
-from odd.findings import REFERENCES, SECTIONS, Filters
+from odd.findings import SECTIONS, Filters
 from odd.findings.runs import run_names
-from odd.links import Difficulty, Outcome, Reference, ViewState
+from odd.links import Difficulty, Outcome, ViewState
 from odd.store import list_runs
-from pages.shared.choices import choose, choose_answers, choose_convention, choose_objective
+from pages.shared.choices import choose, choose_answers, choose_convention, choose_objective, choose_reference
 from pages.shared.data import CACHE, OpenRun, open_run
 from pages.shared.state import bound
 
@@ -25,10 +25,7 @@ def show_choices(run: OpenRun, view: ViewState) -> None:
         choose("outcome", "paths", list(get_args(Outcome)), view, width=120)
         choose("difficulty", "questions", list(get_args(Difficulty)), view, width=120)
         choose_answers(run, view, width=120)
-        choose(
-            "reference", "beside the paper's", list(get_args(Reference)), view, width=190,
-            format_func=lambda one: ", ".join(REFERENCES[one]) if one in REFERENCES else "nothing",
-        )  # fmt: skip
+        choose_reference(view, width=190)
         _choose_runs(run, view)
     st.segmented_control(
         "section", list(SECTIONS), **bound("section", view.section, lambda chosen: chosen or view.section),

@@ -9,10 +9,11 @@ from odd.display.question_table import opened
 from odd.display.resolve import resolve
 from odd.display.screening import ScreeningReport, chosen, export, payload, report
 from odd.display.spelling import markdown_escaped
+from odd.findings.published import reference_name
 from odd.links import Reference, Screened, ViewState
 from odd.paper import CREDIT
 from odd.screening import Screening, read_screening
-from pages.shared.choices import choose
+from pages.shared.choices import choose, choose_reference
 from pages.shared.data import OpenRun, kept
 from pages.shared.layout import figure
 from pages.shared.mount import mount
@@ -37,8 +38,7 @@ def show_screening(run: OpenRun, view: ViewState) -> None:
         )
         return
     with st.container(horizontal=True):
-        options = list(get_args(Reference))
-        choose("reference", "published beside it", options, view, width=220)
+        choose_reference(view, width=220)
     _draw_difficulties(run, screening, found)
     _draw_contexts(run, found, view)
     _draw_questions(run, screening, view)
@@ -66,7 +66,7 @@ def _draw_contexts(run: OpenRun, found: ScreeningReport, view: ViewState) -> Non
             "Accuracy in %, Δ in points; in brackets 95 % intervals by bootstrap over questions, on the questions kept."
         )
         if view.reference != "none":
-            st.caption(markdown_escaped(f"Published: {view.reference}, tables 8 and 9 of {CREDIT}"))
+            st.caption(markdown_escaped(f"Published: {reference_name(view.reference)}, tables 8 and 9 of {CREDIT}"))
         _download(f"{name}.csv", lambda: csv(found.table), "contexts")
 
 

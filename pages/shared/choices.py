@@ -1,10 +1,13 @@
 """Widgets that choose parts of the view. Each shows what the address says and writes what is chosen into it."""
 
+from typing import get_args
+
 import streamlit as st
 
 from odd.display.resolve import question_number
 from odd.display.token_path import path_names
-from odd.links import AT_START, ViewState
+from odd.findings.published import reference_name
+from odd.links import AT_START, Reference, ViewState
 from pages.shared.data import OpenRun
 from pages.shared.state import bound
 
@@ -68,6 +71,11 @@ def choose_answers(run: OpenRun, view: ViewState, **arguments) -> None:
     options = dict.fromkeys(["", *kinds, view.kind or ""])
     tied = bound("kind", view.kind or "", to_view=lambda kind: kind or None)
     st.selectbox("answers", list(options), format_func=lambda kind: kind or "all", **tied, **arguments)
+
+
+def choose_reference(view: ViewState, **arguments) -> None:
+    """Which numbers of the paper stand beside those of the run."""
+    choose("reference", "beside the paper's", list(get_args(Reference)), view, format_func=reference_name, **arguments)
 
 
 def choose_path(run: OpenRun, view: ViewState, **arguments) -> None:

@@ -97,8 +97,9 @@ def test_the_histogram_has_a_panel_a_teacher_and_run():
 
 def test_the_map_of_conventions_marks_sure_cells_and_unknown_ones():
     figure = convention_map({"run": {"full": {"<b>x": ABOVE, "y": ACROSS}, "children": {"<b>x": BELOW, "y": UNKNOWN}}})
-    (heat,) = figure.data
-    assert heat.text[0][0].endswith("●") and not heat.text[0][1].endswith("●") and heat.text[1][1] == "–"
+    heat, numbers = figure.data
+    texts = dict(zip(zip(numbers.x, numbers.y, strict=True), numbers.text, strict=True))
+    assert texts[0, 0].endswith("●") and not texts[1, 0].endswith("●") and texts[1, 1] == "–"
     assert heat.zmin == -0.5 and heat.zmax == 0.5 and "<b>x" not in figure.to_json()
 
 

@@ -58,7 +58,7 @@ def test_choices_are_in_the_address(open_screening, changed):
     app.selectbox(key="view-screened").select("kept").run()
     assert app.query_params["screened"] in ("kept", ["kept"])
     app.selectbox(key="view-reference").select("1.7B-BoolQ").run()
-    assert "1.7B-BoolQ" in said(app)
+    assert "Qwen3-1.7B, BoolQ" in said(app)
     assert not app.exception
 
 
