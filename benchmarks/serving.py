@@ -72,7 +72,11 @@ def serving(folder: Path, script: Path = ROOT / "app.py", port: int | None = Non
         yield server
     finally:
         process.terminate()
-        process.wait(20)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:  # it waits for a reader who is still there
+            process.kill()
+            process.wait()
 
 
 def _wait(server: Server, log: Path) -> None:
