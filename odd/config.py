@@ -30,6 +30,8 @@ from odd.teacher_settings import (
 )
 
 Parsed = TypeVar("Parsed", bound=Settings)
+USUAL = {"objective": "reverse_kl", "convention": "on_policy-full-off"}
+"""Labels of the scores that are shown where nothing else is asked for."""
 WeightRule = Literal["all", "alignment", "p_positive"]
 RULE_THRESHOLDS: dict[WeightRule, float] = {"all": 0.0, "alignment": 0.0, "p_positive": 0.975}
 
@@ -125,8 +127,8 @@ class WeightsConfig(Settings):
     """Which tokens of a run's rollouts a trainer is to learn from (`python -m odd weights`)."""
 
     teacher: str | None = Field(default=None, description="whose scores and prompt; may be left out if there is one")
-    objective: str = Field(default="reverse_kl", description="label of the objective of the scores")
-    convention: str = Field(default="on_policy-full-off", description="label of the convention of the scores")
+    objective: str = Field(default=USUAL["objective"], description="label of the objective of the scores")
+    convention: str = Field(default=USUAL["convention"], description="label of the convention of the scores")
     rule: WeightRule = Field(default="alignment", description="keep all tokens, or those whose score is above")
     threshold: float | None = Field(default=None, description="of the score; None: 0, for p_positive 0.975 (settled)")
     outcome: Literal["all", "correct", "incorrect"] = Field(default="all", description="of the rollouts that are taken")

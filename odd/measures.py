@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from odd.config import USUAL
 from odd.errors import OddError
 from odd.statistics import (
     Estimate,
@@ -94,10 +95,6 @@ MAIN = MEASURES[0]
 def estimates(points: pd.DataFrame, seed: int = SEED) -> dict[str, Estimate]:
     """All measures over some decision points of one teacher, by key; a row a decision point."""
     return {measure.key: measure.estimate(points, seed) for measure in MEASURES}
-
-
-USUAL = {"objective": "reverse_kl", "convention": "on_policy-full-off"}
-"""Labels that are shown where nothing else is asked for."""
 
 
 def chosen_measure(known: pd.DataFrame, run_id: str, objective: str | None, convention: str | None) -> tuple[str, str]:

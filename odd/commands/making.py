@@ -70,18 +70,20 @@ def import_(
     _make(settings_of(preset, config, student, questions, limit, teacher, cache, [*own, *(set_ or ())]), show_config)
 
 
-def _make(settings: RunConfig, show_config: bool) -> None:
-    """Make a run, or print what it would be made with."""
+def _make(settings: RunConfig, show_config: bool, screening: bool = False) -> None:
+    """Make a run or its screening, or print what it would be made with."""
     if show_config:
         print(settings.model_dump_json(indent=2))
         return
     # what brings torch comes after the settings are known to be good
-    from odd.console import Bars
+    from odd import pipeline
+    from odd.console import RUN, SCREENING, Bars
     from odd.cost import reading_of_a_run
-    from odd.pipeline import run as make
 
-    say(reading_of_a_run(settings))
-    with Bars(settings.cache) as bars:
+    if not screening:
+        say(reading_of_a_run(settings))
+    make, stages = (pipeline.screen, SCREENING) if screening else (pipeline.run, RUN)
+    with Bars(settings.cache, stages) as bars:
         path = make(settings, bars)
     print_run(path)
 
@@ -99,15 +101,7 @@ def screen(
 ) -> None:
     """Find out how often the student is right, alone and behind each context; `run` goes on with the same options."""
     settings = settings_of(preset, config, student, questions, limit, teacher, cache, set_)
-    if show_config:
-        print(settings.model_dump_json(indent=2))
-        return
-    from odd.console import SCREENING, Bars
-    from odd.pipeline import screen as make
-
-    with Bars(settings.cache, SCREENING) as bars:
-        path = make(settings, bars)
-    print_run(path)
+    _make(settings, show_config, screening=True)
 
 
 def teach(

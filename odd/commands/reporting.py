@@ -13,7 +13,7 @@ from odd.commands.options import (
     print_run,
     say,
 )
-from odd.config import RULE_THRESHOLDS, WeightsConfig, parse_weights
+from odd.config import RULE_THRESHOLDS, USUAL, WeightsConfig, parse_weights
 
 WEIGHTS = WeightsConfig()
 
@@ -62,8 +62,8 @@ def weights(
 
 def findings(
     runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Run ids or paths; several stand side by side.")],
-    objective: Annotated[str, typer.Option(help="Objective of the scores.")] = "reverse_kl",
-    convention: Annotated[str, typer.Option(help="Convention of the scores.")] = "on_policy-full-off",
+    objective: Annotated[str, typer.Option(help="Objective of the scores.")] = USUAL["objective"],
+    convention: Annotated[str, typer.Option(help="Convention of the scores.")] = USUAL["convention"],
     paths: Annotated[str, typer.Option(help="Paths that count: all, correct, incorrect.")] = "all",
     difficulty: Annotated[str, typer.Option(help="Questions that count: all, easy, medium, hard.")] = "all",
     kind: Annotated[str | None, typer.Option(help="Kind of answer of the questions that count.")] = None,

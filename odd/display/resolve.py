@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from odd.config import USUAL
 from odd.display.queries import Run
 from odd.links import AT_START, ViewState
-from odd.measures import USUAL
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ def report(screening: Screening, reference: Reference) -> ScreeningReport:
         sentences=(_kept_sentence(screening), *_context_sentences(found)),
         pass_rates=pass_rates(*rates),
         accuracy=accuracy(panels, reference_name(reference)),
-        shown=_shown(found, paper, reference),
+        shown=_shown(found, paper),
         table=_numbers(found, paper),
     )
 
@@ -125,7 +125,7 @@ def _context_sentences(found: Sequence[Accuracy]) -> list[str]:
     return said
 
 
-def _shown(found: Sequence[Accuracy], paper: Mapping[tuple[str, str], float], reference: Reference) -> pd.DataFrame:
+def _shown(found: Sequence[Accuracy], paper: Mapping[tuple[str, str], float]) -> pd.DataFrame:
     """A row a context: accuracy in percent over all and by difficulty, and the paper's beside it."""
     rows: dict[str, dict[str, str]] = {}
     for one in found:

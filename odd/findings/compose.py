@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from odd.figures.written import number, p_value, written
 from odd.findings.evidence import Evidence
 from odd.findings.model import Cell, Found, Kind, Marks, Published, Quantity
-from odd.findings.published import REFERENCES
+from odd.findings.published import REFERENCES, reference_name
 from odd.findings.words import short
 from odd.links import Outcome, Reference
 
@@ -51,7 +51,7 @@ def compose(kind: Kind, founds: Mapping[str, Found], outcome: Outcome, reference
     marks: Marks = {}
     if kind.published is not None and reference in REFERENCES:
         marks = kind.published(*REFERENCES[reference])
-    beside = ", ".join(REFERENCES[reference]) if marks else ""
+    beside = reference_name(reference) if marks else ""
     title = f"{kind.title} ({outcome} paths)" if kind.outcomes and outcome != "all" else kind.title
     said = [
         [text if len(founds) == 1 else f"{short(name)}: {text}" for text in found.sentences]

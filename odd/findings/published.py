@@ -20,17 +20,15 @@ REFERENCES: dict[Reference, tuple[str, str]] = {
     "1.7B-MMLU": ("Qwen3-1.7B", "MMLU"),
 }
 """Student and benchmark of the paper by the word that links have for them."""
+ALIASES = {"Self-1C (32B)": ("Self-1C (32B)", "Self-1C(L)", "Self-1C (L)")}
+"""Names under which a teacher of the paper goes here, where these are others."""
+ONE_BENCHMARK = "BoolQ"
+"""The only benchmark of tables 3 and 6."""
 
 
 def reference_name(reference: Reference) -> str:
     """A student and benchmark of the paper as people read it."""
     return ", ".join(REFERENCES[reference]) if reference in REFERENCES else "nothing"
-
-
-ALIASES = {"Self-1C (32B)": ("Self-1C (32B)", "Self-1C(L)", "Self-1C (L)")}
-"""Names under which a teacher of the paper goes here, where these are others."""
-ONE_BENCHMARK = "BoolQ"
-"""The only benchmark of tables 3 and 6."""
 
 
 def _rows(table: int, student: str, benchmark: str) -> Iterable[dict[Any, Any]]:
