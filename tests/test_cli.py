@@ -1,28 +1,45 @@
-"""The command line as a user meets it: in a process of its own."""
+"""The command line as a user meets it: what is written, where, and how it ends."""
 
+import contextlib
+import io
 import json
-import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
+from odd.__main__ import main
 from odd.commands.options import parse_teacher
 from odd.config import ModelConfig
 
+ROOT = Path(__file__).parents[1]
 ORACLE = Path(__file__).parent / "oracle"
 
 
-COMMANDS = ("screen", "run", "import", "teach", "show", "findings", "weights", "models", "vectors")
+def odd(*arguments):
+    """`python -m odd` with these arguments, without the seconds that a process of its own takes to start."""
+    command = ["odd", *map(str, arguments)]
+    out, err, terminated = io.StringIO(), io.StringIO(), signal.getsignal(signal.SIGTERM)
+    streams = contextlib.redirect_stdout(out), contextlib.redirect_stderr(err)
+    try:
+        with contextlib.chdir(ROOT), mock.patch.object(sys, "argv", command), streams[0], streams[1]:
+            code = main()
+    finally:
+        signal.signal(signal.SIGTERM, terminated)
+    return subprocess.CompletedProcess(command, code, out.getvalue(), err.getvalue())
 
 
-def odd(*arguments, cwd=None, env=None):
-    command = [sys.executable, "-m", "odd", *map(str, arguments)]
-    root = Path(__file__).parents[1]
-    environment = {**os.environ, "PYTHONPATH": str(root), **(env or {})}
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd or root, env=environment, timeout=300)
+@pytest.mark.parametrize("arguments, code", [(["vectors", str(ORACLE / "tree.json")], 0), (["fly"], 2)])
+def test_a_process_of_its_own_writes_the_same_and_ends_the_same(arguments, code):
+    command = [sys.executable, "-m", "odd", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
+    inside = odd(*arguments)
+    assert (done.returncode, done.stdout, done.stderr) == (inside.returncode, inside.stdout, inside.stderr)
+    assert done.returncode == code
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,14 @@
 """The app as a process and a real browser before it. A missing browser is a failure, not a skip."""
 
+import re
 import shutil
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 from benchmarks.serving import chromium_path, launch_chromium, serving
 from tests.hostile import make_hostile
@@ -62,6 +65,12 @@ def new_context(chromium, **options):
     return context
 
 
+def context_of(chromium, contexts, scheme):
+    if scheme not in contexts:
+        contexts[scheme] = new_context(chromium, color_scheme="dark" if scheme == "dark" else "light")
+    return contexts[scheme]
+
+
 @pytest.fixture(scope="session")
 def contexts(chromium):
     """Browser contexts, light and dark: the app's code is loaded and compiled once in each."""
@@ -77,9 +86,7 @@ def new_page(chromium, contexts):
     pages = []
 
     def make(viewport=WINDOW, scheme="light"):
-        if scheme not in contexts:
-            contexts[scheme] = new_context(chromium, color_scheme=scheme)
-        page = contexts[scheme].new_page()
+        page = context_of(chromium, contexts, scheme).new_page()
         page.set_viewport_size(viewport)
         pages.append(page)
         return page
@@ -96,19 +103,75 @@ def page(new_page):
 
 
 @pytest.fixture
-def other_page(chromium):
-    """A page of another reader, in a fresh browser context of its own."""
-    context = new_context(chromium)
-    yield context.new_page()
-    context.close()
+def other_page(chromium, contexts):
+    """A page of another reader, in a browser context of its own."""
+    page = context_of(chromium, contexts, "another reader").new_page()
+    yield page
+    page.close()
+
+
+@dataclass
+class Reader:
+    """A page that one reader keeps open from test to test, and what it says to the server.
+
+    Attributes:
+        page: the page.
+        sent: messages that the browser sent to the server.
+    """
+
+    page: Page
+    sent: list
+
+    def go(self, address, viewport=WINDOW):
+        """Show an address of the app: loaded at first, then through the history, as Back does, by way of another page,
+        so that nothing is left of the view before."""
+        self.page.set_viewport_size(viewport)
+        if self.page.url == "about:blank":
+            self.page.goto(address)
+            expect(self.page.get_by_role("button", name="Copy link")).to_be_visible()
+        else:
+            self._pass("/screening")
+            self._pass(address)
+        settle(self.page)
+        return self.page
+
+    def _pass(self, address):
+        self.page.mouse.move(0, 0)
+        self.page.evaluate(
+            "address => { history.pushState({}, '', address); dispatchEvent(new PopStateEvent('popstate')) }", address
+        )
+        heading = self.page.get_by_test_id("stMain").get_by_test_id("stMarkdownContainer").first
+        expect(heading).to_have_text(re.compile(f"{urlsplit(address).path[1:]}$", re.IGNORECASE))
+        settle(self.page)
+
+
+@pytest.fixture(scope="module")
+def readers(chromium, contexts):
+    """The readers of a module's tests, by the scheme of colours that they prefer."""
+    made = {}
+
+    def reader(scheme):
+        if scheme not in made:
+            page, messages = context_of(chromium, contexts, scheme).new_page(), []
+            page.on("websocket", lambda socket: socket.on("framesent", lambda frame: messages.append(frame)))
+            made[scheme] = Reader(page, messages)
+        return made[scheme]
+
+    yield reader
+    for one in made.values():
+        one.page.close()
+
+
+@pytest.fixture(scope="module")
+def reader(readers):
+    """The reader of a module's tests who prefers light pages."""
+    return readers("light")
 
 
 @pytest.fixture
-def sent(page):
-    """Messages that the browser sends to the server."""
-    messages = []
-    page.on("websocket", lambda socket: socket.on("framesent", lambda frame: messages.append(frame)))
-    return messages
+def sent(reader):
+    """Messages that the reader's browser sends to the server."""
+    return reader.sent
 
 
 def settle(page):

@@ -10,24 +10,24 @@ from tests.hostile import FILE, IMAGE, make_hostile
 
 
 @pytest.fixture
-def compare(page, sent, url):
+def compare(reader, url):
     """The page at a path with decision points, drawn and at rest."""
-    return open_path(page, sent, f"{url}/compare?question=sum")
+    return open_path(reader, f"{url}/compare?question=sum")
 
 
-def open_path(page, sent, address):
-    page.goto(address)
+def open_path(reader, address):
+    page = reader.go(address)
     expect(columns(page).first).to_be_visible(timeout=60_000)
     expect(page.locator(".main-svg").first).to_be_visible(timeout=60_000)
-    quiet(page, sent)
+    quiet(page, reader.sent)
     return page
 
 
 @pytest.fixture
-def contested(page, sent, url):
+def contested(reader, url):
     """The page at the first path with a disagreement."""
     for question, path in (("sum", 0), ("sum", 1), ("compare", 0), ("compare", 1)):
-        open_path(page, sent, f"{url}/compare?question={question}&path={path}")
+        page = open_path(reader, f"{url}/compare?question={question}&path={path}")
         if page.locator(".flow .column.disagreed").count():
             return page
     return pytest.fail("the run has no path at which two teachers disagree")

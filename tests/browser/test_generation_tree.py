@@ -10,20 +10,20 @@ from urllib.parse import parse_qs, quote
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import eventually
+from tests.browser.conftest import eventually, settle
 from tests.hostile import QUESTIONS, TEACHERS, make_hostile
 
 expect.set_options(timeout=20_000)  # the first page is slow on a busy machine
 
 
 @pytest.fixture
-def tree(page, sent, url):
+def tree(reader, url):
     """The tree page, drawn and at rest."""
-    return open_tree(page, f"{url}/tree?question=sum")
+    return open_tree(reader, f"{url}/tree?question=sum")
 
 
-def open_tree(page, address):
-    page.goto(address)
+def open_tree(reader, address):
+    page = reader.go(address)
     expect(page.locator("svg.tree .branch").first).to_be_visible()
     expect(page).to_have_url(re.compile("colour="))
     expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
@@ -202,11 +202,11 @@ def test_pointing_explains_without_asking_the_server(tree, sent):
     assert len(sent) == count
 
 
-def test_the_colour_choice_repaints_the_decision_points(tree, url):
+def test_the_colour_choice_repaints_the_decision_points(tree, reader, url):
     fill = "nodes => nodes.map(node => node.getAttribute('fill')).join()"
     colours = tree.locator("svg.tree .chip .colour")
     before = colours.evaluate_all(fill)
-    open_tree(tree, f"{url}/tree?question=sum&colour=success")
+    open_tree(reader, f"{url}/tree?question=sum&colour=success")
     assert colours.evaluate_all(fill) != before
     expect(tree.locator(".legend", has_text="chips")).to_contain_text("success after the token")
 
@@ -239,8 +239,10 @@ def hostile(finished, cache, tmp_path):
     Path(path).unlink()
 
 
-def test_hostile_tokens_are_text(page, url, hostile):
-    open_tree(page, f"{url}/tree?run={hostile}&question={quote(QUESTIONS['sum'])}&teacher={quote(TEACHERS['tiny-m'])}")
+def test_hostile_tokens_are_text(reader, url, hostile):
+    page = open_tree(
+        reader, f"{url}/tree?run={hostile}&question={quote(QUESTIONS['sum'])}&teacher={quote(TEACHERS['tiny-m'])}"
+    )
     tree = page.locator("svg.tree")
     assert any("<" in text for text in tree.locator(".words, .word, .token").all_text_contents())
     assert tree.locator("img, script, iframe, foreignObject").count() == 0
@@ -253,7 +255,9 @@ def test_hostile_tokens_are_text(page, url, hostile):
 
 def test_it_fits_a_narrow_window(new_page, url):
     page = new_page({"width": 800, "height": 900}, "dark")
-    open_tree(page, f"{url}/tree?question=sum")
+    page.goto(f"{url}/tree?question=sum")
+    expect(page.locator("svg.tree .branch").first).to_be_visible()
+    settle(page)
     box = page.locator("svg.tree").bounding_box()
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= 800

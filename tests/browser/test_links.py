@@ -21,6 +21,13 @@ def open_page(page, address):
     return page
 
 
+def reach(reader, address):
+    """The same, for the reader who goes from test to test."""
+    page = reader.go(address)
+    expect(page.get_by_role("button", name="Copy link")).to_be_visible()
+    return page
+
+
 def query(page):
     return parse_qs(urlsplit(page.url).query, keep_blank_values=True)
 
@@ -66,8 +73,8 @@ def test_a_bare_address_becomes_the_whole_view(page, url, name):
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_link_opens_as_the_same_view_for_another_reader(page, other_page, url, name):
-    first = open_page(page, f"{url}/{name}?{VIEW}")
+def test_a_link_opens_as_the_same_view_for_another_reader(reader, other_page, url, name):
+    first = reach(reader, f"{url}/{name}?{VIEW}")
     second = open_page(other_page, first.url)
     assert second.url == first.url
     assert parse_qs(VIEW).items() <= query(second).items()
@@ -75,15 +82,15 @@ def test_a_link_opens_as_the_same_view_for_another_reader(page, other_page, url,
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_the_button_copies_the_address(page, url, name):
-    open_page(page, f"{url}/{name}?{VIEW}")
+def test_the_button_copies_the_address(reader, url, name):
+    page = reach(reader, f"{url}/{name}?{VIEW}")
     page.get_by_role("button", name="Copy link").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()") == page.url
 
 
-def test_a_copied_link_restores_what_was_chosen(page, other_page, url):
-    first = open_page(page, f"{url}/tree?question=sum")
+def test_a_copied_link_restores_what_was_chosen(reader, other_page, url):
+    first = reach(reader, f"{url}/tree?question=sum")
     choose(first, "teacher", "Self-1C1W")
     choose(first, "objective", "forward KL")
     first.get_by_role("button", name="Copy link").click()
@@ -127,9 +134,9 @@ def test_back_leaves_a_page_that_completed_its_address(page, url):
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_the_sidebar_keeps_the_view(page, url, name):
+def test_the_sidebar_keeps_the_view(reader, url, name):
     other = "tree" if name != "tree" else "compare"
-    open_page(page, f"{url}/{other}?{VIEW}")
+    page = reach(reader, f"{url}/{other}?{VIEW}")
     before = query(page)
     page.get_by_test_id("stSidebar").get_by_role("link", name=name.capitalize(), exact=True).click()
     expect(page).to_have_url(re.compile(f"/{name}"))
@@ -138,8 +145,8 @@ def test_the_sidebar_keeps_the_view(page, url, name):
     assert {part: after[part] for part in parse_qs(VIEW)} == {part: before[part] for part in parse_qs(VIEW)}
 
 
-def test_the_page_runs_keeps_the_view(page, url):
-    open_page(page, f"{url}/tree?{VIEW}")
+def test_the_page_runs_keeps_the_view(reader, url):
+    page = reach(reader, f"{url}/tree?{VIEW}")
     before = query(page)
     sidebar = page.get_by_test_id("stSidebar")
     sidebar.get_by_role("link", name="Runs", exact=True).click()
@@ -152,9 +159,9 @@ def test_the_page_runs_keeps_the_view(page, url):
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_run_that_is_not_here_is_named_and_another_offered(page, url, cache, name):
+def test_a_run_that_is_not_here_is_named_and_another_offered(reader, url, cache, name):
     run = next(cache.glob("*.duckdb")).stem
-    page.goto(f"{url}/{name}?run=nothing-00000000&{VIEW}")
+    page = reader.go(f"{url}/{name}?run=nothing-00000000&{VIEW}")
     expect(page.get_by_text("There is no run")).to_be_visible()
     page.get_by_role("link", name=f"Open {run} instead").click()
     expect(page).to_have_url(re.compile(f"run={run}"))
@@ -162,8 +169,8 @@ def test_a_run_that_is_not_here_is_named_and_another_offered(page, url, cache, n
     assert (view(page).teacher, view(page).colour) == ("Self-1C", "gain")
 
 
-def test_what_a_link_asks_for_in_vain_is_named(page, url):
-    open_page(page, f"{url}/tree?question=sum&token=9999&teacher=nobody")
+def test_what_a_link_asks_for_in_vain_is_named(reader, url):
+    page = reach(reader, f"{url}/tree?question=sum&token=9999&teacher=nobody")
     expect(page.get_by_text("9999")).to_be_visible()
     expect(page.get_by_text("nobody")).to_be_visible()
     assert (view(page).token, view(page).teacher) == (None, "tiny-m")

@@ -40,17 +40,17 @@ const page = read(app.backgroundColor)
 """
 
 
-def open_looks(new_page, url, name, scheme, width=1440, **query):
-    page = new_page({"width": width, "height": 1000}, scheme)
-    page.goto(f"{url}/{name}?" + "&".join(f"{key}={value}" for key, value in query.items()))
+def open_looks(readers, url, name, scheme, width=1440, **query):
+    address = f"{url}/{name}?" + "&".join(f"{key}={value}" for key, value in query.items())
+    page = readers(scheme).go(address, {"width": width, "height": 1000})
     expect(page.locator(MAIN[name]).first).to_be_visible()
     settle(page)
     return page
 
 
 @pytest.mark.parametrize("name", MAIN)
-def test_dark_pages_have_light_text(new_page, url, name):
-    page = open_looks(new_page, url, name, "dark")
+def test_dark_pages_have_light_text(readers, url, name):
+    page = open_looks(readers, url, name, "dark")
     background, text, seen = page.evaluate(
         f"() => {{ {READ} return [luminance(page), luminance(read(app.color)), contrast(page, read(app.color))] }}"
     )
@@ -60,8 +60,8 @@ def test_dark_pages_have_light_text(new_page, url, name):
 @pytest.mark.parametrize("colour", COLOURS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", PAINTED)
-def test_tokens_can_be_read_on_their_colour(new_page, url, name, scheme, colour):
-    page = open_looks(new_page, url, name, scheme, question="sum", colour=colour)
+def test_tokens_can_be_read_on_their_colour(readers, url, name, scheme, colour):
+    page = open_looks(readers, url, name, scheme, question="sum", colour=colour)
     found = page.locator(PAINTED[name]).evaluate_all(
         f"""tokens => {{ {READ} return tokens.map(token => {{
           const look = getComputedStyle(token)
@@ -76,8 +76,8 @@ def test_tokens_can_be_read_on_their_colour(new_page, url, name, scheme, colour)
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", PAINTED)
-def test_the_legend_stays_in_view_on_a_background_of_its_own(new_page, url, name, scheme):
-    page = open_looks(new_page, url, name, scheme, question="sum")
+def test_the_legend_stays_in_view_on_a_background_of_its_own(readers, url, name, scheme):
+    page = open_looks(readers, url, name, scheme, question="sum")
     legend = page.locator(".odd-legend")
     expect(legend).to_be_in_viewport(ratio=1)
     page.mouse.move(720, 900)
@@ -92,8 +92,8 @@ def test_the_legend_stays_in_view_on_a_background_of_its_own(new_page, url, name
 
 @pytest.mark.parametrize("width", [800, 1280])
 @pytest.mark.parametrize("name", MAIN)
-def test_no_page_is_wider_than_its_window(new_page, url, name, width):
-    page = open_looks(new_page, url, name, "light", width, question="sum", token="2")
+def test_no_page_is_wider_than_its_window(readers, url, name, width):
+    page = open_looks(readers, url, name, "light", width, question="sum", token="2")
     widths = page.evaluate(
         """() => [document.documentElement, ...document.querySelectorAll('[data-testid="stMain"]')]
           .map(part => [part.scrollWidth, part.clientWidth])"""

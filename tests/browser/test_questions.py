@@ -7,8 +7,8 @@ from playwright.sync_api import expect
 
 
 @pytest.fixture
-def questions(page, sent, url):
-    page.goto(f"{url}/questions")
+def questions(reader, url):
+    page = reader.go(f"{url}/questions")
     expect(rows(page)).to_have_count(3, timeout=60_000)
     expect(page.get_by_label("search")).to_be_visible()
     return page
@@ -96,8 +96,8 @@ def test_help_opens_finds_and_closes(questions):
     expect(rows(questions)).to_have_count(3)
 
 
-def test_findings_show_figures_and_follow_the_outcome(page, url):
-    page.goto(f"{url}/findings")
+def test_findings_show_figures_and_follow_the_outcome(reader, url):
+    page = reader.go(f"{url}/findings")
     expect(page.locator(".main-svg").first).to_be_visible(timeout=60_000)
     expect(page.locator(".js-plotly-plot")).to_have_count(2)
     expect(page.get_by_role("heading", name="Which teacher points towards success", exact=True)).to_be_visible()
@@ -109,9 +109,9 @@ def test_findings_show_figures_and_follow_the_outcome(page, url):
 
 @pytest.mark.parametrize("path", ["questions", "findings"])
 @pytest.mark.parametrize("width", [800, 1280])
-def test_nothing_is_wider_than_the_window(page, url, path, width):
+def test_nothing_is_wider_than_the_window(reader, url, path, width):
+    page = reader.go(f"{url}/{path}")
     page.set_viewport_size({"width": width, "height": 900})
-    page.goto(f"{url}/{path}")
     expect(page.locator(".scroll, .main-svg").first).to_be_visible(timeout=60_000)
     expect(page.get_by_role("button", name="What is this?")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= width

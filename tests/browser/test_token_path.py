@@ -18,13 +18,13 @@ MARKUP = b"<img src=x onerror=\"document.title='owned'\">"
 
 
 @pytest.fixture
-def path(page, sent, url):
+def path(reader, url):
     """The tree page at a path with decision points, drawn and at rest."""
-    return open_path(page, f"{url}/tree?question=sum")
+    return open_path(reader, f"{url}/tree?question=sum")
 
 
-def open_path(page, address):
-    page.goto(address)
+def open_path(reader, address):
+    page = reader.go(address)
     expect(page.locator("div.lines .token").first).to_be_visible()
     expect(page.locator("svg.staff").first).to_be_visible()
     expect(page).to_have_url(re.compile("colour=alignment"))
@@ -131,9 +131,9 @@ def test_arrows_move_by_one_token(path):
         expect(path.locator(".card")).to_contain_text(f"token {place} ")
 
 
-def test_harmful_and_helpful_tokens_are_found_by_key(page, url, finished):
+def test_harmful_and_helpful_tokens_are_found_by_key(reader, url, finished):
     teacher, at_path = with_both_signs(finished[1])
-    open_path(page, f"{url}/tree?question=sum&path={at_path}&teacher={teacher}")
+    page = open_path(reader, f"{url}/tree?question=sum&path={at_path}&teacher={teacher}")
     for key, sign in (("h", "^−"), ("g", r"^\+")):
         page.keyboard.press(key)
         expect(page.locator(".card .figures b").first).to_have_text(re.compile(sign))
@@ -227,10 +227,10 @@ def hostile(cache, finished):
     path.unlink()
 
 
-def test_hostile_tokens_and_questions_are_only_text(page, url, hostile):
+def test_hostile_tokens_and_questions_are_only_text(reader, url, hostile):
     errors = []
-    page.on("dialog", lambda dialog: errors.append(dialog.message))
-    open_path(page, f"{url}/tree?run={hostile}&question=sum&token=1")
+    reader.page.on("dialog", lambda dialog: errors.append(dialog.message))
+    page = open_path(reader, f"{url}/tree?run={hostile}&question=sum&token=1")
     title = page.title()
     expect(page.get_by_text("Pinned: token 1")).to_be_visible()
     expect(page.locator("div.lines .token", has_text=MARKUP.decode()).first).to_be_visible()
