@@ -35,18 +35,40 @@ class Siblings:
 
     def scores(self) -> "Scores":
         """The scores (method §4)."""
-        ideal = ideal_gradient(self.p, self.success)
+        return self.scores_with(self.success, *self.aim())
+
+    def aim(self) -> tuple[Float64[np.ndarray, "N C"], Float64[np.ndarray, " N"]]:
+        """What does not depend on a teacher: the ideal gradients, and the success ranges, NaN where one is unknown."""
         low = np.where(self.inside, self.success, np.inf).min(axis=1, initial=np.inf)
         high = np.where(self.inside, self.success, -np.inf).max(axis=1, initial=-np.inf)
         known = ~(self.inside & np.isnan(self.success)).any(axis=1) & self.inside.any(axis=1)
+        return ideal_gradient(self.p, self.success), np.where(known, high - low, np.nan)
+
+    def scores_with(
+        self,
+        success: Float64[np.ndarray, "N C"],
+        ideal: Float64[np.ndarray, "N C"],
+        success_range: Float64[np.ndarray, " N"],
+    ) -> "Scores":
+        """The scores of these teachers for an aim that is known."""
         with np.errstate(invalid="ignore"):
-            advantage = np.where(self.inside, self.shift * self.success, 0.0).sum(axis=1)
+            advantage = np.where(self.inside, self.shift * success, 0.0).sum(axis=1)
         return Scores(
             alignment=cosine(ideal, self.gradient),
             gain=gain(ideal, self.gradient),
-            advantage=np.where(known, advantage, np.nan),
-            success_range=np.where(known, high - low, np.nan),
+            advantage=np.where(np.isnan(success_range), np.nan, advantage),
+            success_range=success_range,
         )
+
+    def nodes(self) -> tuple["Siblings", Int64[np.ndarray, " N"]]:
+        """One score of each node, and which of them each score belongs to; all scores where teachers differ in them."""
+        first, which = np.unique(self.node, return_index=True, return_inverse=True)[1:]
+        columns = {name: getattr(self, name)[first] for name in self.__dataclass_fields__}
+        shared = all(
+            np.array_equal(columns[name][which], getattr(self, name), equal_nan=name == "success")
+            for name in ("p", "success", "inside")
+        )
+        return (Siblings(**columns), which) if shared else (self, np.arange(len(self.node)))
 
     def with_success(self, success: Float[np.ndarray, "N C"]) -> "Siblings":
         """The same with other estimates of success."""
@@ -91,7 +113,12 @@ def noise_floor(siblings: Siblings, shuffles: int, rng: np.random.Generator) -> 
     """The scores under `shuffles` permutations of success among siblings, float32; fewer where scores are many."""
     count = len(siblings.node)
     draws = min(shuffles, max(20, MOST // max(1, count)))
-    drawn = [siblings.shuffled(rng).scores() for _ in range(draws)]
+    nodes, which = siblings.nodes()  # success and the ideal gradient are those of the node, whoever the teacher is
+    drawn = []
+    for _ in range(draws):
+        shuffled = nodes.shuffled(rng)
+        ideal, success_range = shuffled.aim()
+        drawn.append(siblings.scores_with(shuffled.success[which], ideal[which], success_range[which]))
     names = ("alignment", "gain", "advantage", "success_range")
     return Scores(**{name: np.stack([getattr(one, name) for one in drawn]).astype(np.float32) for name in names})
 

@@ -95,3 +95,17 @@ def test_many_scores_are_shuffled_less_often(monkeypatch):
 def test_nodes_are_numbered_by_all_keys():
     assert node_numbers(np.array([1, 0, 1, 1]), np.array([5, 5, 5, 2])).tolist() == [2, 0, 2, 1]
     assert node_numbers(np.empty(0, np.int64)).tolist() == []
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_the_noise_floor_is_that_of_scores_made_anew_from_shuffled_success(some, own):
+    if own:  # of one teacher another child counts
+        inside = some.inside.copy()
+        inside[1, 0] = False
+        some = Siblings(some.p, some.shift, some.success, some.gradient, inside, some.node)
+    floor = noise_floor(some, 3, np.random.default_rng(5))
+    rng = np.random.default_rng(5)
+    for drawn in range(3):
+        anew = some.shuffled(rng).scores()
+        for name in ("alignment", "gain", "advantage", "success_range"):
+            np.testing.assert_allclose(getattr(floor, name)[drawn], getattr(anew, name), rtol=1e-5, atol=1e-7)
