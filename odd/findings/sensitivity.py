@@ -1,6 +1,6 @@
 """How each teacher's sign and rank change with the convention: pooling, baseline, rest, and visits needed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -83,15 +83,21 @@ def _ranks(estimates: Mapping[str, Estimate]) -> dict[str, float]:
     return {name: float(at) for at, name in enumerate(order, 1)}
 
 
+def _counts(values: Sequence[Estimate]) -> str:
+    """In how many conventions a teacher is on which side of 0."""
+    above, below = (sum(one.value > 0 for one in values), sum(one.value < 0 for one in values))
+    sure = sum(one.low > 0 or one.high < 0 for one in values)
+    sides = [f"{side} 0 in {count}" for side, count in (("above", above), ("below", below)) if count]
+    return f"{' and '.join(sides) or 'at 0 in all'} (interval without 0 in {sure})"
+
+
 def _sentences(evidence: Evidence, table: Mapping[str, Mapping[str, Estimate]]) -> tuple[str, ...]:
     if not evidence.scored or not table:
         return (words.NOTHING,)
-    said = []
+    alike: dict[str, list[str]] = {}
     for name in evidence.scored:
-        values = [row[name] for row in table.values() if row[name].n]
-        above, below = (sum(one.value > 0 for one in values), sum(one.value < 0 for one in values))
-        sure = sum(one.low > 0 or one.high < 0 for one in values)
-        said.append(f"{words.short(name)} is above 0 in {above} and below in {below} (interval without 0: {sure})")
+        alike.setdefault(_counts([row[name] for row in table.values() if row[name].n]), []).append(words.short(name))
+    said = [f"{words.listed(names)} {'is' if len(names) == 1 else 'are'} {counts}" for counts, names in alike.items()]
     firsts: dict[str, int] = {}
     for row in table.values():
         ranks = _ranks(row)

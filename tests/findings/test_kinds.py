@@ -1,5 +1,7 @@
 """Every kind of finding: nothing where there is nothing, the planted truth where there is one, tokens behind rows."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -149,6 +151,12 @@ def test_a_feature_that_tells_is_found_and_others_are_not(planted):
     )
     assert telling["logistic regression", ALL_TEACHERS]["all"].estimate.low > 0.9
     assert telling["JS divergence", ALL_TEACHERS]["all"].estimate.value == 1
+
+
+def test_teachers_of_whom_the_conventions_say_the_same_share_a_sentence():
+    said = BY_KEY["sensitivity"].find(evidence({"a": 0.9, "b": 0.9, "c": -0.9}, questions=12)).sentences[0]
+    assert re.search(r"a and b are above 0 in (\d+) \(interval without 0 in \1\)", said)
+    assert re.search(r"c is below 0 in (\d+) \(interval without 0 in \1\)", said)
 
 
 def test_conventions_are_compared_with_ranks_and_more_visits(planted):
