@@ -38,6 +38,7 @@ class Plan:
 
     Attributes:
         size: of the run.
+        pages: that are opened by their first reader and by the next.
         rounds: first renders of each page.
         places: paths that are walked through with changes.
         steps: changes of each kind at each place; the run has four teachers, so that four are all different.
@@ -48,6 +49,7 @@ class Plan:
     """
 
     size: Size
+    pages: tuple[str, ...]
     rounds: int
     places: int
     steps: int
@@ -57,8 +59,18 @@ class Plan:
     apart: bool
 
 
-FULL = Plan(ISSUE, rounds=3, places=6, steps=4, hovered=50, readers=10, crowded=3, apart=True)
-SMALL = Plan(Size(3, 60, 300, 30, 600, 40), rounds=1, places=1, steps=1, hovered=8, readers=2, crowded=1, apart=False)
+FULL = Plan(ISSUE, tuple(DRAWN), rounds=3, places=6, steps=4, hovered=50, readers=10, crowded=3, apart=True)
+SMALL = Plan(
+    Size(3, 60, 300, 30, 600, 40),
+    ("tree", "findings"),
+    rounds=1,
+    places=1,
+    steps=1,
+    hovered=8,
+    readers=2,
+    crowded=1,
+    apart=False,
+)
 
 
 @dataclass(frozen=True)
@@ -149,7 +161,7 @@ class Bench:
     def first_renders(self, server: Server) -> list[Row]:
         """Pages of which the server holds nothing yet, and again for the next reader."""
         rows = []
-        for page in DRAWN:
+        for page in self.plan.pages:
             cold, warm = [], []
             for number in range(self.plan.rounds):
                 os.utime(self.file)
@@ -222,7 +234,7 @@ class Bench:
             for number in range(self.plan.readers):
                 reader = stack.enter_context(reading(self.browser, server, self.taps))
                 reader.open("tree", **self._own(number))
-                for page in DRAWN:
+                for page in self.plan.pages:
                     if page != "tree":
                         reader.turn_to(page)
                 held.append(server.memory)

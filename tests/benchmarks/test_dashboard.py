@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.serving import ROOT
 
-PAGES = "Runs", "Questions", "Tree", "Compare", "Findings"
+PAGES = "Tree", "Findings"
 MEASURED = [
     "first page of a new server",
     *(f"first render of {page}, {state}" for page in PAGES for state in ("cold", "warm")),

@@ -80,7 +80,7 @@ def test_a_run_is_started_from_the_form_watched_and_opened(page, own):
     page.goto(address)
     expect(page.get_by_text("There is no run yet")).to_be_visible(timeout=60_000)
     click(page, "Set up a run")
-    set_up(page, "live", 3, 200, 60)
+    set_up(page, "live", 3, 150, 40)
     expect(page.get_by_text("Being made now")).to_be_visible()
     page.reload()
     live = page.locator("[class*=st-key-live-]")

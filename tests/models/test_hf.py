@@ -5,24 +5,12 @@ import copy
 import numpy as np
 import pytest
 import torch
+import transformers as hub
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 from tokenizers import Tokenizer, decoders
 from tokenizers.models import BPE
-from transformers import (
-    Gemma3ForCausalLM,
-    Gemma3TextConfig,
-    GPT2Config,
-    GPT2LMHeadModel,
-    LlamaConfig,
-    LlamaForCausalLM,
-    MistralConfig,
-    MistralForCausalLM,
-    PreTrainedTokenizerFast,
-    Qwen3Config,
-    Qwen3ForCausalLM,
-)
 
 from odd.contexts import question_block
 from odd.errors import OddError
@@ -32,14 +20,17 @@ from odd.models.hf import HFModel
 
 SMALL = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "head_dim": 8}
 SMALL |= {"num_key_value_heads": 2, "initializer_range": 0.4, "max_position_embeddings": 256}
+# their code is imported by transformers when they are used: it takes seconds
 ARCHITECTURES = {
-    "absolute positions": lambda size: GPT2LMHeadModel(
-        GPT2Config(vocab_size=size, n_positions=256, n_embd=32, n_layer=2, n_head=4, initializer_range=0.4)
+    "absolute positions": lambda size: hub.GPT2LMHeadModel(
+        hub.GPT2Config(vocab_size=size, n_positions=256, n_embd=32, n_layer=2, n_head=4, initializer_range=0.4)
     ),
-    "rotary": lambda size: LlamaForCausalLM(LlamaConfig(vocab_size=size, **SMALL)),
-    "sliding window": lambda size: MistralForCausalLM(MistralConfig(vocab_size=size, sliding_window=6, **SMALL)),
-    "sliding and full": lambda size: Gemma3ForCausalLM(
-        Gemma3TextConfig(
+    "rotary": lambda size: hub.LlamaForCausalLM(hub.LlamaConfig(vocab_size=size, **SMALL)),
+    "sliding window": lambda size: hub.MistralForCausalLM(
+        hub.MistralConfig(vocab_size=size, sliding_window=6, **SMALL)
+    ),
+    "sliding and full": lambda size: hub.Gemma3ForCausalLM(
+        hub.Gemma3TextConfig(
             vocab_size=size, sliding_window=6, layer_types=["sliding_attention", "full_attention"], **SMALL
         )
     ),
@@ -225,7 +216,7 @@ def sentencepiece():
     vocabulary = {piece: i for i, piece in enumerate([*pieces, *(f"<0x{byte:02X}>" for byte in range(256))])}
     tokenizer = Tokenizer(BPE(vocabulary, [], unk_token="<unk>", byte_fallback=True))
     tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
-    wrapped = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="</s>", unk_token="<unk>")
+    wrapped = hub.PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="</s>", unk_token="<unk>")
     wrapped.chat_template = "{{ messages[0].content }}"
     return wrapped
 
@@ -268,7 +259,7 @@ def test_a_template_that_refuses_a_chat_is_reported(tiny):
 
 def test_padded_embeddings_are_no_tokens(tiny):
     torch.manual_seed(0)
-    padded = other(tiny, "padded", Qwen3ForCausalLM(Qwen3Config(vocab_size=600, **SMALL)))
+    padded = other(tiny, "padded", hub.Qwen3ForCausalLM(hub.Qwen3Config(vocab_size=600, **SMALL)))
     check_same_vocabulary(tiny, padded)
     rows = padded.log_probs(prompt(tiny), [5, 6])
     assert rows.shape == (2, tiny.capabilities.vocabulary_size)
@@ -278,7 +269,7 @@ def test_padded_embeddings_are_no_tokens(tiny):
 
 
 def test_missing_embeddings_are_refused(tiny):
-    short = other(tiny, "short", Qwen3ForCausalLM(Qwen3Config(vocab_size=100, **SMALL)))
+    short = other(tiny, "short", hub.Qwen3ForCausalLM(hub.Qwen3Config(vocab_size=100, **SMALL)))
     with pytest.raises(OddError, match=r"'tiny-s' knows .* 'short' 100"):
         check_same_vocabulary(tiny, short)
 
