@@ -33,7 +33,8 @@ def mount(
 
 def _caller(key: str, event: str, act: Callable[[Any], None]) -> Callable[[], None]:
     def call() -> None:
-        value = st.session_state[key].get(event)
+        # what is said just before the page is left comes when the component is gone
+        value = st.session_state.get(key, {}).get(event)
         if value is not None:
             act(value)
 
