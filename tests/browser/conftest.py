@@ -65,28 +65,28 @@ def new_context(chromium, **options):
     return context
 
 
-def context_of(chromium, contexts, scheme):
-    if scheme not in contexts:
-        contexts[scheme] = new_context(chromium, color_scheme="dark" if scheme == "dark" else "light")
-    return contexts[scheme]
-
-
 @pytest.fixture(scope="session")
-def contexts(chromium):
-    """Browser contexts, light and dark: the app's code is loaded and compiled once in each."""
+def context_of(chromium):
+    """Browser contexts by who reads, "dark" or another name: the app's code is loaded and compiled once in each."""
     made = {}
-    yield made
+
+    def context(who):
+        if who not in made:
+            made[who] = new_context(chromium, color_scheme="dark" if who == "dark" else "light")
+        return made[who]
+
+    yield context
     for context in made.values():
         context.close()
 
 
 @pytest.fixture
-def new_page(chromium, contexts):
+def new_page(context_of):
     """Pages of one reader, who has been there before: they share what the browser keeps."""
     pages = []
 
     def make(viewport=WINDOW, scheme="light"):
-        page = context_of(chromium, contexts, scheme).new_page()
+        page = context_of(scheme).new_page()
         page.set_viewport_size(viewport)
         pages.append(page)
         return page
@@ -103,9 +103,9 @@ def page(new_page):
 
 
 @pytest.fixture
-def other_page(chromium, contexts):
+def other_page(context_of):
     """A page of another reader, in a browser context of its own."""
-    page = context_of(chromium, contexts, "another reader").new_page()
+    page = context_of("another reader").new_page()
     yield page
     page.close()
 
@@ -130,10 +130,10 @@ class Reader:
         if self.page.url == "about:blank":
             self.page.goto(address)
             expect(self.page.get_by_role("button", name="Copy link")).to_be_visible()
+            settle(self.page)
         else:
             self._pass("/screening")
             self._pass(address)
-        settle(self.page)
         return self.page
 
     def _pass(self, address):
@@ -147,13 +147,13 @@ class Reader:
 
 
 @pytest.fixture(scope="module")
-def readers(chromium, contexts):
+def readers(context_of):
     """The readers of a module's tests, by the scheme of colours that they prefer."""
     made = {}
 
     def reader(scheme):
         if scheme not in made:
-            page, messages = context_of(chromium, contexts, scheme).new_page(), []
+            page, messages = context_of(scheme).new_page(), []
             page.on("websocket", lambda socket: socket.on("framesent", lambda frame: messages.append(frame)))
             made[scheme] = Reader(page, messages)
         return made[scheme]

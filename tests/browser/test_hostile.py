@@ -28,9 +28,14 @@ WALK = """
 def asked(page, reader):
     """Every address that a page asks for."""
     addresses = []
+
+    def note(request):
+        addresses.append(request.url)
+
     for one in (page, reader.page):
-        one.on("request", lambda request: addresses.append(request.url))
-    return addresses
+        one.on("request", note)
+    yield addresses
+    reader.page.remove_listener("request", note)
 
 
 def intruders(page):

@@ -21,13 +21,6 @@ def open_page(page, address):
     return page
 
 
-def reach(reader, address):
-    """The same, for the reader who goes from test to test."""
-    page = reader.go(address)
-    expect(page.get_by_role("button", name="Copy link")).to_be_visible()
-    return page
-
-
 def query(page):
     return parse_qs(urlsplit(page.url).query, keep_blank_values=True)
 
@@ -74,7 +67,7 @@ def test_a_bare_address_becomes_the_whole_view(page, url, name):
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_link_opens_as_the_same_view_for_another_reader(reader, other_page, url, name):
-    first = reach(reader, f"{url}/{name}?{VIEW}")
+    first = reader.go(f"{url}/{name}?{VIEW}")
     second = open_page(other_page, first.url)
     assert second.url == first.url
     assert parse_qs(VIEW).items() <= query(second).items()
@@ -83,14 +76,14 @@ def test_a_link_opens_as_the_same_view_for_another_reader(reader, other_page, ur
 
 @pytest.mark.parametrize("name", PAGES)
 def test_the_button_copies_the_address(reader, url, name):
-    page = reach(reader, f"{url}/{name}?{VIEW}")
+    page = reader.go(f"{url}/{name}?{VIEW}")
     page.get_by_role("button", name="Copy link").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()") == page.url
 
 
 def test_a_copied_link_restores_what_was_chosen(reader, other_page, url):
-    first = reach(reader, f"{url}/tree?question=sum")
+    first = reader.go(f"{url}/tree?question=sum")
     choose(first, "teacher", "Self-1C1W")
     choose(first, "objective", "forward KL")
     first.get_by_role("button", name="Copy link").click()
@@ -136,7 +129,7 @@ def test_back_leaves_a_page_that_completed_its_address(page, url):
 @pytest.mark.parametrize("name", PAGES)
 def test_the_sidebar_keeps_the_view(reader, url, name):
     other = "tree" if name != "tree" else "compare"
-    page = reach(reader, f"{url}/{other}?{VIEW}")
+    page = reader.go(f"{url}/{other}?{VIEW}")
     before = query(page)
     page.get_by_test_id("stSidebar").get_by_role("link", name=name.capitalize(), exact=True).click()
     expect(page).to_have_url(re.compile(f"/{name}"))
@@ -146,7 +139,7 @@ def test_the_sidebar_keeps_the_view(reader, url, name):
 
 
 def test_the_page_runs_keeps_the_view(reader, url):
-    page = reach(reader, f"{url}/tree?{VIEW}")
+    page = reader.go(f"{url}/tree?{VIEW}")
     before = query(page)
     sidebar = page.get_by_test_id("stSidebar")
     sidebar.get_by_role("link", name="Runs", exact=True).click()
@@ -170,7 +163,7 @@ def test_a_run_that_is_not_here_is_named_and_another_offered(reader, url, cache,
 
 
 def test_what_a_link_asks_for_in_vain_is_named(reader, url):
-    page = reach(reader, f"{url}/tree?question=sum&token=9999&teacher=nobody")
+    page = reader.go(f"{url}/tree?question=sum&token=9999&teacher=nobody")
     expect(page.get_by_text("9999")).to_be_visible()
     expect(page.get_by_text("nobody")).to_be_visible()
     assert (view(page).token, view(page).teacher) == (None, "tiny-m")
