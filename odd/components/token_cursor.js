@@ -10,7 +10,7 @@ const ELSEWHERE = 'button, a, summary, canvas, [role="grid"], [role="tab"], [rol
  */
 class TokenCursor {
   constructor(field) {
-    Object.assign(this, { field, cursor: null, pointed: null, keyed: false })
+    Object.assign(this, { field, cursor: null, pointed: null, resting: null, keyed: false })
     this.head = element("div", { class: "top" })
     this.spoken = element("div", { class: "spoken", "data-unpictured": true, "aria-live": "polite" })
     this.card = element("div", { class: "card", popover: "manual", role: "tooltip", "data-unpictured": true })
@@ -23,20 +23,32 @@ class TokenCursor {
     this.pressed = (event) => this.press(event)
     this.moved = () => this.placeCard()
     this.fonts = () => this.measure()
+    // a pin told after the reader has gone on would call this page back: it is told before, or not at all
+    this.going = (event) => !field.contains(event.target) && this.resting !== null && this.pin(this.resting)
+    this.gone = () => {
+      this.resting = null
+      this.rest()
+    }
   }
 
   open() {
     this.close()
+    this.rest()
     this.resized.observe(this.field)
     document.addEventListener("keydown", this.pressed)
+    document.addEventListener("pointerdown", this.going, { capture: true })
+    window.addEventListener("popstate", this.gone)
     document.addEventListener("scroll", this.moved, { capture: true, passive: true })
     window.addEventListener("resize", this.moved)
     document.fonts.addEventListener("loadingdone", this.fonts)
   }
 
   close() {
+    clearTimeout(this.timer)
     this.resized.disconnect()
     document.removeEventListener("keydown", this.pressed)
+    document.removeEventListener("pointerdown", this.going, { capture: true })
+    window.removeEventListener("popstate", this.gone)
     document.removeEventListener("scroll", this.moved, { capture: true })
     window.removeEventListener("resize", this.moved)
     document.fonts.removeEventListener("loadingdone", this.fonts)
@@ -51,7 +63,7 @@ class TokenCursor {
   follow(token, anew) {
     const elsewhere = this.token !== undefined && token !== this.token && token !== this.sent
     if (anew || elsewhere) {
-      clearTimeout(this.timer)
+      this.resting = null
       this.cursor = this.sent = token
       this.hide()
     }
@@ -103,11 +115,18 @@ class TokenCursor {
     this.anchor(at).scrollIntoView({ block: "nearest" })
     this.openCard(at)
     this.spoken.textContent = this.said(at)
+    this.resting = stay ? null : at
+    this.rest()
+  }
+
+  /** Pin the token that a key led to when the reader has rested there. */
+  rest() {
     clearTimeout(this.timer)
-    if (!stay) this.timer = setTimeout(() => this.pin(at), REST_AFTER)
+    if (this.resting !== null) this.timer = setTimeout(() => this.pin(this.resting), REST_AFTER)
   }
 
   pin(at) {
+    this.resting = null
     clearTimeout(this.timer)
     if (at !== null) this.cursor = at
     if (at === this.sent) return

@@ -18,6 +18,7 @@ from pages.shared.choices import choose_path, choose_question, choose_teacher
 from pages.shared.data import OpenRun, kept
 from pages.shared.layout import figure
 from pages.shared.mount import mount
+from pages.shared.state import latest_view
 
 MOST = 40
 """Tokens of a row that are listed; all of them are in the file."""
@@ -91,14 +92,13 @@ def _path_sentence(found: TokenList, length: int) -> str:
 
 def _draw(run: OpenRun, found: TokenList, view: ViewState, key: str) -> None:
     places = {token_key(row): place(row, run.run_id) for row in found.rows.to_dict("records")}
-    mount(
-        "table", key, tokens_payload(found, run.run_id, view), open=lambda one: _open(run, view, places.get(str(one)))
-    )
+    mount("table", key, tokens_payload(found, run.run_id, view), open=lambda one: _open(run, places.get(str(one))))
 
 
-def _open(run: OpenRun, view: ViewState, at: dict | None) -> None:
+def _open(run: OpenRun, at: dict | None) -> None:
     if at is not None:
-        st.switch_page("pages/tree.py", query_params=resolve(run, view.but(**NO_BRANCH, **at)).view.to_query())
+        there = latest_view().but(run=run.run_id, **NO_BRANCH, **at)
+        st.switch_page("pages/tree.py", query_params=resolve(run, there).view.to_query())
 
 
 @kept
@@ -118,5 +118,5 @@ def show_strongest(run: OpenRun, evidence: Evidence, view: ViewState) -> None:
         if len(found.rows):
             places = {row_key(row): strongest_place(row) for row in found.rows.to_dict("records")}
             drawn = payload(found, view)
-            mount("table", "strongest-tokens", drawn, open=lambda key: _open(run, view, places.get(str(key))))
+            mount("table", "strongest-tokens", drawn, open=lambda key: _open(run, places.get(str(key))))
             download(f"{run.run_id}-strongest-tokens.csv", lambda: csv(export(found)), "strongest")

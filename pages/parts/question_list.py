@@ -14,7 +14,7 @@ from odd.links import LONGEST, Difficulty, ViewState
 from pages.shared.choices import choose, choose_convention, choose_objective
 from pages.shared.data import OpenRun, kept
 from pages.shared.mount import mount
-from pages.shared.state import bound, change_view
+from pages.shared.state import bound, change_view, latest_view
 
 HAVING = {"decisions": "decision points", "teachers": "all teachers"}
 
@@ -28,7 +28,7 @@ def show_questions(run: OpenRun, view: ViewState) -> None:
     _say_what_is_missing(run, table, view)
     running = run.meta.get("status") != "finished"
     rows = listed(table, view)
-    events = {"sort": lambda key: _sort(table, key), "open": lambda name: _open(run, table, view, name)}
+    events = {"sort": lambda key: _sort(table, key), "open": lambda name: _open(run, table, name)}
     drawn = payload(table, rows, view, running, _caption(table, rows, running))
     mount("table", "question-table", drawn, **events)
     st.download_button(
@@ -73,8 +73,8 @@ def _sort(table: QuestionTable, key: object) -> None:
         change_view(sort=key)
 
 
-def _open(run: OpenRun, table: QuestionTable, view: ViewState, name: object) -> None:
+def _open(run: OpenRun, table: QuestionTable, name: object) -> None:
     if name in table.rows["id"].tolist():
         # with every id filled in, as the tree page would do: that would be one more step for the back button
-        opening = resolve(run, opened(view, str(name))).view
+        opening = resolve(run, opened(latest_view().but(run=run.run_id), str(name))).view
         st.switch_page("pages/tree.py", query_params=opening.to_query())

@@ -17,6 +17,7 @@ from pages.shared.choices import choose, choose_reference
 from pages.shared.data import OpenRun, kept
 from pages.shared.layout import figure
 from pages.shared.mount import mount
+from pages.shared.state import latest_view
 
 _screening = kept(read_screening)
 
@@ -78,7 +79,7 @@ def _draw_questions(run: OpenRun, screening: Screening, view: ViewState) -> None
             names = {name: f"{name} ({len(chosen(screening, name))})" for name in which}
             choose("screened", "listed", which, view, width=160, format_func=names.__getitem__)
         drawn = payload(screening, view)
-        mount("table", "screened-questions", drawn, open=lambda key: _open(run, screening, view, key))
+        mount("table", "screened-questions", drawn, open=lambda key: _open(run, screening, key))
         _download(f"{run.run_id}-screened-questions.csv", lambda: csv(export(screening)), "questions")
 
 
@@ -88,7 +89,7 @@ def _download(name: str, make, key: str) -> None:
     )
 
 
-def _open(run: OpenRun, screening: Screening, view: ViewState, name: object) -> None:
+def _open(run: OpenRun, screening: Screening, name: object) -> None:
     if name in screening.questions["id"].tolist():
-        there = resolve(run, opened(view, str(name))).view
+        there = resolve(run, opened(latest_view().but(run=run.run_id), str(name))).view
         st.switch_page("pages/tree.py", query_params=there.to_query())

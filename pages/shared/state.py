@@ -32,17 +32,21 @@ def write_view(view: ViewState) -> None:
         st.session_state[WRITTEN] = [*written, query]
 
 
-def change_view(**changes: Any) -> None:
-    """Change parts of the view; for callbacks, which run before the page is drawn again.
+def latest_view() -> ViewState:
+    """The view that the reader's last click led to; for callbacks, which run before the page is drawn again.
 
-    A second click may be sent before the browser hears of the address that the first one led to. What was replaced
-    meanwhile must not undo the first, so its changes are made to the latest address.
+    A second click may be sent before the browser hears of the address that the first one led to, and before the page is
+    drawn for it. It must not undo the first.
     """
     address, written = _address(), st.session_state.get(WRITTEN, [])
     if address not in written[:-1]:
         st.session_state[WRITTEN] = [address]
-    latest = written[-1] if address in written[:-1] else address
-    write_view(ViewState.from_query(latest)[0].but(**changes))
+    return ViewState.from_query(written[-1] if address in written[:-1] else address)[0]
+
+
+def change_view(**changes: Any) -> None:
+    """Change parts of the latest view; for callbacks."""
+    write_view(latest_view().but(**changes))
 
 
 def bound(

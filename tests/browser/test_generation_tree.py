@@ -13,8 +13,6 @@ from playwright.sync_api import expect
 from tests.browser.conftest import eventually, settle
 from tests.hostile import QUESTIONS, TEACHERS, make_hostile
 
-expect.set_options(timeout=20_000)  # the first page is slow on a busy machine
-
 
 @pytest.fixture
 def tree(reader, url):

@@ -9,9 +9,8 @@ import pytest
 from playwright.sync_api import expect
 
 from odd.store import RunReader
-from tests.browser.conftest import eventually, quiet
+from tests.browser.conftest import eventually, quiet, settle
 
-expect.set_options(timeout=20_000)  # the first page is slow on a busy machine
 
 HOSTILE = "hostile-00c0ffee"
 MARKUP = b"<img src=x onerror=\"document.title='owned'\">"
@@ -129,6 +128,27 @@ def test_arrows_move_by_one_token(path):
     for key, place in (("ArrowRight", 0), ("ArrowRight", 1), ("ArrowRight", 2), ("ArrowLeft", 1)):
         path.keyboard.press(key)
         expect(path.locator(".card")).to_contain_text(f"token {place} ")
+
+
+PRESS = "document.dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowRight', bubbles: true }));"
+BACK = "dispatchEvent(new PopStateEvent('popstate'))"
+"""What the browser does at Back."""
+
+
+def test_a_token_that_the_reader_left_just_after_a_key_is_not_told(path, sent):
+    """Told after the step it would call the page back that was left."""
+    quiet(path, sent)
+    before = len(sent)
+    path.evaluate(f"{PRESS} history.pushState({{}}, '', '/screening'); {BACK}")
+    path.wait_for_timeout(1500)
+    settle(path)
+    assert len(sent) == before + 1
+    assert "/screening?" in path.url
+
+
+def test_a_token_that_a_key_led_to_is_told_before_a_click_elsewhere(path):
+    path.evaluate(PRESS + "document.body.dispatchEvent(new PointerEvent('pointerdown', { bubbles: true }))")
+    expect(path.locator("div.lines .token.pinned")).to_have_count(1, timeout=300)
 
 
 def test_harmful_and_helpful_tokens_are_found_by_key(reader, url, finished):
