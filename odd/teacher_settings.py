@@ -121,7 +121,7 @@ class TeacherConfig(Settings):
         return Templates.model_validate(of_run.model_dump() | self.template)
 
 
-_TINY_M, _TINY_L = ModelConfig(name="tiny-m"), ModelConfig(name="tiny-l")
+_TINY_L = ModelConfig(name="tiny-l")
 SELF_CHECK = TeacherConfig(name="Self-check")
 SELF_TEACHERS = TeacherConfig(name="Self-1C", context="1c"), TeacherConfig(name="Self-1C1W", context="1c1w")
 SELF_3C = TeacherConfig(name="Self-3C", context="3c")
@@ -132,9 +132,10 @@ PAPER_TEACHERS = (
     TeacherConfig(name="Self-Sum-1C1W", context="sum_1c1w", summarizer=_TINY_L),
     TeacherConfig(name="Self-1C (tiny-l)", context="1c", demonstrations=_TINY_L),
     TINY_L,
-    TeacherConfig(name="tiny-m", model=_TINY_M),
+    TeacherConfig(name="tiny-m", model=ModelConfig(name="tiny-m")),
+    TeacherConfig(name="tiny-xl", model=ModelConfig(name="tiny-xl")),
 )
-"""The paper's teachers for the student `tiny-s`. The paper has three larger models; this family has two.
+"""The paper's teachers for the student `tiny-s`: in five contexts, and three larger models.
 
 `SELF_3C`, which the paper has in its screening only, is the ninth.
 """

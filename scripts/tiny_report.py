@@ -89,7 +89,7 @@ def main() -> None:
     """Print the report."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--weights", type=Path, default=Path("odd/models/weights"))
-    parser.add_argument("--models", nargs="*", default=["tiny-s", "tiny-m", "tiny-l"])
+    parser.add_argument("--models", nargs="*", default=["tiny-s", "tiny-m", "tiny-l", "tiny-xl"])
     arguments = parser.parse_args()
     questions = load_questions(QuestionsConfig(source="tiny-heldout"))
     for name in arguments.models:

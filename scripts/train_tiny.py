@@ -1,4 +1,4 @@
-"""Train the `tiny` family: one tokenizer and three Qwen3 models, the student and two larger teachers.
+"""Train the `tiny` family: one tokenizer and four Qwen3 models, the student and three larger teachers.
 
 The task is `odd.questions.tiny_task`. Each training example is a chat: a problem, with or without demonstrations
 (right ones, wrong ones marked as such, summaries), and one right solution in a random order and wording. The loss is
@@ -33,7 +33,12 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 # name: hidden size, layers, heads, steps. A step is one batch of BATCH_TOKENS padded tokens.
-SIZES = {"tiny-s": (64, 3, 2, 3000), "tiny-m": (96, 3, 3, 4000), "tiny-l": (128, 4, 4, 4600)}
+SIZES = {
+    "tiny-s": (64, 3, 2, 3000),
+    "tiny-m": (96, 3, 3, 4000),
+    "tiny-l": (128, 4, 4, 4600),
+    "tiny-xl": (160, 4, 5, 3200),
+}
 BATCH_TOKENS = 4096
 PEAK_LEARNING_RATE = 2.5e-3
 # how many right and wrong demonstrations, whether summarised; None: the task is to summarise
@@ -165,7 +170,7 @@ def train(name: str, out: Path) -> list[dict]:
     model = initial_model(name, tokenizer)
     optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK_LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.05)
     data = batches(tokenizer, np.random.default_rng([SEED, hidden]))
-    started, losses, records = time.time(), [], []
+    started, cpu_started, losses, records = time.time(), time.process_time(), [], []
     for step in range(steps):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, steps)
@@ -181,7 +186,7 @@ def train(name: str, out: Path) -> list[dict]:
                 "step": step + 1,
                 "loss": round(float(np.mean(losses[-200:])), 4),
                 "seconds": round(time.time() - started),
-                "cpu_seconds": round(time.process_time()),
+                "cpu_seconds": round(time.process_time() - cpu_started),
             }
             records.append(record)
             print(name, record, flush=True)
@@ -200,12 +205,10 @@ def main() -> None:
     path = arguments.out / "training_log.json"
     log = json.loads(path.read_text()) if path.exists() else {}
     log["machine"] = {"cores": os.cpu_count(), "torch": torch.__version__, "date": time.strftime("%Y-%m-%d")}
-    started = time.time()
     largest_first = sorted(arguments.only, key=lambda name: -SIZES[name][0])
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
         runs = {name: pool.submit(train, name, arguments.out) for name in largest_first}
         log |= {name: runs[name].result() for name in SIZES if name in runs}
-    log["seconds"] = round(time.time() - started)
     path.write_text(json.dumps(log, indent=1))
 
 

@@ -223,7 +223,7 @@ def test_the_paper_preset_has_the_papers_teachers_and_screens_the_student_behind
     paper = PRESETS["paper"]
     kinds = [(teacher.context, teacher.demonstrations is not None) for teacher in paper.screened]
     assert kinds == [(k, False) for k in ("1c", "1c1w", "sum_1c", "sum_1c1w")] + [("1c", True), ("3c", False)]
-    assert [teacher.model.name for teacher in paper.teachers if teacher.model] == ["tiny-l", "tiny-m"]
+    assert [teacher.model.name for teacher in paper.teachers if teacher.model] == ["tiny-l", "tiny-m", "tiny-xl"]
 
 
 def test_a_teacher_of_the_run_is_screened_once():

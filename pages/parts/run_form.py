@@ -26,7 +26,7 @@ ABOUT = {
     "smollm2": "SmolLM2-135M-Instruct with small budgets",
     "paper": "the budgets of the paper, on the tiny student",
 }
-TINY = ("tiny-s", "tiny-m", "tiny-l")
+TINY = ("tiny-s", "tiny-m", "tiny-l", "tiny-xl")
 QUESTIONS_MB = 20
 RECENT = 20
 """Finished runs that are asked how fast they were."""
@@ -187,7 +187,7 @@ def _sensible(student: str) -> Sequence[TeacherConfig]:
     """Teachers that share the vocabulary of an embedded student, and the student itself in all its contexts."""
     family = [name for name in TINY if name != student] if student in TINY else []
     larger = [TeacherConfig(name=name, model=ModelConfig(name=name)) for name in family]
-    # the largest of the family writes for the smaller ones
+    # a member that is asked itself does not write for itself
     helped = [t for t in PAPER_TEACHERS if t.is_student_in_context] if "tiny-l" in family else SELF_TEACHERS
     return [*larger, *helped, SELF_3C, SELF_CHECK]
 

@@ -142,6 +142,18 @@ def test_the_example_logs_make_runs_with_the_same_tree(tmp_path, name):
     assert rows(path, "SELECT count(*) > 0 FROM rollouts WHERE stage = 'targeted'") == [(True,)]
 
 
+def test_the_prompt_of_the_log_is_kept_whatever_the_instruction_of_the_run(tmp_path):
+    found = []
+    for number, instruction in enumerate((None, "Think, then end with Answer: X and nothing else.")):
+        changes = [f"imported.files={json.dumps([str(EXAMPLES / 'rollouts-verl.jsonl')])}", "targeting.n_min=2"]
+        changes += [f"cache={json.dumps(str(tmp_path / str(number)))}", "teachers=[]", "analysis.n_sig=2"]
+        changes += [] if instruction is None else [f"templates.instruction={json.dumps(instruction)}"]
+        path = run(load_config("demo", None, tuple(changes)), quiet)
+        found.append(rows(path, "SELECT id, prompt_text FROM questions WHERE prompt_text IS NOT NULL ORDER BY id"))
+    assert found[0] == found[1] and len(found[0]) == 2
+    assert not any("Think, then" in text for _, text in found[1])
+
+
 def test_a_job_of_the_dashboard_goes_on_with_an_imported_run(imported, tmp_path, monkeypatch):
     """What a run file says of itself, as TOML and lines of questions, names the very run."""
     started = []
