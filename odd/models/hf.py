@@ -24,8 +24,6 @@ from odd.models.flight import Flight, fits
 from odd.models.loading import load_pretrained, model_digest
 from odd.models.reading import Reader, batches
 
-WIDTH = 256
-"""Rollouts that are sampled at a time; the others of a call wait until one of them ends."""
 THINKING = ("<think>", "</think>")
 _log = logging.getLogger(__name__)
 
@@ -181,7 +179,12 @@ class HFModel:
 
     @torch.inference_mode()
     def sample(
-        self, prefixes: Sequence[Sequence[int]], max_new_tokens: Sequence[int], temperature: float, seed: int
+        self,
+        prefixes: Sequence[Sequence[int]],
+        max_new_tokens: Sequence[int],
+        temperature: float,
+        seed: int,
+        batch_size: int | None = None,
     ) -> list[Generation]:
         """One continuation of each prefix; see `odd.models.base.Sampler`.
 
@@ -196,7 +199,7 @@ class HFModel:
         # doubles: single precision would never draw tokens rarer than one in 17 million
         uniforms = torch.rand(len(prefixes), max(max_new_tokens), generator=generator, dtype=torch.float64)
         flight = self._sampler(self.model, self.name, self.capabilities.vocabulary_size, self.end_tokens, temperature)
-        return flight.run(prefixes, max_new_tokens, uniforms, WIDTH)
+        return flight.run(prefixes, max_new_tokens, uniforms, batch_size or len(prefixes))
 
     @cached_property
     def _sampler(self) -> type[Flight] | type[Rows]:

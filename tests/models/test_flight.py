@@ -93,6 +93,13 @@ def test_what_is_drawn_does_not_depend_on_the_rows_of_the_batch(model):
     assert any(tokens[-1] == END for tokens in drawn[0]) and len(set(map(len, drawn[0]))) > 5
 
 
+def test_waiting_rollouts_enter_where_others_end(tiny):
+    prompt = tiny.encode_chat([{"role": "user", "content": "What is 3+4-2?"}])
+    limits = [1 + 5 * i % 23 for i in range(30)]
+    together, waiting = (tiny.sample([prompt] * 30, limits, 1.0, 2, size) for size in (None, 8))
+    assert [one.token_ids for one in together] == [one.token_ids for one in waiting]
+
+
 def test_prefixes_may_have_nothing_in_common():
     model = model_of("Qwen3")
     rows = [[first, *prefix] for first, prefix in zip((3, 4, 5), prefixes(3), strict=True)]
