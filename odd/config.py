@@ -47,14 +47,23 @@ class QuestionsConfig(Settings):
     limit: int | None = Field(default=None, ge=1)
 
 
+CHUNK_BATCHES = 4
+"""Batches that a chunk of rollouts fills: the more, the fuller they are, and the more is lost when a run is killed."""
+
+
 class SamplingConfig(Settings):
     """How the student is sampled. The probabilities in gradients are those of this distribution."""
 
     initial_rollouts: int = Field(default=200, ge=1, description="G, rollouts from the root")
     max_new_tokens: int = Field(default=128, ge=1)
     temperature: float = Field(default=1.0, ge=0.01, le=100)
-    batch_size: int = Field(default=128, ge=1, description="rollouts sampled together; part of the seed's meaning")
+    batch_size: int = Field(default=128, ge=1, description="rollouts sampled at a time; part of the seed's meaning")
     seed: int = Field(default=0, ge=0)
+
+    @property
+    def chunk_size(self) -> int:
+        """Rollouts that are drawn and kept together: some wait, so that the batch stays full while others end."""
+        return CHUNK_BATCHES * self.batch_size
 
 
 class TargetingConfig(Settings):
@@ -187,7 +196,7 @@ PRESETS: dict[str, RunConfig] = {
         title="smollm2",
         student={"name": "smollm2"},
         questions={"source": "smollm2"},
-        sampling={"initial_rollouts": 64, "max_new_tokens": 64, "batch_size": 64},
+        sampling={"initial_rollouts": 64, "max_new_tokens": 64, "batch_size": 32},
         targeting={"n_gradient": 4, "n_difference": 2, "n_min": 24, "correct_paths": 1, "incorrect_paths": 1},
         analysis={"n_sig": 10},
         teachers=[*SELF_TEACHERS, SELF_CHECK],

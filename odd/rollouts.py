@@ -1,6 +1,6 @@
 """Rollouts of the student: from the root or from a forced prefix, verified (method §5, steps 1 and 5).
 
-Rollouts come in chunks of `batch_size`. A chunk is drawn with a seed of its own, made from the run's seed, the
+Rollouts come in chunks of `chunk_size`. A chunk is drawn with a seed of its own, made from the run's seed, the
 question, the stage and the chunk's number, so a run that was interrupted between chunks goes on to the same result.
 Demonstrations and rollouts behind a context (method §6) are drawn in the same way.
 """
@@ -45,16 +45,16 @@ def derived_seed(*parts: str | int) -> int:
     return int.from_bytes(digest[:8], "big") >> 1
 
 
-def chunks(forced: Sequence[tuple[int, ...]], batch_size: int) -> list[list[tuple[int, ...]]]:
+def chunks(forced: Sequence[tuple[int, ...]], chunk_size: int) -> list[list[tuple[int, ...]]]:
     """Forced prefixes, one a rollout, cut into chunks; prefixes of like length stand together."""
     ordered = sorted(forced, key=lambda prefix: (len(prefix), prefix))
-    return [ordered[start : start + batch_size] for start in range(0, len(ordered), batch_size)]
+    return [ordered[start : start + chunk_size] for start in range(0, len(ordered), chunk_size)]
 
 
-def initial_chunks(total: int, baseline: int, batch_size: int) -> list[list[tuple[int, ...]]]:
+def initial_chunks(total: int, baseline: int, chunk_size: int) -> list[list[tuple[int, ...]]]:
     """Initial rollouts cut into chunks so that the first `baseline` of them, those of a screening, end a chunk."""
     baseline = min(baseline, total)
-    return [*chunks([()] * baseline, batch_size), *chunks([()] * (total - baseline), batch_size)]
+    return [*chunks([()] * baseline, chunk_size), *chunks([()] * (total - baseline), chunk_size)]
 
 
 def sample_chunk(
@@ -86,7 +86,7 @@ def sample_chunk(
     open_rows = [i for i, limit in enumerate(limits) if limit > 0 and not complete[i]]
     seed = derived_seed(sampling.seed, question.id, stage, *([] if source is None else [source]), chunk)
     prefixes, rest = [(*prompt, *forced[i]) for i in open_rows], [limits[i] for i in open_rows]
-    made = model.sample(prefixes, rest, sampling.temperature, seed) if open_rows else []
+    made = model.sample(prefixes, rest, sampling.temperature, seed, sampling.batch_size) if open_rows else []
     drawn = dict(zip(open_rows, made, strict=True))
     nothing = np.empty(0, np.float32)
     inside = opens_thinking(model, prompt)

@@ -47,9 +47,16 @@ class Sampler(Protocol):
         ...
 
     def sample(
-        self, prefixes: Sequence[Sequence[int]], max_new_tokens: Sequence[int], temperature: float, seed: int
+        self,
+        prefixes: Sequence[Sequence[int]],
+        max_new_tokens: Sequence[int],
+        temperature: float,
+        seed: int,
+        batch_size: int | None = None,
     ) -> list[Generation]:
         """One continuation of each prefix (prompt and forced response tokens), at most `max_new_tokens[i]` long.
+
+        At most `batch_size` are drawn at a time; None: all of them.
 
         The same arguments give the same result on the same machine.
         """

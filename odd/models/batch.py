@@ -1,4 +1,7 @@
-"""Rollouts in flight: a batch whose prefixes are computed once, shared, and left by the rows that end."""
+"""Sampling any model: a batch whose prefixes are computed once and which is left by the rows that end.
+
+It asks nothing of a model but that it uses transformers' own cache; `odd.models.flight` is faster where a model fits.
+"""
 
 from collections.abc import Sequence
 from typing import cast
@@ -9,6 +12,10 @@ from transformers import DynamicCache, PreTrainedModel
 
 from odd.errors import OddError
 from odd.models.base import Generation
+from odd.models.drawing import draw
+
+SHRINK_AT = 0.85
+"""A batch is shrunk once no more than this share of its rows goes on: shrinking copies the whole cache."""
 
 
 class Response:
@@ -79,16 +86,58 @@ class Batch:
 
     def draw(self, uniforms: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Next tokens by the inverse of the cumulative distribution, and their log-probabilities."""
-        cumulative = self.log_probs.double().exp().cumsum(-1)
-        targets = uniforms[:, None] * cumulative[:, -1:]
-        drawn = torch.searchsorted(cumulative, targets, right=True).clamp(max=cumulative.shape[-1] - 1)
-        return drawn[:, 0], self.log_probs.gather(-1, drawn)[:, 0]
+        return draw(self.log_probs, uniforms)
 
     def advance(self, drawn: torch.Tensor) -> None:
         """Feed the drawn tokens."""
         positions = self.mask.sum(-1, keepdim=True)
         self.mask = torch.cat([self.mask, torch.ones_like(positions)], dim=-1)
         self._forward(drawn[:, None], positions)
+
+
+class Rows:
+    """Continuations of prefixes, all in one batch."""
+
+    def __init__(self, model: PreTrainedModel, name: str, size: int, ends: frozenset[int], temperature: float) -> None:
+        """Sample over the first `size` tokens; `name` is what the user calls the model."""
+        self.model, self.name, self.size, self.ends, self.temperature = model, name, size, ends, temperature
+
+    def run(
+        self, prefixes: Sequence[Sequence[int]], limits: Sequence[int], uniforms: torch.Tensor, width: int
+    ) -> list[Generation]:
+        """Draw one continuation of each prefix, `width` at a time; see `odd.models.flight.Flight.run`.
+
+        Raises:
+            OddError: the model gives no numbers.
+        """
+        return [
+            generation
+            for at in range(0, len(prefixes), width)
+            for generation in self._run(prefixes[at : at + width], limits[at : at + width], uniforms[at : at + width])
+        ]
+
+    def _run(
+        self, prefixes: Sequence[Sequence[int]], limits: Sequence[int], uniforms: torch.Tensor
+    ) -> list[Generation]:
+        batch = Batch(self.model, self.name, self.size, prefixes, self.temperature)
+        responses = [Response(limit) for limit in limits]
+        for step in range(max(limits)):
+            drawn, log_probs = batch.draw(uniforms[batch.rows, step].to(self.model.device))
+            going_on = []
+            for i, (row, token, log_prob) in enumerate(
+                zip(batch.rows, drawn.tolist(), log_probs.tolist(), strict=True)
+            ):
+                if responses[row].goes_on:
+                    responses[row].add(token, log_prob, token in self.ends)
+                if responses[row].goes_on:
+                    going_on.append(i)
+            if not going_on:
+                break
+            if len(going_on) <= SHRINK_AT * len(batch.rows):
+                batch.keep(going_on)
+                drawn = drawn[going_on]
+            batch.advance(drawn)
+        return [response.generation() for response in responses]
 
 
 def log_softmax(logits: torch.Tensor, temperature: float, name: str) -> torch.Tensor:

@@ -1,12 +1,13 @@
 """Any causal language model of transformers, by local path or hub name, on CPU or CUDA.
 
-Sampling computes every distinct prefix once, shares its cache among the rollouts that continue it, lets finished
-rollouts leave the batch, and keeps the log-probabilities it drew with. Each rollout has its own row of uniforms, so
-what it draws does not depend on when its neighbours end.
+Sampling keeps the log-probabilities it drew with. Each rollout has its own row of uniforms, so what it draws does not
+depend on when its neighbours end.
 """
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import cast
 
@@ -18,13 +19,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from odd.config import ModelConfig
 from odd.errors import OddError
 from odd.models.base import Capabilities, Generation, Message, check_window
-from odd.models.batch import Batch, Response, log_softmax
+from odd.models.batch import Rows, log_softmax
+from odd.models.flight import Flight, fits
 from odd.models.loading import load_pretrained, model_digest
 from odd.models.reading import Reader, batches
 
-# a batch is shrunk once no more than this share of its rows goes on: shrinking copies the whole cache
-SHRINK_AT = 0.85
 THINKING = ("<think>", "</think>")
+_log = logging.getLogger(__name__)
 
 
 class HFModel:
@@ -178,7 +179,12 @@ class HFModel:
 
     @torch.inference_mode()
     def sample(
-        self, prefixes: Sequence[Sequence[int]], max_new_tokens: Sequence[int], temperature: float, seed: int
+        self,
+        prefixes: Sequence[Sequence[int]],
+        max_new_tokens: Sequence[int],
+        temperature: float,
+        seed: int,
+        batch_size: int | None = None,
     ) -> list[Generation]:
         """One continuation of each prefix; see `odd.models.base.Sampler`.
 
@@ -192,25 +198,16 @@ class HFModel:
         generator = torch.Generator().manual_seed(seed)
         # doubles: single precision would never draw tokens rarer than one in 17 million
         uniforms = torch.rand(len(prefixes), max(max_new_tokens), generator=generator, dtype=torch.float64)
-        batch = Batch(self.model, self.name, self.capabilities.vocabulary_size, prefixes, temperature)
-        responses = [Response(limit) for limit in max_new_tokens]
-        for step in range(max(max_new_tokens)):
-            drawn, log_probs = batch.draw(uniforms[batch.rows, step].to(self.model.device))
-            going_on = []
-            for i, (row, token, log_prob) in enumerate(
-                zip(batch.rows, drawn.tolist(), log_probs.tolist(), strict=True)
-            ):
-                if responses[row].goes_on:
-                    responses[row].add(token, log_prob, self.is_end(token))
-                if responses[row].goes_on:
-                    going_on.append(i)
-            if not going_on:
-                break
-            if len(going_on) <= SHRINK_AT * len(batch.rows):
-                batch.keep(going_on)
-                drawn = drawn[going_on]
-            batch.advance(drawn)
-        return [response.generation() for response in responses]
+        flight = self._sampler(self.model, self.name, self.capabilities.vocabulary_size, self.end_tokens, temperature)
+        return flight.run(prefixes, max_new_tokens, uniforms, batch_size or len(prefixes))
+
+    @cached_property
+    def _sampler(self) -> type[Flight] | type[Rows]:
+        """The fast way to sample where the model fits it, else the one that asks nothing of a model."""
+        if fits(self.model, self.capabilities.vocabulary_size):
+            return Flight
+        _log.warning("model %r cannot share a prompt among its rollouts and is sampled more slowly", self.name)
+        return Rows
 
     def _disarmed(self, content: str) -> str:
         for token in self._control:

@@ -109,7 +109,12 @@ class TabularModel:
         return TabularModel({**self._tables, tuple(prompt): table}, self.eos)
 
     def sample(
-        self, prefixes: Sequence[Sequence[int]], max_new_tokens: Sequence[int], temperature: float, seed: int
+        self,
+        prefixes: Sequence[Sequence[int]],
+        max_new_tokens: Sequence[int],
+        temperature: float,
+        seed: int,
+        batch_size: int | None = None,
     ) -> list[Generation]:
         """Continue each prefix (prompt and forced response) once.
 
@@ -118,6 +123,7 @@ class TabularModel:
             max_new_tokens: limit of each; a response it cuts is truncated.
             temperature: of the distribution that is sampled, and whose log-probabilities are returned.
             seed: of this call.
+            batch_size: of no matter here: there is no batch.
         """
         rng = np.random.default_rng(seed)
         rows: dict[tuple[Tokens, Tokens], tuple[list[float], list[float]]] = {}

@@ -33,7 +33,7 @@ class QuestionBase:
     def initial_chunks(self) -> Chunks:
         """The chunks that the initial rollouts come in."""
         sampling = self.config.sampling
-        return initial_chunks(sampling.initial_rollouts, self.config.screening.rollouts, sampling.batch_size)
+        return initial_chunks(sampling.initial_rollouts, self.config.screening.rollouts, sampling.chunk_size)
 
     def draw(self, stage: Stage, plan: Chunks) -> list[Rollout]:
         """The student's rollouts of a stage: those in the run file, and what is missing drawn chunk by chunk.

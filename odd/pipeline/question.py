@@ -55,7 +55,7 @@ class QuestionWork(QuestionBase):
         paths = self._paths(initial, self.config.teachers if stage != "scored" else missing)
         if stage in ("new", "sampled", "planned"):
             plan = self._plan(initial, paths)
-            targeted = self.draw("targeted", chunks(plan.forced, self.config.sampling.batch_size))
+            targeted = self.draw("targeted", chunks(plan.forced, self.config.sampling.chunk_size))
             self._reach("planned", "targeted")
         else:
             targeted = state.stored_rollouts(self.writer, self.number, "targeted")

@@ -167,7 +167,7 @@ class QuestionScreening(QuestionBase):
                 self.insert("screening", [_row(context)])
             found = context.prompt if context.reason is None else ()
         count = self.config.screening.context_rollouts
-        plan = chunks([()] * count, self.config.sampling.batch_size) if found else []
+        plan = chunks([()] * count, self.config.sampling.chunk_size) if found else []
         have = state.screened_chunks(self.writer, self.number, teacher.name)
         first, spent, drawn = 0, 0.0, 0
         for chunk, prefixes in enumerate(plan):

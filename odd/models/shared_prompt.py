@@ -1,0 +1,182 @@
+"""Attention in two parts: over a prompt that all rows share, and over what each row has after it.
+
+The keys and values of the prompt are held once. What comes after it is written into room that was made before, each
+row at its own place, so rows of different length lie in one batch without padding between prompt and continuation.
+It rests on two extension points of transformers: a cache with layers of its own, and a registered attention function.
+What the cache gives a model to attend to goes untouched from the cache to that function, as in all models that use
+transformers' attention interface.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import torch
+from transformers import AttentionInterface, Cache, PreTrainedModel
+from transformers.cache_utils import CacheLayerMixin
+
+ATTENTION = "odd_shared_prompt"
+GROWTH = 64
+"""Tokens by which the room of all rows grows at least."""
+
+
+class Seen(NamedTuple):
+    """Keys or values of one layer: those of the prompt (H, P, D), and each row's own (N, H, m, D)."""
+
+    prompt: torch.Tensor
+    own: torch.Tensor
+    places: "Places"
+
+
+class Places:
+    """Where the tokens of one forward pass lie.
+
+    Attributes:
+        rows: of the cache, (N,); None: the first N.
+        index: place of each token after the prompt, (N, T); negative: it is padding.
+        width: places that are looked at, m.
+    """
+
+    def __init__(self, rows: torch.Tensor | None, index: torch.Tensor, prompt: int, width: int) -> None:
+        """Tokens at `index` after a prompt of `prompt` tokens."""
+        self.rows, self.index, self.prompt, self.width = rows, index, prompt, width
+        self._hidden: dict[int | None, tuple[torch.Tensor | None, torch.Tensor]] = {}
+
+    @property
+    def positions(self) -> torch.Tensor:
+        """Position ids, (N, T)."""
+        return (self.index + self.prompt).clamp(min=0)
+
+    def hidden(self, window: int | None) -> tuple[torch.Tensor | None, torch.Tensor]:
+        """What no token may look at: of the prompt (N, 1, 1, T, P), and of its own row (N, 1, 1, T, m)."""
+        if window not in self._hidden:
+            at, places = self.index[:, None, None, :, None], torch.arange(self.width, device=self.index.device)
+            own, of_prompt = places > at, None
+            if window is not None:
+                own = own | (places <= at - window)
+                of_prompt = torch.arange(self.prompt, device=self.index.device) <= at + self.prompt - window
+            self._hidden[window] = (of_prompt, own)
+        return self._hidden[window]
+
+
+class SharedPromptLayer(CacheLayerMixin):
+    """Keys and values of one layer."""
+
+    def __init__(self, cache: "SharedPromptCache", keys: torch.Tensor, values: torch.Tensor) -> None:
+        """Begin with those of the prompt, (H, P, D)."""
+        super().__init__()
+        self.cache = cache
+        self.prompt_keys, self.prompt_values = keys, values
+        self.keys, self.values = (part.new_zeros(cache.rows, len(part), 0, part.shape[-1]) for part in (keys, values))
+        self.is_initialized = True
+
+    def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
+        """Nothing is left to do."""
+
+    def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any) -> tuple[Any, Any]:
+        """Write (N, H, T, D) to their places; give what the rows can look at."""
+        places = self.cache.places
+        self.keys, keys = self._written(self.keys, key_states, places)
+        self.values, values = self._written(self.values, value_states, places)
+        return Seen(self.prompt_keys, keys, places), Seen(self.prompt_values, values, places)
+
+    def _written(self, room: torch.Tensor, states: torch.Tensor, places: Places) -> tuple[torch.Tensor, torch.Tensor]:
+        needed = places.width + 1  # the last place takes what is padding
+        if room.shape[2] < needed:
+            grown = room.new_zeros(
+                *room.shape[:2], max(needed, min(2 * room.shape[2], needed + 512)) + GROWTH, room.shape[3]
+            )
+            grown[:, :, : room.shape[2]] = room
+            room = grown
+        index = torch.where(places.index < 0, room.shape[2] - 1, places.index)
+        rows = torch.arange(len(states), device=room.device) if places.rows is None else places.rows
+        room[rows[:, None], :, index] = states.transpose(1, 2)
+        own = room[: len(states)] if places.rows is None else room[places.rows]
+        return room, own[:, :, : places.width]
+
+    def copy_rows(self, source: torch.Tensor, target: torch.Tensor, width: int) -> None:
+        """Let rows go on where others are."""
+        self.keys[target, :, :width] = self.keys[source, :, :width]
+        self.values[target, :, :width] = self.values[source, :, :width]
+
+    def keep(self, rows: torch.Tensor) -> None:
+        """Forget all rows but these."""
+        self.keys, self.values = self.keys[rows], self.values[rows]
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        """Tokens in all; masks are made by the attention function."""
+        return self.get_seq_length() + query_length, 0
+
+    def get_seq_length(self) -> int:
+        """Tokens of the prompt, which all rows have."""
+        return self.prompt_keys.shape[1]
+
+    def get_max_length(self) -> int:
+        """No limit."""
+        return -1
+
+
+class SharedPromptCache(Cache):
+    """A cache of `rows` rows after one prompt."""
+
+    def __init__(self, prompt: Cache, length: int, rows: int) -> None:
+        """Take over the first `length` tokens of what a cache of one row has read."""
+        self.rows, self.places = rows, Places(None, torch.zeros(0, 0, dtype=torch.long), 0, 0)
+        layers = [(layer.keys[0, :, :length], layer.values[0, :, :length]) for layer in prompt.layers]
+        super().__init__(layers=[SharedPromptLayer(self, *layer) for layer in layers])
+
+    def copy_rows(self, source: torch.Tensor, target: torch.Tensor, width: int) -> None:
+        """Let rows go on where others are: `width` tokens after the prompt."""
+        for layer in self.layers:
+            layer.copy_rows(source, target, width)
+
+    def keep(self, rows: torch.Tensor) -> None:
+        """Forget all rows but these."""
+        self.rows = len(rows)
+        for layer in self.layers:
+            layer.keep(rows)
+
+
+def attend(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: Seen,
+    value: Seen,
+    attention_mask: torch.Tensor | None,
+    scaling: float | None = None,
+    sliding_window: int | None = None,
+    **_: Any,
+) -> tuple[torch.Tensor, None]:
+    """Attention of queries (N, heads, T, D) to both parts, as one softmax; (N, T, heads, D)."""
+    rows, heads, length, size = query.shape
+    groups, prompt = len(key.prompt), key.prompt.shape[1]
+    each = heads // groups * length
+    asked = (query * (size**-0.5 if scaling is None else scaling)).reshape(rows, groups, each, size)
+    # the prompt is the same for all rows: one matrix product a head
+    together = asked.transpose(0, 1).reshape(groups, rows * each, size)
+    to_prompt = (together @ key.prompt.transpose(-1, -2)).view(groups, rows, each, prompt).transpose(0, 1)
+    scores = torch.cat([to_prompt, asked @ key.own.transpose(-1, -2)], dim=-1)
+    scores = scores.view(rows, groups, heads // groups, length, -1)
+    of_prompt, of_own = key.places.hidden(sliding_window)
+    scores[..., prompt:].masked_fill_(of_own, float("-inf"))
+    if of_prompt is not None:
+        scores[..., :prompt].masked_fill_(of_prompt, float("-inf"))
+    weights = scores.softmax(dim=-1, dtype=torch.float32).to(query.dtype).view(rows, groups, each, -1)
+    found = weights[..., prompt:] @ value.own
+    shared = weights[..., :prompt].transpose(0, 1).reshape(groups, rows * each, prompt) @ value.prompt
+    found = found + shared.view(groups, rows, each, size).transpose(0, 1)
+    return found.view(rows, heads, length, size).transpose(1, 2), None
+
+
+AttentionInterface.register(ATTENTION, attend)
+
+
+@contextmanager
+def attending(model: PreTrainedModel) -> Iterator[None]:
+    """Let a model attend by `attend`, for as long as this lasts."""
+    before = model.config._attn_implementation
+    model.set_attn_implementation(ATTENTION)
+    try:
+        yield
+    finally:
+        model.set_attn_implementation(before)

@@ -1,0 +1,140 @@
+"""Rollouts in flight: the same as from transformers' own `generate`, and from any other batch."""
+
+import logging
+
+import numpy as np
+import pytest
+import torch
+from transformers import (
+    BloomConfig,
+    BloomForCausalLM,
+    Gemma3ForCausalLM,
+    Gemma3TextConfig,
+    LlamaConfig,
+    LlamaForCausalLM,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
+
+from odd.models.batch import Rows
+from odd.models.drawing import BLOCK, draw
+from odd.models.flight import Flight, fits
+from odd.models.hf import HFModel
+
+SIZE = 90
+SMALL = {"vocab_size": SIZE, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "pad_token_id": 0}
+SMALL |= {"num_attention_heads": 4, "num_key_value_heads": 2, "initializer_range": 0.4, "max_position_embeddings": 256}
+LAYERS = ["sliding_attention", "full_attention"]
+FAMILIES = {
+    "Llama": lambda: LlamaForCausalLM(LlamaConfig(**SMALL)),
+    "Qwen2": lambda: Qwen2ForCausalLM(Qwen2Config(**SMALL)),
+    "Qwen3": lambda: Qwen3ForCausalLM(Qwen3Config(**SMALL, head_dim=8)),
+    "Gemma3": lambda: Gemma3ForCausalLM(Gemma3TextConfig(**SMALL, head_dim=8, sliding_window=6, layer_types=LAYERS)),
+}
+END = 7
+
+
+def model_of(name):
+    torch.manual_seed(1)
+    model = FAMILIES[name]().eval()
+    model.generation_config.eos_token_id = END
+    return model
+
+
+@pytest.fixture(params=FAMILIES)
+def model(request):
+    return model_of(request.param)
+
+
+def prefixes(count=24):
+    """Prompts with forced tokens of many lengths, some of them the same."""
+    rng = np.random.default_rng(0)
+    prompt = rng.integers(1, SIZE, 9).tolist()
+    forced = [rng.integers(8, SIZE, length).tolist() for length in (0, 1, 4, 4, 11, 17)]
+    return [[*prompt, *forced[i % len(forced)]] for i in range(count)]
+
+
+def fly(model, rows, limits, width, temperature=1.0, seed=3, sampler=Flight):
+    uniforms = torch.rand(len(rows), max(limits), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    with torch.inference_mode():
+        return sampler(model, "m", SIZE, frozenset({END}), temperature).run(rows, limits, uniforms, width)
+
+
+def test_the_families_that_it_is_made_for_fit(model):
+    assert fits(model, SIZE)
+
+
+@pytest.mark.parametrize("width", [3, 24])
+def test_cold_sampling_is_what_generate_finds_greedily(model, width):
+    rows = prefixes()
+    drawn = fly(model, rows, [20] * len(rows), width, temperature=1e-5)
+    for prefix, generation in zip(rows[:6], drawn, strict=False):
+        wanted = model.generate(
+            torch.tensor([prefix]), attention_mask=torch.ones(1, len(prefix)), do_sample=False, max_new_tokens=20
+        )
+        assert list(generation.token_ids) == wanted[0, len(prefix) :].tolist()
+
+
+def test_log_probabilities_are_those_of_a_plain_forward_pass(model):
+    rows = prefixes()
+    for prefix, generation in zip(rows, fly(model, rows, [20] * len(rows), 5), strict=True):
+        with torch.inference_mode():
+            logits = model(torch.tensor([[*prefix, *generation.token_ids]])).logits[0, len(prefix) - 1 : -1]
+        own = logits.log_softmax(-1)[range(len(generation.token_ids)), list(generation.token_ids)]
+        np.testing.assert_allclose(generation.log_probs, own, atol=1e-4)
+
+
+def test_what_is_drawn_does_not_depend_on_the_rows_of_the_batch(model):
+    rows, limits = prefixes(40), [1 + 7 * i % 29 for i in range(40)]
+    drawn = [[g.token_ids for g in fly(model, rows, limits, width)] for width in (1, 4, 11, 40)]
+    assert all(other == drawn[0] for other in drawn)
+    assert any(tokens[-1] == END for tokens in drawn[0]) and len(set(map(len, drawn[0]))) > 5
+
+
+def test_waiting_rollouts_enter_where_others_end(tiny):
+    prompt = tiny.encode_chat([{"role": "user", "content": "What is 3+4-2?"}])
+    limits = [1 + 5 * i % 23 for i in range(30)]
+    together, waiting = (tiny.sample([prompt] * 30, limits, 1.0, 2, size) for size in (None, 8))
+    assert [one.token_ids for one in together] == [one.token_ids for one in waiting]
+
+
+def test_prefixes_may_have_nothing_in_common():
+    model = model_of("Qwen3")
+    rows = [[first, *prefix] for first, prefix in zip((3, 4, 5), prefixes(3), strict=True)]
+    fast, plain = (fly(model, rows, [12] * 3, 2, sampler=sampler) for sampler in (Flight, Rows))
+    assert [g.token_ids for g in fast] == [g.token_ids for g in plain]
+
+
+def test_a_model_that_attends_in_its_own_way_is_sampled_all_the_same(tiny, caplog):
+    torch.manual_seed(0)
+    size = tiny.capabilities.vocabulary_size
+    alibi = BloomForCausalLM(BloomConfig(vocab_size=size, hidden_size=32, n_layer=2, n_head=4, initializer_range=0.3))
+    alibi.generation_config.eos_token_id = tiny.tokenizer.eos_token_id
+    assert not fits(alibi.eval(), size)
+    with caplog.at_level(logging.WARNING):
+        drawn = HFModel("alibi", alibi, tiny.tokenizer).sample([[5, 6, 7], [5, 6]], [4, 6], 1.0, 0)
+    assert [len(one.token_ids) for one in drawn] == [4, 6]
+    assert "'alibi'" in caplog.text
+
+
+@pytest.mark.parametrize("size", [5, BLOCK, BLOCK + 1, 3 * BLOCK + 17])
+def test_a_uniform_number_is_put_through_the_inverse_cumulative_distribution(size):
+    torch.manual_seed(size)
+    logits, uniforms = 3 * torch.randn(500, size), torch.rand(500, dtype=torch.float64)
+    tokens, log_probs = draw(logits, uniforms)
+    exact = logits.double().softmax(-1)
+    above = exact.cumsum(-1).gather(1, tokens[:, None])[:, 0]
+    below = above - exact.gather(1, tokens[:, None])[:, 0]
+    assert ((below <= uniforms + 1e-6) & (uniforms <= above + 1e-6)).all()
+    torch.testing.assert_close(log_probs.double(), exact.gather(1, tokens[:, None])[:, 0].log(), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("uniform", [0.0, 0.5, 1 - 2**-53])
+def test_what_has_no_probability_is_never_drawn(uniform):
+    logits = torch.full((1, 2 * BLOCK + 9), float("-inf"))
+    logits[0, [3, BLOCK + 5]] = torch.tensor([0.0, -30.0])
+    tokens, log_probs = draw(logits, torch.tensor([uniform], dtype=torch.float64))
+    assert tokens.item() in (3, BLOCK + 5)
+    assert log_probs.isfinite().all()
