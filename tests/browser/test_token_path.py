@@ -11,7 +11,6 @@ from playwright.sync_api import expect
 from odd.store import RunReader
 from tests.browser.conftest import eventually, quiet, settle
 
-
 HOSTILE = "hostile-00c0ffee"
 MARKUP = b"<img src=x onerror=\"document.title='owned'\">"
 
