@@ -19,7 +19,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Protocol
@@ -100,7 +100,8 @@ class Generate:
         settings = {"do_sample": True, "top_k": 0, "top_p": 1.0, "temperature": 1.0, "max_new_tokens": max(limits)}
         settings |= {"min_new_tokens": max(limits)} if endless else {}
         ends = sorted(self.model.end_tokens)
-        made = self.model.model.generate(ids, attention_mask=mask, pad_token_id=0, eos_token_id=ends, **settings)
+        generate: Callable[..., torch.Tensor] = getattr(self.model.model, "generate")  # noqa: B009
+        made = generate(ids, attention_mask=mask, pad_token_id=0, eos_token_id=ends, **settings)
         return sum(
             limit if endless else _own(tokens, self.model.end_tokens, limit)
             for tokens, limit in zip(made[:, width:].tolist(), limits, strict=True)

@@ -143,8 +143,8 @@ class Flight:
                 self.length[row], self.logits[row] = self.length[source], self.logits[source]
         targets = [row for row, source in copies.items() if row != source]
         if targets and (width := max(len(self.rest[i]) for i in entering)):
-            sources = [copies[row] for row in targets]
-            self.cache.copy_rows(*(torch.tensor(part, device=self.device) for part in (sources, targets)), width)
+            sources = torch.tensor([copies[row] for row in targets], device=self.device)
+            self.cache.copy_rows(sources, torch.tensor(targets, device=self.device), width)
 
     def _read(self, batch: list[tuple[int, ...]], rows: list[int]) -> None:
         """Read forced tokens into rows; shorter ones are padded on the left, so that all end in one column."""

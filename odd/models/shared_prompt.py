@@ -9,11 +9,11 @@ transformers' attention interface.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from transformers import AttentionInterface, Cache, PreTrainedModel
-from transformers.cache_utils import CacheLayerMixin
+from transformers.cache_utils import CacheLayerMixin, DynamicLayer
 
 ATTENTION = "odd_shared_prompt"
 GROWTH = 64
@@ -67,7 +67,9 @@ class SharedPromptLayer(CacheLayerMixin):
         super().__init__()
         self.cache = cache
         self.prompt_keys, self.prompt_values = keys, values
-        self.keys, self.values = (part.new_zeros(cache.rows, len(part), 0, part.shape[-1]) for part in (keys, values))
+        heads, _, size = keys.shape
+        self.own_keys = keys.new_zeros(cache.rows, heads, 0, size)
+        self.own_values = values.new_zeros(cache.rows, heads, 0, values.shape[-1])
         self.is_initialized = True
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
@@ -76,8 +78,8 @@ class SharedPromptLayer(CacheLayerMixin):
     def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any) -> tuple[Any, Any]:
         """Write (N, H, T, D) to their places; give what the rows can look at."""
         places = self.cache.places
-        self.keys, keys = self._written(self.keys, key_states, places)
-        self.values, values = self._written(self.values, value_states, places)
+        self.own_keys, keys = self._written(self.own_keys, key_states, places)
+        self.own_values, values = self._written(self.own_values, value_states, places)
         return Seen(self.prompt_keys, keys, places), Seen(self.prompt_values, values, places)
 
     def _written(self, room: torch.Tensor, states: torch.Tensor, places: Places) -> tuple[torch.Tensor, torch.Tensor]:
@@ -96,12 +98,12 @@ class SharedPromptLayer(CacheLayerMixin):
 
     def copy_rows(self, source: torch.Tensor, target: torch.Tensor, width: int) -> None:
         """Let rows go on where others are."""
-        self.keys[target, :, :width] = self.keys[source, :, :width]
-        self.values[target, :, :width] = self.values[source, :, :width]
+        self.own_keys[target, :, :width] = self.own_keys[source, :, :width]
+        self.own_values[target, :, :width] = self.own_values[source, :, :width]
 
     def keep(self, rows: torch.Tensor) -> None:
         """Forget all rows but these."""
-        self.keys, self.values = self.keys[rows], self.values[rows]
+        self.own_keys, self.own_values = self.own_keys[rows], self.own_values[rows]
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         """Tokens in all; masks are made by the attention function."""
@@ -122,18 +124,20 @@ class SharedPromptCache(Cache):
     def __init__(self, prompt: Cache, length: int, rows: int) -> None:
         """Take over the first `length` tokens of what a cache of one row has read."""
         self.rows, self.places = rows, Places(None, torch.zeros(0, 0, dtype=torch.long), 0, 0)
-        layers = [(layer.keys[0, :, :length], layer.values[0, :, :length]) for layer in prompt.layers]
-        super().__init__(layers=[SharedPromptLayer(self, *layer) for layer in layers])
+        read = [cast(DynamicLayer, layer) for layer in prompt.layers]
+        parts = [[cast(torch.Tensor, part)[0, :, :length] for part in (layer.keys, layer.values)] for layer in read]
+        self.shared = [SharedPromptLayer(self, keys, values) for keys, values in parts]
+        super().__init__(layers=[*self.shared])
 
     def copy_rows(self, source: torch.Tensor, target: torch.Tensor, width: int) -> None:
         """Let rows go on where others are: `width` tokens after the prompt."""
-        for layer in self.layers:
+        for layer in self.shared:
             layer.copy_rows(source, target, width)
 
     def keep(self, rows: torch.Tensor) -> None:
         """Forget all rows but these."""
         self.rows = len(rows)
-        for layer in self.layers:
+        for layer in self.shared:
             layer.keep(rows)
 
 
@@ -174,7 +178,7 @@ AttentionInterface.register(ATTENTION, attend)
 @contextmanager
 def attending(model: PreTrainedModel) -> Iterator[None]:
     """Let a model attend by `attend`, for as long as this lasts."""
-    before = model.config._attn_implementation
+    before = cast(str, model.config._attn_implementation)
     model.set_attn_implementation(ATTENTION)
     try:
         yield
