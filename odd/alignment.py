@@ -253,7 +253,10 @@ def _expectation(
 ) -> Float64[np.ndarray, "*#B"]:
     """Sum of weight * value, 0 where the weight is 0 whatever the value."""
     with np.errstate(invalid="ignore"):
-        return np.asarray(np.where(weight > 0, weight * value, 0.0).sum(axis=-1))
+        total = np.asarray(np.vecdot(weight, value))
+        if np.isnan(total).any():  # perhaps of a 0 times an infinity, which needs a second look
+            total = np.asarray(np.where(weight > 0, weight * value, 0.0).sum(axis=-1))
+    return total
 
 
 def top_k_overlap(

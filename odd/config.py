@@ -272,7 +272,7 @@ def fingerprint(config: RunConfig, questions: list[dict[str, Any]], student_dige
         student_digest: of the student's weights and tokenizer: a name can come to mean another model.
     """
     parts = {
-        "student": config.student.model_dump(mode="json"),
+        "student": config.student.model_dump(mode="json", exclude={"scoring_memory"}),
         "digest": student_digest,
         "questions": questions,
         "sampling": config.sampling.model_dump(mode="json"),

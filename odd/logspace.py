@@ -13,6 +13,8 @@ from jaxtyping import Bool, Float, Float64, Integer
 
 from odd.objectives import Support, Tail
 
+BLOCK = 128
+"""Entries of a long vector that are looked at together in the search for the largest ones."""
 UNREPORTED_FLOOR = 1e-6
 """Teacher mass missing from the reported tokens that still counts as the rounding of float32 log-probabilities."""
 
@@ -93,11 +95,26 @@ def top_k_mask(log_p: Float[np.ndarray, "*B V"], k: int) -> Bool[np.ndarray, "*B
     size = log_p.shape[-1]
     if k >= size:
         return np.ones(log_p.shape, dtype=bool)
-    threshold = np.partition(log_p, size - k, axis=-1)[..., size - k, None]
+    threshold = _kth_largest(log_p, k)[..., None]
+    chosen = log_p >= threshold
+    if (chosen.sum(axis=-1) == k).all():
+        return chosen
     above = log_p > threshold
     tied = log_p == threshold
     room = k - above.sum(axis=-1, keepdims=True)
     return above | (tied & (np.cumsum(tied, axis=-1) <= room))
+
+
+def _kth_largest(x: Float[np.ndarray, "*B V"], k: int) -> Float[np.ndarray, "*B"]:
+    """The k-th largest entry, k < V. The k-th largest of the maxima of blocks leaves few entries to sort."""
+    rows = x.reshape(-1, x.shape[-1])
+    blocks = x.shape[-1] // BLOCK
+    if blocks <= k:
+        return np.partition(x, -k, axis=-1)[..., -k]
+    maxima = rows[:, : blocks * BLOCK].reshape(len(rows), blocks, BLOCK).max(axis=-1)
+    floor = np.partition(maxima, -k, axis=-1)[:, -k]
+    found = [np.partition(row[row >= least], -k)[-k] for row, least in zip(rows, floor, strict=True)]
+    return np.array(found, dtype=x.dtype).reshape(x.shape[:-1])
 
 
 def top_k_support(

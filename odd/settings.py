@@ -11,6 +11,10 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+SCORING_MEMORY = 64
+"""MiB of logits that are held at a time where distributions are read; more is seldom faster."""
+
+
 class ModelConfig(Settings):
     """Which model, and how it is run.
 
@@ -21,6 +25,7 @@ class ModelConfig(Settings):
     device: str = Field(default="cpu", pattern=r"^(cpu|cuda(:\d+)?)$")
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     thinking: bool = Field(default=False, description="thinking mode of chat templates that have one")
+    scoring_memory: int = Field(default=SCORING_MEMORY, ge=1, description="MiB of logits held at a time")
 
     @property
     def label(self) -> str:

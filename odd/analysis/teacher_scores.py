@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from odd import alignment
+from odd.analysis.columns import Column, Columns
 from odd.analysis.question_tree import QuestionTree
 from odd.analysis.rollout_rewards import RULES, Reading, RolloutRewards
 from odd.gradients import ideal_gradient
@@ -19,8 +20,8 @@ TOP_K = 16  # of the overlap and mass columns, as verl reports them
 REST = -1  # token of the bucket that holds everything outside S_u
 SAMPLED = ("sampled_reverse_kl", "dr_grpo", "minillm")
 
-Rows = tuple[str, pd.DataFrame]
-"""Name of a table and rows for it."""
+Rows = tuple[str, int, dict[str, Column]]
+"""Name of a table, how many rows it gets, and their columns."""
 
 
 def score_teachers(
@@ -38,7 +39,7 @@ def score_teachers(
     """
     if not log_q:
         return {}
-    tables: dict[str, list[pd.DataFrame]] = {}
+    tables: dict[str, Columns] = {}
     rewards = RolloutRewards(tree, log_q, reading)
     for node, (path, position) in tree.places.items():
         scorer = _NodeScorer(
@@ -48,9 +49,9 @@ def score_teachers(
             {name: rows[path][position] for name, rows in log_q.items()},
             rewards,
         )
-        for table, frame in scorer.rows():
-            tables.setdefault(table, []).append(frame.assign(node=frame.get("node", node)))
-    return {table: pd.concat(frames, ignore_index=True) for table, frames in tables.items()}
+        for table, count, columns in scorer.rows():
+            tables.setdefault(table, Columns()).add(count, {"node": node} | columns)
+    return {table: columns.frame() for table, columns in tables.items()}
 
 
 class _NodeScorer:
@@ -84,12 +85,12 @@ class _NodeScorer:
         children = np.asarray(self.tree.tree.children(self.node), dtype=np.int64)
         tokens = self.tree.tree.token[children]
         for name, row in zip(self.names, self.log_q, strict=True):
-            yield "teacher_tokens", pd.DataFrame({"node": children, "teacher": name, "log_p": row[tokens]})
-        yield "node_teachers", self._divergences()
+            yield "teacher_tokens", len(children), {"node": children, "teacher": name, "log_p": row[tokens]}
+        yield "node_teachers", len(self.names), self._divergences()
         for pooling in self.tree.config.poolings:
             yield from self._pooling_rows(pooling)
 
-    def _divergences(self) -> pd.DataFrame:
+    def _divergences(self) -> dict[str, Column]:
         p, q = self.log_p[None].astype(np.float64), self.log_q.astype(np.float64)
         values = asdict(alignment.divergences(p, q))
         values |= {
@@ -97,7 +98,7 @@ class _NodeScorer:
             "teacher_mass_student_top16": alignment.mass_on_top_k(p, q, TOP_K),
             "student_mass_teacher_top16": alignment.mass_on_top_k(q, p, TOP_K),
         }
-        return pd.DataFrame({"teacher": self.names} | {k: np.broadcast_to(v, len(q)) for k, v in values.items()})
+        return {"teacher": np.array(self.names), **values}
 
     def _pooling_rows(self, pooling: Pooling) -> Iterator[Rows]:
         cut = self._cut(pooling)
@@ -139,7 +140,7 @@ class _NodeScorer:
         posterior = alignment.posterior_alignment(ideal_gradient(p, draws), flat)
         keys = {
             "teacher": np.repeat(self.names, len(self.objectives)),
-            "objective": [objective.label for objective in self.objectives] * len(self.names),
+            "objective": np.tile([objective.label for objective in self.objectives], len(self.names)),
             "convention": convention.label,
         }
         align = alignment.cosine(ideal, flat)
@@ -153,13 +154,13 @@ class _NodeScorer:
             "gain_low": posterior.gain_low,
             "gain_high": posterior.gain_high,
         }
-        yield "scores", pd.DataFrame(keys | scores | cut.columns)
+        yield "scores", len(flat), keys | scores | cut.columns
         vectors = {
             "tokens": [tokens.astype(np.int32)] * len(flat),
             "ideal": [ideal.astype(np.float32)] * len(flat),
             "teacher_gradient": list(flat.astype(np.float32)),
         }
-        yield "gradients", pd.DataFrame(keys | vectors)
+        yield "gradients", len(flat), keys | vectors
 
     def _components(self, objective: Objective, convention: Convention, support: np.ndarray) -> np.ndarray:
         """One objective's gradient of every teacher, float64 (M, C)."""

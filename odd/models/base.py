@@ -75,6 +75,12 @@ class Scorer(Protocol):
         """Log-softmax, float32 of shape (T, V): row t is the distribution of response[t] given all before it."""
         ...
 
+    def paths_log_probs(
+        self, prompt: Sequence[int], responses: Sequence[Sequence[int]], temperature: float = 1.0
+    ) -> list[np.ndarray]:
+        """`log_probs` of many responses; what they have in common is computed once."""
+        ...
+
     def token_log_probs(
         self, prefix: Sequence[int], continuations: Sequence[Sequence[int]], temperatures: Sequence[float]
     ) -> list[np.ndarray]:

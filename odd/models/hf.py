@@ -6,7 +6,7 @@ depend on when its neighbours end.
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import cast
@@ -22,7 +22,9 @@ from odd.models.base import Capabilities, Generation, Message, check_window
 from odd.models.batch import Rows, log_softmax
 from odd.models.flight import Flight, fits
 from odd.models.loading import load_pretrained, model_digest
-from odd.models.reading import Reader, batches
+from odd.models.prefix_tree import PrefixTree, Tokens, prefix_trees
+from odd.models.reading import Reader
+from odd.settings import SCORING_MEMORY
 
 THINKING = ("<think>", "</think>")
 _log = logging.getLogger(__name__)
@@ -32,14 +34,21 @@ class HFModel:
     """A transformers model with its tokenizer, as sampler and scorer."""
 
     def __init__(
-        self, name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, thinking: bool = False
+        self,
+        name: str,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        thinking: bool = False,
+        scoring_memory: int = SCORING_MEMORY,
     ) -> None:
         """Wrap a loaded model; `name` is how the user called it, `thinking` switches on what its template may have.
+
+        `scoring_memory`: MiB of logits that are held at a time.
 
         Raises:
             OddError: no token ends a response.
         """
-        self.name, self.thinking = name, thinking
+        self.name, self.thinking, self.scoring_memory = name, thinking, scoring_memory
         self.model = model.eval()
         self.tokenizer = tokenizer
         self.end_tokens = _end_tokens(model, tokenizer)
@@ -68,7 +77,7 @@ class HFModel:
                 device is missing.
         """
         model, tokenizer = load_pretrained(config, str(location or config.name))
-        return cls(config.name, model, tokenizer, config.thinking)
+        return cls(config.name, model, tokenizer, config.thinking, config.scoring_memory)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -160,6 +169,37 @@ class HFModel:
         return log_softmax(logits, temperature, self.name).cpu().numpy()
 
     @torch.inference_mode()
+    def paths_log_probs(
+        self, prompt: Sequence[int], responses: Sequence[Sequence[int]], temperature: float = 1.0
+    ) -> list[np.ndarray]:
+        """Log-softmax in float32, shape (T, V) each: every distinct token of the responses goes through the model once.
+
+        Raises:
+            OddError: prompt and a response exceed the model's window, or it gives no numbers.
+        """
+        if not self._shares_prompts:
+            return [self.log_probs(prompt, response, temperature) for response in responses]
+        rows = [tuple(response) for response in responses]
+        read: dict[Tokens, np.ndarray] = {(): np.empty((0, self.capabilities.vocabulary_size), dtype=np.float32)}
+        for reader, tree in self._trees(prompt, rows):
+            distributions = reader.log_probs(tree, temperature)
+            read |= {tokens: distributions[at] for tokens, at in tree.rows.items()}
+        return [read[tokens] for tokens in rows]
+
+    @property
+    def room(self) -> int:
+        """Distributions whose logits are held at a time."""
+        return max(1, (self.scoring_memory << 20) // (4 * self.capabilities.vocabulary_size))
+
+    def _trees(self, prefix: Sequence[int], rows: Sequence[Tokens]) -> Iterator[tuple[Reader, PrefixTree]]:
+        """What is to be read of continuations of a prefix, and who has read the prefix."""
+        check_window(self, f"model {self.name!r}", len(prefix), max(map(len, rows), default=0))
+        if any(rows):
+            reader = Reader(self.model, self.name, self.capabilities.vocabulary_size, self.room, prefix)
+            for tree in prefix_trees(rows):
+                yield reader, tree
+
+    @torch.inference_mode()
     def token_log_probs(
         self, prefix: Sequence[int], continuations: Sequence[Sequence[int]], temperatures: Sequence[float]
     ) -> list[np.ndarray]:
@@ -169,12 +209,15 @@ class HFModel:
             OddError: the prefix and a continuation exceed the model's window, or it gives no numbers.
         """
         rows = [tuple(tokens) for tokens in continuations]
-        check_window(self, f"model {self.name!r}", len(prefix), max(map(len, rows), default=0))
-        read: dict[tuple[int, ...], np.ndarray] = {(): np.empty((len(temperatures), 0), dtype=np.float32)}
-        if any(rows):
-            reader = Reader(self.model, self.name, self.capabilities.vocabulary_size, prefix)
-            for batch in batches(rows, reader.size):
-                read |= reader.read(batch, temperatures)
+        if not self._shares_prompts:
+            plain = [[self.log_probs(prefix, row, heat) for heat in temperatures] for row in rows]
+            return [
+                np.array([heated[np.arange(len(row)), list(row)] for heated in each]).reshape(len(temperatures), -1)
+                for row, each in zip(rows, plain, strict=True)
+            ]
+        read: dict[Tokens, np.ndarray] = {(): np.empty((len(temperatures), 0), dtype=np.float32)}
+        for reader, tree in self._trees(prefix, rows):
+            read |= reader.token_log_probs(tree, temperatures)
         return [read[tokens] for tokens in rows]
 
     @torch.inference_mode()
@@ -198,16 +241,17 @@ class HFModel:
         generator = torch.Generator().manual_seed(seed)
         # doubles: single precision would never draw tokens rarer than one in 17 million
         uniforms = torch.rand(len(prefixes), max(max_new_tokens), generator=generator, dtype=torch.float64)
-        flight = self._sampler(self.model, self.name, self.capabilities.vocabulary_size, self.end_tokens, temperature)
+        sampler = Flight if self._shares_prompts else Rows
+        flight = sampler(self.model, self.name, self.capabilities.vocabulary_size, self.end_tokens, temperature)
         return flight.run(prefixes, max_new_tokens, uniforms, batch_size or len(prefixes))
 
     @cached_property
-    def _sampler(self) -> type[Flight] | type[Rows]:
-        """The fast way to sample where the model fits it, else the one that asks nothing of a model."""
+    def _shares_prompts(self) -> bool:
+        """Whether the fast ways to sample and to read fit the model; there are others that ask nothing of a model."""
         if fits(self.model, self.capabilities.vocabulary_size):
-            return Flight
-        _log.warning("model %r cannot share a prompt among its rollouts and is sampled more slowly", self.name)
-        return Rows
+            return True
+        _log.warning("model %r cannot share a prompt among its rollouts: it samples and scores more slowly", self.name)
+        return False
 
     def _disarmed(self, content: str) -> str:
         for token in self._control:

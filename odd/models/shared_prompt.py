@@ -50,13 +50,15 @@ class Places:
     def hidden(self, window: int | None) -> tuple[torch.Tensor | None, torch.Tensor]:
         """What no token may look at: of the prompt (N, 1, 1, T, P), and of its own row (N, 1, 1, T, m)."""
         if window not in self._hidden:
-            at, places = self.index[:, None, None, :, None], torch.arange(self.width, device=self.index.device)
-            own, of_prompt = places > at, None
-            if window is not None:
-                own = own | (places <= at - window)
-                of_prompt = torch.arange(self.prompt, device=self.index.device) <= at + self.prompt - window
-            self._hidden[window] = (of_prompt, own)
+            self._hidden[window] = self._hidden_places(window)
         return self._hidden[window]
+
+    def _hidden_places(self, window: int | None) -> tuple[torch.Tensor | None, torch.Tensor]:
+        at, places = self.index[:, None, None, :, None], torch.arange(self.width, device=self.index.device)
+        if window is None:
+            return None, places > at
+        of_prompt = torch.arange(self.prompt, device=self.index.device) <= at + self.prompt - window
+        return of_prompt, (places > at) | (places <= at - window)
 
 
 class SharedPromptLayer(CacheLayerMixin):

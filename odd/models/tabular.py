@@ -139,6 +139,12 @@ class TabularModel:
         rows = [_log_softened(self.probabilities(response[:t], prompt), temperature) for t in range(len(response))]
         return np.array(rows, dtype=np.float32).reshape(-1, self.vocabulary_size)
 
+    def paths_log_probs(
+        self, prompt: Sequence[int], responses: Sequence[Sequence[int]], temperature: float = 1.0
+    ) -> list[np.ndarray]:
+        """`log_probs` of many responses."""
+        return [self.log_probs(prompt, response, temperature) for response in responses]
+
     def token_log_probs(
         self, prefix: Sequence[int], continuations: Sequence[Sequence[int]], temperatures: Sequence[float]
     ) -> list[np.ndarray]:

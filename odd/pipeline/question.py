@@ -95,7 +95,7 @@ class QuestionWork(QuestionBase):
         responses = [initial[i].token_ids for i in chosen]
         temperature = self.config.sampling.temperature
         started = time.perf_counter()
-        log_p = [self.student.log_probs(self.prompt, response, temperature) for response in responses]
+        log_p = self.student.paths_log_probs(self.prompt, responses, temperature)
         self._scored("student", started, responses)
         scored, longest = [initial[i].text for i in chosen], max(map(len, responses), default=0)
         contexts, log_q = [], {}
@@ -108,7 +108,7 @@ class QuestionWork(QuestionBase):
                 started = time.perf_counter()
                 # a self-teacher is the sampled student with another prompt, so its distribution is tempered alike
                 heat = temperature if teacher.model is None else 1.0
-                log_q[teacher.name] = [model.log_probs(context.prompt, response, heat) for response in responses]
+                log_q[teacher.name] = model.paths_log_probs(context.prompt, responses, heat)
                 self._scored(teacher.name, started, responses)
             self.frame.report("plan", self.number, done, len(teachers))
         return Paths(chosen, contexts, log_p, log_q)

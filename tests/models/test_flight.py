@@ -114,9 +114,16 @@ def test_a_model_that_attends_in_its_own_way_is_sampled_all_the_same(tiny, caplo
     alibi.generation_config.eos_token_id = tiny.tokenizer.eos_token_id
     assert not fits(alibi.eval(), size)
     with caplog.at_level(logging.WARNING):
-        drawn = HFModel("alibi", alibi, tiny.tokenizer).sample([[5, 6, 7], [5, 6]], [4, 6], 1.0, 0)
+        model = HFModel("alibi", alibi, tiny.tokenizer)
+        drawn = model.sample([[5, 6, 7], [5, 6]], [4, 6], 1.0, 0)
     assert [len(one.token_ids) for one in drawn] == [4, 6]
     assert "'alibi'" in caplog.text
+    rows = [(8, 9, 10), (8, 9), ()]
+    expected = [model.log_probs([5, 6], row) for row in rows]
+    read, taken = model.paths_log_probs([5, 6], rows), model.token_log_probs([5, 6], rows, (1.0,))
+    for one, whole, other, row in zip(read, expected, taken, rows, strict=True):
+        np.testing.assert_array_equal(one, whole)
+        np.testing.assert_array_equal(other[0], whole[np.arange(len(row)), list(row)])
 
 
 @pytest.mark.parametrize("size", [5, BLOCK, BLOCK + 1, 3 * BLOCK + 17])

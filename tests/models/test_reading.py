@@ -1,21 +1,28 @@
-"""Many continuations of one prefix are read as the scorer reads them one by one."""
+"""Many continuations of one prefix are read as the scorer reads them one by one, each distinct token once."""
 
 import numpy as np
 import pytest
 import torch
 
 from odd.errors import OddError
-from odd.models import reading
+from odd.models import prefix_tree
+from odd.models.prefix_tree import PrefixTree, TreePlaces, prefix_trees
 from odd.models.tabular import TabularModel
 from tests.models.test_hf import ARCHITECTURES, other, prompt
 
 TEMPERATURES = (0.5, 1.0, 2.0)
+SEVERAL = [(), (4,), (4, 5), (4, 5, 6, 9), (4, 5, 7), (4, 8), (3, 5, 6), (4, 5, 6, 9)]
 
 
 def continuations(tiny):
-    """Of many lengths, some equal, one empty."""
-    drawn = tiny.sample([prompt(tiny)] * 12, [3, 30, 17] * 4, 1.0, seed=2)
-    return [generation.token_ids for generation in drawn] + [(), drawn[0].token_ids]
+    """Of many lengths, some equal, some that begin alike, one empty."""
+    drawn = [generation.token_ids for generation in tiny.sample([prompt(tiny)] * 12, [3, 30, 17] * 4, 1.0, seed=2)]
+    return [*drawn, (), drawn[0], (*drawn[1][:9], *drawn[2][:5]), drawn[1][:1], drawn[1][:12]]
+
+
+def model_called(tiny, name):
+    torch.manual_seed(0)
+    return tiny if name == "tiny" else other(tiny, name, ARCHITECTURES[name](tiny.capabilities.vocabulary_size))
 
 
 def one_by_one(model, prefix, rows):
@@ -33,18 +40,24 @@ def assert_close(read, expected):
 
 @pytest.mark.parametrize("name", ["tiny", *ARCHITECTURES])
 def test_tokens_are_read_as_the_scorer_reads_them(tiny, name):
-    torch.manual_seed(0)
-    model = tiny if name == "tiny" else other(tiny, name, ARCHITECTURES[name](tiny.capabilities.vocabulary_size))
-    rows = continuations(tiny)
+    model, rows = model_called(tiny, name), continuations(tiny)
     assert_close(model.token_log_probs(prompt(tiny), rows, TEMPERATURES), one_by_one(model, prompt(tiny), rows))
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
-def test_little_room_changes_nothing(tiny, name, monkeypatch):
-    torch.manual_seed(0)
-    model = other(tiny, name, ARCHITECTURES[name](tiny.capabilities.vocabulary_size))
-    rows = continuations(tiny)
-    monkeypatch.setattr(reading, "LOGITS_BYTES", 4 * 9 * tiny.capabilities.vocabulary_size)
+@pytest.mark.parametrize("name", ["tiny", *ARCHITECTURES])
+def test_distributions_are_read_as_the_scorer_reads_them(tiny, name):
+    model, rows = model_called(tiny, name), continuations(tiny)
+    assert_close(
+        model.paths_log_probs(prompt(tiny), rows, 0.7), [model.log_probs(prompt(tiny), row, 0.7) for row in rows]
+    )
+
+
+@pytest.mark.parametrize("nodes", [1, 20])
+@pytest.mark.parametrize("name", ["tiny", *ARCHITECTURES])
+def test_little_room_changes_nothing(tiny, name, nodes, monkeypatch):
+    model, rows = model_called(tiny, name), continuations(tiny)
+    monkeypatch.setattr(prefix_tree, "MOST_NODES", nodes)
+    monkeypatch.setattr(type(model), "room", 9)
     assert_close(model.token_log_probs(prompt(tiny), rows, TEMPERATURES), one_by_one(model, prompt(tiny), rows))
 
 
@@ -54,12 +67,46 @@ def test_the_same_question_gets_the_same_answer_to_the_last_bit(tiny):
     assert all((a == b).all() for a, b in zip(one, again, strict=True))
 
 
-def test_batches_hold_every_continuation_once_and_no_more_than_there_is_room_for(monkeypatch):
-    monkeypatch.setattr(reading, "LOGITS_BYTES", 4 * 10 * 20)
-    rows = [tuple(range(n)) for n in (0, 5, 5, 7, 1, 30)]
-    made = list(reading.batches(rows, 10))
-    assert sorted(row for batch in made for row in batch) == sorted({row for row in rows if row})
-    assert all(len(batch) == 1 or len(batch) * max(map(len, batch)) <= 20 for batch in made)
+def test_no_more_logits_than_there_is_room_for_are_asked_of_the_model(tiny, monkeypatch):
+    rows = continuations(tiny)
+    tiny.paths_log_probs(prompt(tiny), rows)  # here it is found out what fits the model
+    asked, forward = [], tiny.model.forward
+
+    def counted(*args, **settings):
+        found = forward(*args, **settings)
+        asked.append(found.logits.shape[1])
+        return found
+
+    monkeypatch.setattr(tiny.model, "forward", counted)
+    monkeypatch.setattr(type(tiny), "room", 9)
+    tiny.paths_log_probs(prompt(tiny), rows)
+    assert max(asked) == 9
+    tokens = {row[:n] for row in rows for n in range(1, len(row))}
+    assert sum(asked) == 1 + len(tokens)
+
+
+def test_a_tree_has_each_token_once_that_another_one_follows():
+    tree = PrefixTree(sorted({row for row in SEVERAL if row}))
+    assert len(tree) == len({row[:n] for row in SEVERAL for n in range(1, len(row))})
+
+
+def test_the_ancestors_of_a_node_are_what_its_continuations_begin_with():
+    tree = PrefixTree(sorted({row for row in SEVERAL if row}))
+    places = TreePlaces(tree, 0, len(tree), 3, torch.device("cpu"))
+    seen = ~places.hidden(None)[1][0, 0, 0]
+    for tokens, rows in tree.rows.items():
+        for length, row in enumerate(rows):
+            chain = seen[row - 1].nonzero()[:, 0].tolist() if row else []
+            assert tuple(tree.tokens[node] for node in chain) == tokens[:length]
+
+
+def test_trees_hold_every_continuation_once_and_about_as_many_nodes_as_are_wanted(monkeypatch):
+    monkeypatch.setattr(prefix_tree, "MOST_NODES", 4)
+    trees = list(prefix_trees(SEVERAL))
+    held = [row for tree in trees for row in tree.rows]
+    assert sorted(held) == sorted({row for row in SEVERAL if row})
+    assert len(trees) > 1
+    assert all(len(tree) <= 4 for tree in trees)
 
 
 def test_a_table_reads_what_it_scores():

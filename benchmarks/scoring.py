@@ -1,0 +1,90 @@
+"""How fast the tree of a question is scored: every distinct token once, beside a plain forward pass for each path.
+
+Two jobs, each done in turn both ways, several times; medians and ratios are of one command's run. *Paths*: whole
+distributions along the paths of a question, as of the student and each teacher. *Rollouts*: the log-probability of
+every token of all rollouts, as the objective `minillm` needs it.
+
+    python -m benchmarks.scoring [--model tiny-s] [--rollouts 200] [--repeats 5]
+"""
+
+import argparse
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from datetime import date
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from odd.config import ModelConfig, QuestionsConfig, SamplingConfig, TargetingConfig, load_config
+from odd.models.hf import HFModel
+from odd.models.registry import load_model
+from odd.pipeline.planning import choose_paths
+from odd.questions.sources import load_questions
+from odd.rollouts import sample_chunk
+
+Responses = Sequence[tuple[int, ...]]
+
+
+def a_question(model: HFModel, source: str, rollouts: int) -> tuple[list[int], Responses, Responses]:
+    """A question that the model gets right at times: its prompt, the responses that are paths, and all of them."""
+    sampling = SamplingConfig(batch_size=64)
+    for question in load_questions(QuestionsConfig(source=source)):
+        prompt = model.encode_chat(question.messages())
+        drawn = sample_chunk(model, question, prompt, [()] * rollouts, sampling, "initial", 0)
+        chosen = choose_paths(question.id, drawn, TargetingConfig(), 0)
+        if len(chosen) == TargetingConfig().correct_paths + TargetingConfig().incorrect_paths:
+            return prompt, [drawn[i].token_ids for i in chosen], [one.token_ids for one in drawn]
+    raise SystemExit(f"{model.name} answers no question of {source} now right and now wrong: choose another --model")
+
+
+def seconds(ways: Sequence[Callable[[], object]], repeats: int) -> list[list[float]]:
+    """Seconds of each way in each repetition, in turn, after one that is not counted."""
+    measured: list[list[float]] = [[] for _ in ways]
+    for repeat in range(repeats + 1):
+        for way, found in zip(ways, measured, strict=True):
+            started = time.perf_counter()
+            way()
+            if repeat:
+                found.append(time.perf_counter() - started)
+    return measured
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scoring")
+    parser.add_argument("--model", default="tiny-s")
+    parser.add_argument("--rollouts", type=int, default=200)
+    parser.add_argument("--repeats", type=int, default=5)
+    chosen = parser.parse_args()
+    model = load_model(ModelConfig(name=chosen.model), load_config().cache)
+    source = "smollm2" if chosen.model == "smollm2" else "tiny-heldout"
+    prompt, paths, rollouts = a_question(model, source, chosen.rollouts)
+
+    def plain(responses: Responses) -> None:
+        for response in responses:
+            model.log_probs(prompt, response)
+
+    jobs: list[tuple[str, Responses, Callable[[], object]]] = [
+        ("paths", paths, lambda: model.paths_log_probs(prompt, paths)),
+        ("rollouts", rollouts, lambda: model.token_log_probs(prompt, rollouts, (1.0,))),
+    ]
+    table = Table("job", "responses", "tokens", "distinct", "one by one", "as a tree", "times as fast")
+    for name, responses, tree in jobs:
+        alone, together = map(statistics.median, seconds([lambda r=responses: plain(r), tree], chosen.repeats))
+        distinct = len({tokens[:n] for tokens in responses for n in range(len(tokens))})
+        counts = (str(len(responses)), f"{sum(map(len, responses)):,}", f"{distinct:,}")
+        table.add_row(name, *counts, f"{1e3 * alone:,.0f} ms", f"{1e3 * together:,.0f} ms", f"{alone / together:.1f}")
+    console = Console()
+    console.print(table)
+    machine = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads, {platform.machine()}"
+    console.print(
+        f"{chosen.model}, prompt of {len(prompt)} tokens, medians of {chosen.repeats}; {machine}, {date.today()}"
+    )
+
+
+if __name__ == "__main__":
+    main()
