@@ -50,7 +50,7 @@ def measure(name: str, cache: Path) -> dict[str, float]:
         seconds = time.perf_counter() - started
         paths = sorted(range(rollouts), key=lambda i: -len(drawn[i].token_ids))[:8]
         scoring = time.perf_counter()
-        log_p = [model.log_probs(prompt, drawn[i].token_ids) for i in paths]
+        log_p = model.paths_log_probs(prompt, [drawn[i].token_ids for i in paths])
         scoring = time.perf_counter() - scoring
         reading = time.perf_counter()
         model.token_log_probs(prompt, [rollout.token_ids for rollout in drawn], (1.0,))
