@@ -129,7 +129,7 @@ def root_mean_square(values: np.ndarray) -> float:
 
 def ratio(tokens: Sequence[float], errors: Sequence[float], goal: float, paper_tokens: float) -> str:
     """How many times fewer tokens bring the error down to the goal, interpolated between budgets."""
-    best = np.minimum.accumulate(errors)
+    tokens, best = np.maximum(tokens, 1.0), np.minimum.accumulate(errors)
     if best[-1] > goal:
         return "–"
     if best[0] <= goal:
