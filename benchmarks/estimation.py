@@ -129,12 +129,12 @@ def root_mean_square(values: np.ndarray) -> float:
 
 def ratio(tokens: Sequence[float], errors: Sequence[float], goal: float, paper_tokens: float) -> str:
     """How many times fewer tokens bring the error down to the goal, interpolated between budgets."""
-    tokens, best = np.maximum(tokens, 1.0), np.minimum.accumulate(errors)
+    spent, best = np.maximum(tokens, 1.0), np.minimum.accumulate(errors)
     if best[-1] > goal:
         return "–"
     if best[0] <= goal:
-        return f"> {paper_tokens / tokens[0]:.1f}"
-    needed = np.exp(np.interp(-np.log(goal), -np.log(best), np.log(tokens)))
+        return f"> {paper_tokens / spent[0]:.1f}"
+    needed = np.exp(np.interp(-np.log(goal), -np.log(best), np.log(spent)))
     return f"{paper_tokens / needed:.1f}"
 
 
