@@ -28,15 +28,18 @@ from benchmarks.serving import chromium_path, launch_chromium
 from benchmarks.synthetic import Size, make_run
 from benchmarks.tap import opened
 from benchmarks.visits import FULL, SMALL, Bench, Row
+from odd.store import list_runs
 
 NAMES = {0.5: "median", 0.95: "95 %", 1.0: "largest"}
 
 
 def run_file(folder: Path, size: Size, console: Console) -> Path:
     """The run in a folder, made if it is not there."""
-    found = sorted((folder / "cache").glob("synthetic-*.duckdb"))
+    found = [run for run in list_runs(folder / "cache") if run.run_id.startswith("synthetic-")]
+    if found and found[0].problem:
+        sys.exit(f"{found[0].path}: {found[0].problem}: delete it, and it is made anew")
     if found:
-        return found[0]
+        return found[0].path
     console.print(f"making a run of {size.questions} questions in {folder}")
     return make_run(folder / "cache", size, console.print)
 

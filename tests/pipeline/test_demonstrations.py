@@ -35,9 +35,9 @@ def helped(finished, tmp_path_factory):
     shutil.copy(finished[1], folder)
     drawn, sample = [], HFModel.sample
 
-    def note(self, prefixes, limits, temperature, seed):
+    def note(self, prefixes, limits, temperature, *how):
         drawn.append((self.name, len(prefixes), temperature))
-        return sample(self, prefixes, limits, temperature, seed)
+        return sample(self, prefixes, limits, temperature, *how)
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(HFModel, "sample", note)

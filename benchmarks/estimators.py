@@ -1,0 +1,111 @@
+"""What is known of a question's edges from the rollouts drawn so far, taken in random order from a ground truth.
+
+Method §5. `pooled` is the paper's text; `on_policy` counts a rollout from its launch edge down; `stratified` backs up
+the children's success. Edges are those of `benchmarks.ground_truth.Bank`, edge 0 is the root.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from benchmarks.ground_truth import Bank
+
+Rule = Literal["pooled", "on_policy", "stratified"]
+POSTERIOR_DRAWS = 200
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """P̂ of every edge, (E,), and draws of its posterior, (D, E)."""
+
+    mean: np.ndarray
+    draws: np.ndarray
+
+
+class Shape:
+    """How the edges of a question lie."""
+
+    def __init__(self, bank: Bank) -> None:
+        """Work out who is above whom, and which edges lead to a node that other edges leave."""
+        count = len(bank.p)
+        self.above = np.eye(count, dtype=bool)  # [x, y]: x is y or lies below it
+        for edge in range(1, count):
+            self.above[edge] |= self.above[bank.parent[edge]]
+        self.nodes = [np.flatnonzero(bank.node == node) for node in range(int(bank.node.max()) + 1)]
+        self.next: dict[int, np.ndarray] = {}
+        for children in self.nodes:
+            parent = int(bank.parent[children[0]])
+            if bank.length[children[0]] == bank.length[parent] + 1:
+                self.next[parent] = children
+        self.deepest_first = sorted(self.next, reverse=True)
+
+
+class Knowledge:
+    """The rollouts drawn so far."""
+
+    def __init__(self, bank: Bank, shape: Shape, rng: np.random.Generator, common: bool = False) -> None:
+        """Nothing is drawn yet; with `common`, siblings take the rollouts that used the same uniform numbers."""
+        self.bank, self.shape, self.rng = bank, shape, rng
+        edges, rollouts = bank.correct.shape
+        groups = bank.node + 1 if common else np.arange(edges)
+        orders = {group: rng.permutation(rollouts) for group in np.unique(groups).tolist()}
+        self.order = np.stack([orders[group] for group in groups.tolist()])
+        self.used = np.zeros(edges, int)
+        self.counts = np.zeros((2, edges, edges))  # incorrect and correct, by launch and deepest edge
+        self.spent = np.zeros(edges, int)
+
+    def draw(self, edge: int, count: int) -> None:
+        """Take further rollouts from an edge."""
+        taken = self.order[edge, self.used[edge] : self.used[edge] + count]
+        if len(taken) < count:
+            raise ValueError(f"the ground truth has only {self.order.shape[1]} rollouts an edge: make it with more")
+        self.used[edge] += count
+        right = self.bank.correct[edge, taken].astype(int)
+        np.add.at(self.counts, (right, edge, self.bank.deepest[edge, taken]), 1)
+        self.spent[edge] += int(self.bank.tokens[edge, taken].sum())
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of targeted rollouts."""
+        return int(self.spent[1:].sum())
+
+    def passed(self) -> np.ndarray:
+        """Incorrect and correct rollouts that count for an edge by where they were launched, (2, launch, edge)."""
+        return (self.counts @ self.shape.above) * self.shape.above.T
+
+    def tallies(self, rule: Rule, initial: bool = True) -> tuple[np.ndarray, np.ndarray]:
+        """Successes and visits of every edge, (E,) each; without `initial`, of targeted rollouts only."""
+        first = 0 if initial else 1
+        if rule == "pooled":
+            counted = self.counts[:, first:].sum(axis=1) @ self.shape.above
+        else:
+            counted = self.passed()[:, first:].sum(axis=1)
+        return counted[1], counted.sum(axis=0)
+
+    def others(self) -> dict[int, tuple[float, float]]:
+        """Successes and visits of the rollouts that left an edge's node by a child which is no edge."""
+        passed = self.passed()
+        found = {}
+        for edge, children in self.shape.next.items():
+            above = self.shape.above[edge]
+            left = passed[:, above, edge].sum(axis=1) - passed[:, above][:, :, children].sum(axis=(1, 2))
+            found[edge] = float(left[1]), float(left.sum())
+        return found
+
+    def estimate(self, rule: Rule, initial: bool = True, draws: int = POSTERIOR_DRAWS) -> Estimate:
+        """P̂ under a rule; 1/2 where there is no rollout."""
+        successes, visits = self.tallies(rule, initial)
+        mean = np.where(visits > 0, successes / np.maximum(visits, 1), 0.5)
+        sample = self.rng.beta(successes + 0.5, visits - successes + 0.5, size=(draws, len(mean)))
+        if rule == "stratified":
+            for edge, (won, seen) in sorted(self.others().items(), reverse=True):
+                children = self.shape.next[edge]
+                p = self.bank.p[children]
+                remaining = max(0.0, 1 - p.sum())
+                if not seen and remaining > 1e-6:
+                    continue
+                rest = self.rng.beta(won + 0.5, seen - won + 0.5, size=draws) if seen else np.zeros(draws)
+                mean[edge] = mean[children] @ p + (remaining * won / seen if seen else 0.0)
+                sample[:, edge] = sample[:, children] @ p + remaining * rest
+        return Estimate(mean, sample)

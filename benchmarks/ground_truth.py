@@ -1,0 +1,155 @@
+"""A ground truth for estimators: very many rollouts from every edge that targeted rollouts would go to.
+
+For some questions of `tiny-heldout`: paths and pairs are chosen as a run of the preset `paper` chooses them. Edges are
+the chosen pairs and, at the same nodes, all tokens with P_theta > tau. From each of them, and from the root, the same
+number of rollouts is drawn; siblings draw with the same uniform numbers. Of a rollout the file keeps where it was
+launched, the deepest edge that it passed, its outcome and the tokens it cost, which is all that estimators look at.
+
+    python -m benchmarks.ground_truth [--questions 6] [--rollouts 2500] [--out benchmarks/ground_truth.npz]
+"""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.progress import track
+
+from odd.config import ModelConfig, QuestionsConfig, SamplingConfig, TargetingConfig, load_config
+from odd.gradients import reverse_kl
+from odd.models.hf import HFModel
+from odd.models.registry import load_model
+from odd.pipeline.planning import choose_paths, plan_targets
+from odd.questions.base import Question
+from odd.questions.sources import load_questions
+from odd.rollouts import Rollout, sample_chunk
+
+FILE = Path(__file__).parent / "ground_truth.npz"
+TEACHERS = ("tiny-l", "tiny-m")
+Prefix = tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Bank:
+    """One question.
+
+    Edge 0 is the root; an edge comes after the one that it lies below.
+
+    Attributes:
+        parent: of each edge, the nearest edge above it, (E,); -1 for the root.
+        length: response tokens up to and with an edge, (E,).
+        node: number of the node that it leaves, (E,); -1 for the root.
+        p: P_theta, (E,).
+        teachers: gradient of the reverse KL of each teacher at the edge, (M, E).
+        deepest: of the rollouts of each edge, the deepest edge passed, (E, R).
+        correct: their outcomes, (E, R).
+        tokens: that were drawn, (E, R).
+    """
+
+    parent: np.ndarray
+    length: np.ndarray
+    node: np.ndarray
+    p: np.ndarray
+    teachers: np.ndarray
+    deepest: np.ndarray
+    correct: np.ndarray
+    tokens: np.ndarray
+
+
+FIELDS = ("parent", "length", "node", "p", "teachers", "deepest", "correct", "tokens")
+
+
+def load(path: Path = FILE) -> list[Bank]:
+    """Read what `save` wrote."""
+    with np.load(path) as stored:
+        count = len({name.split(".")[0] for name in stored.files})
+        return [Bank(*(stored[f"{q}.{field}"] for field in FIELDS)) for q in range(count)]
+
+
+def save(banks: Sequence[Bank], path: Path) -> None:
+    """Write a compressed file."""
+    np.savez_compressed(path, **{f"{q}.{f}": getattr(bank, f) for q, bank in enumerate(banks) for f in FIELDS})
+
+
+class Studied:
+    """The edges of a question, and what student and teachers say of them."""
+
+    def __init__(self, models: Mapping[str, HFModel], question: Question) -> None:
+        """Choose paths and pairs from 200 initial rollouts."""
+        self.student, self.question = models["tiny-s"], question
+        self.prompt = self.student.encode_chat(question.messages())
+        targeting, sampling = TargetingConfig(), SamplingConfig()
+        initial = self.drawn((), sampling.initial_rollouts, 0)
+        self.paths = choose_paths(question.id, initial, targeting, 0)
+        responses = [initial[i].token_ids for i in self.paths]
+        log_p = self.student.paths_log_probs(self.prompt, responses)
+        log_q = {name: models[name].paths_log_probs(self.prompt, responses) for name in TEACHERS}
+        plan = plan_targets(initial, self.paths, log_p, log_q, targeting)
+        self.edges: dict[Prefix, tuple[float, list[float]]] = {}
+        for row in plan.rows:
+            path, position = row["path"], row["position"]
+            rows = [log_q[name][path][position] for name in TEACHERS]
+            gradients = [reverse_kl(log_p[path][position], row) for row in rows]
+            likely = np.flatnonzero(np.exp(log_p[path][position]) > targeting.tau).tolist()
+            for token in {row["token"], *likely}:
+                p = float(np.exp(log_p[path][position][token]))
+                edge = (*responses[path][:position], token)
+                self.edges.setdefault(edge, (p, [float(gradient[token]) for gradient in gradients]))
+
+    def drawn(self, prefix: Prefix, count: int, chunk: int) -> list[Rollout]:
+        """Rollouts from a prefix; the same chunk gives the same uniform numbers, whatever the prefix."""
+        return sample_chunk(
+            self.student, self.question, self.prompt, [prefix] * count, SamplingConfig(), "targeted", chunk
+        )
+
+    def bank(self, rollouts: int) -> Bank:
+        """Draw from every edge."""
+        edges: list[Prefix] = [(), *sorted(self.edges)]
+        number = {edge: i for i, edge in enumerate(edges)}
+        nodes = {node: i for i, node in enumerate(dict.fromkeys(edge[:-1] for edge in edges[1:]))}
+        parts = []
+        for edge in edges:
+            drawn = self.drawn(edge, rollouts, 1 + nodes.get(edge[:-1], len(nodes)) if edge else 1 + len(nodes))
+            deepest = [_deepest(rollout.token_ids, number) for rollout in drawn]
+            tokens = [len(rollout.token_ids) - rollout.launch for rollout in drawn]
+            parts.append((deepest, [rollout.correct for rollout in drawn], tokens))
+        return Bank(
+            parent=np.array([-1, *(_deepest(edge[:-1], number) for edge in edges[1:])], np.int16),
+            length=np.array([len(edge) for edge in edges], np.int16),
+            node=np.array([-1, *(nodes[edge[:-1]] for edge in edges[1:])], np.int16),
+            p=np.array([1.0, *(self.edges[edge][0] for edge in edges[1:])]),
+            teachers=np.array([[0.0] * len(TEACHERS), *(self.edges[edge][1] for edge in edges[1:])]).T,
+            deepest=np.array([part[0] for part in parts], np.int16),
+            correct=np.array([part[1] for part in parts], bool),
+            tokens=np.array([part[2] for part in parts], np.uint8),
+        )
+
+
+def _deepest(tokens: Prefix, number: Mapping[Prefix, int]) -> int:
+    """The deepest edge that a response passes."""
+    return next(number[tokens[:length]] for length in range(len(tokens), -1, -1) if tokens[:length] in number)
+
+
+def main() -> None:
+    """Make the file."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.ground_truth")
+    parser.add_argument("--questions", type=int, default=6)
+    parser.add_argument("--rollouts", type=int, default=2500)
+    parser.add_argument("--out", type=Path, default=FILE)
+    chosen, cache = parser.parse_args(), load_config().cache
+    models = {name: load_model(ModelConfig(name=name), cache) for name in ("tiny-s", *TEACHERS)}
+    targeting, banks = TargetingConfig(), []
+    wanted = targeting.correct_paths + targeting.incorrect_paths
+    with_both = (Studied(models, question) for question in load_questions(QuestionsConfig(source="tiny-heldout")))
+    for studied in track((one for one in with_both if len(one.paths) == wanted), "questions", total=chosen.questions):
+        banks.append(studied.bank(chosen.rollouts))
+        if len(banks) == chosen.questions:
+            break
+    save(banks, chosen.out)
+    edges = sum(len(bank.p) for bank in banks)
+    print(f"{chosen.out}: {len(banks)} questions, {edges} edges, {edges * chosen.rollouts:,} rollouts")
+
+
+if __name__ == "__main__":
+    main()
