@@ -5,7 +5,7 @@ the chosen pairs and, at the same nodes, all tokens with P_theta > tau. From eac
 number of rollouts is drawn; siblings draw with the same uniform numbers. Of a rollout the file keeps where it was
 launched, the deepest edge that it passed, its outcome and the tokens it cost, which is all that estimators look at.
 
-    python -m benchmarks.ground_truth [--questions 6] [--rollouts 2500] [--out benchmarks/ground_truth.npz]
+    python -m benchmarks.ground_truth [--questions 4] [--rollouts 4000] [--out benchmarks/ground_truth.npz]
 """
 
 import argparse
@@ -134,8 +134,8 @@ def _deepest(tokens: Prefix, number: Mapping[Prefix, int]) -> int:
 def main() -> None:
     """Make the file."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ground_truth")
-    parser.add_argument("--questions", type=int, default=6)
-    parser.add_argument("--rollouts", type=int, default=2500)
+    parser.add_argument("--questions", type=int, default=4)
+    parser.add_argument("--rollouts", type=int, default=4000)
     parser.add_argument("--out", type=Path, default=FILE)
     chosen, cache = parser.parse_args(), load_config().cache
     models = {name: load_model(ModelConfig(name=name), cache) for name in ("tiny-s", *TEACHERS)}
