@@ -30,6 +30,8 @@ N_MIN = 100
 SHARES = (0.15, 0.2, 0.25, 0.33, 0.5, 0.75, 1.0)
 """Budgets, as shares of what the paper's algorithm generates."""
 MEASURES = ("P̂", "gain", "cosine")
+RARE = 0.01
+INSIDE, OUTSIDE = f"P̂ between {RARE} and {1 - RARE}", "P̂ elsewhere"
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,10 @@ class Method:
 
 
 PAPER = Method("paper: uniform, pooled", "pooled")
+USUAL = Method("uniform, on-policy", "on_policy")
 METHODS = (
     PAPER,
-    Method("uniform, on-policy", "on_policy"),
+    USUAL,
     Method("the same, initial rollouts not used again", "on_policy", initial=False),
     Method("the same, siblings share their uniform numbers", "on_policy", common=True),
     Method("uniform, stratified", "stratified"),
@@ -82,11 +85,16 @@ class Question:
         gradient = ideal_gradient(self.bank.p[children], self.truth[children])
         return len(children) > 1 and float(np.linalg.norm(gradient)) > ZERO_IDEAL
 
+    def between(self) -> np.ndarray:
+        """Edges but the root whose success is neither very rare nor nearly sure."""
+        return (self.truth[1:] > RARE) & (self.truth[1:] < 1 - RARE)
+
     def judge(self, estimate: Estimate) -> dict[str, np.ndarray]:
         """Errors and whether intervals hold the truth, of every measure; and wrong signs."""
         low, high = np.quantile(estimate.draws[:, 1:], (0.025, 0.975), axis=0)
         found = {"P̂": [estimate.mean[1:] - self.truth[1:]], "gain": [], "cosine": [], "sign": []}
-        held = {"P̂": [(low <= self.truth[1:]) & (self.truth[1:] <= high)], "gain": [], "cosine": []}
+        right, inside = (low <= self.truth[1:]) & (self.truth[1:] <= high), self.between()
+        held = {"P̂": [right], INSIDE: [right[inside]], OUTSIDE: [right[~inside]], "gain": [], "cosine": []}
         for children in self.nodes:
             p, teachers = self.bank.p[children], self.bank.teachers[:, children]
             true, ideal = (ideal_gradient(p, success[children]) for success in (self.truth, estimate.mean))
@@ -190,8 +198,14 @@ def main() -> None:
     chosen = parser.parse_args()
     banks = load(chosen.truth)
     console = Console(width=150)
-    for table in tables(measured([Question(bank) for bank in banks], chosen.repeats)):
+    questions = [Question(bank) for bank in banks]
+    found = measured(questions, chosen.repeats)
+    for table in tables(found):
         console.print(table)
+    _, figures = found[USUAL.name][-1]
+    shares = " and ".join(f"{100 * figures[f'{name} held']:.1f} % of {name}" for name in (INSIDE, OUTSIDE))
+    inside = np.concatenate([question.between() for question in questions])
+    console.print(f"{USUAL.name}: intervals hold {shares}; {np.mean(~inside):.0%} of the edges are elsewhere")
     edges, rollouts = sum(len(bank.p) - 1 for bank in banks), banks[0].correct.shape[1]
     console.print(
         f"{len(banks)} questions, {edges} edges, truth from {rollouts:,} rollouts an edge, {chosen.repeats} "
