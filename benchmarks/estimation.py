@@ -163,7 +163,8 @@ def _joined(runs: Sequence[tuple[int, dict[str, np.ndarray]]]) -> tuple[float, d
     figures = {}
     for name in runs[0][1]:
         values = np.concatenate([outcome[name] for _, outcome in runs])
-        figures[name] = root_mean_square(values) if name in MEASURES else float(np.mean(values))
+        if len(values):
+            figures[name] = root_mean_square(values) if name in MEASURES else float(np.mean(values))
     return float(np.mean([tokens for tokens, _ in runs])), figures
 
 
@@ -203,7 +204,9 @@ def main() -> None:
     for table in tables(found):
         console.print(table)
     _, figures = found[USUAL.name][-1]
-    shares = " and ".join(f"{100 * figures[f'{name} held']:.1f} % of {name}" for name in (INSIDE, OUTSIDE))
+    shares = " and ".join(
+        f"{100 * figures[f'{name} held']:.1f} % of {name}" for name in (INSIDE, OUTSIDE) if f"{name} held" in figures
+    )
     inside = np.concatenate([question.between() for question in questions])
     console.print(f"{USUAL.name}: intervals hold {shares}; {np.mean(~inside):.0%} of the edges are elsewhere")
     edges, rollouts = sum(len(bank.p) - 1 for bank in banks), banks[0].correct.shape[1]
