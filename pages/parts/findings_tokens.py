@@ -6,7 +6,7 @@ import streamlit as st
 
 from odd.display.download import csv
 from odd.display.finding_tokens import TokenList, along, behind, place, token_key, tokens_export, tokens_payload
-from odd.display.resolve import question_number, resolve
+from odd.display.resolve import question_number
 from odd.display.spelling import markdown_escaped
 from odd.display.strongest_tokens import StrongestTokens, export, payload, row_key, sentence, strongest_tokens
 from odd.display.strongest_tokens import place as strongest_place
@@ -16,9 +16,9 @@ from odd.findings.model import Row
 from odd.links import NO_BRANCH, ViewState
 from pages.shared.choices import choose_path, choose_question, choose_teacher
 from pages.shared.data import OpenRun, kept
+from pages.shared.frame import open_tree
 from pages.shared.layout import figure
 from pages.shared.mount import mount
-from pages.shared.state import latest_view
 
 MOST = 40
 """Tokens of a row that are listed; all of them are in the file."""
@@ -97,8 +97,7 @@ def _draw(run: OpenRun, found: TokenList, view: ViewState, key: str) -> None:
 
 def _open(run: OpenRun, at: dict | None) -> None:
     if at is not None:
-        there = latest_view().but(run=run.run_id, **NO_BRANCH, **at)
-        st.switch_page("pages/tree.py", query_params=resolve(run, there).view.to_query())
+        open_tree(run, **NO_BRANCH, **at)
 
 
 @kept

@@ -7,14 +7,14 @@ import streamlit as st
 
 from odd.display.download import csv
 from odd.display.missing import why_no_scores
-from odd.display.question_table import QuestionTable, export, listed, opened, payload, question_table, sort_keys
-from odd.display.resolve import resolve
+from odd.display.question_table import QuestionTable, export, listed, payload, question_table, sort_keys
 from odd.display.spelling import markdown_escaped
-from odd.links import LONGEST, Difficulty, ViewState
+from odd.links import AT_START, LONGEST, Difficulty, ViewState
 from pages.shared.choices import choose, choose_convention, choose_objective
 from pages.shared.data import OpenRun, kept
+from pages.shared.frame import open_tree
 from pages.shared.mount import mount
-from pages.shared.state import bound, change_view, latest_view
+from pages.shared.state import bound, change_view
 
 HAVING = {"decisions": "decision points", "teachers": "all teachers"}
 
@@ -75,6 +75,4 @@ def _sort(table: QuestionTable, key: object) -> None:
 
 def _open(run: OpenRun, table: QuestionTable, name: object) -> None:
     if name in table.rows["id"].tolist():
-        # with every id filled in, as the tree page would do: that would be one more step for the back button
-        opening = resolve(run, opened(latest_view().but(run=run.run_id), str(name))).view
-        st.switch_page("pages/tree.py", query_params=opening.to_query())
+        open_tree(run, question=str(name), **AT_START)

@@ -13,7 +13,7 @@ from odd.display.spelling import markdown_escaped
 from odd.errors import OddError
 from odd.estimate import READING, Estimate, Speed, benchmark_speed, estimate, measured_speed
 from odd.jobs import keep_questions, start_run
-from odd.models.embedded import EMBEDDED
+from odd.models.embedded import EMBEDDED, TINY
 from odd.questions.files import SUFFIXES
 from odd.questions.sources import bundled_sets, load_questions, parse_source
 from odd.store import list_runs
@@ -26,7 +26,6 @@ ABOUT = {
     "smollm2": "SmolLM2-135M-Instruct with small budgets",
     "paper": "the budgets of the paper, on the tiny student",
 }
-TINY = ("tiny-s", "tiny-m", "tiny-l", "tiny-xl")
 QUESTIONS_MB = 20
 RECENT = 20
 """Finished runs that are asked how fast they were."""

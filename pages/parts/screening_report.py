@@ -5,19 +5,17 @@ from typing import get_args
 import streamlit as st
 
 from odd.display.download import csv
-from odd.display.question_table import opened
-from odd.display.resolve import resolve
 from odd.display.screening import ScreeningReport, chosen, export, payload, report
 from odd.display.spelling import markdown_escaped
 from odd.findings.published import reference_name
-from odd.links import Reference, Screened, ViewState
+from odd.links import AT_START, Reference, Screened, ViewState
 from odd.paper import CREDIT
 from odd.screening import Screening, read_screening
 from pages.shared.choices import choose, choose_reference
 from pages.shared.data import OpenRun, kept
+from pages.shared.frame import open_tree
 from pages.shared.layout import figure
 from pages.shared.mount import mount
-from pages.shared.state import latest_view
 
 _screening = kept(read_screening)
 
@@ -91,5 +89,4 @@ def _download(name: str, make, key: str) -> None:
 
 def _open(run: OpenRun, screening: Screening, name: object) -> None:
     if name in screening.questions["id"].tolist():
-        there = resolve(run, opened(latest_view().but(run=run.run_id), str(name))).view
-        st.switch_page("pages/tree.py", query_params=there.to_query())
+        open_tree(run, question=str(name), **AT_START)

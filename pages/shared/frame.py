@@ -1,6 +1,7 @@
 """The frame around every page: navigation that keeps the view, the run that is looked at, help, and the link."""
 
 from difflib import get_close_matches
+from typing import Any
 
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
@@ -14,7 +15,7 @@ from pages.shared.data import CACHE, OpenRun, open_run
 from pages.shared.glossary import show_help
 from pages.shared.layout import STYLE
 from pages.shared.mount import mount
-from pages.shared.state import read_view, write_view
+from pages.shared.state import latest_view, read_view, write_view
 
 PAGES = {
     "pages/runs.py": ("Runs", ":material/folder_open:"),
@@ -68,6 +69,15 @@ def open_page(title: str) -> tuple[OpenRun, ViewState]:
     for notice in (*problems, *resolved.notices):
         st.warning(markdown_escaped(notice), icon=":material/link_off:")
     return run, resolved.view
+
+
+def open_tree(run: OpenRun, **changes: Any) -> None:
+    """Leave for the tree page with a changed view; for callbacks.
+
+    Every id is filled in, as the tree page would do: that would be one more step for the back button.
+    """
+    there = resolve(run, latest_view().but(run=run.run_id, **changes)).view
+    st.switch_page("pages/tree.py", query_params=there.to_query())
 
 
 def _chosen_run(view: ViewState, title: str) -> OpenRun:
