@@ -4,12 +4,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from transformers import DynamicCache, PreTrainedModel
+from transformers import PreTrainedModel
 
 from odd.errors import OddError
 from odd.models.base import Generation
 from odd.models.drawing import draw
-from odd.models.shared_prompt import Places, SharedPromptCache, attending
+from odd.models.prefix_tree import shared_length
+from odd.models.shared_prompt import Places, SharedPromptCache, attending, read_prompt
 
 ENTER_AT = 8
 """Waiting rollouts enter once one row in this many is free: few at a time would cost a pass of their own each."""
@@ -63,10 +64,8 @@ class Flight:
 
     def _read_prompt(self, prompt: list[int], shared: int, width: int) -> None:
         """Read what all prefixes begin with, and make room for `width` rows."""
-        cache = DynamicCache()
-        ids = torch.tensor([prompt], device=self.device)
-        logits = self.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1).logits
-        self.prompt, self.first = shared, logits[:, -1, : self.size].float()
+        cache, logits = read_prompt(self.model, prompt)
+        self.prompt, self.first = shared, logits[:, : self.size].float()
         self.cache = SharedPromptCache(cache, shared, width)
         self.row_of = torch.full((width,), -1, dtype=torch.long, device=self.device)  # -1: the row is free
         self.length = torch.zeros(width, dtype=torch.long, device=self.device)
@@ -161,8 +160,7 @@ class Flight:
 def _shared_length(prefixes: Sequence[Sequence[int]]) -> int:
     """Tokens that all prefixes begin with."""
     rows = [tuple(prefix) for prefix in prefixes]
-    low, high = min(rows), max(rows)  # what the first and last in order share, all share
-    return next((i for i, (one, other) in enumerate(zip(low, high, strict=False)) if one != other), len(low))
+    return shared_length(min(rows), max(rows))  # what the first and last in order share, all share
 
 
 def _batches(rests: list[tuple[int, ...]]) -> Iterator[list[tuple[int, ...]]]:

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from transformers import DynamicCache, PreTrainedModel
+from transformers import PreTrainedModel
 
 from odd.models.batch import log_softmax
 from odd.models.prefix_tree import PrefixTree, Tokens, TreePlaces
-from odd.models.shared_prompt import SharedPromptCache, attending
+from odd.models.shared_prompt import SharedPromptCache, attending, read_prompt
 
 
 class Reader:
@@ -17,10 +17,9 @@ class Reader:
     def __init__(self, model: PreTrainedModel, name: str, size: int, room: int, prefix: Sequence[int]) -> None:
         """Compute the prefix; distributions are over the first `size` tokens, `room` of them are held at a time."""
         self.model, self.name, self.size, self.room = model, name, size, room
-        self.length, self.prompt = len(prefix), DynamicCache()
-        ids = torch.tensor([list(prefix)], device=model.device)
-        logits = model(input_ids=ids, past_key_values=self.prompt, use_cache=True, logits_to_keep=1).logits
-        self.first = logits[0, -1:, :size]
+        self.length = len(prefix)
+        self.prompt, logits = read_prompt(model, prefix)
+        self.first = logits[:, :size]
 
     def log_probs(self, tree: PrefixTree, temperature: float) -> np.ndarray:
         """Distributions after the prefix and after every node of a tree, float32 (U + 1, V)."""

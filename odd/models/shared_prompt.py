@@ -7,12 +7,12 @@ What the cache gives a model to attend to goes untouched from the cache to that 
 transformers' attention interface.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, cast
 
 import torch
-from transformers import AttentionInterface, Cache, PreTrainedModel
+from transformers import AttentionInterface, Cache, DynamicCache, PreTrainedModel
 from transformers.cache_utils import CacheLayerMixin, DynamicLayer
 
 ATTENTION = "odd_shared_prompt"
@@ -59,6 +59,14 @@ class Places:
             return None, places > at
         of_prompt = torch.arange(self.prompt, device=self.index.device) <= at + self.prompt - window
         return of_prompt, (places > at) | (places <= at - window)
+
+
+def read_prompt(model: PreTrainedModel, prompt: Sequence[int]) -> tuple[Cache, torch.Tensor]:
+    """What a model keeps of a prompt, as a cache of one row, and the logits after it, (1, V)."""
+    cache = DynamicCache()
+    ids = torch.tensor([list(prompt)], device=model.device)
+    logits = model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1).logits
+    return cache, logits[:, -1]
 
 
 class SharedPromptLayer(CacheLayerMixin):
