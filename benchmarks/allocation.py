@@ -59,7 +59,7 @@ class Adaptive:
         estimate = known.estimate("stratified" if self.backed_up else "on_policy", draws=1).mean
         importance = self._importance(known, estimate, spread / np.maximum(visits, 1))
         if self.backed_up:
-            for edge in known.shape.deepest_first[::-1]:  # shallow ones first: what they are worth goes down
+            for edge in sorted(known.shape.next):  # shallow ones first: what they are worth goes down
                 children = known.shape.next[edge]
                 p = known.bank.p[children]
                 importance[children] += importance[edge] * p**2

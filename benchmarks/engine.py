@@ -21,6 +21,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.conditions import question_source
 from odd.analysis import QuestionTree, score_teachers
 from odd.config import PRESETS, AnalysisConfig, ModelConfig, QuestionsConfig, SamplingConfig
 from odd.models.embedded import EMBEDDED
@@ -38,7 +39,7 @@ DEFAULT_ROLLOUTS = 256
 def measure(name: str, cache: Path) -> dict[str, float]:
     """Speeds of one model in this process, and its peak memory in MB."""
     model = load_model(ModelConfig(name=name), cache)
-    question = load_questions(QuestionsConfig(source="smollm2" if name == "smollm2" else "tiny-heldout"))[2]
+    question = load_questions(QuestionsConfig(source=question_source(name)))[2]
     prompt = model.encode_chat(question.messages())
     sampling = SamplingConfig(max_new_tokens=64)
     rollouts = ROLLOUTS.get(name, DEFAULT_ROLLOUTS)

@@ -38,7 +38,6 @@ class Shape:
             parent = int(bank.parent[children[0]])
             if bank.length[children[0]] == bank.length[parent] + 1:
                 self.next[parent] = children
-        self.deepest_first = sorted(self.next, reverse=True)
 
 
 class Knowledge:

@@ -110,7 +110,7 @@ class Studied:
         nodes = {node: i for i, node in enumerate(dict.fromkeys(edge[:-1] for edge in edges[1:]))}
         parts = []
         for edge in edges:
-            drawn = self.drawn(edge, rollouts, 1 + nodes.get(edge[:-1], len(nodes)) if edge else 1 + len(nodes))
+            drawn = self.drawn(edge, rollouts, 1 + (nodes[edge[:-1]] if edge else len(nodes)))
             deepest = [_deepest(rollout.token_ids, number) for rollout in drawn]
             tokens = [len(rollout.token_ids) - rollout.launch for rollout in drawn]
             parts.append((deepest, [rollout.correct for rollout in drawn], tokens))

@@ -15,12 +15,9 @@ transformers is always there. Others take part where they are installed:
 import argparse
 import importlib.metadata
 import importlib.util
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from datetime import date
 from pathlib import Path
 from typing import Protocol
 
@@ -29,6 +26,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.conditions import conditions, question_source
 from odd.config import ModelConfig, QuestionsConfig, load_config
 from odd.models.embedded import SMOLLM2_PACKAGE, embedded_path
 from odd.models.hf import HFModel
@@ -208,8 +206,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     chosen, cache = parser.parse_args(), load_config().cache
     model = load_model(ModelConfig(name=chosen.model), cache)
-    source = "smollm2" if chosen.model == "smollm2" else "tiny-heldout"
-    prompt = model.encode_chat(load_questions(QuestionsConfig(source=source))[2].messages())
+    prompt = model.encode_chat(load_questions(QuestionsConfig(source=question_source(chosen.model)))[2].messages())
     found = engines(chosen.model, model, cache)
     table = Table("job", "batch", *(engine.name for engine in found), title="tokens a second (times the first engine)")
     jobs = [("one prompt", batch, [prompt] * batch, [NEW_TOKENS] * batch, True) for batch in chosen.batches]
@@ -221,10 +218,7 @@ def main() -> None:
         table.add_row(job, str(batch), *(f"{value:,.0f} ({value / first:.2f})" for value in medians.values()))
     console = Console()
     console.print(table)
-    machine = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads, {platform.machine()}"
-    console.print(
-        f"{chosen.model}, prompt of {len(prompt)} tokens, medians of {chosen.repeats}; {machine}, {date.today()}"
-    )
+    console.print(conditions(chosen.model, prompt, chosen.repeats))
 
 
 if __name__ == "__main__":

