@@ -1,8 +1,30 @@
-"""The dashboard: page config and navigation; nothing else."""
+"""The dashboard: `streamlit run app.py` imports this file once for the server, and runs it for every reader."""
+
+import asyncio
+import webbrowser
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import streamlit as st
 
-from pages.shared.frame import navigation
+from pages.shared.frame import load_pages, navigation
 
-st.set_page_config(page_title="ODD", page_icon=":material/account_tree:", layout="wide")
-navigation().run()
+OPENED_AFTER = 0.5
+"""Seconds after its start when the server listens for certain, and the browser is opened."""
+
+
+@asynccontextmanager
+async def lifespan(_: st.App) -> AsyncIterator[None]:
+    """Open the browser, unless the server is headless."""
+    if not st.get_option("server.headless"):
+        url = f"http://{st.get_option('browser.serverAddress')}:{st.get_option('server.port')}"
+        asyncio.get_running_loop().call_later(OPENED_AFTER, webbrowser.open, url)
+    yield
+
+
+if __name__ == "__main__":
+    st.set_page_config(page_title="ODD", page_icon=":material/account_tree:", layout="wide")
+    navigation().run()
+else:
+    load_pages()
+    app = st.App(__file__, lifespan=lifespan)

@@ -20,11 +20,10 @@ from datetime import date
 from pathlib import Path
 from statistics import median
 
-from playwright.sync_api import sync_playwright
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.serving import chromium_path, launch_chromium
+from benchmarks.serving import chromium_path, launch_chromium, patient_playwright
 from benchmarks.synthetic import Size, make_run
 from benchmarks.tap import opened
 from benchmarks.visits import FULL, SMALL, Bench, Row
@@ -88,8 +87,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = chosen.folder or Path(temporary)
         file = run_file((folder / "small" if chosen.small else folder).resolve(), plan.size, console)
-        with sync_playwright() as playwright, opened() as taps:
-            browser = launch_chromium(playwright)
+        with patient_playwright() as driver, opened() as taps:
+            browser = launch_chromium(driver)
             rows = Bench(browser, taps, file, plan).measure()
             browser.close()
         machine = (

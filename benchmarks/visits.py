@@ -29,6 +29,8 @@ SELECTS = {
 TOKENS = {"tree": "div.lines .token", "compare": ".flow .column"}
 AHEAD = 500
 """Milliseconds in which all readers of a crowd are told to click at the same moment."""
+PACE = 3.0
+"""Seconds in which each of many readers makes one change, when they are not told to click at the same moment."""
 CLICK_AT = "(option, time) => { setTimeout(() => option.click(), time - Date.now()) }"
 
 
@@ -248,25 +250,32 @@ class Bench:
         return self.place(number) | {"teacher": self.teachers[number % len(self.teachers)]}
 
     def crowd(self, server: Server) -> list[Row]:
-        """Many readers who come to the tree at once, and then change the teacher at the same moment."""
+        """Many readers who come to the tree at once, and then change the teacher, each in its own time or together."""
         with ExitStack() as stack:
             readers = [stack.enter_context(reading(self.browser, server, self.taps)) for _ in range(self.plan.readers)]
             for number, reader in enumerate(readers):
                 reader.begin("tree", **self._own(number))
             first = [reader.finish("tree") for reader in readers]
-            changed = []
-            for _ in range(self.plan.crowded):
-                options = [reader.next_option("teacher") for reader in readers]
-                moment = 1000 * time.time() + AHEAD
-                for reader, option in zip(readers, options, strict=True):
-                    reader.mark()
-                    option.evaluate(CLICK_AT, moment)
-                changed += [reader.finish() for reader in readers]
+            apart = self._crowd_changes(readers, PACE)
+            together = self._crowd_changes(readers, 0.0)
         many = f"{len(readers)} readers at once"
         return [
             timed(f"{many}: first render of Tree", first, CROWD * FIRST, alone=False),
-            timed(f"{many}: teacher changed", changed, CROWD * CHANGE, alone=False),
+            timed(f"{many}: teacher changed by each every {PACE:.0f} s", apart, CROWD * CHANGE, alone=False),
+            timed(f"{many}: teacher changed by all in the same instant", together, CROWD * CHANGE, alone=False),
         ]
+
+    def _crowd_changes(self, readers: list[Reader], within: float) -> list[Took]:
+        """Every reader chooses another teacher at some moment within so many seconds, several times."""
+        changed, rng = [], np.random.default_rng(0)
+        for _ in range(self.plan.crowded):
+            options = [reader.next_option("teacher") for reader in readers]
+            moments = 1000 * (time.time() + rng.uniform(0, within, len(readers))) + AHEAD
+            for reader, option, moment in zip(readers, options, moments.tolist(), strict=True):
+                reader.mark()
+                option.evaluate(CLICK_AT, moment)
+            changed += [reader.finish() for reader in readers]
+        return changed
 
     def measure(self) -> list[Row]:
         """All parts, each on a server of its own where the plan says so."""

@@ -1,5 +1,6 @@
 """The measures of method §7 over decision points: means over nodes, with intervals over questions."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,13 +71,22 @@ class Measure:
         means, others = self.by_question(one), self.by_question(other)
         return wilcoxon_p([means[name] - others[name] for name in means.keys() & others.keys()])
 
-    def floor(self, floor: Scores, rows: np.ndarray) -> np.ndarray:
-        """The mean over some points in each shuffle of their success, (B,)."""
-        values = self._values(getattr(floor, self.column)[:, rows].astype(np.float64))
-        weights = floor.success_range[:, rows].astype(np.float64) if self.weighted else np.ones_like(values)
-        weights = np.where(np.isnan(values), 0.0, weights)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return (np.nan_to_num(values) * weights).sum(axis=1) / weights.sum(axis=1)
+    def floors(self, floor: Scores, sets: Sequence[np.ndarray]) -> np.ndarray:
+        """The mean over each of some sets of points, given by their numbers, in each shuffle of success, (sets, B)."""
+        column = getattr(floor, self.column)
+        members = np.zeros((column.shape[1], len(sets)), np.float32)
+        for number, points in enumerate(sets):
+            members[points, number] = 1
+        means = np.empty((len(sets), len(column)))
+        for draw, values in enumerate(column):  # one at a time stays in the processor's cache
+            known = ~np.isnan(values)
+            weights = known.astype(np.float32)
+            if self.weighted:
+                weights[known] = floor.success_range[draw, known]
+            above = np.where(known, self._values(values), 0).astype(np.float32) * weights
+            with np.errstate(invalid="ignore", divide="ignore"):
+                means[:, draw] = above @ members / (weights @ members)
+        return means
 
     def _values(self, values: np.ndarray) -> np.ndarray:
         return positive(values) if self.key == "fraction_positive" else values

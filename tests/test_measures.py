@@ -38,10 +38,10 @@ def test_shuffled_scores_are_averaged_as_those_that_are_measured():
     floor = Scores(*(np.stack([POINTS[name], -POINTS[name]]) for name in columns))
     floor = Scores(floor.alignment, floor.gain, floor.advantage, np.abs(floor.success_range))
     for measure in MEASURES:
-        same, turned = measure.floor(floor, np.arange(4))
+        (same, turned), nothing = measure.floors(floor, [np.arange(4), np.array([3])])
         assert same == pytest.approx(measure.estimate(POINTS).value)
         assert turned == pytest.approx(1 - same if measure.key == "fraction_positive" else -same)
-        assert np.isnan(measure.floor(floor, np.array([3]))).all() == (measure.key != "advantage")
+        assert np.isnan(nothing).all() == (measure.key != "advantage")
 
 
 def test_a_measure_that_a_run_has_not_is_answered_with_those_it_has():

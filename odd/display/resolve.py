@@ -101,7 +101,7 @@ def resolve(run: Run, view: ViewState) -> Resolved:
 def question_number(run: Run, view: ViewState) -> int:
     """Number in the run of the question that the view names, which the run must have."""
     questions = run.query("questions")
-    return int(questions.loc[questions["id"] == view.question, "question"].iloc[0])
+    return int(questions["question"].iloc[questions["id"].tolist().index(view.question)])
 
 
 __all__ = ["Resolved", "question_number", "resolve"]

@@ -27,8 +27,8 @@ SHUFFLES = 60
 
 def find(evidence: Evidence) -> Found:
     """Mean rank correlation over paths, with each feature, for all teachers, the best one, and each."""
-    steps = evidence.chosen_steps()
-    means = {name: MEASURES[1].estimate(evidence.points.iloc[evidence.on(teacher=name)]) for name in evidence.scored}
+    steps = evidence.with_features(evidence.chosen_steps())
+    means = {name: MEASURES[1].estimate(evidence.scores(evidence.on(teacher=name))) for name in evidence.scored}
     order = list(falling(means))
     rows = []
     for name in (None, *order) if order else ():

@@ -11,6 +11,7 @@ rest look as if they agreed.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -20,8 +21,9 @@ from odd.display.queries import Run
 from odd.errors import OddError
 from odd.findings.components import POINT, Components, at_least, build
 from odd.links import Difficulty, Outcome
+from odd.measures import MEASURES, Measure
 from odd.parsing import parse_json
-from odd.statistics import Scores, noise_floor
+from odd.statistics import Scores, node_numbers, noise_floor
 
 SEED = 0
 """Of everything that is drawn for findings: the same run gives the same numbers."""
@@ -98,8 +100,28 @@ class Evidence:
         if outcome != "all":
             mask = mask & self.points[f"on_{outcome}"].to_numpy()
         if teacher is not None:
-            mask = mask & (self.points["teacher"] == teacher).to_numpy()
+            mask = mask & self.of_teacher[teacher]
         return np.flatnonzero(mask)
+
+    @cached_property
+    def of_teacher(self) -> dict[str, np.ndarray]:
+        """Which points are of each teacher, (N,) each."""
+        own = self.points["teacher"].to_numpy()
+        return {name: own == name for name in self.teachers}
+
+    def scores(self, points: np.ndarray) -> pd.DataFrame:
+        """Question and scores of some points, a row a point: what `odd.measures` asks for."""
+        return self._scores.take(points)
+
+    @cached_property
+    def _scores(self) -> pd.DataFrame:
+        return self.points[["question", "success_range", *dict.fromkeys(measure.column for measure in MEASURES)]]
+
+    @cached_property
+    def path_numbers(self) -> np.ndarray:
+        """A number for each path under each teacher, for every step."""
+        steps = self.steps
+        return steps.groupby(["question", "path", "teacher"], sort=False).ngroup().to_numpy()
 
     def places(self, outcome: Outcome) -> pd.DataFrame:
         """The steps on paths of an outcome, in order along each path; ties too."""
@@ -110,10 +132,24 @@ class Evidence:
         steps = self.places(self.filters.outcome)
         return steps[steps["decision"]]
 
+    def with_features(self, steps: pd.DataFrame) -> pd.DataFrame:
+        """Some steps with what one forward pass of student and teacher tells of them."""
+        asked = {"objective": self.filters.objective, "convention": self.filters.convention}
+        features = self.run.query("finding_features", **asked)
+        return steps.merge(features, how="left", on=["question", "path", "position", "teacher"])
+
     @property
     def nodes(self) -> int:
         """Distinct nodes among the chosen points."""
-        return len(self.points.iloc[self.on()][["question", "node"]].drop_duplicates())
+        return self.count_nodes(self.on())
+
+    def count_nodes(self, points: np.ndarray) -> int:
+        """Distinct nodes of some points."""
+        return len(np.unique(self._node_numbers[points]))
+
+    @cached_property
+    def _node_numbers(self) -> np.ndarray:
+        return node_numbers(self.points["question"].to_numpy(), self.points["node"].to_numpy())
 
     @property
     def questions(self) -> int:
@@ -123,7 +159,7 @@ class Evidence:
     @cached_property
     def scored(self) -> tuple[str, ...]:
         """Teachers with a defined score among the chosen points, in order."""
-        rows = self.points.iloc[self.on()]
+        rows = self.points[["teacher", "alignment"]].iloc[self.on()]
         known = set(rows.loc[rows["alignment"].notna(), "teacher"])
         return tuple(name for name in self.teachers if name in known)
 
@@ -154,6 +190,14 @@ class Evidence:
         for values in (shuffled.alignment, shuffled.gain):
             values[:, undefined] = np.nan
         return shuffled
+
+    @cached_property
+    def floors(self) -> dict[tuple[Measure, Outcome, str | None], np.ndarray]:
+        """Every measure over the points of every outcome and teacher in each shuffle, (B,); teacher None: of all."""
+        asked = [(outcome, teacher) for outcome in get_args(Outcome) for teacher in (None, *self.teachers)]
+        sets = [self.on(*one) for one in asked]
+        means = {measure: measure.floors(self.floor, sets) for measure in MEASURES}
+        return {(m, *one): mean for m in MEASURES for one, mean in zip(asked, means[m], strict=True)}
 
     def with_visits(self, visits: int) -> Scores:
         """The scores of every point if children needed more visits; for conventions of the whole vocabulary."""

@@ -15,78 +15,77 @@ from odd.statistics import Estimate, holm, welch_p
 
 KINDS: tuple[Outcome, ...] = ("correct", "incorrect")
 GAP = "incorrect − correct"
+Sides = Mapping[Outcome, pd.DataFrame]
+"""Scores on paths of each kind; points on both are in both."""
 
 
 def find(evidence: Evidence) -> Found:
     """Every measure on both kinds of path, and their difference, whatever outcome is chosen."""
-    gaps = {m: {name: _gap(evidence, m, name) for name in (None, *evidence.scored)} for m in MEASURES}
-    corrected = {
-        m: dict(zip(evidence.scored, holm([gaps[m][name].p for name in evidence.scored]), strict=True))
-        for m in MEASURES
+    names = (None, *evidence.scored)
+    sides: dict[str | None, Sides] = {
+        name: {kind: evidence.scores(evidence.on(kind, name)) for kind in KINDS} for name in names
     }
-    order = [name for name in falling(_estimates(evidence, MAIN)) if name in evidence.scored]
-    rows = []
-    for name in (None, *order):
+    gaps = {m: {name: _gap(m, sides[name]) for name in names} for m in MEASURES}
+    tests = {m: _tests(evidence, m, gaps[m], sides) for m in MEASURES}
+    whole = {name: MAIN.estimate(evidence.scores(evidence.on("all", name))) for name in evidence.scored}
+    floors, rows = evidence.floors, []
+    for name in (None, *falling(whole)):
         for kind in KINDS:
-            points = evidence.on(kind, name)
-            own = evidence.points.iloc[points]
-            cells = {m.key: Cell(m.estimate(own), interval_of(m.floor(evidence.floor, points))) for m in MEASURES}
-            rows.append(Row((name or ALL_TEACHERS, f"{kind} paths"), cells, points, outcome=kind))
-        cells = {m.key: _difference(evidence, m, name, gaps[m][name], corrected[m].get(name or "")) for m in MEASURES}
+            own = sides[name][kind]
+            cells = {m.key: Cell(m.estimate(own), interval_of(floors[m, kind, name])) for m in MEASURES}
+            rows.append(Row((name or ALL_TEACHERS, f"{kind} paths"), cells, evidence.on(kind, name), outcome=kind))
+        cells = {}
+        for m in MEASURES:
+            floor = interval_of(floors[m, "incorrect", name] - floors[m, "correct", name])
+            cells[m.key] = Cell(gaps[m][name], floor, tests[m][name], null=0.0)
         rows.append(Row((name or ALL_TEACHERS, GAP), cells, evidence.on("all", name), outcome="all"))
     return Found(tuple(rows), _sentences(evidence, gaps[MAIN]))
 
 
-def _estimates(evidence: Evidence, measure: Measure) -> dict[str, Estimate]:
-    points = evidence.points
-    return {name: measure.estimate(points.iloc[evidence.on("all", name)]) for name in evidence.teachers}
+def _gap(measure: Measure, sides: Sides) -> Estimate:
+    points = pd.concat([sides["incorrect"], sides["correct"]], ignore_index=True)
+    return measure.difference(points, np.arange(len(points)) < len(sides["incorrect"]))
 
 
-def _sides(evidence: Evidence, teacher: str | None) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of the points on incorrect and on correct paths; those on both are in both."""
-    return evidence.on("incorrect", teacher), evidence.on("correct", teacher)
+def _tests(
+    evidence: Evidence, measure: Measure, gaps: Mapping[str | None, Estimate], sides: Mapping[str | None, Sides]
+) -> dict[str | None, dict[str, float]]:
+    """Further tests of the differences."""
+    corrected = dict(zip(evidence.scored, holm([gaps[name].p for name in evidence.scored]), strict=True))
+    paths = path_means(evidence, measure)
+    found = {}
+    for name, side in sides.items():
+        own = paths if name is None else paths[paths["teacher"] == name]
+        groups = [own.loc[own["correct"] == correct, "mean"].to_numpy() for correct in (False, True)]
+        found[name] = {
+            **({} if name is None else {"Holm": corrected[name]}),
+            "Wilcoxon": measure.wilcoxon_difference(side["incorrect"], side["correct"]),
+            "paper-style over paths": welch_p(*groups),
+        }
+    return found
 
 
-def _gap(evidence: Evidence, measure: Measure, teacher: str | None) -> Estimate:
-    incorrect, correct = _sides(evidence, teacher)
-    points = evidence.points.iloc[np.concatenate([incorrect, correct])]
-    return measure.difference(points, np.arange(len(points)) < len(incorrect))
+def path_means(evidence: Evidence, measure: Measure) -> pd.DataFrame:
+    """Every path under every teacher with its mean over decision points, NaN without any.
 
-
-def _difference(
-    evidence: Evidence, measure: Measure, teacher: str | None, gap: Estimate, corrected: float | None
-) -> Cell:
-    """The difference with its noise floor and tests."""
-    incorrect, correct = _sides(evidence, teacher)
-    floor = measure.floor(evidence.floor, incorrect) - measure.floor(evidence.floor, correct)
-    tests = {} if corrected is None else {"Holm": corrected}
-    points = evidence.points
-    tests["Wilcoxon"] = measure.wilcoxon_difference(points.iloc[incorrect], points.iloc[correct])
-    tests["paper-style over paths"] = over_paths(evidence.steps[evidence.steps["decision"]], measure, teacher)
-    return Cell(gap, interval_of(floor), tests, null=0.0)
-
-
-def over_paths(steps: pd.DataFrame, measure: Measure, teacher: str | None) -> float:
-    """Welch test that takes each path under each teacher for an independent sample, as the paper seems to do."""
-    own = steps if teacher is None else steps[steps["teacher"] == teacher]
-    values, weights = measure.of(own)
-    weights = np.ones(len(own)) if weights is None else weights
-    known = ~np.isnan(values)
-    frame = own[["question", "path", "teacher", "correct"]][known].assign(
-        above=(values * weights)[known], below=weights[known]
-    )
-    sums = frame.groupby(["question", "path", "teacher", "correct"])[["above", "below"]].sum().reset_index()
+    The paper seems to take these for independent samples.
+    """
+    steps, paths = evidence.steps, evidence.path_numbers
+    point = steps["point"].to_numpy()
+    values, weights = measure.of(evidence.points)
+    values, weights = values[point], np.ones(len(point)) if weights is None else weights[point]
+    counted = steps["decision"].to_numpy() & ~np.isnan(values)
+    every = steps[["teacher", "correct"]].groupby(paths, sort=True).first()
+    above, below = (np.bincount(paths[counted], one[counted], len(every)) for one in (values * weights, weights))
     with np.errstate(invalid="ignore", divide="ignore"):
-        means = (sums["above"] / sums["below"]).to_numpy(float)
-    correct = sums["correct"].to_numpy(bool)
-    return welch_p(means[~correct], means[correct])
+        return every.assign(mean=above / below)
 
 
 def _sentences(evidence: Evidence, gaps: Mapping[str | None, Estimate]) -> tuple[str, ...]:
     if not evidence.scored:
         return (words.NOTHING,)
-    counts = {kind: evidence.points.iloc[evidence.on(kind)].groupby(["question", "node"]).ngroups for kind in KINDS}
-    both = sum(counts.values()) - evidence.points.iloc[evidence.on("all")].groupby(["question", "node"]).ngroups
+    counts = {kind: evidence.count_nodes(evidence.on(kind)) for kind in KINDS}
+    both = sum(counts.values()) - evidence.count_nodes(evidence.on("all"))
     shared = f"; {both:,} lie on both and count for each" if both else ""
     return (
         words.outcome_sentence({name or ALL_TEACHERS: gap for name, gap in gaps.items()}, MAIN.name),

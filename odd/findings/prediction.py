@@ -36,7 +36,7 @@ MODEL = "logistic regression"
 
 def find(evidence: Evidence) -> Found:
     """AUROC of the regression for all teachers and each, and of single features."""
-    steps = evidence.chosen_steps().drop_duplicates("point")
+    steps = evidence.with_features(evidence.chosen_steps().drop_duplicates("point"))
     known = steps[[*FEATURES, "alignment"]].replace([np.inf, -np.inf], np.nan).notna().all(axis=1)
     steps = steps[known]
     if steps["question"].nunique() < 2 or steps["alignment"].gt(0).nunique() < 2:

@@ -11,22 +11,21 @@ from odd.statistics import Estimate, cluster_bootstrap, holm
 
 def find(evidence: Evidence) -> Found:
     """All measures of all teachers, the best range-weighted cosine first."""
-    own = {name: evidence.points.iloc[evidence.on(teacher=name)] for name in evidence.teachers}
+    own = {name: evidence.scores(evidence.on(teacher=name)) for name in evidence.teachers}
     every = {m: {name: m.estimate(points) for name, points in own.items()} for m in MEASURES}
     corrected = {m: dict(zip(own, holm([every[m][name].p for name in own]), strict=True)) for m in MEASURES}
     order = list(falling(every[MAIN]))
-    rows = []
+    outcome, rows = evidence.filters.outcome, []
     for name in order:
-        points = evidence.on(teacher=name)
         cells = {
             m.key: Cell(
                 every[m][name],
-                interval_of(m.floor(evidence.floor, points)),
+                interval_of(evidence.floors[m, outcome, name]),
                 {"Holm": corrected[m][name], "Wilcoxon": m.wilcoxon(own[name])},
             )
             for m in MEASURES
         }
-        rows.append(Row((name,), cells, points))
+        rows.append(Row((name,), cells, evidence.on(teacher=name)))
     return Found(tuple(rows), tuple(filter(None, _sentences(evidence, rows, every, corrected[MAIN]))))
 
 
@@ -59,14 +58,14 @@ def _sentences(
 
 def leads(evidence: Evidence, order: Sequence[str]) -> dict[str, Estimate]:
     """The main measure of the first teacher minus that of each other, on the decision points that both have."""
-    points = evidence.points.iloc[evidence.on()].set_index(["question", "node"])
-    own, found = points[points["teacher"] == order[0]], {}
+    columns = evidence.points[["question", "node", "alignment", "success_range"]]
+    own, found = columns.iloc[evidence.on(teacher=order[0])], {}
     for name in order[1:]:
-        other = points.loc[points["teacher"] == name, "alignment"].rename("other")
-        both = own.join(other, how="inner")
+        other = columns.iloc[evidence.on(teacher=name)][["question", "node", "alignment"]]
+        both = own.merge(other.rename(columns={"alignment": "other"}), on=["question", "node"])
         difference = (both["alignment"] - both["other"]).to_numpy(float)
         if (difference == difference).any():
-            clusters = both.index.get_level_values("question").to_numpy()
+            clusters = both["question"].to_numpy()
             found[name] = cluster_bootstrap(difference, clusters, SEED, both["success_range"].to_numpy(float))
     return found
 

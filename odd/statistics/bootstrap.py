@@ -62,7 +62,7 @@ def cluster_bootstrap(
         null: value that the p-value is against.
     """
     x, w, names = _defined(values, clusters, weights)
-    every, which = np.unique(names, return_inverse=True)
+    every, which = _numbered(names)
     count = len(every)
     numerator, denominator = _sums(x, w, which, count)
     value = _ratio(float(numerator.sum()), float(denominator.sum()))
@@ -100,7 +100,7 @@ def cluster_difference(
         The difference; `clusters` counts those that have scores on both sides, the interval comes from all.
     """
     x, w, names, inside = _defined(values, clusters, weights, group)
-    every, which = np.unique(names, return_inverse=True)
+    every, which = _numbered(names)
     count = len(every)
     sides = [_sums(x[side], w[side], which[side], count) for side in (inside, ~inside)]
     both = len(np.intersect1d(names[inside], names[~inside]))
@@ -136,7 +136,7 @@ def cluster_correlation(
     """
     defined = ~(np.isnan(x) | np.isnan(y))
     x, y, names = x[defined].astype(np.float64), y[defined].astype(np.float64), clusters[defined]
-    every, which = np.unique(names, return_inverse=True)
+    every, which = _numbered(names)
     count = len(every)
     products = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y])
     # bincount of nothing is in whole numbers, whatever the weights
@@ -155,7 +155,7 @@ def cluster_means(
 ) -> dict[Any, float]:
     """The weighted mean of each cluster that has one; arguments as for `cluster_bootstrap`."""
     x, w, names = _defined(values, clusters, weights)
-    every, which = np.unique(names, return_inverse=True)
+    every, which = _numbered(names)
     above, below = _sums(x, w, which, len(every))
     return {name: float(a / b) for name, a, b in zip(every.tolist(), above, below, strict=True) if b > 0}
 
@@ -206,6 +206,14 @@ def _defined(
     return [column[defined] for column in (values.astype(np.float64), w, clusters, *others)]
 
 
+def _numbered(names: Shaped[np.ndarray, " N"]) -> tuple[Shaped[np.ndarray, " C"], Int64[np.ndarray, " N"]]:
+    """Distinct clusters in order, and the number of each score's cluster."""
+    if names.dtype.kind == "i" and 0 <= names.min(initial=0) <= names.max(initial=0) <= len(names):
+        seen = np.bincount(names) > 0  # numbers of questions need no sorting
+        return np.flatnonzero(seen), (np.cumsum(seen) - 1)[names]
+    return np.unique(names, return_inverse=True)
+
+
 def _sums(
     x: Float64[np.ndarray, " N"], w: Float64[np.ndarray, " N"], which: Int64[np.ndarray, " N"], count: int
 ) -> tuple[Real[np.ndarray, " C"], Real[np.ndarray, " C"]]:
@@ -213,15 +221,15 @@ def _sums(
     return np.bincount(which, weights=w * x, minlength=count), np.bincount(which, weights=w, minlength=count)
 
 
-def _draws(count: int, rng: np.random.Generator | int, resamples: int) -> Int64[np.ndarray, "B C"]:
-    """How often each bootstrap sample holds each cluster."""
+def _draws(count: int, rng: np.random.Generator | int, resamples: int) -> Float64[np.ndarray, "B C"]:
+    """How often each bootstrap sample holds each cluster; as fractions, which matrix products want."""
     if isinstance(rng, int):
         return _remembered_draws(count, rng, resamples)
-    return rng.multinomial(count, np.full(count, 1 / count), size=resamples)
+    return rng.multinomial(count, np.full(count, 1 / count), size=resamples).astype(np.float64)
 
 
 @lru_cache(maxsize=8)
-def _remembered_draws(count: int, seed: int, resamples: int) -> Int64[np.ndarray, "B C"]:
+def _remembered_draws(count: int, seed: int, resamples: int) -> Float64[np.ndarray, "B C"]:
     drawn = _draws(count, np.random.default_rng(seed), resamples)
     drawn.setflags(write=False)
     return drawn

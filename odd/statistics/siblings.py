@@ -4,13 +4,19 @@ Dimension letters: N scores, C components of a convention (the children S_u, the
 widest node; B shuffles. A component that is not there has P_theta = 0 and a teacher gradient of 0, so it takes no part.
 """
 
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from itertools import permutations
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64, Int64, Integer
+from jaxtyping import Bool, Float, Float64, Int64, Integer, Shaped
 
 from odd.alignment import cosine, gain
 from odd.gradients import ideal_gradient
+
+PADDED = ("p", "shift", "success", "gradient", "inside")
+"""Fields with a column a component."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,15 +66,30 @@ class Siblings:
             success_range=success_range,
         )
 
+    def scores_of_nodes(self, nodes: "Siblings", which: Int64[np.ndarray, " N"]) -> "Scores":
+        """The scores with the success of `nodes`: it and the ideal gradient are the same for all teachers."""
+        ideal, success_range = nodes.aim()
+        return self.scores_with(_rows(nodes.success, which), _rows(ideal, which), success_range[which])
+
     def nodes(self) -> tuple["Siblings", Int64[np.ndarray, " N"]]:
         """One score of each node, and which of them each score belongs to; all scores where teachers differ in them."""
         first, which = np.unique(self.node, return_index=True, return_inverse=True)[1:]
-        columns = {name: getattr(self, name)[first] for name in self.__dataclass_fields__}
+        columns = {name: _rows(getattr(self, name), first) for name in self.__dataclass_fields__}
         shared = all(
             np.array_equal(columns[name][which], getattr(self, name), equal_nan=name == "success")
             for name in ("p", "success", "inside")
         )
         return (Siblings(**columns), which) if shared else (self, np.arange(len(self.node)))
+
+    def by_width(self) -> Iterator[tuple[Int64[np.ndarray, " M"], "Siblings"]]:
+        """Numbers of the scores with equally many components, and these without padding: most have two of many."""
+        there = self.p > 0
+        widths = there.sum(axis=1)
+        for width in np.unique(widths).tolist():
+            rows = np.flatnonzero(widths == width)
+            own = np.argsort(~there[rows], axis=1, kind="stable")[:, :width]
+            columns = {n: _rows(np.take_along_axis(getattr(self, n)[rows], own, axis=1)) for n in PADDED}
+            yield rows, Siblings(**columns, node=node_numbers(self.node[rows]))
 
     def with_success(self, success: Float[np.ndarray, "N C"]) -> "Siblings":
         """The same with other estimates of success."""
@@ -85,7 +106,7 @@ class Siblings:
         # components that are there come first in their own order and in the drawn one
         drawn = np.argsort(np.where(there, keys, 2.0), axis=1)
         own = np.argsort(~there, axis=1, kind="stable")
-        success = np.full(self.success.shape, np.nan)
+        success = np.full_like(self.success, np.nan)
         np.put_along_axis(success, own, np.take_along_axis(self.success, drawn, axis=1), axis=1)
         return self.with_success(success)
 
@@ -113,18 +134,34 @@ def noise_floor(siblings: Siblings, shuffles: int, rng: np.random.Generator) -> 
     """The scores under `shuffles` permutations of success among siblings, float32; fewer where scores are many."""
     count = len(siblings.node)
     draws = min(shuffles, max(20, MOST // max(1, count)))
-    nodes, which = siblings.nodes()  # success and the ideal gradient are those of the node, whoever the teacher is
-    drawn = []
-    for _ in range(draws):
-        shuffled = nodes.shuffled(rng)
-        ideal, success_range = shuffled.aim()
-        drawn.append(siblings.scores_with(shuffled.success[which], ideal[which], success_range[which]))
-    names = ("alignment", "gain", "advantage", "success_range")
-    return Scores(**{name: np.stack([getattr(one, name) for one in drawn]).astype(np.float32) for name in names})
+    floor = {one.name: np.empty((draws, count), np.float32) for one in fields(Scores)}
+    for rows, narrow in siblings.by_width():
+        nodes, which = narrow.nodes()
+        orders = math.factorial(narrow.p.shape[1])
+        if orders <= draws:  # all orders there are, of which each node draws one
+            drawn = rng.integers(orders, size=(draws, len(np.unique(narrow.node))), dtype=np.int32)[:, narrow.node]
+            every = (nodes.success[:, order] for order in permutations(range(narrow.p.shape[1])))
+        else:
+            drawn = np.arange(draws)[:, None]
+            every = (nodes.shuffled(rng).success for _ in range(draws))
+        scores = [narrow.scores_of_nodes(nodes.with_success(success), which) for success in every]
+        tables = {name: np.concatenate([getattr(one, name) for one in scores]).astype(np.float32) for name in floor}
+        for draw in range(draws):
+            at = drawn[draw] * len(rows) + np.arange(len(rows))
+            for name, values in floor.items():
+                values[draw, rows] = tables[name].take(at)
+    return Scores(**floor)
+
+
+def _rows(array: Shaped[np.ndarray, "N *C"], which: Int64[np.ndarray, " M"] | slice = slice(None)) -> np.ndarray:
+    """Some rows, kept column by column in memory: sums over a few components are then sums of long columns."""
+    return np.ascontiguousarray(array.T[..., which]).T
 
 
 def node_numbers(*keys: Integer[np.ndarray, " N"]) -> Int64[np.ndarray, " N"]:
     """Numbers from 0 for the distinct combinations of some columns, such as question and node."""
-    if not len(keys[0]):
-        return np.empty(0, dtype=np.int64)
-    return np.unique(np.stack(keys), axis=1, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    numbers = np.zeros(len(keys[0]), dtype=np.int64)
+    for key in keys:
+        values, own = np.unique(key, return_inverse=True)
+        numbers = np.unique(numbers * len(values) + own, return_inverse=True)[1]
+    return numbers.astype(np.int64)

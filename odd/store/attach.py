@@ -179,6 +179,12 @@ def _check_version(stored: str | None, path: Path) -> None:
         )
 
 
+def _safe_view(table: str) -> str:
+    """SQL for a view of the columns of a table that are in the schema."""
+    columns = ", ".join(map(quote, column_types(table)))
+    return f"CREATE VIEW {quote(table)} AS SELECT {columns} FROM run.main.{quote(table)}"
+
+
 def create_safe_views(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     """Give the in-memory database views named like our tables, and our views over them.
 
@@ -186,9 +192,7 @@ def create_safe_views(connection: duckdb.DuckDBPyConnection, path: Path) -> None
         OddError: the file is damaged.
     """
     try:
-        for table in TABLES:
-            columns = ", ".join(quote(name) for name in column_types(table))
-            connection.execute(f"CREATE VIEW {quote(table)} AS SELECT {columns} FROM run.main.{quote(table)}")
+        connection.execute(";".join(map(_safe_view, TABLES)))
         connection.execute(create_views())
     except duckdb.Error as error:
         raise explain(error, path) from error

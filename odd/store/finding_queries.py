@@ -24,11 +24,15 @@ FINDING_QUERIES: dict[str, str] = {
         SELECT s.question, s.node, s.teacher, t.path, t.position, t.token, p.correct,
             t.position / nullif(p.length, 0) AS normalised_depth,
             s.decision, s.alignment, s.low, s.high, s.p_positive, s.gain, s.advantage, s.children, s.success_range,
-            s.visits,
-            n.* EXCLUDE (question, node, teacher),
-            exp(b.log_p::DOUBLE) AS p_student, exp(q.log_p::DOUBLE) AS p_teacher
+            s.visits
         FROM scores AS s JOIN path_tokens AS t USING (question, node) JOIN paths AS p USING (question, path)
         JOIN contexts AS c ON c.question = s.question AND c.teacher = s.teacher AND c.available
+        WHERE s.objective = $objective AND s.convention = $convention
+        ORDER BY s.teacher, s.question, t.path, t.position""",
+    "finding_features": """
+        SELECT s.question, t.path, t.position, s.teacher, n.* EXCLUDE (question, node, teacher),
+            exp(b.log_p::DOUBLE) AS p_student, exp(q.log_p::DOUBLE) AS p_teacher
+        FROM scores AS s JOIN path_tokens AS t USING (question, node)
         LEFT JOIN node_teachers AS n ON n.question = s.question AND n.node = s.node AND n.teacher = s.teacher
         LEFT JOIN nodes AS b ON b.question = s.question AND b.node = t.child
         LEFT JOIN teacher_tokens AS q ON q.question = s.question AND q.node = t.child AND q.teacher = s.teacher

@@ -94,9 +94,13 @@ def _text(cell: Any, name: object) -> str | None:
 
 
 def from_duckdb(frame: pd.DataFrame) -> pd.DataFrame:
-    """Make the list and BLOB cells of a result plain."""
+    """Make the text, list and BLOB cells of a result plain."""
     for name in frame.columns[[dtype.kind == "O" for dtype in frame.dtypes]]:
-        frame[name] = pd.Series([_plain(cell) for cell in frame[name]], index=frame.index, dtype=object)
+        column = frame[name]
+        if isinstance(column.dtype, pd.StringDtype):
+            frame[name] = column.astype(object).where(column.notna(), None)
+        else:
+            frame[name] = pd.Series([_plain(cell) for cell in column], index=frame.index, dtype=object)
     return frame
 
 

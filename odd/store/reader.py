@@ -163,5 +163,5 @@ def list_runs(cache_dir: Path) -> list[RunInfo]:
 def _status(path: Path, signature: Signature) -> str:
     """Status of a run file, which is opened once for each signature; an error is not remembered and may pass."""
     check_run_id(path.stem)
-    with RunReader(path) as reader:
-        return reader.meta.get("status", "stopped")
+    with attach({"run": path}) as connection:
+        return check_run(connection, path).get("status", "stopped")

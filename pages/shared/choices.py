@@ -43,7 +43,7 @@ def choose(part: str, label: str, options: list, view: ViewState, **arguments) -
 def choose_question(run: OpenRun, view: ViewState, **arguments) -> None:
     """Which question; another question starts at its first path, with nothing pinned or selected."""
     questions = run.query("questions")
-    texts = {row["id"]: f"{row['id']}: {row['text']}" for row in questions.to_dict("records")}
+    texts = {name: f"{name}: {text}" for name, text in zip(questions["id"], questions["text"], strict=True)}
     tied = bound("question", view.question, also=AT_START)
     st.selectbox("question", list(texts), format_func=lambda name: texts[name], **tied, **arguments)
 

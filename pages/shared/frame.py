@@ -1,6 +1,8 @@
 """The frame around every page: navigation that keeps the view, the run that is looked at, help, and the link."""
 
 from difflib import get_close_matches
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 import streamlit as st
@@ -11,6 +13,7 @@ from odd.display.spelling import markdown_escaped
 from odd.errors import OddError
 from odd.links import ViewState
 from odd.store import list_runs
+from pages import parts
 from pages.shared.data import CACHE, OpenRun, open_run
 from pages.shared.glossary import show_help
 from pages.shared.layout import STYLE
@@ -27,6 +30,12 @@ PAGES = {
 }
 OF_A_QUESTION = "Tree", "Compare"
 """Pages that look at one question of the run."""
+
+
+def load_pages() -> None:
+    """Import what the pages are made of, so that the first reader does not wait for it."""
+    for module in iter_modules(parts.__path__, f"{parts.__name__}."):
+        import_module(module.name)
 
 
 def navigation() -> StreamlitPage:

@@ -92,6 +92,12 @@ def make(
     return _run(effects, questions, pd.DataFrame(scores), pd.DataFrame(components), pd.DataFrame(edges))
 
 
+FEATURES = [
+    "kl_student_teacher", "kl_teacher_student", "js", "l2", "probability_cosine", "entropy_student", "entropy_teacher",
+    "overlap_top16", "teacher_mass_student_top16", "student_mass_teacher_top16", "p_student", "p_teacher",
+]  # fmt: skip
+
+
 def _gradient(rng, p, truth, known):
     """A direction that sums to 0: part the true ideal one, part chance; zero for a teacher that agrees (NaN)."""
     if known != known:
@@ -108,11 +114,7 @@ def _score(rng, teacher, p, success, draws, gradient, correct, step, visits):
     align = float(cosine(ideal_gradient(p, success), gradient))
     low, high = np.quantile(posterior, [0.025, 0.975]) if align == align else (np.nan, np.nan)
     position = step % NODES
-    features = {name: float(rng.random()) for name in (
-        "kl_student_teacher", "kl_teacher_student", "js", "l2", "probability_cosine", "entropy_student",
-        "entropy_teacher", "overlap_top16", "teacher_mass_student_top16", "student_mass_teacher_top16",
-        "p_student", "p_teacher",
-    )}  # fmt: skip
+    features = {name: float(rng.random()) for name in FEATURES}
     return {
         "teacher": teacher, "path": 0 if correct else 1, "position": position, "token": 0, "correct": correct,
         "normalised_depth": position / NODES, "decision": bool(np.ptp(success) > 0),
@@ -131,7 +133,8 @@ def _run(effects, questions, scores, components, edges):
     labels = ("on_policy-full-off", "on_policy-children-off")
     return FakeRun(
         {
-            "finding_scores": scores.sort_values(["teacher", "question", "path", "position"]),
+            "finding_scores": scores.drop(columns=FEATURES).sort_values(["teacher", "question", "path", "position"]),
+            "finding_features": scores[["question", "path", "position", "teacher", *FEATURES]],
             "finding_components": components,
             "finding_edges": edges,
             "finding_conventions": pd.concat([conventions.assign(convention=label) for label in labels]),

@@ -1,6 +1,7 @@
 """Every kind of finding: nothing where there is nothing, the planted truth where there is one, tokens behind rows."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from odd.findings.model import ALL_TEACHERS
 from odd.findings.outcomes import GAP
 from odd.findings.selection import EVERY, OTHER, SAME
 from odd.paper import published
-from tests.findings.made_up import evidence
+from tests.findings.made_up import FakeRun, evidence
 
 NAN = float("nan")
 HOSTILE = "$x$<b>|evil"
@@ -145,10 +146,11 @@ def test_a_feature_that_tells_is_found_and_others_are_not(planted):
     found = rows("prediction", planted)
     auroc = found["logistic regression", ALL_TEACHERS]["all"].estimate
     assert auroc.low < 0.5 < auroc.high
-    steps = planted.steps.assign(js=planted.steps["alignment"] + 1)
-    telling = rows(
-        "prediction", type(planted)(planted.run, planted.filters, planted.teachers, 20, planted.asked, steps)
-    )
+    place = ["question", "path", "position", "teacher"]
+    features = planted.run.query("finding_features").merge(planted.steps[[*place, "alignment"]], on=place)
+    features = features.assign(js=features["alignment"] + 1).drop(columns="alignment")
+    told = FakeRun({**planted.run.frames, "finding_features": features})
+    telling = rows("prediction", replace(planted, run=told))
     assert telling["logistic regression", ALL_TEACHERS]["all"].estimate.low > 0.9
     assert telling["JS divergence", ALL_TEACHERS]["all"].estimate.value == 1
 
