@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from odd.alignment import ZERO_IDEAL, ZERO_NORM
-from odd.display.queries import Run
+from odd.display.queries import Run, of_teacher
 from odd.display.resolve import question_number
 from odd.display.scores import Row, number
 from odd.display.token_path import end_tokens, measure, spelled
@@ -48,7 +48,8 @@ def gradients_at(run: Run, view: ViewState, teachers: Sequence[str]) -> dict[str
 
 def pinned_row(run: Run, question: int, view: ViewState) -> Row:
     """The row of `path_rows` of the pinned token."""
-    return run.query("path_rows", **measure(run, question, view)).iloc[view.token or 0].to_dict()
+    rows = of_teacher(run.query("path_rows", **measure(question, view)), view.teacher)
+    return rows.iloc[view.token or 0].to_dict()
 
 
 def _children(run: Run, rows: pd.DataFrame, ends: frozenset[int]) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import Any
 import networkx as nx
 
 from odd.display.generation_graph import Display, Single
-from odd.display.queries import Run
+from odd.display.queries import Run, of_teacher
 from odd.display.scores import LEGENDS, colour_value, number, passes, settled
 from odd.display.token_path import path_names, short, spelled
 from odd.links import ViewState
@@ -179,8 +179,8 @@ def decision_payload(run: Run, question: int, view: ViewState, scale: float) -> 
         view: whose teacher, objective, convention, colour and filters are applied.
         scale: value at the upper end of the colour, of `odd.display.scores.colour_scale`.
     """
-    measure = {name: getattr(view, name) for name in ("teacher", "objective", "convention")}
-    rows = run.query("tree_decisions", question=question, **measure).to_dict("records") if view.teacher else []
+    asked = {"question": question, "objective": view.objective, "convention": view.convention}
+    rows = of_teacher(run.query("tree_decisions", **asked), view.teacher).to_dict("records")
     shown = [row for row in rows if passes(row, view)]
     return {
         "legend": LEGENDS[view.colour].payload(scale),

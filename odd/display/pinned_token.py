@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from odd.display.queries import Run
+from odd.display.queries import Run, of_teacher
 from odd.display.scores import number
 from odd.display.spelling import visible, visible_text
 from odd.display.token_path import REST, end_tokens, measure, short, spelled
@@ -31,8 +31,9 @@ TABLE = {
 
 def token_children(run: Run, question: int, view: ViewState) -> pd.DataFrame:
     """All children of the node of the pinned token, with `text` and `mark`; those of S_u first."""
-    place = measure(run, question, view) | {"position": view.token}
-    children, ends = run.query("token_children", most=EVERY, **place).copy(), end_tokens(run, question)
+    place = measure(question, view) | {"position": view.token}
+    children = of_teacher(run.query("token_children", most=EVERY, **place), view.teacher)
+    ends = end_tokens(run, question)
     spellings = [
         spelled(int(token), spelling, ends)
         for token, spelling in zip(children["token"], children["bytes"], strict=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from odd.display.queries import Run
+from odd.display.queries import Run, of_teacher
 from odd.display.scores import LEGENDS, Row, colour_value, number, passes, settled
 from odd.display.spelling import visible
 from odd.links import ViewState
@@ -58,10 +58,9 @@ def spelled(token: int, spelling: object, ends: frozenset[int] = frozenset()) ->
     return [visible(spelling), False] if isinstance(spelling, bytes) else [f"⟨token {token}⟩", True]
 
 
-def measure(run: Run, question: int, view: ViewState) -> dict[str, Any]:
-    """Parameters of the queries of a path: where it is, and under which teacher, objective and convention."""
-    parts = {name: getattr(view, name) for name in ("path", "teacher", "objective", "convention")}
-    return {"question": question, **parts}
+def measure(question: int, view: ViewState) -> dict[str, Any]:
+    """Parameters of the queries of a path: where it is, and under which objective and convention."""
+    return {"question": question} | {name: getattr(view, name) for name in ("path", "objective", "convention")}
 
 
 def end_tokens(run: Run, question: int) -> frozenset[int]:
@@ -71,13 +70,13 @@ def end_tokens(run: Run, question: int) -> frozenset[int]:
 
 def path_rows(run: Run, question: int, view: ViewState) -> Sequence[Row]:
     """One row a token: its place, probabilities, success and scores; unknown ones are NULL or NaN."""
-    return run.query("path_rows", **measure(run, question, view)).to_dict("records")
+    return of_teacher(run.query("path_rows", **measure(question, view)), view.teacher).to_dict("records")
 
 
 def path_cards(run: Run, question: int, view: ViewState) -> dict[int, dict[str, Any]]:
     """By node of the path: its children to show, and how many more there are with how many visits."""
     ends = end_tokens(run, question)
-    children = run.query("path_children", most=SHOWN, **measure(run, question, view))
+    children = of_teacher(run.query("path_children", most=SHOWN, **measure(question, view)), view.teacher)
     cards: dict[int, dict[str, Any]] = {}
     for row in children.to_dict("records"):
         # the first row of a node is one of its children: the bucket of all others comes last

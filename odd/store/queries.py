@@ -19,34 +19,43 @@ def _counted(node: str, prefix: str) -> str:
     )
 
 
+EVERY_TEACHER = "(SELECT teacher FROM teachers UNION SELECT NULL)"
+"""Teachers, and NULL for what is known without one.
+
+What a page shows of one teacher is asked for all of them at once: planning such a query takes ten times as long as
+running it, and readers go from teacher to teacher.
+"""
+
+
 def _children(places: str) -> str:
     """Children of the nodes that `places` selects, at most $most each: the taken ones and those of S_u first."""
     return f"""
         WITH places AS ({places}),
         g AS (
-            SELECT node, unnest(tokens) AS token, unnest(ideal) AS ideal, unnest(teacher_gradient) AS teacher_gradient
+            SELECT node, teacher, unnest(tokens) AS token, unnest(ideal) AS ideal,
+                unnest(teacher_gradient) AS teacher_gradient
             FROM gradients
-            WHERE question = $question AND teacher = $teacher AND objective = $objective AND convention = $convention
+            WHERE question = $question AND objective = $objective AND convention = $convention
                 AND node IN (SELECT node FROM places)),
         k AS (
-            SELECT b.parent AS node, b.node AS child, b.token, b.p_student, exp(q.log_p::DOUBLE) AS p_teacher,
-                {_counted("b", "success")}, b.node = p.taken AS taken, g.token IS NOT NULL AS significant,
-                g.ideal, g.teacher_gradient
-            FROM branches AS b JOIN places AS p ON p.node = b.parent
-            LEFT JOIN g ON g.node = b.parent AND g.token = b.token
-            LEFT JOIN teacher_tokens AS q ON q.question = $question AND q.node = b.node AND q.teacher = $teacher
+            SELECT e.teacher, b.parent AS node, b.node AS child, b.token, b.p_student,
+                exp(q.log_p::DOUBLE) AS p_teacher, {_counted("b", "success")}, b.node = p.taken AS taken,
+                g.token IS NOT NULL AS significant, g.ideal, g.teacher_gradient
+            FROM branches AS b JOIN places AS p ON p.node = b.parent CROSS JOIN {EVERY_TEACHER} AS e
+            LEFT JOIN g ON g.node = b.parent AND g.token = b.token AND g.teacher = e.teacher
+            LEFT JOIN teacher_tokens AS q ON q.question = $question AND q.node = b.node AND q.teacher = e.teacher
             WHERE b.question = $question),
         ranked AS (
             SELECT *, count(*) OVER w AS siblings, sum(success_visits) OVER w AS siblings_visits,
                 row_number() OVER (w ORDER BY taken DESC, significant DESC, success_visits DESC, token) AS rank
-            FROM k WINDOW w AS (PARTITION BY node))
+            FROM k WINDOW w AS (PARTITION BY node, teacher))
         SELECT r.* EXCLUDE rank, v.bytes
         FROM (SELECT * FROM ranked WHERE rank <= $most
               UNION ALL BY NAME
-              SELECT node, token, ideal, teacher_gradient, true AS significant, false AS taken
+              SELECT node, teacher, token, ideal, teacher_gradient, true AS significant, false AS taken
               FROM g WHERE token = -1) AS r
         LEFT JOIN vocabulary AS v USING (token)
-        ORDER BY r.node, r.token = -1, r.significant DESC, r.success_visits DESC, r.token"""
+        ORDER BY r.teacher, r.node, r.token = -1, r.significant DESC, r.success_visits DESC, r.token"""
 
 
 QUERIES: dict[str, str] = {
@@ -106,18 +115,18 @@ QUERIES: dict[str, str] = {
         LEFT JOIN vocabulary AS v ON v.token = t.token
         ORDER BY w.row, t.position""",
     "path_rows": f"""
-        SELECT t.position, t.node, t.child, t.token, v.bytes, exp(q.log_p::DOUBLE) AS p_teacher, c.p_student,
+        SELECT e.teacher, t.position, t.node, t.child, t.token, v.bytes, exp(q.log_p::DOUBLE) AS p_teacher, c.p_student,
             {_counted("c", "success")}, {_counted("u", "value")},
             s.* EXCLUDE (question, node, teacher, objective, convention), d.kl_student_teacher
-        FROM path_tokens AS t
+        FROM path_tokens AS t CROSS JOIN {EVERY_TEACHER} AS e
         LEFT JOIN branches AS u ON u.question = $question AND u.node = t.node
         LEFT JOIN branches AS c ON c.question = $question AND c.node = t.child
-        LEFT JOIN teacher_tokens AS q ON q.question = $question AND q.node = t.child AND q.teacher = $teacher
-        LEFT JOIN node_teachers AS d ON d.question = $question AND d.node = t.node AND d.teacher = $teacher
-        LEFT JOIN scores AS s ON s.question = $question AND s.node = t.node AND s.teacher = $teacher
+        LEFT JOIN teacher_tokens AS q ON q.question = $question AND q.node = t.child AND q.teacher = e.teacher
+        LEFT JOIN node_teachers AS d ON d.question = $question AND d.node = t.node AND d.teacher = e.teacher
+        LEFT JOIN scores AS s ON s.question = $question AND s.node = t.node AND s.teacher = e.teacher
             AND s.objective = $objective AND s.convention = $convention
         LEFT JOIN vocabulary AS v ON v.token = t.token
-        WHERE t.question = $question AND t.path = $path ORDER BY t.position""",
+        WHERE t.question = $question AND t.path = $path ORDER BY e.teacher, t.position""",
     "path_children": _children("""
         SELECT DISTINCT node, child AS taken FROM path_tokens WHERE question = $question AND path = $path"""),
     "token_children": _children("""
@@ -258,17 +267,16 @@ QUERIES: dict[str, str] = {
             AND NOT list_contains($stored::INTEGER[], token_ids[$depth + 1])
         ORDER BY rollout LIMIT $most""",
     "tree_decisions": f"""
-        SELECT t.path, t.position, t.node, t.child, exp(q.log_p::DOUBLE) AS p_teacher, c.p_student,
+        SELECT s.teacher, t.path, t.position, t.node, t.child, exp(q.log_p::DOUBLE) AS p_teacher, c.p_student,
             {_counted("c", "success")},
             s.* EXCLUDE (question, node, teacher, objective, convention), d.kl_student_teacher
         FROM scores AS s
         JOIN path_tokens AS t ON t.question = $question AND t.node = s.node
         LEFT JOIN branches AS c ON c.question = $question AND c.node = t.child
-        LEFT JOIN teacher_tokens AS q ON q.question = $question AND q.node = t.child AND q.teacher = $teacher
-        LEFT JOIN node_teachers AS d ON d.question = $question AND d.node = t.node AND d.teacher = $teacher
-        WHERE s.question = $question AND s.teacher = $teacher AND s.objective = $objective
-            AND s.convention = $convention AND s.decision
-        ORDER BY t.path, t.position""",
+        LEFT JOIN teacher_tokens AS q ON q.question = $question AND q.node = t.child AND q.teacher = s.teacher
+        LEFT JOIN node_teachers AS d ON d.question = $question AND d.node = t.node AND d.teacher = s.teacher
+        WHERE s.question = $question AND s.objective = $objective AND s.convention = $convention AND s.decision
+        ORDER BY s.teacher, t.path, t.position""",
     **FINDING_QUERIES,
 }
 """Query name to its SQL over the tables of `odd.store.schema` and the views of `odd.store.views`."""
