@@ -11,6 +11,7 @@ if view.question is None:
     st.info("This run has no question yet.")
     st.stop()
 number = question_number(run, view)
+token_path.ask(run, view, number)
 question_card.show(run, view, number)
 tree_choices.show(run, view, number)
 generation_tree.show(run, view)

@@ -45,8 +45,10 @@ def _finding(
 
 def show_findings(run: OpenRun, view: ViewState) -> None:
     """Draw the page below its header."""
-    show_choices(run, view)
     chosen = filters(view)
+    for name in ("finding_scores", "finding_components", "finding_edges"):
+        run.ask(name, objective=chosen.objective, convention=chosen.convention)
+    show_choices(run, view)
     runs, problems = chosen_runs(run, view)
     for problem in problems:
         st.warning(markdown_escaped(problem), icon=":material/link_off:")

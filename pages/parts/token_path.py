@@ -7,13 +7,29 @@ import streamlit as st
 from odd.display.missing import NO_TEACHER, no_decision_point
 from odd.display.scores import Row, colour_scale
 from odd.display.spelling import markdown_escaped
-from odd.display.token_path import end_tokens, path_cards, path_heading, path_names, path_payload, path_rows
+from odd.display.token_path import (
+    SHOWN,
+    end_tokens,
+    measure,
+    path_cards,
+    path_heading,
+    path_names,
+    path_payload,
+    path_rows,
+)
 from odd.links import ViewState
 from pages.parts.pinned_token import show_rollouts
 from pages.shared.choices import convention_name, objective_name
 from pages.shared.data import OpenRun, kept
 from pages.shared.mount import mount
 from pages.shared.state import change_view
+
+
+def ask(run: OpenRun, view: ViewState, number: int) -> None:
+    """Begin the queries of the panel, which are planned while others are drawn."""
+    if view.path is not None:
+        run.ask("path_rows", **measure(number, view))
+        run.ask("path_children", most=SHOWN, **measure(number, view))
 
 
 def pin(token: int) -> None:

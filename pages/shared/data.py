@@ -1,5 +1,6 @@
 """The run that is open, and the cache before its queries. Published files are replaced, never changed."""
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from odd.config import load_config
 from odd.store import RunReader
 
 CACHE = load_config().cache
+_ASKED = ThreadPoolExecutor(4, thread_name_prefix="query")
+"""Where queries run: DuckDB plans and answers one while Python does something else."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,16 @@ class OpenRun:
 
     def query(self, name: str, /, **params: Any) -> pd.DataFrame:
         """Rows of a named query, kept until memory is needed. Shared by all sessions: copy before changing."""
-        return _rows(self, name, tuple(sorted((key, _frozen(value)) for key, value in params.items())))
+        asked = _frozen_all(params)
+        rows = _rows(self, name, asked)
+        if rows.done() and rows.exception() is not None:  # an error may pass
+            _rows.clear(self, name, asked)
+            rows = _rows(self, name, asked)
+        return rows.result()
+
+    def ask(self, name: str, /, **params: Any) -> None:
+        """Begin a query whose rows are wanted soon."""
+        _rows(self, name, _frozen_all(params))
 
 
 def as_it_is(path: Path) -> OpenRun:
@@ -57,8 +69,8 @@ def open_run(path: Path) -> OpenRun:
     return run
 
 
-def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+def _frozen_all(params: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
+    return tuple(sorted((key, tuple(value) if isinstance(value, list) else value) for key, value in params.items()))
 
 
 def _key(run: OpenRun) -> str:
@@ -73,9 +85,9 @@ def _reader(run: OpenRun) -> RunReader:
 
 
 @st.cache_resource(max_entries=256, show_spinner=False, hash_funcs={OpenRun: _key})
-def _rows(run: OpenRun, name: str, params: tuple[tuple[str, Any], ...]) -> pd.DataFrame:
+def _rows(run: OpenRun, name: str, params: tuple[tuple[str, Any], ...]) -> "Future[pd.DataFrame]":
     lists = {key: list(value) if isinstance(value, tuple) else value for key, value in params}
-    return _reader(run).query(name, **lists)
+    return _ASKED.submit(_reader(run).query, name, **lists)
 
 
 def keeping(entries: int, spinner: str | bool = False) -> Any:

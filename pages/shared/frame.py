@@ -2,6 +2,7 @@
 
 from difflib import get_close_matches
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
@@ -12,7 +13,7 @@ from odd.display.resolve import resolve
 from odd.display.spelling import markdown_escaped
 from odd.errors import OddError
 from odd.links import ViewState
-from odd.store import list_runs
+from odd.store import list_runs, published_path
 from pages import parts
 from pages.shared.data import CACHE, OpenRun, open_run
 from pages.shared.glossary import show_help
@@ -89,14 +90,24 @@ def open_tree(run: OpenRun, **changes: Any) -> None:
     st.switch_page("pages/tree.py", query_params=there.to_query())
 
 
+def _path(run_id: str) -> Path | None:
+    """The file of a run, if there is one; other files of the cache are not looked at."""
+    try:
+        path = published_path(CACHE, run_id)
+    except OddError:
+        return None
+    return path if path.is_file() else None
+
+
 def _chosen_run(view: ViewState, title: str) -> OpenRun:
-    runs = {run.run_id: run for run in list_runs(CACHE) if run.problem is None}
-    wanted = runs.get(next(iter(runs), "") if view.run is None else view.run)
-    if wanted is not None:
+    if view.run is not None and (path := _path(view.run)) is not None:
         try:
-            return open_run(wanted.path)
-        except (OddError, FileNotFoundError) as error:  # gone or damaged since it was listed
+            return open_run(path)
+        except (OddError, FileNotFoundError) as error:  # damaged, or gone in this moment
             st.error(markdown_escaped(str(error)))
+    runs = {run.run_id: run for run in list_runs(CACHE) if run.problem is None}
+    if view.run is None and runs:
+        return open_run(next(iter(runs.values())).path)
     header((title,), view)
     if view.run is None:
         st.info("There is no run yet. Start one on the page Runs, or with `python -m odd run --preset demo`.")
