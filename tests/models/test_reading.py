@@ -85,6 +85,30 @@ def test_no_more_logits_than_there_is_room_for_are_asked_of_the_model(tiny, monk
     assert sum(asked) == 1 + len(tokens)
 
 
+@pytest.fixture
+def passes(tiny):
+    """Tokens of every forward pass."""
+    assert tiny._shares_prompts  # trying whether a model fits is not part of it
+    counts = []
+    hook = tiny.model.register_forward_pre_hook(
+        lambda _, __, settings: counts.append(settings["input_ids"].numel()), with_kwargs=True
+    )
+    yield counts
+    hook.remove()
+
+
+def test_a_prompt_and_the_only_tree_after_it_are_read_in_one_pass(tiny, passes):
+    tiny.paths_log_probs(prompt(tiny), SEVERAL)
+    assert passes == [len(prompt(tiny)) + len({row[:n] for row in SEVERAL for n in range(1, len(row))})]
+
+
+def test_a_prompt_of_several_trees_is_read_once(tiny, passes, monkeypatch):
+    monkeypatch.setattr(prefix_tree, "MOST_NODES", 4)
+    trees = [len(tree) for tree in prefix_trees(SEVERAL)]
+    tiny.paths_log_probs(prompt(tiny), SEVERAL)
+    assert len(trees) > 1 and passes == [len(prompt(tiny)), *(nodes for nodes in trees if nodes)]
+
+
 def test_a_tree_has_each_token_once_that_another_one_follows():
     tree = PrefixTree(sorted({row for row in SEVERAL if row}))
     assert len(tree) == len({row[:n] for row in SEVERAL for n in range(1, len(row))})
