@@ -6,6 +6,7 @@ import torch
 
 from odd.errors import OddError
 from odd.models import prefix_tree
+from odd.models.hf import HFModel
 from odd.models.prefix_tree import PrefixTree, TreePlaces, prefix_trees
 from odd.models.tabular import TabularModel
 from tests.models.test_hf import ARCHITECTURES, other, prompt
@@ -83,6 +84,12 @@ def test_no_more_logits_than_there_is_room_for_are_asked_of_the_model(tiny, monk
     assert max(asked) == 9
     tokens = {row[:n] for row in rows for n in range(1, len(row))}
     assert sum(asked) == 1 + len(tokens)
+
+
+def test_the_memory_that_is_set_bounds_the_logits_of_a_pass(tiny):
+    model = HFModel("m", tiny.model, tiny.tokenizer, scoring_memory=3)
+    size = tiny.capabilities.vocabulary_size
+    assert 4 * size * model.room <= 3 << 20 < 4 * size * (model.room + 1)
 
 
 @pytest.fixture
