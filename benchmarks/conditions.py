@@ -2,7 +2,6 @@
 
 import os
 import platform
-from collections.abc import Sequence
 from datetime import date
 
 import torch
@@ -13,7 +12,7 @@ def question_source(model: str) -> str:
     return "smollm2" if model == "smollm2" else "tiny-heldout"
 
 
-def conditions(model: str, prompt: Sequence[int], repeats: int) -> str:
+def conditions(model: str, repeats: int) -> str:
     """Under what conditions a table was measured."""
     machine = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads, {platform.machine()}"
-    return f"{model}, prompt of {len(prompt)} tokens, medians of {repeats}; {machine}, {date.today()}"
+    return f"{model}, medians of {repeats}; {machine}, {date.today()}"

@@ -68,7 +68,8 @@ def main() -> None:
         ("paths", paths, lambda: model.paths_log_probs(prompt, paths)),
         ("rollouts", rollouts, lambda: model.token_log_probs(prompt, rollouts, (1.0,))),
     ]
-    table = Table("job", "responses", "tokens", "distinct", "one by one", "as a tree", "times as fast")
+    columns = ("job", "responses", "tokens", "distinct", "one by one", "as a tree", "times as fast")
+    table = Table(*columns, title=f"after a prompt of {len(prompt)} tokens")
     for name, responses, tree in jobs:
         alone, together = map(statistics.median, seconds([lambda r=responses: plain(r), tree], chosen.repeats))
         distinct = len({tokens[:n] for tokens in responses for n in range(len(tokens))})
@@ -76,7 +77,7 @@ def main() -> None:
         table.add_row(name, *counts, f"{1e3 * alone:,.0f} ms", f"{1e3 * together:,.0f} ms", f"{alone / together:.1f}")
     console = Console()
     console.print(table)
-    console.print(conditions(chosen.model, prompt, chosen.repeats))
+    console.print(conditions(chosen.model, chosen.repeats))
 
 
 if __name__ == "__main__":

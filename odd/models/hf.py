@@ -194,10 +194,12 @@ class HFModel:
     def _trees(self, prefix: Sequence[int], rows: Sequence[Tokens]) -> Iterator[tuple[Reader, PrefixTree]]:
         """What is to be read of continuations of a prefix, and who has read the prefix."""
         check_window(self, f"model {self.name!r}", len(prefix), max(map(len, rows), default=0))
-        if any(rows):
-            reader = Reader(self.model, self.name, self.capabilities.vocabulary_size, self.room, prefix)
-            for tree in prefix_trees(rows):
-                yield reader, tree
+        trees = list(prefix_trees(rows))
+        reader = Reader(
+            self.model, self.name, self.capabilities.vocabulary_size, self.room, prefix, once=len(trees) == 1
+        )
+        for tree in trees:
+            yield reader, tree
 
     @torch.inference_mode()
     def token_log_probs(

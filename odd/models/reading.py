@@ -1,25 +1,32 @@
 """Reading many continuations of one prefix: the prefix is computed once, and so is every distinct token after it."""
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
-from transformers import PreTrainedModel
+from transformers import Cache, PreTrainedModel
 
+from odd.models import prefix_tree
 from odd.models.batch import log_softmax
 from odd.models.prefix_tree import PrefixTree, Tokens, TreePlaces
 from odd.models.shared_prompt import SharedPromptCache, attending, read_prompt
 
 
 class Reader:
-    """A prefix that was read, ready for what continues it."""
+    """A prefix, and reading what continues it."""
 
-    def __init__(self, model: PreTrainedModel, name: str, size: int, room: int, prefix: Sequence[int]) -> None:
-        """Compute the prefix; distributions are over the first `size` tokens, `room` of them are held at a time."""
-        self.model, self.name, self.size, self.room = model, name, size, room
-        self.length = len(prefix)
-        self.prompt, logits = read_prompt(model, prefix)
-        self.first = logits[:, :size]
+    def __init__(
+        self, model: PreTrainedModel, name: str, size: int, room: int, prefix: Sequence[int], once: bool
+    ) -> None:
+        """Distributions are over the first `size` tokens, `room` of them are held at a time; `once`: of one tree."""
+        self.model, self.name, self.size, self.room, self.once = model, name, size, room, once
+        self.prefix = tuple(prefix)
+
+    @cached_property
+    def _read(self) -> tuple[Cache, torch.Tensor]:
+        """The prefix as a model keeps it, and the logits after it."""
+        return read_prompt(self.model, self.prefix)
 
     def log_probs(self, tree: PrefixTree, temperature: float) -> np.ndarray:
         """Distributions after the prefix and after every node of a tree, float32 (U + 1, V)."""
@@ -46,16 +53,31 @@ class Reader:
 
     def _slices(self, tree: PrefixTree) -> Iterator[tuple[slice, torch.Tensor]]:
         """Rows of the distributions with their logits, (rows, V)."""
-        yield slice(0, 1), self.first
-        cache = SharedPromptCache(self.prompt, self.length, 1)
+        if joined := self._joined(tree):
+            cache, known, before = SharedPromptCache(None, 0, 1), 0, len(self.prefix) - 1
+        else:
+            prompt, logits = self._read
+            yield slice(0, 1), logits[:, : self.size]
+            cache, known, before = SharedPromptCache(prompt, len(self.prefix), 1), 1, -1
+        nodes = joined or tree
         with attending(self.model):
-            for start in range(0, len(tree), self.room):
-                end = min(start + self.room, len(tree))
-                cache.places = places = TreePlaces(tree, start, end, self.length, self.model.device)
+            for start in range(known, len(tree) + 1, self.room):
+                end = min(start + self.room, len(tree) + 1)
+                first = start + before if start else 0
+                cache.places = places = TreePlaces(
+                    nodes, first, end + before, cache.get_seq_length(), self.model.device
+                )
                 logits = self.model(
-                    input_ids=torch.tensor([tree.tokens[start:end]], device=self.model.device),
+                    input_ids=torch.tensor([nodes.tokens[first : end + before]], device=self.model.device),
                     position_ids=places.positions,
                     past_key_values=cache,
                     use_cache=True,
+                    logits_to_keep=end - start,
                 ).logits[0, :, : self.size]
-                yield slice(start + 1, end + 1), logits
+                yield slice(start, end), logits
+
+    def _joined(self, tree: PrefixTree) -> PrefixTree | None:
+        """The tree with the prefix as its trunk, to read both in one pass, where another tree does not need it too."""
+        if not self.once or len(self.prefix) + len(tree) > prefix_tree.MOST_NODES:
+            return None
+        return PrefixTree([(*self.prefix, *tokens) for tokens in tree.rows])

@@ -9,11 +9,14 @@ transformers' attention interface.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple, cast
 
 import torch
 from transformers import AttentionInterface, Cache, DynamicCache, PreTrainedModel
 from transformers.cache_utils import CacheLayerMixin, DynamicLayer
+
+from odd.models.packing import packed
 
 ATTENTION = "odd_shared_prompt"
 GROWTH = 64
@@ -72,22 +75,23 @@ def read_prompt(model: PreTrainedModel, prompt: Sequence[int]) -> tuple[Cache, t
 class SharedPromptLayer(CacheLayerMixin):
     """Keys and values of one layer."""
 
-    def __init__(self, cache: "SharedPromptCache", keys: torch.Tensor, values: torch.Tensor) -> None:
-        """Begin with those of the prompt, (H, P, D)."""
+    def __init__(self, cache: "SharedPromptCache") -> None:
+        """Begin with nothing; what a prompt has comes by `lazy_initialization`."""
         super().__init__()
         self.cache = cache
-        self.prompt_keys, self.prompt_values = keys, values
-        heads, _, size = keys.shape
-        self.own_keys = keys.new_zeros(cache.rows, heads, 0, size)
-        self.own_values = values.new_zeros(cache.rows, heads, 0, values.shape[-1])
-        self.is_initialized = True
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
-        """Nothing is left to do."""
+        """Take those of the prompt, (1, H, P, D)."""
+        (self.prompt_keys,), (self.prompt_values,) = key_states, value_states
+        self.own_keys = key_states[:, :, :0].repeat(self.cache.rows, 1, 1, 1)
+        self.own_values = value_states[:, :, :0].repeat(self.cache.rows, 1, 1, 1)
+        self.is_initialized = True
 
     def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any) -> tuple[Any, Any]:
         """Write (N, H, T, D) to their places; give what the rows can look at."""
         places = self.cache.places
+        if not self.is_initialized:
+            self.lazy_initialization(key_states[:1, :, :0], value_states[:1, :, :0])
         self.own_keys, keys = self._written(self.own_keys, key_states, places)
         self.own_values, values = self._written(self.own_values, value_states, places)
         return Seen(self.prompt_keys, keys, places), Seen(self.prompt_values, values, places)
@@ -121,7 +125,7 @@ class SharedPromptLayer(CacheLayerMixin):
 
     def get_seq_length(self) -> int:
         """Tokens of the prompt, which all rows have."""
-        return self.prompt_keys.shape[1]
+        return self.prompt_keys.shape[1] if self.is_initialized else 0
 
     def get_max_length(self) -> int:
         """No limit."""
@@ -131,13 +135,21 @@ class SharedPromptLayer(CacheLayerMixin):
 class SharedPromptCache(Cache):
     """A cache of `rows` rows after one prompt."""
 
-    def __init__(self, prompt: Cache, length: int, rows: int) -> None:
-        """Take over the first `length` tokens of what a cache of one row has read."""
+    def __init__(self, prompt: Cache | None, length: int, rows: int) -> None:
+        """Take over the first `length` tokens of what a cache of one row has read; None: there is no prompt."""
         self.rows, self.places = rows, Places(None, torch.zeros(0, 0, dtype=torch.long), 0, 0)
-        read = [cast(DynamicLayer, layer) for layer in prompt.layers]
-        parts = [[cast(torch.Tensor, part)[0, :, :length] for part in (layer.keys, layer.values)] for layer in read]
-        self.shared = [SharedPromptLayer(self, keys, values) for keys, values in parts]
-        super().__init__(layers=[*self.shared])
+        super().__init__(layer_class_to_replicate=cast(Any, partial(SharedPromptLayer, self)))
+        for layer in cast(list[DynamicLayer], prompt.layers if prompt else []):
+            shared = SharedPromptLayer(self)
+            shared.lazy_initialization(
+                *(cast(torch.Tensor, part)[:, :, :length] for part in (layer.keys, layer.values))
+            )
+            self.layers.append(shared)
+
+    @property
+    def shared(self) -> list[SharedPromptLayer]:
+        """Its layers."""
+        return cast(list[SharedPromptLayer], self.layers)
 
     def copy_rows(self, source: torch.Tensor, target: torch.Tensor, width: int) -> None:
         """Let rows go on where others are: `width` tokens after the prompt."""
@@ -187,10 +199,11 @@ AttentionInterface.register(ATTENTION, attend)
 
 @contextmanager
 def attending(model: PreTrainedModel) -> Iterator[None]:
-    """Let a model attend by `attend`, for as long as this lasts."""
+    """Let a model attend by `attend`, and multiply by oneDNN where that is faster, for as long as this lasts."""
     before = cast(str, model.config._attn_implementation)
     model.set_attn_implementation(ATTENTION)
     try:
-        yield
+        with packed(model):
+            yield
     finally:
         model.set_attn_implementation(before)

@@ -1,6 +1,7 @@
 """Transformers models: what is sampled follows what is scored, whatever the batch looks like."""
 
 import copy
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -26,6 +27,9 @@ ARCHITECTURES = {
         hub.GPT2Config(vocab_size=size, n_positions=256, n_embd=32, n_layer=2, n_head=4, initializer_range=0.4)
     ),
     "rotary": lambda size: hub.LlamaForCausalLM(hub.LlamaConfig(vocab_size=size, **SMALL)),
+    "biases": lambda size: hub.Qwen2ForCausalLM(
+        hub.Qwen2Config(vocab_size=size, **{k: v for k, v in SMALL.items() if k != "head_dim"})
+    ),
     "sliding window": lambda size: hub.MistralForCausalLM(
         hub.MistralConfig(vocab_size=size, sliding_window=6, **SMALL)
     ),
@@ -78,21 +82,33 @@ def test_sampled_log_probs_are_those_of_the_scorer_in_other_architectures(tiny, 
     assert_sampled_as_scored(other(tiny, name, ARCHITECTURES[name](tiny.capabilities.vocabulary_size)), forced)
 
 
+def assert_drawn_from(tiny, tokens, before, temperature):
+    """A chi-square test of tokens that were drawn after others."""
+    expected = len(tokens) * np.exp(tiny.log_probs(before, [0], temperature)[0].astype(np.float64))
+    counts = np.bincount(tokens, minlength=len(expected))
+    common = expected >= 5
+    assert common.sum() >= 2
+    observed = [*counts[common], counts[~common].sum()]
+    # one more in both rare bins keeps the test valid where nothing is rare
+    observed[-1] += 1
+    wanted = np.array([*expected[common], expected[~common].sum() + 1])
+    assert chisquare(observed, wanted * sum(observed) / wanted.sum()).pvalue > 1e-4
+
+
 @pytest.mark.parametrize("temperature", [1.0, 2.5])
 def test_sampled_tokens_follow_the_scorers_distribution(tiny, temperature):
-    n = 4000
     rows = [prompt(tiny), prompt(tiny, "Is 12*3-4 greater than 20-9*2+4?")]  # the shorter one is padded
-    drawn = tiny.sample(rows * n, [1] * 2 * n, temperature, seed=11)
+    drawn = tiny.sample(rows * 4000, [1] * 2 * 4000, temperature, seed=11)
     for i, row in enumerate(rows):
-        expected = n * np.exp(tiny.log_probs(row, [0], temperature)[0].astype(np.float64))
-        counts = np.bincount([g.token_ids[0] for g in drawn[i::2]], minlength=len(expected))
-        common = expected >= 5
-        assert common.sum() >= 2
-        observed = [*counts[common], counts[~common].sum()]
-        # one more in both rare bins keeps the test valid where nothing is rare
-        observed[-1] += 1
-        wanted = np.array([*expected[common], expected[~common].sum() + 1])
-        assert chisquare(observed, wanted * sum(observed) / wanted.sum()).pvalue > 1e-4
+        assert_drawn_from(tiny, [g.token_ids[0] for g in drawn[i::2]], row, temperature)
+
+
+def test_later_tokens_follow_the_scorers_distribution_too(tiny):
+    drawn = [g.token_ids for g in tiny.sample([prompt(tiny)] * 4000, [3] * 4000, 2.5, seed=12, batch_size=64)]
+    begun, _ = Counter(tokens[:2] for tokens in drawn if len(tokens) == 3).most_common(1)[0]
+    after = [tokens[2] for tokens in drawn if tokens[:2] == begun]
+    assert len(after) > 100
+    assert_drawn_from(tiny, after, (*prompt(tiny), *begun), 2.5)
 
 
 def test_the_seed_decides_the_tokens(tiny):
@@ -172,6 +188,23 @@ def test_each_distinct_prefix_is_computed_once_and_each_token_after_it_alone(tin
 def test_rollouts_that_ended_leave_the_batch(tiny, computed):
     tiny.sample([prompt(tiny)] * 20, [2] * 10 + [9] * 10, 1.0, seed=0)
     assert [rows for rows, _ in computed][1:3] == [20, 10]
+
+
+def test_waiting_rollouts_enter_beside_those_that_go_on(tiny, computed, monkeypatch):
+    monkeypatch.setattr(tiny, "end_tokens", frozenset())
+    tiny.sample([prompt(tiny)] * 4, [3, 3, 3, 9], 1.0, seed=0, batch_size=2)
+    assert computed[1:] == [(2, 1)] * 8  # all short ones beside the long one; batches one after another take 10
+
+
+def test_logits_are_computed_only_where_a_token_is_drawn(tiny, monkeypatch):
+    monkeypatch.setattr(tiny, "end_tokens", frozenset())
+    assert tiny._shares_prompts
+    counts = []
+    hook = tiny.model.lm_head.register_forward_hook(lambda _, __, logits: counts.append(logits.shape[:2].numel()))
+    forced = (*prompt(tiny), 5, 6)
+    tiny.sample([prompt(tiny), forced, forced, prompt(tiny)], [4] * 4, 1.0, seed=0)
+    hook.remove()
+    assert sum(counts) == 1 + 1 + 4 * 3  # after the prompt, after the forced tokens, and after each that was drawn
 
 
 def test_nothing_is_computed_after_the_last_token(tiny, computed):

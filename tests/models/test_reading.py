@@ -6,6 +6,7 @@ import torch
 
 from odd.errors import OddError
 from odd.models import prefix_tree
+from odd.models.hf import HFModel
 from odd.models.prefix_tree import PrefixTree, TreePlaces, prefix_trees
 from odd.models.tabular import TabularModel
 from tests.models.test_hf import ARCHITECTURES, other, prompt
@@ -83,6 +84,36 @@ def test_no_more_logits_than_there_is_room_for_are_asked_of_the_model(tiny, monk
     assert max(asked) == 9
     tokens = {row[:n] for row in rows for n in range(1, len(row))}
     assert sum(asked) == 1 + len(tokens)
+
+
+def test_the_memory_that_is_set_bounds_the_logits_of_a_pass(tiny):
+    model = HFModel("m", tiny.model, tiny.tokenizer, scoring_memory=3)
+    size = tiny.capabilities.vocabulary_size
+    assert 4 * size * model.room <= 3 << 20 < 4 * size * (model.room + 1)
+
+
+@pytest.fixture
+def passes(tiny):
+    """Tokens of every forward pass."""
+    assert tiny._shares_prompts  # trying whether a model fits is not part of it
+    counts = []
+    hook = tiny.model.register_forward_pre_hook(
+        lambda _, __, settings: counts.append(settings["input_ids"].numel()), with_kwargs=True
+    )
+    yield counts
+    hook.remove()
+
+
+def test_a_prompt_and_the_only_tree_after_it_are_read_in_one_pass(tiny, passes):
+    tiny.paths_log_probs(prompt(tiny), SEVERAL)
+    assert passes == [len(prompt(tiny)) + len({row[:n] for row in SEVERAL for n in range(1, len(row))})]
+
+
+def test_a_prompt_of_several_trees_is_read_once(tiny, passes, monkeypatch):
+    monkeypatch.setattr(prefix_tree, "MOST_NODES", 4)
+    trees = [len(tree) for tree in prefix_trees(SEVERAL)]
+    tiny.paths_log_probs(prompt(tiny), SEVERAL)
+    assert len(trees) > 1 and passes == [len(prompt(tiny)), *(nodes for nodes in trees if nodes)]
 
 
 def test_a_tree_has_each_token_once_that_another_one_follows():

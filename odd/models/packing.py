@@ -1,0 +1,57 @@
+"""Linear layers on CPUs by oneDNN, on copies of their weights that are laid out for it.
+
+torch itself multiplies float32 by MKL, which leaves much of some processors unused. The copies are kept as long as the
+model, and made anew where its weights have changed.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from weakref import WeakKeyDictionary
+
+import torch
+from transformers import PreTrainedModel
+
+SMALLEST = 1 << 17
+"""Entries of the smallest weight that is laid out anew: with smaller ones, calls cost more than products."""
+MOST_BYTES = 2 << 30
+"""Most memory for copies; larger models are left as they are."""
+
+Forward = Callable[[torch.Tensor], torch.Tensor]
+State = list[tuple[int, int]]
+_known: WeakKeyDictionary[PreTrainedModel, tuple[State, list[Forward]]] = WeakKeyDictionary()
+
+
+@contextmanager
+def packed(model: PreTrainedModel) -> Iterator[None]:
+    """Let large linear layers of a model compute on copies of their weights, without gradients, while this lasts."""
+    layers = _layers(model)
+    state = [(layer.weight.data_ptr(), layer.weight._version) for layer in layers]
+    if model not in _known or _known[model][0] != state:
+        _known[model] = state, [_forward(layer) for layer in layers]
+    for layer, forward in zip(layers, _known[model][1], strict=True):
+        setattr(layer, "forward", forward)  # noqa: B010
+    try:
+        yield
+    finally:
+        for layer in layers:
+            del layer.forward
+
+
+def _layers(model: PreTrainedModel) -> list[torch.nn.Linear]:
+    """Layers that are worth it and can be replaced."""
+    if not torch.backends.mkldnn.is_available():
+        return []
+    found = [layer for layer in model.modules() if type(layer) is torch.nn.Linear and _suits(layer)]
+    return found if sum(layer.weight.nbytes for layer in found) <= MOST_BYTES else []
+
+
+def _suits(layer: torch.nn.Linear) -> bool:
+    weight = layer.weight
+    plain = weight.device.type == "cpu" and weight.dtype == torch.float32 and not weight.is_inference()
+    return plain and weight.numel() >= SMALLEST and "forward" not in vars(layer)
+
+
+def _forward(layer: torch.nn.Linear) -> Forward:
+    """What a layer computes, on a copy of its weight."""
+    weight, bias = torch.ops.mkldnn._reorder_linear_weight(layer.weight.detach()), layer.bias
+    return lambda states: torch.ops.mkldnn._linear_pointwise(states, weight, bias, "none", [], "")

@@ -1,0 +1,93 @@
+"""Engines that sample: what they are asked to draw is what is counted."""
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks.peers import VLLM, Generate, Ours
+from benchmarks.sampling import lines
+from odd.config import ModelConfig
+from odd.models.registry import load_model
+
+FAKE = """
+__version__ = "0.0"
+
+
+class SamplingParams:
+    def __init__(self, temperature, max_tokens, ignore_eos, detokenize):
+        self.tokens = max_tokens if ignore_eos else 1
+
+
+class LLM:
+    def __init__(self, model, **settings):
+        print("noise", model)
+
+    def generate(self, prompts, settings, use_tqdm):
+        print("more noise")
+        return [Request(len(prompt["prompt_token_ids"]) * one.tokens) for prompt, one in zip(prompts, settings)]
+
+
+class Request:
+    def __init__(self, tokens):
+        self.outputs = [self]
+        self.token_ids = [0] * tokens
+"""
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    return load_model(ModelConfig(name="tiny-s"), tmp_path_factory.mktemp("unused"))
+
+
+@pytest.fixture
+def vllm(tmp_path, monkeypatch):
+    """The process of its own, with a package in place of vLLM."""
+    (tmp_path / "vllm.py").write_text(FAKE)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    engine = VLLM(sys.executable, tmp_path)
+    yield engine
+    engine.close()
+
+
+@pytest.mark.parametrize(("endless", "drawn"), [(True, 2 * 3 + 1 * 4), (False, 2 + 1)])
+def test_a_job_reaches_the_other_process_and_its_tokens_come_back(vllm, endless, drawn):
+    assert vllm.name == "vLLM 0.0"
+    assert vllm.sample([(1, 2), (3,)], [3, 4], 2, endless, 0) == drawn
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="it asks Linux")
+def test_the_other_process_stands_still_while_others_have_a_turn(vllm):
+    vllm.sample([(1,)], [1], 1, True, 0)
+    state = Path(f"/proc/{vllm.process.pid}/stat")
+    for _ in range(100):  # a signal takes a moment to arrive
+        if (found := state.read_text().rsplit(")")[1].split()[0]) == "T":
+            break
+        time.sleep(0.05)
+    assert found == "T"
+
+
+def test_a_process_that_does_not_start_is_reported(tmp_path, monkeypatch):
+    (tmp_path / "vllm.py").write_text("raise ImportError('broken')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(RuntimeError, match="vLLM ended"):
+        VLLM(sys.executable, tmp_path)
+
+
+@pytest.mark.parametrize("engine", [Ours, Generate])
+def test_endless_rollouts_are_as_long_as_was_asked(tiny, engine):
+    prompt = tiny.encode_chat([{"role": "user", "content": "What is 3+4-2?"}])
+    assert engine(tiny).sample([prompt, [*prompt, 5]] * 3, [70] * 6, 4, True, 0) == 6 * 70
+
+
+@pytest.mark.parametrize("engine", [Ours, Generate])
+def test_tokens_after_an_end_do_not_count(tiny, engine):
+    prompt = tiny.encode_chat([{"role": "user", "content": "What is 3+4-2?"}])
+    counted = engine(tiny).sample([prompt] * 40, [120] * 40, 40, False, 0)
+    assert 40 < counted < 40 * 100
+
+
+def test_ratios_are_of_one_turn_each():
+    rows = dict((name, ratio) for name, *_, ratio in lines({"ODD": [2.0, 20.0, 30.0], "other": [1.0, 5.0, 30.0]}))
+    assert rows == {"ODD": "1.00", "other": "2.00"}

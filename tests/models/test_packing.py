@@ -1,0 +1,59 @@
+"""Linear layers by oneDNN say what they say by themselves."""
+
+import pytest
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
+
+from odd.models import packing
+from odd.models.packing import packed
+
+SMALL = {"vocab_size": 90, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2}
+SMALL |= {"num_attention_heads": 4, "num_key_value_heads": 2, "initializer_range": 0.4}
+
+
+@pytest.fixture(params=[(LlamaForCausalLM, LlamaConfig), (Qwen2ForCausalLM, Qwen2Config)])
+def model(request, monkeypatch):
+    """A small one, every layer of which is worth it."""
+    monkeypatch.setattr(packing, "SMALLEST", 1)
+    torch.manual_seed(0)
+    kind, config = request.param
+    return kind(config(**SMALL)).eval()
+
+
+def logits(model):
+    with torch.inference_mode():
+        return model(torch.arange(1, 41).view(2, 20)).logits
+
+
+def inside(model):
+    with packed(model):
+        replaced = sum("forward" in vars(layer) for layer in model.modules())
+        return logits(model), replaced
+
+
+def test_logits_are_the_same(model):
+    found, replaced = inside(model)
+    assert replaced == 2 * 7 + 1
+    torch.testing.assert_close(found, logits(model), atol=1e-4, rtol=1e-4)
+
+
+def test_changed_weights_are_seen(model):
+    before, _ = inside(model)
+    with torch.no_grad():
+        model.lm_head.weight.mul_(2)
+    found, _ = inside(model)
+    assert not torch.allclose(found, before)
+    torch.testing.assert_close(found, logits(model), atol=1e-4, rtol=1e-4)
+
+
+def test_afterwards_layers_are_as_they_were(model):
+    inside(model)
+    assert not any("forward" in vars(layer) for layer in model.modules())
+    model(torch.tensor([[1, 2, 3]])).logits.sum().backward()
+    assert model.lm_head.weight.grad is not None
+
+
+@pytest.mark.parametrize(("limit", "value"), [("SMALLEST", 1 << 20), ("MOST_BYTES", 1000)])
+def test_small_layers_and_large_models_are_left_as_they_are(model, monkeypatch, limit, value):
+    monkeypatch.setattr(packing, limit, value)
+    assert inside(model)[1] == 0
