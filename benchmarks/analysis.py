@@ -64,18 +64,20 @@ def make_block(
     config = AnalysisConfig()
     rollouts, paths = [], []
     for rows in log_p:
-        children = np.argpartition(-rows, CHILDREN, axis=-1)[:, :CHILDREN]
+        children = np.argpartition(-rows, CHILDREN, axis=-1)[:, : CHILDREN + 1]
         path = tuple(children[:, 0].tolist())
         paths.append(len(rollouts))
         rollouts.append(_rollout(path, 0, rng))
         for position, tokens in enumerate(children.tolist()):
-            prefixes = [(*path[:position], token) for token in tokens for _ in range(config.n_sig)]
-            rollouts += [_rollout(prefix, len(prefix), rng) for prefix in prefixes]
+            prefixes = [(*path[:position], token) for token in tokens for _ in range(config.n_sig)][
+                : -config.n_sig // 2
+            ]
+            rollouts += [_rollout(prefix, position, rng) for prefix in prefixes]
     return QuestionTree("made-up", rollouts, paths, log_p, config), log_q
 
 
 def _rollout(token_ids: tuple[int, ...], launch: int, rng: np.random.Generator) -> Rollout:
-    """A rollout that ends where it was launched."""
+    """A rollout that ends with the token after its launch, which the student drew: the sampled objectives need it."""
     stage, won = "targeted" if launch else "initial", bool(rng.random() < 0.5)
     return Rollout(stage, 0, launch, token_ids, np.zeros(len(token_ids), np.float32), "", None, won, False)
 
