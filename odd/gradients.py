@@ -22,9 +22,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64, Real
 
 from odd.logspace import (
-    condition,
+    fill_with_mean,
+    known_both,
     log_ratio,
-    soften,
     soften_both,
     top_k_support,
     truncate,
@@ -62,7 +62,7 @@ def reverse_kl(
 
     The paper calls this *forward* KL ("GKD"); the field, and TRL as beta = 1, call it reverse.
     """
-    log_p, log_q, unknown = _prepare(log_p, log_q, temperature)
+    log_p, log_q, unknown = known_both(log_p, log_q, temperature)
     return _finish(weighted_deviation(log_p, -log_ratio(log_p, log_q)), unknown, temperature)
 
 
@@ -70,7 +70,7 @@ def forward_kl(
     log_p: Float[np.ndarray, "*#B V"], log_q: Float[np.ndarray, "*#B V"], temperature: float = 1.0
 ) -> Float64[np.ndarray, "*#B V"]:
     """Ascent direction of -KL(teacher || student): P_te^j - P_theta^j. TRL's beta = 0."""
-    log_p, log_q, unknown = _prepare(log_p, log_q, temperature)
+    log_p, log_q, unknown = known_both(log_p, log_q, temperature)
     return _finish(np.exp(log_q) - np.exp(log_p), unknown, temperature)
 
 
@@ -89,7 +89,7 @@ def jsd(
             `forward_kl` at 0 and to `reverse_kl` at 1.
         temperature: of the loss.
     """
-    log_p, log_q, unknown = _prepare(log_p, log_q, temperature)
+    log_p, log_q, unknown = known_both(log_p, log_q, temperature)
     p = np.exp(log_p)
     mixture = beta * np.exp(log_q) + (1 - beta) * p
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -117,7 +117,7 @@ def sampled_reverse_kl(
     Returns:
         The gradient; NaN where there is no visit.
     """
-    log_p, log_q, unknown = _prepare(log_p, log_q, temperature)
+    log_p, log_q, unknown = known_both(log_p, log_q, temperature)
     counted = np.where(log_p > -np.inf, visits, 0)
     with np.errstate(invalid="ignore"):
         share = counted / counted.sum(axis=-1, keepdims=True)
@@ -176,8 +176,8 @@ def minillm(
     Returns:
         The gradient; NaN where no rollout took any token.
     """
-    log_p, log_q, unknown = _prepare(log_p, log_q, temperature)
-    reward = _known_or_mean(log_p, first) * -log_ratio(log_p, log_q) + _known_or_mean(log_p, later)
+    log_p, log_q, unknown = known_both(log_p, log_q, temperature)
+    reward = fill_with_mean(log_p, first) * -log_ratio(log_p, log_q) + fill_with_mean(log_p, later)
     return _finish(weighted_deviation(log_p, reward), unknown, temperature)
 
 
@@ -189,15 +189,23 @@ def topk_reverse_kl(
     tail: Tail = "bucket",
     temperature: float = 1.0,
 ) -> Float64[np.ndarray, "*#B V"]:
-    """`reverse_kl` on the k most probable tokens; `odd.logspace.Tail` says what becomes of the others."""
+    """`reverse_kl` on the k most probable tokens; `odd.objectives.Tail` says what becomes of the others."""
     log_p, log_q = soften_both(log_p, log_q, temperature)
+    return truncated_reverse_kl(log_p, log_q, top_k_support(log_p, log_q, k, support), tail) / temperature
+
+
+def truncated_reverse_kl(
+    log_p: Float64[np.ndarray, "*#B V"],
+    log_q: Float64[np.ndarray, "*#B V"],
+    chosen: Bool[np.ndarray, "*#B V"],
+    tail: Tail,
+) -> Float64[np.ndarray, "*#B V"]:
+    """`topk_reverse_kl` of softened distributions, on any chosen tokens."""
     if tail != "drop":
-        return reverse_kl(*truncate(log_p, log_q, k, support, tail)) / temperature
-    chosen = top_k_support(log_p, log_q, k, support)
+        return reverse_kl(*truncate(log_p, log_q, chosen, tail))
     ratio = np.where(chosen, log_ratio(log_p, log_q), 0.0)
     loss = (np.exp(log_p) * ratio).sum(axis=-1, keepdims=True)
-    gradient = weighted_deviation(log_p, np.where(chosen, -(ratio + 1), 0.0))
-    return np.where(loss < 0, 0.0, gradient) / temperature
+    return np.where(loss < 0, 0.0, weighted_deviation(log_p, np.where(chosen, -(ratio + 1), 0.0)))
 
 
 def topk_forward_kl(
@@ -208,19 +216,28 @@ def topk_forward_kl(
     tail: Tail = "bucket",
     temperature: float = 1.0,
 ) -> Float64[np.ndarray, "*#B V"]:
-    """`forward_kl` on the k most probable tokens; `odd.logspace.Tail` says what becomes of the others.
+    """`forward_kl` on the k most probable tokens; `odd.objectives.Tail` says what becomes of the others.
 
     With the teacher's support, `drop` is verl's `forward_kl_topk` and `bucket` its `forward_kl_topk_tail`; `bucket` and
     `renormalize` are TRL's server mode with and without `loss_add_tail`.
     """
     log_p, log_q = soften_both(log_p, log_q, temperature)
+    return truncated_forward_kl(log_p, log_q, top_k_support(log_p, log_q, k, support), tail) / temperature
+
+
+def truncated_forward_kl(
+    log_p: Float64[np.ndarray, "*#B V"],
+    log_q: Float64[np.ndarray, "*#B V"],
+    chosen: Bool[np.ndarray, "*#B V"],
+    tail: Tail,
+) -> Float64[np.ndarray, "*#B V"]:
+    """`topk_forward_kl` of softened distributions, on any chosen tokens."""
     if tail != "drop":
-        return forward_kl(*truncate(log_p, log_q, k, support, tail)) / temperature
-    q = np.where(top_k_support(log_p, log_q, k, support), np.exp(log_q), 0.0)
+        return forward_kl(*truncate(log_p, log_q, chosen, tail))
+    q = np.where(chosen, np.exp(log_q), 0.0)
     with np.errstate(invalid="ignore"):
         loss = np.where(q > 0, q * (log_q - log_p), 0.0).sum(axis=-1, keepdims=True)
-    gradient = q - q.sum(axis=-1, keepdims=True) * np.exp(log_p)
-    return np.where(loss < 0, 0.0, gradient) / temperature
+    return np.where(loss < 0, 0.0, q - q.sum(axis=-1, keepdims=True) * np.exp(log_p))
 
 
 def distillation_gradient(
@@ -263,29 +280,6 @@ def distillation_gradient(
             truncated = topk_reverse_kl if objective.name == "topk_reverse_kl" else topk_forward_kl
             return truncated(log_p, log_q, objective.k, objective.support, objective.tail, temperature)
     raise ValueError(f"objective {objective.name} needs the visits, successes or rewards-to-go of the node's tokens")
-
-
-def _known_or_mean(
-    log_p: Float64[np.ndarray, "*#B V"], values: Float[np.ndarray, "*#B V"]
-) -> Float64[np.ndarray, "*#B V"]:
-    """Unknown (NaN) values replaced by the P_theta-weighted mean of the known ones."""
-    known = ~np.isnan(values)
-    p = np.where(known, np.exp(log_p), 0.0)
-    with np.errstate(invalid="ignore"):
-        mean = (p * np.where(known, values, 0.0)).sum(axis=-1, keepdims=True) / p.sum(axis=-1, keepdims=True)
-    return np.where(known, values, mean)
-
-
-def _prepare(
-    log_p: Float[np.ndarray, "*#B V"], log_q: Float[np.ndarray, "*#B V"], temperature: float
-) -> tuple[Float64[np.ndarray, "*#B V"], Float64[np.ndarray, "*#B V"], Bool[np.ndarray, "*#B V"] | None]:
-    """Soften and condition on the teacher's known tokens; also the mask of components that stay unknown."""
-    known = log_q > -np.inf
-    if known.all():
-        return soften(log_p, temperature), soften(log_q, temperature), None
-    unknown = ~known & (log_p > -np.inf)
-    log_p, log_q = condition(log_p, known), condition(log_q, known)
-    return soften(log_p, temperature), soften(log_q, temperature), unknown
 
 
 def _finish(

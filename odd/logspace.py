@@ -9,7 +9,7 @@ tokens only, so the probability of the others is unknown (method §8).
 """
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64, Integer
+from jaxtyping import Bool, Float, Float64, Int64, Integer
 
 from odd.objectives import Support, Tail
 
@@ -26,6 +26,14 @@ def log_sum_exp(x: Float[np.ndarray, "*B V"]) -> Float64[np.ndarray, "*B"]:
     peak = np.where(np.isfinite(peak), peak, 0.0)
     with np.errstate(divide="ignore"):
         return np.asarray(np.log(np.exp(x - peak).sum(axis=-1)) + peak[..., 0])
+
+
+def dot(x: Float64[np.ndarray, "*#B V"], y: Float64[np.ndarray, "*#B V"]) -> Float64[np.ndarray, "*#B"]:
+    """Sum of x * y over the last axis.
+
+    Not by BLAS: for long vectors it wakes threads, which takes longer than the sum wherever the processor is shared.
+    """
+    return np.asarray(np.einsum("...v,...v->...", x, y))
 
 
 def soften(log_p: Float[np.ndarray, "*B V"], temperature: float) -> Float64[np.ndarray, "*B V"]:
@@ -51,6 +59,18 @@ def soften_both(
     return soften(log_p, temperature), soften(log_q, temperature)
 
 
+def known_both(
+    log_p: Float[np.ndarray, "*#B V"], log_q: Float[np.ndarray, "*#B V"], temperature: float
+) -> tuple[Float64[np.ndarray, "*#B V"], Float64[np.ndarray, "*#B V"], Bool[np.ndarray, "*#B V"] | None]:
+    """Soften and condition on the teacher's known tokens; also the mask of components that stay unknown."""
+    known = log_q > -np.inf
+    if known.all():
+        return soften(log_p, temperature), soften(log_q, temperature), None
+    unknown = ~known & (log_p > -np.inf)
+    log_p, log_q = condition(log_p, known), condition(log_q, known)
+    return soften(log_p, temperature), soften(log_q, temperature), unknown
+
+
 def log_ratio(log_p: Float64[np.ndarray, "*#B V"], log_q: Float64[np.ndarray, "*#B V"]) -> Float64[np.ndarray, "*#B V"]:
     """The log ratio l = log P_theta - log P_te (eq. 2.6), 0 where P_theta = 0."""
     with np.errstate(invalid="ignore"):
@@ -63,6 +83,17 @@ def weighted_deviation(
     """P_j (f_j - mean f), the mean weighted by P (eq. 2.8)."""
     p = np.exp(log_p)
     return p * (f - (p * f).sum(axis=-1, keepdims=True))
+
+
+def fill_with_mean(
+    log_p: Float64[np.ndarray, "*#B V"], values: Float[np.ndarray, "*#B V"]
+) -> Float64[np.ndarray, "*#B V"]:
+    """Unknown (NaN) values replaced by the P-weighted mean of the known ones."""
+    known = ~np.isnan(values)
+    p = np.where(known, np.exp(log_p), 0.0)
+    with np.errstate(invalid="ignore"):
+        mean = (p * np.where(known, values, 0.0)).sum(axis=-1, keepdims=True) / p.sum(axis=-1, keepdims=True)
+    return np.where(known, values, mean)
 
 
 def condition(log_p: Float[np.ndarray, "*#B V"], mask: Bool[np.ndarray, "*#B V"]) -> Float64[np.ndarray, "*#B V"]:
@@ -117,6 +148,11 @@ def _kth_largest(x: Float[np.ndarray, "*B V"], k: int) -> Float[np.ndarray, "*B"
     return np.array(found, dtype=x.dtype).reshape(x.shape[:-1])
 
 
+def first_largest(x: Float[np.ndarray, " V"], k: int) -> Int64[np.ndarray, " k"]:
+    """Indices of the k largest entries, the largest first; ties go to the lower index."""
+    return np.argsort(-x, kind="stable")[:k]
+
+
 def top_k_support(
     log_p: Float[np.ndarray, "*#B V"], log_q: Float[np.ndarray, "*#B V"], k: int, support: Support
 ) -> Bool[np.ndarray, "*#B V"]:
@@ -130,13 +166,9 @@ def top_k_support(
 
 
 def truncate(
-    log_p: Float[np.ndarray, "*#B V"],
-    log_q: Float[np.ndarray, "*#B V"],
-    k: int,
-    support: Support,
-    tail: Tail,
+    log_p: Float[np.ndarray, "*#B V"], log_q: Float[np.ndarray, "*#B V"], chosen: Bool[np.ndarray, "*#B V"], tail: Tail
 ) -> tuple[Float64[np.ndarray, "*#B V"], Float64[np.ndarray, "*#B V"]]:
-    """Student and teacher as a loss on the k most probable tokens sees them.
+    """Student and teachers as a loss on the chosen tokens sees them.
 
     `renormalize` conditions both on the support. `bucket` joins the tokens outside it into one; a teacher whose tail
     has the student's shape, scaled to the teacher's tail mass, gives the very gradient of that bucket, spread
@@ -146,12 +178,10 @@ def truncate(
     Args:
         log_p: student log-probabilities.
         log_q: teacher log-probabilities; -inf means unknown.
-        k: size of the top sets.
-        support: whose top k tokens are kept.
+        chosen: the tokens that are kept, of `top_k_support`.
         tail: what becomes of the others; `drop` leaves no distributions and is not done here.
     """
     known = log_q > -np.inf
-    chosen = top_k_support(log_p, log_q, k, support)
     if tail == "renormalize":
         return condition(log_p, chosen), condition(log_q, chosen)
     tail_p = log_sum_exp(np.where(chosen, -np.inf, log_p))[..., None]

@@ -11,11 +11,13 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import AfterValidator, BaseModel, Field, StrictBool, ValidationError, model_validator
 
-from odd.alignment import NodeSignal, cosine, divergences, gain, success_range, teacher_advantage, top_k_overlap
+from odd.alignment import cosine, gain, success_range, teacher_advantage
+from odd.divergences import divergences, top_k_overlap
 from odd.errors import OddError
 from odd.gradients import ideal_gradient
 from odd.logspace import log_sum_exp
 from odd.models.tabular import TabularModel
+from odd.node_signal import NodeSignal
 from odd.objectives import Baseline, Objective
 from odd.success import edge_counts, jeffreys, launch_edges, stratified, wilson
 from odd.tree import Tree, build_tree

@@ -2,7 +2,10 @@
 
 from jaxtyping import install_import_hook
 
-_CORE = ("gradients", "logspace", "reward_to_go", "success", "alignment", "statistics", "tree", "targeting")
+_CORE = (
+    *("gradients", "logspace", "reward_to_go", "success", "alignment", "statistics", "tree", "targeting"),
+    *("divergences", "vocabulary", "restricted", "node_signal"),
+)
 
 install_import_hook([f"odd.{module}" for module in _CORE], "beartype.beartype")
 

@@ -12,21 +12,19 @@ from hypothesis.extra.numpy import arrays
 
 from odd.alignment import (
     ZERO_NORM,
-    NodeSignal,
     cosine,
-    divergences,
     gain,
     is_decision_point,
-    mass_on_top_k,
     posterior_alignment,
     success_range,
     teacher_advantage,
-    top_k_overlap,
 )
 from odd.config import AnalysisConfig, Objective
+from odd.divergences import divergences, mass_on_top_k, top_k_overlap
 from odd.gradients import distillation_gradient, dr_grpo, ideal_gradient
 from odd.logspace import coarsen
 from odd.models.tabular import TabularModel
+from odd.node_signal import NodeSignal
 from odd.success import posterior_draws
 
 ORACLE = Path(__file__).parent / "oracle"

@@ -4,7 +4,7 @@ import jaxtyping
 import numpy as np
 import pytest
 
-from odd.logspace import coarsen, condition, log_sum_exp, restrict, soften, top_k_mask, truncate
+from odd.logspace import coarsen, condition, log_sum_exp, restrict, soften, top_k_mask, top_k_support, truncate
 
 
 def test_shape_annotations_are_enforced_in_tests():
@@ -41,5 +41,5 @@ def test_ties_among_the_top_k_go_to_the_lower_token():
 @pytest.mark.parametrize("tail", ("bucket", "renormalize"))
 def test_truncated_distributions_sum_to_one(tail):
     log_p, log_q = (soften(np.random.default_rng(seed).normal(size=(3, 7)), 0.5) for seed in (0, 1))
-    for log_x in truncate(log_p, log_q, 2, "union", tail):
+    for log_x in truncate(log_p, log_q, top_k_support(log_p, log_q, 2, "union"), tail):
         np.testing.assert_allclose(log_sum_exp(log_x), 0, atol=1e-12)

@@ -4,9 +4,10 @@ Nothing is sampled here: given the same rollouts, a teacher that is added later 
 first. The random draws behind the posterior intervals are seeded by question, pooling and node alone.
 """
 
+from odd.analysis.cuts import REST
 from odd.analysis.halves import half_rows
 from odd.analysis.question_tree import QuestionTree
 from odd.analysis.rollout_rewards import Reading
-from odd.analysis.teacher_scores import REST, score_teachers
+from odd.analysis.teacher_scores import score_teachers
 
 __all__ = ["REST", "QuestionTree", "Reading", "half_rows", "score_teachers"]

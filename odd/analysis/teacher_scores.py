@@ -1,24 +1,32 @@
-"""Scores and gradients of teachers on the path nodes of a question, under every convention (method §3-4)."""
+"""Scores and gradients of teachers on the path nodes of a question, under every convention (method §3-4).
 
+The vocabulary of a node is read once, and what is needed at its children is kept; the conventions are then gone
+through for many nodes together, as most of their cost would be the calls rather than the sums.
+"""
+
+import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
 
 from odd import alignment
 from odd.analysis.columns import Column, Columns
+from odd.analysis.cuts import Cut, Estimate, estimate, teacher_gradients
 from odd.analysis.question_tree import QuestionTree
-from odd.analysis.rollout_rewards import RULES, Reading, RolloutRewards
+from odd.analysis.rollout_rewards import RULES, Reading, RolloutRewards, Rule
 from odd.gradients import ideal_gradient
-from odd.objectives import Convention, Objective, Pooling, Rest
-from odd.rollouts import derived_seed
-from odd.success import Counts, edge_draws, significant_children
+from odd.node_signal import NodeSignal
+from odd.objectives import Pooling
+from odd.success import significant_children
+from odd.vocabulary import SLICE
 
 TOP_K = 16  # of the overlap and mass columns, as verl reports them
-REST = -1  # token of the bucket that holds everything outside S_u
-SAMPLED = ("sampled_reverse_kl", "dr_grpo", "minillm")
+SCORES = ("alignment", "low", "high", "p_positive", "gain", "gain_low", "gain_high", "advantage")
+SAME = ("children", "success_range", "visits", "decision")  # of a node, whatever teacher and objective
+BLOCK = 32
+"""Nodes that are scored together."""
 
 Rows = tuple[str, int, dict[str, Column]]
 """Name of a table, how many rows it gets, and their columns."""
@@ -40,150 +48,142 @@ def score_teachers(
     if not log_q:
         return {}
     tables: dict[str, Columns] = {}
-    rewards = RolloutRewards(tree, log_q, reading)
-    for node, (path, position) in tree.places.items():
-        scorer = _NodeScorer(
-            tree,
-            node,
-            tree.path_log_probs[path][position],
-            {name: rows[path][position] for name, rows in log_q.items()},
-            rewards,
-        )
-        for table, count, columns in scorer.rows():
-            tables.setdefault(table, Columns()).add(count, {"node": node} | columns)
+    rewards, nodes = RolloutRewards(tree, log_q, reading), list(tree.places)
+
+    def rows(start: int) -> list[Rows]:
+        return list(_Block(tree, nodes[start : start + BLOCK], log_q, rewards).rows())
+
+    # NumPy lets go of the interpreter where arrays are long, so that threads gain half of the time there
+    long = max(rows.shape[1] for rows in tree.path_log_probs) > SLICE
+    with ThreadPoolExecutor(os.cpu_count() if long else 1) as threads:
+        for block in threads.map(rows, range(0, len(nodes), BLOCK)):
+            for table, count, columns in block:
+                tables.setdefault(table, Columns()).add(count, columns)
     return {table: columns.frame() for table, columns in tables.items()}
 
 
-class _NodeScorer:
-    """All scores of all teachers at one node."""
+class _Block:
+    """All scores of all teachers at some nodes."""
 
     def __init__(
         self,
         tree: QuestionTree,
-        node: int,
-        log_p: np.ndarray,
-        log_q: Mapping[str, np.ndarray],
+        nodes: Sequence[int],
+        log_q: Mapping[str, Sequence[np.ndarray]],
         rewards: RolloutRewards,
     ) -> None:
-        self.tree, self.node, self.names = tree, node, list(log_q)
-        self.objectives = tree.config.objectives
-        size = min(len(log_p), *(len(row) for row in log_q.values()))
-        self.log_p, self.log_q = log_p[:size], np.stack([row[:size] for row in log_q.values()])
-        # a sampled objective averages over rollouts: the student's own draws, or all of them where the rule pools
-        self.signals = {
-            rule: alignment.NodeSignal(
-                self.log_p,
-                self.log_q,
-                *tree.dense(node, tree.success[rule].rest, size),
-                rewards.at(node, rule, size),
-            )
-            for rule in RULES
-        }
+        self.tree, self.nodes, self.log_q, self.rewards = tree, nodes, log_q, rewards
+        self.names, self.objectives = list(log_q), tree.config.objectives
+        self.conventions = list(tree.config.conventions)
+        self.estimates: dict[tuple[int, Pooling], Estimate] = {}
+        # by node, convention, and pair of teacher and objective, the objective moving fastest
+        pairs = len(self.names) * len(self.objectives)
+        self.scores = {name: np.full((len(nodes), len(self.conventions), pairs), np.nan) for name in SCORES}
+        self.vectors: dict[tuple[int, int], tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
 
     def rows(self) -> Iterator[Rows]:
-        """Pairs of table name and rows."""
-        children = np.asarray(self.tree.tree.children(self.node), dtype=np.int64)
-        tokens = self.tree.tree.token[children]
-        for name, row in zip(self.names, self.log_q, strict=True):
-            yield "teacher_tokens", len(children), {"node": children, "teacher": name, "log_p": row[tokens]}
-        yield "node_teachers", len(self.names), self._divergences()
-        for pooling in self.tree.config.poolings:
-            yield from self._pooling_rows(pooling)
+        """Rows of all tables."""
+        for place, node in enumerate(self.nodes):
+            yield from self._read(place, node)
+        for number, convention in enumerate(self.conventions):
+            # nodes with equally many children go through the mathematics together
+            of_rule = [
+                (place, one) for (place, pooling), one in self.estimates.items() if pooling == convention.pooling
+            ]
+            for size in sorted({len(one.means) for _, one in of_rule}):
+                places, alike = zip(*(pair for pair in of_rule if len(pair[1].means) == size), strict=True)
+                self._score(number, list(places), alike)
+        yield from self._score_rows()
 
-    def _divergences(self) -> dict[str, Column]:
-        p, q = self.log_p[None].astype(np.float64), self.log_q.astype(np.float64)
-        values = asdict(alignment.divergences(p, q))
-        values |= {
-            "overlap_top16": alignment.top_k_overlap(p, q, TOP_K),
-            "teacher_mass_student_top16": alignment.mass_on_top_k(p, q, TOP_K),
-            "student_mass_teacher_top16": alignment.mass_on_top_k(q, p, TOP_K),
-        }
-        return {"teacher": np.array(self.names), **values}
+    def _read(self, place: int, node: int) -> Iterator[Rows]:
+        """Read a node's vocabulary: rows that need nothing else, and what is kept for the scores."""
+        path, position = self.tree.places[node]
+        rows = [self.tree.path_log_probs[path][position], *(rows[path][position] for rows in self.log_q.values())]
+        size = min(map(len, rows))
+        log_p, log_q = rows[0][:size], np.stack([row[:size] for row in rows[1:]])
+        children = np.asarray(self.tree.tree.children(node), dtype=np.int64)
+        tokens, count = self.tree.tree.token[children], len(children)
+        own = {"node": np.tile(children, len(self.names)), "teacher": np.repeat(self.names, count)}
+        yield "teacher_tokens", len(self.names) * count, own | {"log_p": log_q[:, tokens].ravel()}
+        signal = NodeSignal(log_p, log_q)
+        yield (
+            "node_teachers",
+            len(self.names),
+            {"node": node, "teacher": np.array(self.names), **signal.divergences(TOP_K)},
+        )
+        for rule in RULES:
+            self._cut(place, node, signal, rule)
 
-    def _pooling_rows(self, pooling: Pooling) -> Iterator[Rows]:
-        cut = self._cut(pooling)
-        if cut is None:
+    def _cut(self, place: int, node: int, signal: NodeSignal, rule: Rule) -> None:
+        """Cut the node down to S_u, if that is two children at least, for the poolings that count by this rule."""
+        poolings: list[Pooling] = [
+            pooling for pooling in self.tree.config.poolings if (pooling == "pooled") == (rule == "pooled")
+        ]
+        state, config = self.tree.success[rule], self.tree.config
+        chosen = significant_children(self.tree.tree, node, state.counts, state.rest, config.n_sig)
+        if len(chosen.nodes) < 2 or not poolings:
             return
-        for baseline in self.tree.config.baselines:
-            for rest in self.tree.config.rests:
-                yield from self._convention_rows(cut, Convention(pooling=pooling, baseline=baseline, rest=rest))
+        # a sampled objective averages over rollouts: the student's own draws, or all of them where the rule pools
+        children = np.asarray(self.tree.tree.children(node), dtype=np.int64)
+        signal = signal.counting(
+            state.rest.visits[children],
+            state.rest.successes[children],
+            self.rewards.at(node, rule, len(signal.log_p)),
+            self.tree.tree.token[children],
+        )
+        cut = Cut(signal, self.tree.tree.token[chosen.nodes].astype(np.int64), self.objectives)
+        for pooling in poolings:
+            self.estimates[place, pooling] = estimate(self.tree, node, pooling, chosen, cut)
 
-    def _cut(self, pooling: Pooling) -> "_Cut | None":
-        """The node cut down to S_u, or None where that is fewer than two children."""
-        state, config = self.tree.success[pooling], self.tree.config
-        chosen = significant_children(self.tree.tree, self.node, state.counts, state.rest, config.n_sig)
-        if len(chosen.nodes) < 2:
-            return None
-        support = self.tree.tree.token[chosen.nodes].astype(np.int64)
-        rng = np.random.default_rng([config.seed, derived_seed(self.tree.question, pooling, self.node)])
-        means = state.mean[chosen.nodes]
-        draws = edge_draws(chosen.nodes, state.counts, config.posterior_draws, rng, state.backed_up)
-        rest = Counts(np.array([chosen.rest_visits]), np.array([chosen.rest_successes]))
-        log_p, log_q = (rows[..., support].astype(np.float64) for rows in (self.log_p[None], self.log_q))
-        columns = {
-            "advantage": np.repeat(alignment.teacher_advantage(log_p, log_q, means[None]), len(self.objectives)),
-            "children": len(support),
-            "success_range": float(alignment.success_range(means)),
-            "visits": int(state.counts.visits[chosen.nodes].sum()),
-            "decision": bool(alignment.is_decision_point(means)),
-        }
-        return _Cut(support, means, draws, rest.mean, edge_draws([0], rest, config.posterior_draws, rng), columns)
-
-    def _convention_rows(self, cut: "_Cut", convention: Convention) -> Iterator[Rows]:
-        baseline, rest = convention.baseline, convention.rest
-        tokens, success, draws = cut.components(rest)
-        p = self.signals["on_policy"].student(cut.support, baseline, rest)
-        ideal = ideal_gradient(p, success)
-        # (teacher, objective) pairs in one axis, the objective moving fastest
-        gradients = [self._components(objective, convention, cut.support) for objective in self.objectives]
-        flat = np.stack(gradients, axis=1).reshape(-1, len(tokens))
-        posterior = alignment.posterior_alignment(ideal_gradient(p, draws), flat)
-        keys = {
-            "teacher": np.repeat(self.names, len(self.objectives)),
-            "objective": np.tile([objective.label for objective in self.objectives], len(self.names)),
-            "convention": convention.label,
-        }
-        align = alignment.cosine(ideal, flat)
-        scores = {
+    def _score(self, number: int, places: Sequence[int], alike: Sequence[Estimate]) -> None:
+        """Score nodes with equally many children under one convention."""
+        baseline, rest = self.conventions[number].baseline, self.conventions[number].rest
+        tokens, success, draws = zip(*(one.components(rest) for one in alike), strict=True)
+        p = np.stack([one.cut.student(baseline, rest) for one in alike])
+        ideal = ideal_gradient(p, np.stack(success))
+        ideal_draws = ideal_gradient(p[:, None], np.stack(draws))
+        gradients = teacher_gradients([one.cut for one in alike], self.objectives, baseline, rest)
+        each = [alignment.posterior_alignment(*pair) for pair in zip(ideal_draws, gradients, strict=True)]
+        posterior = alignment.PosteriorAlignment(*map(np.stack, zip(*each, strict=True)))
+        align = alignment.cosine(ideal[:, None], gradients)
+        values = {
             "alignment": align,
             # a score without a value has no interval either
             "low": np.where(np.isnan(align), np.nan, posterior.align_low),
             "high": np.where(np.isnan(align), np.nan, posterior.align_high),
             "p_positive": np.where(np.isnan(align), np.nan, posterior.p_positive),
-            "gain": alignment.gain(ideal, flat),
+            "gain": alignment.gain(ideal[:, None], gradients),
             "gain_low": posterior.gain_low,
             "gain_high": posterior.gain_high,
+            "advantage": np.stack([np.repeat(one.columns["advantage"], len(self.objectives)) for one in alike]),
         }
-        yield "scores", len(flat), keys | scores | cut.columns
-        vectors = {
-            "tokens": [tokens.astype(np.int32)] * len(flat),
-            "ideal": [ideal.astype(np.float32)] * len(flat),
-            "teacher_gradient": list(flat.astype(np.float32)),
+        for name, value in values.items():
+            self.scores[name][places, number] = value
+        vectors = zip(tokens, ideal.astype(np.float32), gradients.astype(np.float32), strict=True)
+        self.vectors |= {(place, number): vector for place, vector in zip(places, vectors, strict=True)}
+
+    def _score_rows(self) -> Iterator[Rows]:
+        """Rows of the tables `scores` and `gradients`, node by node."""
+        done = sorted(self.vectors)
+        if not done:
+            return
+        place, number = np.array(done).T
+        pairs, count = self.scores["alignment"].shape[-1], self.scores["alignment"].shape[-1] * len(done)
+        estimates = [self.estimates[place, self.conventions[number].pooling] for place, number in done]
+        labels = [objective.label for objective in self.objectives]
+        keys = {
+            "node": np.repeat(np.array(self.nodes)[place], pairs),
+            "teacher": np.tile(np.repeat(self.names, len(labels)), len(done)),
+            "objective": np.tile(labels, len(done) * len(self.names)),
+            "convention": np.repeat(np.array([convention.label for convention in self.conventions])[number], pairs),
         }
-        yield "gradients", len(flat), keys | vectors
-
-    def _components(self, objective: Objective, convention: Convention, support: np.ndarray) -> np.ndarray:
-        """One objective's gradient of every teacher, float64 (M, C)."""
-        pooled = convention.pooling == "pooled" and objective.name in SAMPLED
-        signal = self.signals["pooled" if pooled else "on_policy"]
-        components = signal.components(objective, support, convention.baseline, convention.rest)
-        return np.broadcast_to(components, (len(self.names), components.shape[-1]))
-
-
-@dataclass(frozen=True, eq=False)
-class _Cut:
-    """A node cut down to S_u under one pooling rule, with what lies outside it joined."""
-
-    support: np.ndarray
-    means: np.ndarray
-    draws: np.ndarray
-    rest_mean: np.ndarray
-    rest_draws: np.ndarray
-    columns: dict[str, Any]
-
-    def components(self, rest: Rest) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Tokens (C,), success (C,) and its posterior draws (D, C); the rest goes last."""
-        if rest == "off":
-            return self.support, self.means, self.draws
-        draws = np.append(self.draws, self.rest_draws, axis=1)
-        return np.append(self.support, REST), np.append(self.means, self.rest_mean), draws
+        scores = {name: values[place, number].ravel() for name, values in self.scores.items()}
+        same = {name: np.repeat([one.columns[name] for one in estimates], pairs) for name in SAME}
+        yield "scores", count, keys | scores | same
+        vectors = [self.vectors[key] for key in done]
+        columns = {
+            "tokens": [row for tokens, _, _ in vectors for row in [tokens.astype(np.int32)] * pairs],
+            "ideal": [row for _, ideal, _ in vectors for row in [ideal] * pairs],
+            "teacher_gradient": [row for _, _, gradients in vectors for row in gradients],
+        }
+        yield "gradients", count, keys | columns

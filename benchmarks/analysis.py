@@ -1,0 +1,144 @@
+"""How fast gradients and alignment are where the vocabulary is large: all default objectives and conventions.
+
+Log-probabilities are made up, block by block, and so are the rollouts: every node has `CHILDREN` or more with enough
+visits to be in S_u, the most probable ones of the student, so that no node is cheap for want of rollouts. Making a
+block is not timed. Peak memory is that of the process and includes the distributions of one block, as a question's are
+held while it is scored. Parts are measured in processor time, as blocks are scored in several threads.
+
+    python -m benchmarks.analysis [--nodes 10000] [--vocabulary 50000] [--teachers 8]
+"""
+
+import argparse
+import os
+import platform
+import resource
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import date
+from unittest.mock import patch
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from odd.analysis import QuestionTree, score_teachers, teacher_scores
+from odd.config import AnalysisConfig
+from odd.rollouts import Rollout
+from odd.vocabulary import Vocabulary
+
+WHOLE = 10_000
+"""Nodes of the whole job; fewer are a sample of it."""
+PARTS: dict[str, tuple[type, str]] = {
+    "reading the vocabulary": (Vocabulary, "__init__"),
+    "gradients at the children, posterior draws": (teacher_scores._Block, "_cut"),
+    "scores and intervals under all conventions": (teacher_scores._Block, "_score"),
+}
+CHILDREN = 4
+PATHS, LENGTH = 4, 25
+BLOCK = PATHS * LENGTH
+"""Nodes that are scored together, as those of one question."""
+SPREAD = 3.0
+"""Standard deviation of the student's logits; a teacher's differ from them by a third of it."""
+
+
+def log_softmax(logits: np.ndarray) -> np.ndarray:
+    """Log-probabilities of each row, float32, in place."""
+    logits -= logits.max(axis=-1, keepdims=True)
+    logits -= np.log(np.exp(logits).sum(axis=-1, keepdims=True, dtype=np.float64)).astype(np.float32)
+    return logits
+
+
+def make_block(
+    vocabulary: int, teachers: int, rng: np.random.Generator
+) -> tuple[QuestionTree, dict[str, list[np.ndarray]]]:
+    """A question: its tree with the student's distributions, and the teachers' along its paths, float32 (T, V) each."""
+    logits = [SPREAD * rng.standard_normal((LENGTH, vocabulary), dtype=np.float32) for _ in range(PATHS)]
+    log_q = {
+        f"teacher {m}": [
+            log_softmax(rows + SPREAD / 3 * rng.standard_normal(rows.shape, dtype=np.float32)) for rows in logits
+        ]
+        for m in range(teachers)
+    }
+    log_p = [log_softmax(rows) for rows in logits]
+    config = AnalysisConfig()
+    rollouts, paths = [], []
+    for rows in log_p:
+        children = np.argpartition(-rows, CHILDREN, axis=-1)[:, : CHILDREN + 1]
+        path = tuple(children[:, 0].tolist())
+        paths.append(len(rollouts))
+        rollouts.append(_rollout(path, 0, rng))
+        for position, tokens in enumerate(children.tolist()):
+            prefixes = [(*path[:position], token) for token in tokens for _ in range(config.n_sig)][
+                : -config.n_sig // 2
+            ]
+            rollouts += [_rollout(prefix, position, rng) for prefix in prefixes]
+    return QuestionTree("made-up", rollouts, paths, log_p, config), log_q
+
+
+def _rollout(token_ids: tuple[int, ...], launch: int, rng: np.random.Generator) -> Rollout:
+    """A rollout that ends with the token after its launch, which the student drew: the sampled objectives need it."""
+    stage, won = "targeted" if launch else "initial", bool(rng.random() < 0.5)
+    return Rollout(stage, 0, launch, token_ids, np.zeros(len(token_ids), np.float32), "", None, won, False)
+
+
+@contextmanager
+def timed_parts() -> Iterator[dict[str, float]]:
+    """Processor seconds that go into each of `PARTS` meanwhile."""
+    spent = dict.fromkeys(PARTS, 0.0)
+
+    def timed(part: str, work: Callable) -> Callable:
+        def call(*args: object) -> object:
+            started = time.thread_time()
+            try:
+                return work(*args)
+            finally:
+                spent[part] += time.thread_time() - started
+
+        return call
+
+    with ExitStack() as stack:
+        for part, (owner, name) in PARTS.items():
+            stack.enter_context(patch.object(owner, name, timed(part, getattr(owner, name))))
+        yield spent
+
+
+def measure(nodes: int, vocabulary: int, teachers: int) -> tuple[int, float, dict[str, float]]:
+    """Nodes scored, at least as many as asked for, seconds, and processor seconds by part."""
+    rng, scored, seconds, processor = np.random.default_rng(0), 0, 0.0, 0.0
+    with timed_parts() as spent:
+        while scored < nodes:
+            tree, log_q = make_block(vocabulary, teachers, rng)
+            started, own = time.perf_counter(), time.process_time()
+            score_teachers(tree, log_q)
+            seconds += time.perf_counter() - started
+            processor += time.process_time() - own
+            scored += len(tree.places)
+            del tree, log_q  # one block at a time is held
+    return scored, seconds, spent | {"tables and the rest": processor - sum(spent.values())}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.analysis")
+    parser.add_argument("--nodes", type=int, default=WHOLE)
+    parser.add_argument("--vocabulary", type=int, default=50_000)
+    parser.add_argument("--teachers", type=int, default=8)
+    chosen = parser.parse_args()
+    nodes, seconds, parts = measure(chosen.nodes, chosen.vocabulary, chosen.teachers)
+    config, peak = AnalysisConfig(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    console = Console()
+    console.print(f"{date.today()}, {os.cpu_count()} cores, Python {platform.python_version()}, {platform.machine()}")
+    job = f"{chosen.vocabulary:,} tokens × {chosen.teachers} teachers"
+    scores = f"{len(config.objectives)} objectives, {len(config.conventions)} conventions, {CHILDREN} children"
+    sample = f"a sample of the job of {WHOLE:,} nodes" if nodes < WHOLE else "the whole job"
+    console.print(f"{nodes:,} nodes × {job} ({scores}): {sample}")
+    console.print(f"{seconds:.1f} s, {1e3 * seconds / nodes:.2f} ms a node, peak memory {peak:,.0f} MB")
+    table = Table("part", "share of the processor time")
+    for part, spent in parts.items():
+        table.add_row(part, f"{100 * spent / sum(parts.values()):.0f} %")
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()

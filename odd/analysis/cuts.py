@@ -1,0 +1,128 @@
+"""Path nodes cut down to their children S_u: all that is kept of a node once its vocabulary has been read."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from odd import alignment
+from odd.analysis.question_tree import QuestionTree
+from odd.gradients import distillation_gradient
+from odd.node_signal import NodeSignal, Reduced
+from odd.objectives import Baseline, Objective, Pooling, Rest
+from odd.reward_to_go import RewardToGo
+from odd.rollouts import derived_seed
+from odd.success import Children, Counts, edge_draws
+
+REST = -1  # token of the bucket that holds everything outside S_u
+
+
+class Cut:
+    """The signal of M teachers at S_u under one rule of which rollouts count.
+
+    Args:
+        signal: of the node, and of the rollouts that count.
+        support: tokens of S_u.
+        objectives: O of them.
+    """
+
+    def __init__(self, signal: NodeSignal, support: np.ndarray, objectives: Sequence[Objective]) -> None:
+        """Work out everything at S_u, so that the vocabulary can be let go."""
+        self.support, self.log_p, self.log_q = support, signal.log_p[support], signal.log_q[:, support]
+        teachers = len(self.log_q)
+        full = [np.broadcast_to(signal.at(one, support), (teachers, len(support))) for one in objectives]
+        self.full = np.stack(full, axis=1)
+        self.reduced: dict[Rest, Reduced] = {rest: signal.reduced(support, rest) for rest in ("off", "bucket")}
+        self.to_go: dict[tuple[Objective, Rest], RewardToGo | None] = {
+            (one, rest): signal.reduced_to_go(one, support, rest) for one in objectives for rest in ("off", "bucket")
+        }
+
+    def student(self, baseline: Baseline, rest: Rest) -> np.ndarray:
+        """P_theta of the components of a convention, float64 (C,)."""
+        plain = baseline == "full" and rest == "off"
+        return np.exp(self.log_p.astype(np.float64) if plain else self.reduced[rest].log_p)
+
+
+def teacher_gradients(
+    cuts: Sequence[Cut], objectives: Sequence[Objective], baseline: Baseline, rest: Rest
+) -> np.ndarray:
+    """Gradients of all teachers and objectives at nodes with equally many children.
+
+    Returns:
+        Float64 (N, M * O, C), the objective moving fastest; see `odd.node_signal.NodeSignal.components`.
+    """
+    if baseline == "full":
+        gradients = np.stack([cut.full for cut in cuts])
+        if rest == "bucket":
+            gradients = np.append(gradients, -gradients.sum(axis=-1, keepdims=True), axis=-1)
+    else:
+        nodes = [cut.reduced[rest] for cut in cuts]
+        log_q = np.stack([node.log_q for node in nodes])
+        log_p, visits, successes = (
+            np.stack(values)[:, None] for values in zip(*((node.log_p, *node[2:]) for node in nodes), strict=True)
+        )
+        each = [
+            distillation_gradient(
+                one, log_p, log_q, visits, successes, _stacked([cut.to_go[one, rest] for cut in cuts])
+            )
+            for one in objectives
+        ]
+        gradients = np.stack([np.broadcast_to(gradient, log_q.shape) for gradient in each], axis=2)
+    return gradients.reshape(len(cuts), -1, gradients.shape[-1])
+
+
+def _stacked(each: Sequence[RewardToGo | None]) -> RewardToGo | None:
+    known = [to_go for to_go in each if to_go is not None]
+    if not known:
+        return None
+    return RewardToGo(np.stack([to_go.first for to_go in known]), np.stack([to_go.later for to_go in known]))
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """P̂ of the children S_u of a node under one pooling rule, and of what lies outside, with posterior draws."""
+
+    node: int
+    cut: Cut
+    means: np.ndarray
+    draws: np.ndarray
+    rest_mean: np.ndarray
+    rest_draws: np.ndarray
+    visits: int
+
+    @cached_property
+    def columns(self) -> Mapping[str, Any]:
+        """What the table `scores` says of the node, whatever the objective."""
+        log_p, log_q = self.cut.log_p[None].astype(np.float64), self.cut.log_q.astype(np.float64)
+        return {
+            "advantage": alignment.teacher_advantage(log_p, log_q, self.means[None]),
+            "children": len(self.means),
+            "success_range": float(alignment.success_range(self.means)),
+            "visits": self.visits,
+            "decision": bool(alignment.is_decision_point(self.means)),
+        }
+
+    def components(self, rest: Rest) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Tokens (C,), success (C,) and its posterior draws (D, C); the rest goes last."""
+        if rest == "off":
+            return self.cut.support, self.means, self.draws
+        draws = np.append(self.draws, self.rest_draws, axis=1)
+        return np.append(self.cut.support, REST), np.append(self.means, self.rest_mean), draws
+
+
+def estimate(tree: QuestionTree, node: int, pooling: Pooling, chosen: Children, cut: Cut) -> Estimate:
+    """P̂ at S_u; the random draws are seeded by question, pooling and node alone."""
+    state, config = tree.success[pooling], tree.config
+    rng = np.random.default_rng([config.seed, derived_seed(tree.question, pooling, node)])
+    rest = Counts(np.array([chosen.rest_visits]), np.array([chosen.rest_successes]))
+    return Estimate(
+        node=node,
+        cut=cut,
+        means=state.mean[chosen.nodes],
+        draws=edge_draws(chosen.nodes, state.counts, config.posterior_draws, rng, state.backed_up),
+        rest_mean=rest.mean,
+        rest_draws=edge_draws([0], rest, config.posterior_draws, rng),
+        visits=int(state.counts.visits[chosen.nodes].sum()),
+    )

@@ -1,0 +1,167 @@
+"""What the gradients at a node's children need of the whole vocabulary: a few sums, from one reading of it (method §3).
+
+Every gradient has the shape g_j = P_j (f_j - mean f), so at the children of a node the other tokens count only through
+the mean of f, and through the mass outside the children or outside the k most probable tokens. The mean of f is a
+divergence, for `reverse_kl` KL(P_theta || P_te), for `jsd` a multiple of KL(P_theta || M): the sums that
+`odd.alignment.divergences` reports are those that the gradients need.
+
+The vocabulary is read in slices that fit a processor's cache, so that nothing of its size is ever made. Sums are in
+float64, of differences taken token by token, and a sum over what is left is summed anew rather than subtracted: nothing
+cancels. Dimension letters as in `odd.logspace`; G groups of tokens.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Float, Float64, Int64, Integer
+
+from odd.divergences import Divergences
+from odd.logspace import dot, first_largest
+
+SLICE = 4096
+"""Tokens that are read together."""
+WIDTH = 128
+"""Groups a slice: each holds every 128th token of it. Masses and maxima by group serve any set of tokens."""
+NOTHING = {np.add: 0.0, np.maximum: -np.inf}
+SMALLEST = -700.0
+"""A log-probability whose exponential is a normal float64."""
+
+
+class Vocabulary:
+    """One student and M teachers over the V tokens that may follow a node, none of which has probability 0.
+
+    Args:
+        log_p: student log-probabilities.
+        log_q: teacher log-probabilities, one row a teacher.
+    """
+
+    def __init__(self, log_p: Float[np.ndarray, " V"], log_q: Float[np.ndarray, "M V"]) -> None:
+        """Read all slices."""
+        self.log_p, self.log_q = log_p, log_q
+        self._sums = np.zeros((8, len(log_q)))
+        self._squares, self._entropy = 0.0, 0.0
+        self._tops: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self._outside: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
+        parts = [self._read(own, theirs) for own, theirs in self._slices()]
+        self._mass_p, self._peak_p, self._mass_q, self._peak_q = (
+            np.concatenate(part, axis=-1) for part in zip(*parts, strict=True)
+        )
+
+    @staticmethod
+    def serves(log_p: Float[np.ndarray, " V"], log_q: Float[np.ndarray, "M V"]) -> bool:
+        """Whether all probabilities are known and no exponential underflows."""
+        return bool(min(log_p.min(), log_q.min()) > SMALLEST)
+
+    def _slices(self) -> Iterator[tuple[Float64[np.ndarray, " S"], Float64[np.ndarray, "M S"]]]:
+        for start in range(0, len(self.log_p), SLICE):
+            part = slice(start, start + SLICE)
+            yield self.log_p[part].astype(np.float64), self.log_q[:, part].astype(np.float64)
+
+    def _read(
+        self, log_p: Float64[np.ndarray, " S"], log_q: Float64[np.ndarray, "M S"]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Add up a slice; masses and maxima of its groups, of student and teachers."""
+        p, q, ratio = np.exp(log_p), np.exp(log_q), log_p - log_q
+        above = _above_mixture(log_p, p, q, 0.5)
+        difference = p - q
+        self._squares += float(dot(p, p))
+        self._entropy -= float(dot(p, log_p))
+        pairs = ((p, ratio), (q, ratio), (p, above), (q, above), (difference, difference), (p, q), (q, q), (q, log_q))
+        for total, (x, y) in zip(self._sums, pairs, strict=True):
+            total += dot(x, y)
+        masses, peaks = (
+            [_grouped(reduce, x) for x in pair] for reduce, pair in ((np.add, (p, q)), (np.maximum, (log_p, log_q)))
+        )
+        return masses[0], peaks[0], masses[1], peaks[1]
+
+    @property
+    def kl_student_teacher(self) -> Float64[np.ndarray, " M"]:
+        """KL(P_theta || P_te), the mean of l = log P_theta - log P_te."""
+        return self._sums[0]
+
+    def kl_student_mixture(self, beta: float) -> Float64[np.ndarray, " M"]:
+        """KL(P_theta || M), M = beta P_te + (1 - beta) P_theta."""
+        if beta == 0.5:
+            return self._sums[2]
+        return sum(
+            (dot(p := np.exp(log_p), _above_mixture(log_p, p, np.exp(log_q), beta)) for log_p, log_q in self._slices()),
+            start=np.zeros(len(self.log_q)),
+        )
+
+    def divergences(self) -> Divergences:
+        """How far each teacher is from the student."""
+        kl_pq, negative_kl_qp, above_p, above_q, square, product, squares, negative_entropy = self._sums
+        return Divergences(
+            kl_student_teacher=kl_pq,
+            kl_teacher_student=-negative_kl_qp,
+            # log P_te - log M = (log P_theta - log M) - l
+            js=(above_p + above_q - negative_kl_qp) / 2,
+            l2=np.sqrt(square),
+            probability_cosine=product / np.sqrt(self._squares * squares),
+            entropy_student=np.array([self._entropy]),
+            entropy_teacher=-negative_entropy,
+        )
+
+    def outside(self, tokens: Integer[np.ndarray, " K"]) -> tuple[Float64[np.ndarray, ""], Float64[np.ndarray, " M"]]:
+        """Mass of all tokens but these, of the student and of each teacher; kept, as many objectives ask for it."""
+        key = tokens.tobytes()
+        if key not in self._outside:
+            self._outside[key] = self._sum_outside(tokens)
+        return self._outside[key]
+
+    def _sum_outside(self, tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        groups = np.unique(_group_of(tokens))
+        others = np.setdiff1d(self._members(groups), tokens)
+        apart = np.ones(self._mass_p.shape[-1], dtype=bool)
+        apart[groups] = False
+        own = np.exp(self.log_p[others].astype(np.float64)).sum() + self._mass_p[apart].sum()
+        theirs = np.exp(self.log_q[:, others].astype(np.float64)).sum(-1) + self._mass_q[:, apart].sum(-1)
+        return np.asarray(own), theirs
+
+    def top(self, k: int) -> tuple[Int64[np.ndarray, " k"], Int64[np.ndarray, "M k"]]:
+        """The k most probable tokens of the student and of each teacher, or all; ties go to the lower id."""
+        if k not in self._tops:
+            own = self._top(self.log_p, self._peak_p, k)
+            theirs = [self._top(*row, k) for row in zip(self.log_q, self._peak_q, strict=True)]
+            self._tops[k] = own, np.stack(theirs)
+        return self._tops[k]
+
+    def _top(self, log_p: np.ndarray, peaks: np.ndarray, k: int) -> np.ndarray:
+        """The k largest entries lie in groups whose largest is at least the k-th largest of all groups'."""
+        if k >= len(peaks):
+            return first_largest(log_p, k)
+        candidates = self._members(np.flatnonzero(peaks >= np.partition(peaks, -k)[-k]))
+        return candidates[first_largest(log_p[candidates], k)]
+
+    def compare_top(self, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of the k most probable tokens: share in common, P_te of the student's, P_theta of the teachers'; (M,)."""
+        own, theirs = self.top(k)
+        common = (theirs[:, :, None] == own).any(axis=-1).sum(axis=-1) / len(own)
+        on_own = np.exp(self.log_q[:, own].astype(np.float64)).sum(axis=-1)
+        return common, on_own, np.exp(self.log_p[theirs].astype(np.float64)).sum(axis=-1)
+
+    def _members(self, groups: np.ndarray) -> np.ndarray:
+        """Tokens of some groups, ascending."""
+        starts = groups // WIDTH * SLICE + groups % WIDTH
+        tokens = (starts[:, None] + np.arange(0, SLICE, WIDTH)).ravel()
+        return np.sort(tokens[tokens < len(self.log_p)])
+
+
+def _above_mixture(log_p: np.ndarray, p: np.ndarray, q: np.ndarray, beta: float) -> np.ndarray:
+    """The log ratio log(P_theta / M), M = beta P_te + (1 - beta) P_theta."""
+    scaled = q + p * ((1 - beta) / beta)
+    np.log(scaled, out=scaled)
+    return np.subtract(log_p - np.log(beta), scaled, out=scaled)
+
+
+def _group_of(tokens: np.ndarray) -> np.ndarray:
+    return tokens // SLICE * WIDTH + tokens % WIDTH
+
+
+def _grouped(reduce: np.ufunc, x: np.ndarray) -> np.ndarray:
+    """Sums or maxima of the groups of a slice, of shape (..., WIDTH)."""
+    whole = x.shape[-1] // WIDTH * WIDTH
+    groups = reduce.reduce(x[..., :whole].reshape(*x.shape[:-1], -1, WIDTH), axis=-2, initial=NOTHING[reduce])
+    left = x.shape[-1] - whole
+    groups[..., :left] = reduce(groups[..., :left], x[..., whole:])
+    return groups
