@@ -123,6 +123,11 @@ class Evidence:
         steps = self.steps
         return steps.groupby(["question", "path", "teacher"], sort=False).ngroup().to_numpy()
 
+    @cached_property
+    def every_path(self) -> pd.DataFrame:
+        """Teacher and outcome of every path under each teacher, in the order of `path_numbers`."""
+        return self.steps[["teacher", "correct"]].groupby(self.path_numbers, sort=True).first()
+
     def places(self, outcome: Outcome) -> pd.DataFrame:
         """The steps on paths of an outcome, in order along each path; ties too."""
         return self.steps if outcome == "all" else self.steps[self.steps["correct"] == (outcome == "correct")]

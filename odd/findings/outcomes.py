@@ -75,7 +75,7 @@ def path_means(evidence: Evidence, measure: Measure) -> pd.DataFrame:
     values, weights = measure.of(evidence.points)
     values, weights = values[point], np.ones(len(point)) if weights is None else weights[point]
     counted = steps["decision"].to_numpy() & ~np.isnan(values)
-    every = steps[["teacher", "correct"]].groupby(paths, sort=True).first()
+    every = evidence.every_path
     above, below = (np.bincount(paths[counted], one[counted], len(every)) for one in (values * weights, weights))
     with np.errstate(invalid="ignore", divide="ignore"):
         return every.assign(mean=above / below)

@@ -145,11 +145,14 @@ def noise_floor(siblings: Siblings, shuffles: int, rng: np.random.Generator) -> 
             drawn = np.arange(draws)[:, None]
             every = (nodes.shuffled(rng).success for _ in range(draws))
         scores = [narrow.scores_of_nodes(nodes.with_success(success), which) for success in every]
-        tables = {name: np.concatenate([getattr(one, name) for one in scores]).astype(np.float32) for name in floor}
+        tables = {name: np.stack([getattr(one, name) for one in scores]).astype(np.float32) for name in floor}
+        fixed = {name for name, table in tables.items() if np.array_equal(table, table[:1].repeat(len(table), 0), True)}
+        for name in fixed:  # such as the success range, whatever the order
+            floor[name][:, rows] = tables[name][0]
         for draw in range(draws):
             at = drawn[draw] * len(rows) + np.arange(len(rows))
-            for name, values in floor.items():
-                values[draw, rows] = tables[name].take(at)
+            for name in tables.keys() - fixed:
+                floor[name][draw, rows] = tables[name].take(at)
     return Scores(**floor)
 
 
