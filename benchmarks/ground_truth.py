@@ -4,17 +4,21 @@ For some questions of `tiny-heldout`: paths and pairs are chosen as a run of the
 the chosen pairs and, at the same nodes, all tokens with P_theta > tau. From each of them, and from the root, the same
 number of rollouts is drawn; siblings draw with the same uniform numbers. Of a rollout the file keeps where it was
 launched, the deepest edge that it passed, its outcome and the tokens it cost, which is all that estimators look at.
+The truth itself does not come from these rollouts: see `benchmarks.split_sampling`.
 
-    python -m benchmarks.ground_truth [--questions 4] [--rollouts 4000] [--out benchmarks/ground_truth.npz]
+    python -m benchmarks.ground_truth [--questions 8] [--rollouts 2000] [--out benchmarks/ground_truth.npz]
 """
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
+import torch
 from rich.progress import track
+
+from benchmarks.split_sampling import repeated, success_by_splitting
 
 from odd.config import ModelConfig, QuestionsConfig, SamplingConfig, TargetingConfig, load_config
 from odd.gradients import reverse_kl
@@ -23,10 +27,14 @@ from odd.models.registry import load_model
 from odd.pipeline.planning import choose_paths, plan_targets
 from odd.questions.base import Question
 from odd.questions.sources import load_questions
-from odd.rollouts import Rollout, sample_chunk
+from odd.questions.verifiers import is_correct, read_answer
+from odd.rollouts import Rollout, derived_seed, opens_thinking, sample_chunk
 
 FILE = Path(__file__).parent / "ground_truth.npz"
 TEACHERS = ("tiny-l", "tiny-m")
+SAMPLES = 2000
+"""That the student's distribution is split into, in each repetition."""
+REPETITIONS = 6
 Prefix = tuple[int, ...]
 
 
@@ -45,6 +53,8 @@ class Bank:
         deepest: of the rollouts of each edge, the deepest edge passed, (E, R).
         correct: their outcomes, (E, R).
         tokens: that were drawn, (E, R).
+        success: of each edge, the truth, (E,).
+        error: standard error of that truth, (E,).
     """
 
     parent: np.ndarray
@@ -55,9 +65,11 @@ class Bank:
     deepest: np.ndarray
     correct: np.ndarray
     tokens: np.ndarray
+    success: np.ndarray
+    error: np.ndarray
 
 
-FIELDS = ("parent", "length", "node", "p", "teachers", "deepest", "correct", "tokens")
+FIELDS = tuple(field.name for field in fields(Bank))
 
 
 def load(path: Path = FILE) -> list[Bank]:
@@ -103,9 +115,35 @@ class Studied:
             self.student, self.question, self.prompt, [prefix] * count, SamplingConfig(), "targeted", chunk
         )
 
+    def truth(self, edge: Prefix) -> tuple[float, float]:
+        """Success of an edge and its standard error."""
+        limit = SamplingConfig().max_new_tokens - len(edge)
+        if limit <= 0 or (edge and self.student.is_end(edge[-1])):
+            return float(self._correct(edge)), 0.0
+        generator = torch.Generator().manual_seed(derived_seed(self.question.id, "truth", *edge))
+        prefix = (*self.prompt, *edge)
+        return repeated(
+            lambda: success_by_splitting(
+                self.student, prefix, limit, SAMPLES, lambda rest: self._correct((*edge, *rest)), generator
+            ),
+            REPETITIONS,
+        )
+
+    def _correct(self, response: Prefix) -> bool:
+        """Whether a response that came to its end is correct; one that did not is wrong."""
+        if not self.student.is_end(response[-1]):
+            return False
+        inside = opens_thinking(self.student, self.prompt)
+        return is_correct(self.question, read_answer(self.question, self.student.decode(response), inside))
+
+    @property
+    def order(self) -> list[Prefix]:
+        """All edges, the root first, each after those above it."""
+        return [(), *sorted(self.edges)]
+
     def bank(self, rollouts: int) -> Bank:
         """Draw from every edge."""
-        edges: list[Prefix] = [(), *sorted(self.edges)]
+        edges = self.order
         number = {edge: i for i, edge in enumerate(edges)}
         nodes = {node: i for i, node in enumerate(dict.fromkeys(edge[:-1] for edge in edges[1:]))}
         parts = []
@@ -114,6 +152,7 @@ class Studied:
             deepest = [_deepest(rollout.token_ids, number) for rollout in drawn]
             tokens = [len(rollout.token_ids) - rollout.launch for rollout in drawn]
             parts.append((deepest, [rollout.correct for rollout in drawn], tokens))
+        success, error = zip(*map(self.truth, edges), strict=True)
         return Bank(
             parent=np.array([-1, *(_deepest(edge[:-1], number) for edge in edges[1:])], np.int16),
             length=np.array([len(edge) for edge in edges], np.int16),
@@ -123,6 +162,8 @@ class Studied:
             deepest=np.array([part[0] for part in parts], np.int16),
             correct=np.array([part[1] for part in parts], bool),
             tokens=np.array([part[2] for part in parts], np.uint8),
+            success=np.array(success),
+            error=np.array(error),
         )
 
 
@@ -134,8 +175,8 @@ def _deepest(tokens: Prefix, number: Mapping[Prefix, int]) -> int:
 def main() -> None:
     """Make the file."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ground_truth")
-    parser.add_argument("--questions", type=int, default=4)
-    parser.add_argument("--rollouts", type=int, default=4000)
+    parser.add_argument("--questions", type=int, default=8)
+    parser.add_argument("--rollouts", type=int, default=2000)
     parser.add_argument("--out", type=Path, default=FILE)
     chosen, cache = parser.parse_args(), load_config().cache
     models = {name: load_model(ModelConfig(name=name), cache) for name in ("tiny-s", *TEACHERS)}
