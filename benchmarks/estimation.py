@@ -37,6 +37,9 @@ RARE = 0.01
 INSIDE, OUTSIDE = f"P̂ between {RARE} and {1 - RARE}", "P̂ elsewhere"
 
 
+PLAIN = Estimator()
+
+
 @dataclass(frozen=True)
 class Method:
     """Where rollouts go and what is made of them.
@@ -49,7 +52,7 @@ class Method:
     """
 
     name: str
-    estimator: Estimator = Estimator()
+    estimator: Estimator = PLAIN
     allocation: Adaptive | None = None
     common: bool = False
 
@@ -62,7 +65,7 @@ class Method:
 SIBLINGS = Estimator(prior="siblings", closed=True)
 BACKED_UP = Estimator("stratified", prior="siblings", closed=True)
 PAPER = Method("paper: uniform, pooled", Estimator("pooled"))
-USUAL = Method("uniform, on-policy", Estimator())
+USUAL = Method("uniform, on-policy")
 WINNER = Method("  prior of siblings", SIBLINGS)
 METHODS = (
     PAPER,
@@ -72,11 +75,11 @@ METHODS = (
     WINNER,
     Method("  prior of siblings, P̂ its mean", Estimator(prior="siblings", shrunk=True, closed=True)),
     Method("  initial rollouts not used again", Estimator(initial=False)),
-    Method("  siblings share uniform numbers", Estimator(), common=True),
+    Method("  siblings share uniform numbers", common=True),
     Method("  the same, prior of siblings", SIBLINGS, common=True),
     Method("uniform, stratified", Estimator("stratified")),
     Method("  stratified, prior of siblings", BACKED_UP),
-    Method("Neyman, on-policy", Estimator(), Adaptive("gain", "on_policy")),
+    Method("Neyman, on-policy", PLAIN, Adaptive("gain", "on_policy")),
     Method("Neyman, on-policy, siblings", SIBLINGS, Adaptive("gain", "on_policy")),
     Method("Neyman, stratified, siblings", BACKED_UP, Adaptive("gain")),
     Method("for the cosine, on-policy, siblings", SIBLINGS, Adaptive("cosine", "on_policy")),
@@ -258,7 +261,9 @@ def main() -> None:
     for method in (USUAL, WINNER):
         _, figures = found[method.name][-1]
         shares = " and ".join(
-            f"{100 * figures[f'{name} held']:.1f} % of {name}" for name in (INSIDE, OUTSIDE) if f"{name} held" in figures
+            f"{100 * figures[f'{name} held']:.1f} % of {name}"
+            for name in (INSIDE, OUTSIDE)
+            if f"{name} held" in figures
         )
         console.print(f"{method.name}: intervals hold {shares}; {np.mean(~inside):.0%} of the edges are elsewhere")
     edges, error = sum(len(bank.p) - 1 for bank in banks), np.concatenate([bank.error[1:] for bank in banks])

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from benchmarks.ground_truth import Bank
-from odd.sibling_prior import SiblingPrior, fit_sibling_prior
+from odd.sibling_prior import SiblingPrior, equivalent_counts, fit_sibling_prior
 
 Rule = Literal["pooled", "on_policy", "stratified"]
 Prior = Literal["jeffreys", "uniform", "siblings"]
@@ -131,7 +131,8 @@ class Knowledge:
         mean, sample = self._backed_up(estimator.rule, estimator.initial, weight, draws)
         if estimator.prior == "siblings":
             if estimator.rule == "stratified":
-                successes, visits = equivalent_counts(mean, sample, successes, visits)
+                backed_up = {edge: sample[:, edge] for edge in self.shape.next}
+                successes, visits = equivalent_counts(successes, visits, mean, backed_up)
             shrunk, sample[:, 1:] = self._shared(successes, visits, draws)
             mean = shrunk if estimator.shrunk else mean
         low, high = np.quantile(sample, (0.025, 0.975), axis=0)
@@ -169,13 +170,3 @@ class Knowledge:
                 mean[edge] = mean[children] @ p + (remaining * won / seen if seen else 0.0)
                 sample[:, edge] = sample[:, children] @ p + remaining * rest
         return mean, sample
-
-
-def equivalent_counts(
-    mean: np.ndarray, sample: np.ndarray, successes: np.ndarray, visits: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Counts that would tell as much as a backed-up posterior: never fewer visits than there were."""
-    middle, spread = sample.mean(axis=0), sample.var(axis=0)
-    told = np.maximum(visits, middle * (1 - middle) / spread - 1)
-    more = told > visits
-    return np.where(more, np.clip(mean, 0, 1) * told, successes), np.where(more, told, visits)

@@ -19,7 +19,6 @@ import torch
 from rich.progress import track
 
 from benchmarks.split_sampling import repeated, success_by_splitting
-
 from odd.config import ModelConfig, QuestionsConfig, SamplingConfig, TargetingConfig, load_config
 from odd.gradients import reverse_kl
 from odd.models.hf import HFModel

@@ -32,6 +32,7 @@ from odd.teacher_settings import (
 Parsed = TypeVar("Parsed", bound=Settings)
 USUAL = {"objective": "reverse_kl", "convention": "on_policy-full-off"}
 """Labels of the scores that are shown where nothing else is asked for."""
+Prior = Literal["siblings", "jeffreys"]
 WeightRule = Literal["all", "alignment", "p_positive"]
 RULE_THRESHOLDS: dict[WeightRule, float] = {"all": 0.0, "alignment": 0.0, "p_positive": 0.975}
 
@@ -90,6 +91,10 @@ class AnalysisConfig(Settings):
     poolings: tuple[Pooling, ...] = Field(default=("on_policy", "stratified", "pooled"), min_length=1)
     baselines: tuple[Baseline, ...] = Field(default=("full", "children"), min_length=1)
     rests: tuple[Rest, ...] = Field(default=("off", "bucket"), min_length=1)
+    prior: Prior = Field(
+        default="siblings",
+        description="of success, behind intervals and P(Align > 0): what siblings share, or Jeffreys' edge by edge",
+    )
     posterior_draws: int = Field(default=400, ge=50, description="draws behind the interval of each score")
     seed: int = Field(default=0, ge=0)
 

@@ -1,14 +1,15 @@
 """A prior of success that siblings share: what a child has is mostly what its node has (method §5, beyond).
 
 The children of a node with value m have, independently, a success drawn from a mixture of Beta distributions: around m,
-from loosely to closely (`CONCENTRATIONS`), and, whatever m is, near 0, near 1, or Jeffreys' (`APART`). m is uniform. How
-often each component is needed is the same at all nodes of a question and is estimated from them by EM: empirical
+from loosely to closely (`CONCENTRATIONS`), and, whatever m is, near 0, near 1, or Jeffreys' (`APART`). m is uniform.
+How often each component is needed is the same at all nodes of a question and is estimated from them by EM: empirical
 Bayes with a flexible mixture, as in adaptive shrinkage (Stephens, Biostatistics 18, 2017), with a binomial likelihood.
-Given the weights the posterior of a node is exact on a grid of m, so that its draws depend between siblings.
+Given the weights the posterior of a node is exact on a grid of m, and its draws depend between siblings.
 
 Arrays carry C children of all nodes, or the K of one, J components and G values of m.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,6 +74,21 @@ class SiblingPrior:
         sample = rng.beta(successes[:, None] + A[j, m], (visits - successes)[:, None] + B[j, m])
         return np.where(visits > 0, sample.T, np.nan)
 
+    def intervals(
+        self,
+        successes: Real[np.ndarray, " K"],
+        visits: Real[np.ndarray, " K"],
+        draws: int,
+        rng: np.random.Generator,
+    ) -> tuple[Float64[np.ndarray, " K"], Float64[np.ndarray, " K"]]:
+        """95 % intervals of the children of one node, from draws; arguments as for `draws`.
+
+        Without a success they begin at 0, without a failure they end at 1, as nothing speaks against either (Brown,
+        Cai & DasGupta, Statistical Science 16, 2001).
+        """
+        low, high = np.quantile(self.draws(successes, visits, draws, rng), (0.025, 0.975), axis=0)
+        return np.where(successes == 0, 0.0, low), np.where(successes == visits, 1.0, high)
+
     def _posterior(self, successes: np.ndarray, visits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Of m, (G,), and of the component of each child given m, (K, J, G)."""
         weighted = self.weights[:, None] * likelihood(successes, visits)
@@ -80,9 +96,7 @@ class SiblingPrior:
         return _normalised(np.log(every).sum(axis=0)), weighted / every[:, None]
 
 
-def likelihood(
-    successes: Real[np.ndarray, " C"], visits: Real[np.ndarray, " C"]
-) -> Float64[np.ndarray, "C J G"]:
+def likelihood(successes: Real[np.ndarray, " C"], visits: Real[np.ndarray, " C"]) -> Float64[np.ndarray, "C J G"]:
     """Beta-binomial likelihood of each child under each component and m, relative to that under Jeffreys' prior."""
     s, n = successes[:, None, None], visits[:, None, None]
     usual = betaln(s + 0.5, n - s + 0.5) - betaln(0.5, 0.5)
@@ -112,6 +126,29 @@ def fit_sibling_prior(
         found = PSEUDO + weights * np.einsum("cjg,cg->j", tables, share)
         weights = found / found.sum()
     return SiblingPrior(weights)
+
+
+def equivalent_counts(
+    successes: Real[np.ndarray, " N"],
+    visits: Real[np.ndarray, " N"],
+    mean: Float[np.ndarray, " N"],
+    backed_up: Mapping[int, Float[np.ndarray, " D"]],
+) -> tuple[Float64[np.ndarray, " N"], Float64[np.ndarray, " N"]]:
+    """Successes and visits that would tell as much as draws of backed-up edges do: the Beta of their spread.
+
+    Args:
+        successes: of every edge.
+        visits: of every edge; never taken for fewer.
+        mean: success of every edge, backed up where it can be.
+        backed_up: draws of the edges that are.
+    """
+    won, seen = successes.astype(np.float64), visits.astype(np.float64)
+    for edge, sample in backed_up.items():
+        middle, spread = float(sample.mean()), float(sample.var())
+        told = middle * (1 - middle) / spread - 1 if spread > 0 else 0.0
+        if told > seen[edge]:
+            won[edge], seen[edge] = np.clip(mean[edge], 0.0, 1.0) * told, told
+    return won, seen
 
 
 def _most_visited(visits: np.ndarray, node: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from odd.analysis.rollout_rewards import RULES, Reading, RolloutRewards
 from odd.gradients import ideal_gradient
 from odd.objectives import Convention, Objective, Pooling, Rest
 from odd.rollouts import derived_seed
-from odd.success import Counts, edge_draws, significant_children
+from odd.success import Counts, significant_children
 
 TOP_K = 16  # of the overlap and mass columns, as verl reports them
 REST = -1  # token of the bucket that holds everything outside S_u
@@ -117,8 +117,8 @@ class _NodeScorer:
         support = self.tree.tree.token[chosen.nodes].astype(np.int64)
         rng = np.random.default_rng([config.seed, derived_seed(self.tree.question, pooling, self.node)])
         means = state.mean[chosen.nodes]
-        draws = edge_draws(chosen.nodes, state.counts, config.posterior_draws, rng, state.backed_up)
         rest = Counts(np.array([chosen.rest_visits]), np.array([chosen.rest_successes]))
+        draws, rest_draws = state.draws(chosen.nodes, rest, config.posterior_draws, rng)
         log_p, log_q = (rows[..., support].astype(np.float64) for rows in (self.log_p[None], self.log_q))
         columns = {
             "advantage": np.repeat(alignment.teacher_advantage(log_p, log_q, means[None]), len(self.objectives)),
@@ -127,7 +127,7 @@ class _NodeScorer:
             "visits": int(state.counts.visits[chosen.nodes].sum()),
             "decision": bool(alignment.is_decision_point(means)),
         }
-        return _Cut(support, means, draws, rest.mean, edge_draws([0], rest, config.posterior_draws, rng), columns)
+        return _Cut(support, means, draws, rest.mean, rest_draws, columns)
 
     def _convention_rows(self, cut: "_Cut", convention: Convention) -> Iterator[Rows]:
         baseline, rest = convention.baseline, convention.rest
