@@ -32,7 +32,6 @@ from odd.teacher_settings import (
 Parsed = TypeVar("Parsed", bound=Settings)
 USUAL = {"objective": "reverse_kl", "convention": "on_policy-full-off"}
 """Labels of the scores that are shown where nothing else is asked for."""
-Prior = Literal["siblings", "jeffreys"]
 WeightRule = Literal["all", "alignment", "p_positive"]
 RULE_THRESHOLDS: dict[WeightRule, float] = {"all": 0.0, "alignment": 0.0, "p_positive": 0.975}
 
@@ -76,7 +75,14 @@ class TargetingConfig(Settings):
     tau: float = Field(default=0.02, ge=0, lt=1, description="candidates need P_theta > tau or P_te > tau")
     n_gradient: int = Field(default=8, ge=0, description="pairs a window by |P_theta (l - mean l)|")
     n_difference: int = Field(default=4, ge=0, description="pairs a window by |P_te - P_theta|")
-    n_min: int = Field(default=100, ge=1, description="visits each chosen pair is brought to")
+    n_min: int = Field(default=100, ge=1, description="visits each chosen pair is brought to; adaptive: on average")
+    allocation: Literal["uniform", "adaptive"] = Field(default="uniform", description="adaptive: see method.md")
+    floor: int = Field(default=8, ge=1, description="visits each pair is brought to first, under adaptive")
+
+    @property
+    def drawn_by(self) -> dict[str, Any]:
+        """What determines the rollouts; what an allocation in use does not look at does not."""
+        return self.model_dump(mode="json", exclude={"allocation", "floor"} if self.allocation == "uniform" else None)
 
 
 class AnalysisConfig(Settings):
@@ -91,10 +97,7 @@ class AnalysisConfig(Settings):
     poolings: tuple[Pooling, ...] = Field(default=("on_policy", "stratified", "pooled"), min_length=1)
     baselines: tuple[Baseline, ...] = Field(default=("full", "children"), min_length=1)
     rests: tuple[Rest, ...] = Field(default=("off", "bucket"), min_length=1)
-    prior: Prior = Field(
-        default="siblings",
-        description="of success, behind intervals and P(Align > 0): what siblings share, or Jeffreys' edge by edge",
-    )
+    prior: Literal["siblings", "jeffreys"] = Field(default="siblings", description="of success, behind intervals")
     posterior_draws: int = Field(default=400, ge=50, description="draws behind the interval of each score")
     seed: int = Field(default=0, ge=0)
 
@@ -281,7 +284,7 @@ def fingerprint(config: RunConfig, questions: list[dict[str, Any]], student_dige
         "digest": student_digest,
         "questions": questions,
         "sampling": config.sampling.model_dump(mode="json"),
-        "targeting": config.targeting.model_dump(mode="json"),
+        "targeting": config.targeting.drawn_by,
         "instruction": config.templates.instruction,
         # the first chunks of initial rollouts are those of a screening
         "baseline": config.screening.rollouts,

@@ -22,7 +22,10 @@ def modules(*folders):
 MODULES = modules("odd")
 PAGES = modules("pages")
 OURS = {**MODULES, **PAGES, **modules("benchmarks", "scripts"), "app": ROOT / "app.py"}
-CORE = ("gradients", "reward_to_go", "success", "alignment", "statistics", "tree", "targeting", "logspace")
+CORE = (
+    "gradients", "reward_to_go", "success", "sibling_prior", "alignment", "statistics", "tree", "targeting",
+    "allocation", "logspace",
+)  # fmt: skip
 # room: what it must not know of, not even through others
 CLOSED = {
     **{f"odd.{module}": ("odd.store", "odd.pipeline", "odd.models", "torch", "pandas") for module in CORE},

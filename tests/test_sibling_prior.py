@@ -52,7 +52,7 @@ def test_posterior_means_are_nearer_to_the_truth_than_rates():
 def test_children_that_are_alike_have_narrower_intervals_than_children_that_are_not():
     widths = []
     for concentration in (1.0, 1000.0):
-        _, won, seen, node, prior = fitted(0, concentration=concentration, dead=0.0)
+        prior = fitted(0, concentration=concentration, dead=0.0)[-1]
         low, high = prior.intervals(np.array([20, 20, 20]), np.array([40, 40, 40]), 2000, np.random.default_rng(0))
         widths.append((high - low).mean())
     assert widths[1] < 0.8 * widths[0]
@@ -114,7 +114,7 @@ def test_without_any_visit_there_is_a_prior_all_the_same():
 
 def test_of_very_many_children_those_of_the_most_visited_nodes_are_looked_at(monkeypatch):
     monkeypatch.setattr("odd.sibling_prior.FIT_CHILDREN", NODES * K)
-    truth, won, seen, node = made_up(0)
+    _, won, seen, node = made_up(0)
     more = np.concatenate([won, np.full(200, 1)]), np.concatenate([seen, np.full(200, 1)])
     prior = fit_sibling_prior(*more, np.concatenate([node, NODES + np.arange(200) // 4]))
     np.testing.assert_allclose(prior.weights, fit_sibling_prior(won, seen, node).weights)
