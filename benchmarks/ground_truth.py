@@ -1,6 +1,7 @@
 """A ground truth for estimators: very many rollouts from every edge that targeted rollouts would go to.
 
-For some questions of `tiny-heldout`: paths and pairs are chosen as a run of the preset `paper` chooses them. Edges are
+For the first questions of `tiny-heldout` that have correct and incorrect rollouts and are not too long for the truth to
+be found (`LONGEST`): paths and pairs are chosen as a run of the preset `paper` chooses them. Edges are
 the chosen pairs and, at the same nodes, all tokens with P_theta > tau. From each of them, and from the root, the same
 number of rollouts is drawn; siblings draw with the same uniform numbers. Of a rollout the file keeps where it was
 launched, the deepest edge that it passed, its outcome and the tokens it cost, which is all that estimators look at.
@@ -10,7 +11,7 @@ The truth itself does not come from these rollouts: see `benchmarks.split_sampli
 """
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -34,6 +35,8 @@ TEACHERS = ("tiny-l", "tiny-m")
 SAMPLES = 2000
 """That the student's distribution is split into, in each repetition."""
 REPETITIONS = 6
+LONGEST = 60
+"""Tokens that initial rollouts have on average at most."""
 Prefix = tuple[int, ...]
 
 
@@ -92,6 +95,7 @@ class Studied:
         self.prompt = self.student.encode_chat(question.messages())
         targeting, sampling = TargetingConfig(), SamplingConfig()
         initial = self.drawn((), sampling.initial_rollouts, 0)
+        self.length = float(np.mean([len(rollout.token_ids) for rollout in initial]))
         self.paths = choose_paths(question.id, initial, targeting, 0)
         responses = [initial[i].token_ids for i in self.paths]
         log_p = self.student.paths_log_probs(self.prompt, responses)
@@ -116,19 +120,26 @@ class Studied:
 
     def truth(self, edge: Prefix) -> tuple[float, float]:
         """Success of an edge and its standard error."""
-        limit = SamplingConfig().max_new_tokens - len(edge)
+        limit = self.limit(edge)
         if limit <= 0 or (edge and self.student.is_end(edge[-1])):
-            return float(self._correct(edge)), 0.0
+            return float(self.correct(edge)), 0.0
         generator = torch.Generator().manual_seed(derived_seed(self.question.id, "truth", *edge))
         prefix = (*self.prompt, *edge)
         return repeated(
-            lambda: success_by_splitting(
-                self.student, prefix, limit, SAMPLES, lambda rest: self._correct((*edge, *rest)), generator
+            lambda: (
+                success_by_splitting(
+                    self.student, prefix, limit, SAMPLES, lambda rest: self.correct((*edge, *rest)), generator
+                ).success
             ),
             REPETITIONS,
         )
 
-    def _correct(self, response: Prefix) -> bool:
+    @staticmethod
+    def limit(edge: Prefix) -> int:
+        """Tokens that may follow an edge."""
+        return SamplingConfig().max_new_tokens - len(edge)
+
+    def correct(self, response: Prefix) -> bool:
         """Whether a response that came to its end is correct; one that did not is wrong."""
         if not self.student.is_end(response[-1]):
             return False
@@ -171,18 +182,23 @@ def _deepest(tokens: Prefix, number: Mapping[Prefix, int]) -> int:
     return next(number[tokens[:length]] for length in range(len(tokens), -1, -1) if tokens[:length] in number)
 
 
+def studied_questions() -> Iterator[Studied]:
+    """Those that can be studied, in their order."""
+    cache, targeting = load_config().cache, TargetingConfig()
+    models = {name: load_model(ModelConfig(name=name), cache) for name in ("tiny-s", *TEACHERS)}
+    wanted = targeting.correct_paths + targeting.incorrect_paths
+    every = (Studied(models, question) for question in load_questions(QuestionsConfig(source="tiny-heldout")))
+    return (one for one in every if len(one.paths) == wanted and one.length <= LONGEST)
+
+
 def main() -> None:
     """Make the file."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ground_truth")
     parser.add_argument("--questions", type=int, default=8)
     parser.add_argument("--rollouts", type=int, default=2000)
     parser.add_argument("--out", type=Path, default=FILE)
-    chosen, cache = parser.parse_args(), load_config().cache
-    models = {name: load_model(ModelConfig(name=name), cache) for name in ("tiny-s", *TEACHERS)}
-    targeting, banks = TargetingConfig(), []
-    wanted = targeting.correct_paths + targeting.incorrect_paths
-    with_both = (Studied(models, question) for question in load_questions(QuestionsConfig(source="tiny-heldout")))
-    for studied in track((one for one in with_both if len(one.paths) == wanted), "questions", total=chosen.questions):
+    chosen, banks = parser.parse_args(), []
+    for studied in track(studied_questions(), "questions", total=chosen.questions):
         banks.append(studied.bank(chosen.rollouts))
         if len(banks) == chosen.questions:
             break

@@ -70,21 +70,33 @@ def next_launches(
     if missing.any():
         return np.diff(np.minimum(missing.cumsum(), size), prepend=0)
     worth, have = np.zeros(len(cost)), np.ones(len(cost))
-    prior = fit_sibling_prior(
-        np.concatenate(successes), np.concatenate(visits), np.repeat(np.arange(len(nodes)), list(map(len, visits)))
-    )
-    for node, won, seen in zip(nodes, successes, visits, strict=True):
+    for i in _open_nodes(nodes, successes, visits, rng):
+        forced = nodes[i].pairs >= 0
+        pairs, seen = nodes[i].pairs[forced], visits[i][forced]
+        rate = (successes[i][forced] + 1) / (seen + 2)
+        worth[pairs] = nodes[i].p[forced] ** 2 * rate * (1 - rate) / cost[pairs]
+        have[pairs] = seen
+    return _given(worth, have, size)
+
+
+def _open_nodes(
+    nodes: Sequence[TargetNode],
+    successes: Sequence[np.ndarray],
+    visits: Sequence[np.ndarray],
+    rng: np.random.Generator,
+) -> list[int]:
+    """Nodes with a score whose sign is not settled."""
+    of = np.repeat(np.arange(len(nodes)), [len(seen) for seen in visits])
+    prior = fit_sibling_prior(np.concatenate(successes), np.concatenate(visits), of)
+    found = []
+    for i, (node, won, seen) in enumerate(zip(nodes, successes, visits, strict=True)):
         known = seen > 0
         if known.sum() < CHILDREN_FOR_A_SIGN:
             continue
         draws = prior.draws(won[known], seen[known], SIGN_DRAWS, rng)
-        if _settled(ideal_gradient(node.p[known], draws), node.gradients[:, known]):
-            continue
-        forced = node.pairs >= 0
-        rate = (won[forced] + 1) / (seen[forced] + 2)
-        worth[node.pairs[forced]] = node.p[forced] ** 2 * rate * (1 - rate) / cost[node.pairs[forced]]
-        have[node.pairs[forced]] = np.maximum(seen[forced], 1)
-    return _given(worth, have, size)
+        if not _settled(ideal_gradient(node.p[known], draws), node.gradients[:, known]):
+            found.append(i)
+    return found
 
 
 def _settled(ideal_draws: Float[np.ndarray, "D K"], gradients: Float[np.ndarray, "M K"]) -> bool:

@@ -68,8 +68,9 @@ TREE = (
     ),
     Entry(
         "Success P̂ (P_succ)",
-        "Estimated probability that the student ends correct once it has taken the token; the interval is the 95 % "
-        "Jeffreys interval, of the posterior Beta(S + ½, N − S + ½), and a Wilson interval where visits are pooled.",
+        "Estimated probability that the student ends correct once it has taken the token; the 95 % interval weighs its "
+        "rollouts with what its siblings came to (off the paths it is the Jeffreys interval, where visits are pooled "
+        "Wilson's).",
         r"\hat P^k = \frac{S_k}{N_k}", "0 to 1", "Tree, Compare",
     ),
     Entry(

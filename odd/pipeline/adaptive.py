@@ -26,7 +26,7 @@ class Allotment:
         question: str,
         initial: Sequence[Rollout],
         pairs: Sequence[Mapping],
-        paths: Sequence[int],
+        paths: Sequence[Prefix],
         log_p: Sequence[np.ndarray],
         log_q: Mapping[str, Sequence[np.ndarray]],
         targeting: TargetingConfig,
@@ -38,30 +38,19 @@ class Allotment:
             question: id of the question; part of every seed.
             initial: its initial rollouts.
             pairs: rows of the table `pairs`.
-            paths: indices of the representative rollouts.
+            paths: tokens of the representative rollouts.
             log_p: student log-probabilities along each path, (T, V).
             log_q: the same of the teachers whose signs are to be settled.
             targeting: settings.
             sampling: settings.
         """
         self.question, self.initial, self.targeting, self.sampling = question, initial, targeting, sampling
-        self.prefixes: list[Prefix] = []
-        places: dict[Prefix, tuple[int, int]] = {}
-        for pair in pairs:
-            path, position = pair["path"], pair["position"]
-            before = initial[paths[path]].token_ids[:position]
-            places.setdefault(before, (path, position))
-            self.prefixes.append((*before, pair["token"]))
+        places = {paths[pair["path"]][: pair["position"]]: (pair["path"], pair["position"]) for pair in pairs}
+        self.prefixes = [(*paths[pair["path"]][: pair["position"]], pair["token"]) for pair in pairs]
         number = {prefix: i for i, prefix in enumerate(self.prefixes)}
         self.nodes = [
-            _target_node(
-                before,
-                number,
-                log_p[path][position].astype(np.float64),
-                [rows[path][position].astype(np.float64) for rows in log_q.values()],
-                targeting.tau,
-            )
-            for before, (path, position) in places.items()
+            _target_node(before, number, log_p[path][at], [rows[path][at] for rows in log_q.values()], targeting.tau)
+            for before, (path, at) in places.items()
         ]
         self.budget = sum(max(0, targeting.n_min - pair["visits"]) for pair in pairs)
         length = float(np.mean([len(rollout.token_ids) for rollout in initial]))
@@ -108,9 +97,10 @@ def _target_node(
     prefix: Prefix, pairs: Mapping[Prefix, int], log_p: np.ndarray, log_q: Sequence[np.ndarray], tau: float
 ) -> TargetNode:
     """The children that are looked at: those that are forced, and those that the student often takes."""
+    log_p = log_p.astype(np.float64)
     forced = {edge[-1] for edge in pairs if edge[:-1] == prefix}
     tokens = np.array(sorted(forced | set(np.flatnonzero(np.exp(log_p) > tau).tolist())), dtype=np.int64)
-    gradients = [reverse_kl(log_p, row[: len(log_p)])[tokens] for row in log_q]
+    gradients = [reverse_kl(log_p, row[: len(log_p)].astype(np.float64))[tokens] for row in log_q]
     return TargetNode(
         prefix,
         tokens,

@@ -148,9 +148,8 @@ class QuestionWork(QuestionBase):
             return targeted
         sampling, targeting = self.config.sampling, self.config.targeting
         guides = {name: rows for name, rows in paths.log_q.items() if name in self.guides}
-        allotment = Allotment(
-            self.question.id, initial, plan.rows, paths.rollouts, paths.log_p, guides, targeting, sampling
-        )
+        responses = [initial[i].token_ids for i in paths.rollouts]
+        allotment = Allotment(self.question.id, initial, plan.rows, responses, paths.log_p, guides, targeting, sampling)
         drawing = Drawing(self, "targeted", allotment.budget)
         while forced := allotment.chunk(len(drawing.chunks), drawing.rollouts):
             drawing.add(len(drawing.chunks), forced)

@@ -43,9 +43,9 @@ def test_the_shares_are_right_on_average():
 def test_the_success_of_a_first_token_is_its_probability(student, prompt):
     first = np.exp(student.log_probs(prompt, (student.end_token,))[0].astype(float))
     likely = int(first.argmax())
-    found = success_by_splitting(student, prompt, 64, 500, lambda response: response[0] == likely, seeded())
+    found = success_by_splitting(student, prompt, 64, 500, lambda response: response[0] == likely, seeded()).success
     # what does not end within the limit is wrong whatever it began with
-    ended = success_by_splitting(student, prompt, 64, 500, lambda response: True, seeded())
+    ended = success_by_splitting(student, prompt, 64, 500, lambda response: True, seeded()).success
     assert found <= ended <= 1
     assert found == pytest.approx(first[likely] * ended, abs=0.05)
 
@@ -57,8 +57,16 @@ def test_it_agrees_with_rollouts(student, prompt):
     drawn = student.sample([prompt] * 1500, [64] * 1500, 1.0, 1, 256)
     rate = np.mean([not one.truncated and right(one.token_ids) for one in drawn])
     generator = seeded()
-    mean, error = repeated(lambda: success_by_splitting(student, prompt, 64, 300, right, generator), 4)
+    mean, error = repeated(lambda: success_by_splitting(student, prompt, 64, 300, right, generator).success, 4)
     assert abs(mean - rate) < 4 * np.hypot(error, np.sqrt(rate * (1 - rate) / 1500)) + 1e-3
+
+
+def test_what_samples_have_in_common_is_computed_once(student, prompt):
+    def tokens(samples, seed):
+        return success_by_splitting(student, prompt, 64, samples, lambda _: True, seeded(seed)).tokens
+
+    alone = [tokens(1, seed) for seed in range(20)]
+    assert max(alone) <= tokens(20, 0) < 0.9 * sum(alone)
 
 
 def test_the_error_is_that_of_the_mean():
