@@ -1,11 +1,11 @@
 """A ground truth for estimators: very many rollouts from every edge that targeted rollouts would go to.
 
 For the first questions of `tiny-heldout` that have correct and incorrect rollouts and are not too long for the truth to
-be found (`LONGEST`): paths and pairs are chosen as a run of the preset `paper` chooses them. Edges are
-the chosen pairs and, at the same nodes, all tokens with P_theta > tau. From each of them, and from the root, the same
-number of rollouts is drawn; siblings draw with the same uniform numbers. Of a rollout the file keeps where it was
-launched, the deepest edge that it passed, its outcome and the tokens it cost, which is all that estimators look at.
-The truth itself does not come from these rollouts: see `benchmarks.split_sampling`.
+be found (`LONGEST`): paths and pairs are chosen as a run of the preset `paper` chooses them. Edges are the chosen pairs
+and, at the same nodes, all tokens with P_theta > tau. From each of them, and from the root, the same number of rollouts
+is drawn; siblings draw with the same uniform numbers. Of a rollout the file keeps where it was launched, the deepest
+edge that it passed, its outcome and the tokens it cost, which is all that estimators look at. The truth itself does not
+come from these rollouts: see `benchmarks.split_sampling`.
 
     python -m benchmarks.ground_truth [--questions 8] [--rollouts 2000] [--out benchmarks/ground_truth.npz]
 """
@@ -32,9 +32,10 @@ from odd.rollouts import Rollout, derived_seed, opens_thinking, sample_chunk
 
 FILE = Path(__file__).parent / "ground_truth.npz"
 TEACHERS = ("tiny-l", "tiny-m")
-SAMPLES = 2000
-"""That the student's distribution is split into, in each repetition."""
-REPETITIONS = 6
+SHORT = 30
+SPLIT = {True: (20_000, 3), False: (2000, 6)}
+"""Samples and repetitions behind the truth of questions whose rollouts have up to `SHORT` tokens, and of longer ones:
+with 20,000 samples short responses are all but enumerated."""
 LONGEST = 60
 """Tokens that initial rollouts have on average at most."""
 Prefix = tuple[int, ...]
@@ -125,14 +126,15 @@ class Studied:
             return float(self.correct(edge)), 0.0
         generator = torch.Generator().manual_seed(derived_seed(self.question.id, "truth", *edge))
         prefix = (*self.prompt, *edge)
-        return repeated(
-            lambda: (
-                success_by_splitting(
-                    self.student, prefix, limit, SAMPLES, lambda rest: self.correct((*edge, *rest)), generator
-                ).success
-            ),
-            REPETITIONS,
-        )
+        samples, repetitions = SPLIT[self.length <= SHORT]
+
+        def correct(rest: Prefix) -> bool:
+            return self.correct((*edge, *rest))
+
+        def estimate() -> float:
+            return success_by_splitting(self.student, prefix, limit, samples, correct, generator).success
+
+        return repeated(estimate, repetitions)
 
     @staticmethod
     def limit(edge: Prefix) -> int:
