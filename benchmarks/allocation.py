@@ -1,53 +1,70 @@
 """Where targeted rollouts go: the same to every edge, or where they tell most (method §5)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from benchmarks.estimators import Knowledge
+from benchmarks.estimators import Knowledge, Rule
 from odd.gradients import ideal_gradient
 
 INITIAL = 200
 FLOOR = 8
 """Visits that every edge is brought to before anything else."""
-BATCH = 32
 SETTLED = 1.96
+SIGN_DRAWS = 200
+OPEN = 0.025, 0.975
+"""A sign is open while the probability that it is positive lies between these."""
 
-Weight = Literal["gain", "cosine"]
+Weight = Literal["gain", "cosine", "sign", "top_two"]
 
 
 def uniform(known: Knowledge, visits: int, reuse: bool = True) -> None:
     """Bring every edge to a number of visits; initial rollouts count unless they are not used again."""
-    before = known.tallies("on_policy")[1] if reuse else np.zeros(len(known.used))
+    before = known.passed()[:, 0].sum(axis=0) if reuse else np.zeros(len(known.used))
     for edge in range(1, len(known.used)):
-        known.draw(edge, max(0, visits - int(before[edge])))
+        known.draw(edge, max(0, visits - int(before[edge]) - int(known.used[edge])))
 
 
 @dataclass(frozen=True)
 class Adaptive:
     """Rollouts in batches to the edges where the variance of the ideal gradients falls most for a token.
 
+    With `gain` this is Neyman's allocation in its optimal form with costs (J. Royal Stat. Soc. 97, 1934), in steps.
+    What nodes count for differs:
+
+    * `gain`: all alike;
+    * `cosine`: by what makes its gradient of length 1;
+    * `sign`: by how far each teacher's product with the ideal gradient is from 0, in its own noise: the optimal
+      computing budget allocation (Chen et al., Discrete Event Dynamic Systems 10, 2000) against a fixed threshold
+      (Szechtman & Yücesan, Winter Simulation Conference 2008);
+    * `top_two`: those where two draws of the posterior disagree about a sign, as in top-two sampling (Russo,
+      Operations Research 68, 2020), which chooses nodes here, never children.
+
     Attributes:
-        weight: of a node: all alike for `gain`; for `cosine` what makes its gradient of length 1.
-        backed_up: whether success is backed up, so that an edge also counts for those above it.
-        leave_settled: whether nodes are left where the sign is settled for all teachers.
+        weight: of a node.
+        rule: of the success that is looked at; with `stratified` an edge also counts for those above it.
+        leave: which nodes are left: none, those whose signs are settled by the normal approximation, or those whose
+            signs are settled by the posterior under the prior of siblings.
+        batch: rollouts that are chosen at a time.
     """
 
     weight: Weight
-    backed_up: bool = True
-    leave_settled: bool = False
+    rule: Rule = "stratified"
+    leave: Literal["none", "normal", "posterior"] = "none"
+    batch: int = 32
 
     def spend(self, known: Knowledge, tokens: int) -> None:
-        """Draw until a number of tokens is spent."""
+        """Draw until a number of tokens is spent, or nothing is worth it."""
         uniform(known, FLOOR)
         while known.tokens < tokens:
             worth, visits = self.worth(known)
-            extra = np.zeros(len(worth), int)
-            for _ in range(BATCH):
-                extra[np.argmax(worth / ((visits + extra) * (visits + extra + 1)))] += 1
             if not worth.any():
                 return
+            extra = np.zeros(len(worth), int)
+            for _ in range(self.batch):
+                extra[np.argmax(worth / ((visits + extra) * (visits + extra + 1)))] += 1
             for edge in np.flatnonzero(extra).tolist():
                 known.draw(edge, int(extra[edge]))
 
@@ -56,9 +73,8 @@ class Adaptive:
         successes, visits = known.tallies("on_policy")
         smooth = (successes + 1) / (visits + 2)
         spread = smooth * (1 - smooth)
-        estimate = known.estimate("stratified" if self.backed_up else "on_policy", draws=1).mean
-        importance = self._importance(known, estimate, spread / np.maximum(visits, 1))
-        if self.backed_up:
+        importance = self._importance(known, known.means(self.rule), spread / np.maximum(visits, 1))
+        if self.rule == "stratified":
             for edge in sorted(known.shape.next):  # shallow ones first: what they are worth goes down
                 children = known.shape.next[edge]
                 p = known.bank.p[children]
@@ -67,25 +83,53 @@ class Adaptive:
         cost = np.where(known.used > 0, known.spent / np.maximum(known.used, 1), known.spent[0] / INITIAL)
         worth = importance * spread / np.maximum(cost, 1.0)
         worth[0] = 0.0
-        worth[known.used + BATCH > known.order.shape[1]] = 0.0
+        worth[known.used + self.batch > known.order.shape[1]] = 0.0
         return worth, np.maximum(visits, 1)
 
     def _importance(self, known: Knowledge, estimate: np.ndarray, variance: np.ndarray) -> np.ndarray:
         importance = np.zeros(len(estimate))
+        left = self._left(known)
         for children in known.shape.nodes:
             p = known.bank.p[children]
             noise = float((p**2 * variance[children]).sum())
             gradient = ideal_gradient(p, estimate[children])
-            if self.leave_settled and _settled(known, children, gradient, variance):
+            slope, product, deviation = _products(known, children, gradient, variance)
+            if left(children, product, deviation):
                 continue
-            scale = 1.0 if self.weight == "gain" else 1 / (float(gradient @ gradient) + noise + 1e-12)
-            importance[children] += p**2 * scale
+            if self.weight == "sign":
+                importance[children] += (slope**2 / (product**2 + deviation**2 + 1e-12)[:, None]).sum(axis=0)
+            elif self.weight == "top_two":
+                draws = known.rng.normal(product, deviation, size=(2, len(product)))
+                # what is not doubted keeps a little, so that there is always somewhere to go
+                doubted = bool((draws[0] * draws[1] <= 0).any())
+                importance[children] += p**2 * (1.0 if doubted else 1e-6)
+            else:
+                scale = 1.0 if self.weight == "gain" else 1 / (float(gradient @ gradient) + noise + 1e-12)
+                importance[children] += p**2 * scale
         return importance
 
+    def _left(self, known: Knowledge) -> Callable[[np.ndarray, np.ndarray, np.ndarray], bool]:
+        """Whether nothing is left to find out at a node."""
+        if self.leave == "none":
+            return lambda children, product, deviation: False
+        if self.leave == "normal":
+            return lambda children, product, deviation: bool((np.abs(product) > SETTLED * deviation).all())
+        successes, visits = known.tallies("on_policy")
+        prior = known.prior(successes, visits)
 
-def _settled(known: Knowledge, children: np.ndarray, gradient: np.ndarray, variance: np.ndarray) -> bool:
-    """Whether the sign of the alignment with every teacher is sure, by the normal approximation."""
+        def left(children: np.ndarray, product: np.ndarray, deviation: np.ndarray) -> bool:
+            sample = prior.draws(successes[children], visits[children], SIGN_DRAWS, known.rng)
+            ideal = ideal_gradient(known.bank.p[children], np.nan_to_num(sample, nan=0.5))
+            positive = (ideal @ known.bank.teachers[:, children].T > 0).mean(axis=0)
+            return bool(((positive < OPEN[0]) | (positive > OPEN[1])).all())
+
+        return left
+
+
+def _products(
+    known: Knowledge, children: np.ndarray, gradient: np.ndarray, variance: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of each teacher at a node: how its product with the ideal gradient depends on P̂, that product, and its error."""
     p, teachers = known.bank.p[children], known.bank.teachers[:, children]
     slope = p * (teachers - (teachers @ p / p.sum())[:, None])
-    deviation = np.sqrt((slope**2 * variance[children]).sum(axis=1))
-    return bool((np.abs(teachers @ gradient) > SETTLED * deviation).all())
+    return slope, teachers @ gradient, np.sqrt((slope**2 * variance[children]).sum(axis=1))

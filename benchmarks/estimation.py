@@ -3,6 +3,9 @@
 Every method starts from the same 200 initial rollouts of a question and spends targeted rollouts, taken in random order
 from `benchmarks/ground_truth.npz`. The yardstick is the paper's algorithm: every edge is brought to N_min = 100 visits,
 and all rollouts are pooled. Errors are root mean squares over edges (P̂), and over nodes and teachers (gain, cosine).
+At many nodes little is at stake; so cosines and signs are also weighted by the range of the children's true success, as
+the range-weighted cosine is (method §7). Where so little is that the truth does not know the cosine either, cosines and
+signs are not looked at.
 
     python -m benchmarks.estimation [--repeats 40] [--truth benchmarks/ground_truth.npz]
 """
@@ -21,51 +24,75 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.allocation import INITIAL, Adaptive, uniform
-from benchmarks.estimators import Estimate, Knowledge, Rule, Shape
+from benchmarks.estimators import Estimate, Estimator, Knowledge, Shape
 from benchmarks.ground_truth import FILE, Bank, load
 from odd.alignment import ZERO_IDEAL, cosine, gain, posterior_alignment
 from odd.gradients import ideal_gradient
 
 N_MIN = 100
-SHARES = (0.15, 0.2, 0.25, 0.33, 0.5, 0.75, 1.0)
+SHARES = (0.1, 0.15, 0.2, 0.25, 0.33, 0.5, 0.75, 1.0)
 """Budgets, as shares of what the paper's algorithm generates."""
-MEASURES = ("P̂", "gain", "cosine")
+MEASURES = ("P̂", "gain", "cosine", "cosine at stake")
+INTERVALS = ("P̂", "gain", "cosine")
+KNOWN = 0.05
+"""Error up to which a true cosine is known: below a tenth of what any method reaches."""
+ROUNDING = 1e-9
+"""With two children a cosine has only two values, and intervals end there exactly."""
 RARE = 0.01
 INSIDE, OUTSIDE = f"P̂ between {RARE} and {1 - RARE}", "P̂ elsewhere"
 
 
+PLAIN = Estimator()
+
+
 @dataclass(frozen=True)
 class Method:
-    """An allocation and an estimator.
+    """Where rollouts go and what is made of them.
 
     Attributes:
         name: in the table.
-        rule: of the estimator.
+        estimator: of P̂ and its uncertainty.
         allocation: the adaptive one; None: the same for every edge.
-        initial: whether initial rollouts count for the estimate and for the allocation.
         common: whether siblings draw with the same uniform numbers.
     """
 
     name: str
-    rule: Rule
+    estimator: Estimator = PLAIN
     allocation: Adaptive | None = None
-    initial: bool = True
     common: bool = False
 
+    @property
+    def draws(self) -> tuple[Adaptive | None, bool, bool]:
+        """Methods that are alike in this draw the same rollouts."""
+        return self.allocation, self.common, self.estimator.initial
 
-PAPER = Method("paper: uniform, pooled", "pooled")
-USUAL = Method("uniform, on-policy", "on_policy")
+
+SIBLINGS = Estimator(prior="siblings", closed=True)
+BACKED_UP = Estimator("stratified", prior="siblings", closed=True)
+PAPER = Method("paper: uniform, pooled", Estimator("pooled"))
+USUAL = Method("uniform, on-policy")
+WINNER = Method("  prior of siblings", SIBLINGS)
 METHODS = (
     PAPER,
     USUAL,
-    Method("the same, initial rollouts not used again", "on_policy", initial=False),
-    Method("the same, siblings share their uniform numbers", "on_policy", common=True),
-    Method("uniform, stratified", "stratified"),
-    Method("adaptive for the gain, on-policy", "on_policy", Adaptive("gain", backed_up=False)),
-    Method("adaptive for the cosine, on-policy", "on_policy", Adaptive("cosine", backed_up=False)),
-    Method("adaptive for the gain, stratified", "stratified", Adaptive("gain")),
-    Method("adaptive for the cosine, stratified", "stratified", Adaptive("cosine")),
-    Method("the same, settled nodes left", "stratified", Adaptive("cosine", leave_settled=True)),
+    Method("  intervals closed at 0 and 1", Estimator(closed=True)),
+    Method("  uniform prior, closed", Estimator(prior="uniform", closed=True)),
+    WINNER,
+    Method("  prior of siblings, P̂ its mean", Estimator(prior="siblings", shrunk=True, closed=True)),
+    Method("  initial rollouts not used again", Estimator(initial=False)),
+    Method("  siblings share uniform numbers", common=True),
+    Method("  the same, prior of siblings", SIBLINGS, common=True),
+    Method("uniform, stratified", Estimator("stratified")),
+    Method("  stratified, prior of siblings", BACKED_UP),
+    Method("Neyman, on-policy", PLAIN, Adaptive("gain", "on_policy")),
+    Method("Neyman, on-policy, siblings", SIBLINGS, Adaptive("gain", "on_policy")),
+    Method("Neyman, stratified, siblings", BACKED_UP, Adaptive("gain")),
+    Method("for the cosine, on-policy, siblings", SIBLINGS, Adaptive("cosine", "on_policy")),
+    Method("for the cosine, stratified, siblings", BACKED_UP, Adaptive("cosine")),
+    Method("OCBA for signs, on-policy, siblings", SIBLINGS, Adaptive("sign", "on_policy")),
+    Method("top-two nodes, on-policy, siblings", SIBLINGS, Adaptive("top_two", "on_policy")),
+    Method("Neyman, left when settled (normal)", SIBLINGS, Adaptive("gain", "on_policy", "normal")),
+    Method("Neyman, left when settled (posterior)", SIBLINGS, Adaptive("gain", "on_policy", "posterior", 512)),
 )
 
 
@@ -73,60 +100,87 @@ class Question:
     """A question and the truth about it."""
 
     def __init__(self, bank: Bank) -> None:
-        """The truth is what all rollouts of the bank together say."""
-        self.bank, self.shape = bank, Shape(bank)
-        everything = Knowledge(bank, self.shape, np.random.default_rng(0))
-        for edge in range(len(bank.p)):
-            everything.draw(edge, bank.correct.shape[1])
-        self.truth = everything.estimate("stratified", draws=1).mean
+        """Nodes where the truth has no ideal gradient count for neither gain nor cosine."""
+        self.bank, self.shape, self.truth = bank, Shape(bank), bank.success
         self.nodes = [children for children in self.shape.nodes if self._counts(children)]
+        rng = np.random.default_rng(0)
+        self.known = [self._known(children, rng) for children in self.nodes]
 
     def _counts(self, children: np.ndarray) -> bool:
         gradient = ideal_gradient(self.bank.p[children], self.truth[children])
         return len(children) > 1 and float(np.linalg.norm(gradient)) > ZERO_IDEAL
+
+    def _known(self, children: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Of which teachers the true cosine is known, (M,)."""
+        p, teachers, true = self.bank.p[children], self.bank.teachers[:, children], self.truth[children]
+        other = rng.normal(true, self.bank.error[children], size=(200, 1, len(children)))
+        errors = cosine(ideal_gradient(p, other), teachers) - cosine(ideal_gradient(p, true), teachers)
+        return np.sqrt(np.mean(errors**2, axis=0)) < KNOWN
 
     def between(self) -> np.ndarray:
         """Edges but the root whose success is neither very rare nor nearly sure."""
         return (self.truth[1:] > RARE) & (self.truth[1:] < 1 - RARE)
 
     def judge(self, estimate: Estimate) -> dict[str, np.ndarray]:
-        """Errors and whether intervals hold the truth, of every measure; and wrong signs."""
-        low, high = np.quantile(estimate.draws[:, 1:], (0.025, 0.975), axis=0)
-        found = {"P̂": [estimate.mean[1:] - self.truth[1:]], "gain": [], "cosine": [], "sign": []}
-        right, inside = (low <= self.truth[1:]) & (self.truth[1:] <= high), self.between()
-        held = {"P̂": [right], INSIDE: [right[inside]], OUTSIDE: [right[~inside]], "gain": [], "cosine": []}
-        for children in self.nodes:
-            p, teachers = self.bank.p[children], self.bank.teachers[:, children]
-            true, ideal = (ideal_gradient(p, success[children]) for success in (self.truth, estimate.mean))
-            posterior = posterior_alignment(ideal_gradient(p, estimate.draws[:, children]), teachers)
-            exact = {"gain": gain(true, teachers), "cosine": cosine(true, teachers)}
-            # an estimate whose ideal gradient is zero has no cosine: it says nothing, which is 0
-            said = {"gain": gain(ideal, teachers), "cosine": np.nan_to_num(cosine(ideal, teachers))}
-            intervals = {
-                "gain": (posterior.gain_low, posterior.gain_high),
-                "cosine": (posterior.align_low, posterior.align_high),
-            }
-            for name, (lower, upper) in intervals.items():
-                found[name].append(said[name] - exact[name])
-                held[name].append((lower <= exact[name]) & (exact[name] <= upper))
-            found["sign"].append(said["cosine"] * exact["cosine"] <= 0)
-        errors = {name: np.concatenate(parts) for name, parts in found.items()}
-        return errors | {f"{name} held": np.concatenate(parts) for name, parts in held.items()}
+        """Errors, wrong signs, whether intervals hold the truth, and what is at stake, of everything estimated."""
+        truth = self.truth[1:]
+        right, inside = (estimate.low[1:] <= truth) & (truth <= estimate.high[1:]), self.between()
+        found = {
+            "P̂": [estimate.mean[1:] - truth],
+            "P̂ held": [right],
+            f"{INSIDE} held": [right[inside]],
+            f"{OUTSIDE} held": [right[~inside]],
+        }
+        for children, known in zip(self.nodes, self.known, strict=True):
+            for name, values in self._at_node(children, estimate).items():
+                found.setdefault(name, []).append(values if name.startswith("gain") else values[known])
+        joined = {name: np.concatenate(parts) for name, parts in found.items()}
+        gains = joined["gain"].reshape(-1, len(self.bank.teachers))
+        return joined | {"mean gain": gains.mean(axis=0)}
+
+    def _at_node(self, children: np.ndarray, estimate: Estimate) -> dict[str, np.ndarray]:
+        """What `judge` says of one node, (M,) each."""
+        p, teachers = self.bank.p[children], self.bank.teachers[:, children]
+        true, ideal = (ideal_gradient(p, success[children]) for success in (self.truth, estimate.mean))
+        posterior = posterior_alignment(ideal_gradient(p, estimate.draws[:, children]), teachers)
+        gains, cosines = gain(true, teachers), cosine(true, teachers)
+        # an estimate whose ideal gradient is zero has no cosine: it says nothing, which is 0
+        said = np.nan_to_num(cosine(ideal, teachers))
+        settled = (posterior.p_positive < 0.025) | (posterior.p_positive > 0.975)
+        return {
+            "gain": gain(ideal, teachers) - gains,
+            "cosine": said - cosines,
+            "sign": said * cosines <= 0,
+            "gain held": (posterior.gain_low - ROUNDING <= gains) & (gains <= posterior.gain_high + ROUNDING),
+            "cosine held": (posterior.align_low - ROUNDING <= cosines) & (cosines <= posterior.align_high + ROUNDING),
+            "stake": np.full(len(teachers), np.ptp(self.truth[children])),
+            "settled": settled,
+            "settled wrongly": settled & ((posterior.p_positive > 0.5) != (cosines > 0)),
+        }
+
+
+Outcome = tuple[int, dict[str, np.ndarray]]
 
 
 def simulate(
-    question: Question, method: Method, shares: Sequence[float], paper_tokens: int, seed: Sequence[int]
-) -> list[tuple[int, dict[str, np.ndarray]]]:
-    """Tokens spent and what came out, for every budget, each from the same initial rollouts on."""
-    outcomes = []
+    question: Question,
+    methods: Sequence[Method],
+    shares: Sequence[float],
+    paper_tokens: int,
+    seed: Sequence[int],
+) -> list[list[Outcome]]:
+    """Tokens spent and what came out of methods that draw the same rollouts; one list a method, an entry a budget."""
+    allocation, common, initial = methods[0].draws
+    known = Knowledge(question.bank, question.shape, np.random.default_rng(seed), common)
+    known.draw(0, INITIAL)
+    outcomes: list[list[Outcome]] = [[] for _ in methods]
     for share in shares:
-        known = Knowledge(question.bank, question.shape, np.random.default_rng(seed), method.common)
-        known.draw(0, INITIAL)
-        if method.allocation is not None:
-            method.allocation.spend(known, round(share * paper_tokens))
+        if allocation is not None:
+            allocation.spend(known, round(share * paper_tokens))
         else:
-            uniform(known, round(share * N_MIN), method.initial)
-        outcomes.append((known.tokens, question.judge(known.estimate(method.rule, method.initial))))
+            uniform(known, round(share * N_MIN), initial)
+        for method, found in zip(methods, outcomes, strict=True):
+            found.append((known.tokens, question.judge(known.estimate(method.estimator))))
     return outcomes
 
 
@@ -148,23 +202,33 @@ def ratio(tokens: Sequence[float], errors: Sequence[float], goal: float, paper_t
 
 def measured(questions: Sequence[Question], repeats: int) -> dict[str, list[tuple[float, dict[str, float]]]]:
     """By method, for every budget: tokens a question, and all figures over questions and repetitions."""
-    found: dict[str, list[list[tuple[int, dict[str, np.ndarray]]]]] = {method.name: [] for method in METHODS}
+    groups: dict[tuple, list[Method]] = {}
+    for method in METHODS:
+        groups.setdefault(method.draws, []).append(method)
+    found: dict[str, list[list[Outcome]]] = {method.name: [] for method in METHODS}
     for repeat in track(range(repeats), "repetitions"):
         for number, question in enumerate(questions):
             seed = (repeat, number)
-            [(tokens, _)] = simulate(question, PAPER, (1.0,), 0, seed)
-            for method in METHODS:
-                found[method.name].append(simulate(question, method, SHARES, tokens, seed))
+            [[(tokens, _)]] = simulate(question, [PAPER], (1.0,), 0, seed)
+            for methods in groups.values():
+                runs = simulate(question, methods, SHARES, tokens, seed)
+                for method, run in zip(methods, runs, strict=True):
+                    found[method.name].append(run)
     return {name: [_joined(budget) for budget in zip(*runs, strict=True)] for name, runs in found.items()}
 
 
-def _joined(runs: Sequence[tuple[int, dict[str, np.ndarray]]]) -> tuple[float, dict[str, float]]:
+def _joined(runs: Sequence[Outcome]) -> tuple[float, dict[str, float]]:
     """Mean tokens and figures of one budget."""
-    figures = {}
-    for name in runs[0][1]:
-        values = np.concatenate([outcome[name] for _, outcome in runs])
-        if len(values):
-            figures[name] = root_mean_square(values) if name in MEASURES else float(np.mean(values))
+    values = {name: np.concatenate([outcome[name] for _, outcome in runs]) for name in runs[0][1]}
+    stake = values.pop("stake")
+    errors = ("P̂", "gain", "cosine", "mean gain")
+    figures = {
+        name: root_mean_square(each) if name in errors else float(np.mean(each))
+        for name, each in values.items()
+        if len(each)
+    }
+    figures["cosine at stake"] = float(np.sqrt(np.average(values["cosine"] ** 2, weights=stake)))
+    figures["sign at stake"] = float(np.average(values["sign"], weights=stake))
     return float(np.mean([tokens for tokens, _ in runs])), figures
 
 
@@ -173,13 +237,17 @@ def tables(found: dict[str, list[tuple[float, dict[str, float]]]]) -> list[Table
     paper_tokens, paper = found[PAPER.name][-1]
     made = []
     for share in (1.0, 0.33):
-        table = Table("method", "tokens", "P̂", "gain", "cosine", "wrong signs", "held: P̂", "gain", "cosine")
+        table = Table("method", "tokens", "P̂", "gain", "mean gain", "cosine", "at stake", "signs", "at stake")
+        for name in (*(f"held: {measure}" for measure in INTERVALS), "settled", "of these wrong"):
+            table.add_column(name)
         table.title = f"errors with {'a third of' if share < 1 else ''} the paper's budget"
         for name, budgets in found.items():
             tokens, figures = budgets[SHARES.index(share)]
-            errors = [f"{figures[measure]:.4f}" for measure in MEASURES]
-            held = [f"{100 * figures[f'{measure} held']:.1f} %" for measure in MEASURES]
-            table.add_row(name, f"{tokens:,.0f}", *errors, f"{100 * figures['sign']:.1f} %", *held)
+            errors = [f"{figures[measure]:.4f}" for measure in ("P̂", "gain", "mean gain", "cosine", "cosine at stake")]
+            wrong = figures["settled wrongly"] / max(figures["settled"], 1e-9)
+            shares = [figures[key] for key in ("sign", "sign at stake", *(f"{measure} held" for measure in INTERVALS))]
+            percent = [f"{100 * value:.1f} %" for value in (*shares, figures["settled"], wrong)]
+            table.add_row(name, f"{tokens:,.0f}", *errors, *percent)
         made.append(table)
     table = Table("method", *MEASURES, title="times fewer tokens for the error of the paper's algorithm")
     for name, budgets in found.items():
@@ -198,21 +266,27 @@ def main() -> None:
     parser.add_argument("--truth", type=Path, default=FILE)
     chosen = parser.parse_args()
     banks = load(chosen.truth)
-    console = Console(width=150)
+    console = Console(width=190)
     questions = [Question(bank) for bank in banks]
     found = measured(questions, chosen.repeats)
     for table in tables(found):
         console.print(table)
-    _, figures = found[USUAL.name][-1]
-    shares = " and ".join(
-        f"{100 * figures[f'{name} held']:.1f} % of {name}" for name in (INSIDE, OUTSIDE) if f"{name} held" in figures
-    )
     inside = np.concatenate([question.between() for question in questions])
-    console.print(f"{USUAL.name}: intervals hold {shares}; {np.mean(~inside):.0%} of the edges are elsewhere")
-    edges, rollouts = sum(len(bank.p) - 1 for bank in banks), banks[0].correct.shape[1]
+    for method in (USUAL, WINNER):
+        _, figures = found[method.name][-1]
+        shares = " and ".join(
+            f"{100 * figures[f'{name} held']:.1f} % of {name}"
+            for name in (INSIDE, OUTSIDE)
+            if f"{name} held" in figures
+        )
+        console.print(f"{method.name}: intervals hold {shares}; {np.mean(~inside):.0%} of the edges are elsewhere")
+    known = np.concatenate([known for question in questions for known in question.known])
+    console.print(f"the truth knows {np.mean(known):.0%} of the cosines to {KNOWN}")
+    edges, error = sum(len(bank.p) - 1 for bank in banks), np.concatenate([bank.error[1:] for bank in banks])
     console.print(
-        f"{len(banks)} questions, {edges} edges, truth from {rollouts:,} rollouts an edge, {chosen.repeats} "
-        f"repetitions; {os.cpu_count()} cores, {platform.machine()}, {date.today()}"
+        f"{len(banks)} questions, {edges} edges, {len(banks[0].correct.T):,} rollouts an edge, error of the truth "
+        f"{root_mean_square(error):.4f}, {chosen.repeats} repetitions; {os.cpu_count()} cores, {platform.machine()}, "
+        f"{date.today()}"
     )
 
 

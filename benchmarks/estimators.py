@@ -1,7 +1,9 @@
 """What is known of a question's edges from the rollouts drawn so far, taken in random order from a ground truth.
 
 Method §5. `pooled` is the paper's text; `on_policy` counts a rollout from its launch edge down; `stratified` backs up
-the children's success. Edges are those of `benchmarks.ground_truth.Bank`, edge 0 is the root.
+the children's success: rollouts launched further down are splitting with a fixed effort (Garvels, The splitting method
+in rare event simulation, 2000), and weighting them by P_theta instead of by how often the student took each child is
+post-stratification, a Rao-Blackwellised backup. Edges are those of `benchmarks.ground_truth.Bank`, edge 0 is the root.
 """
 
 from dataclasses import dataclass
@@ -10,16 +12,42 @@ from typing import Literal
 import numpy as np
 
 from benchmarks.ground_truth import Bank
+from odd.sibling_prior import SiblingPrior, equivalent_counts, fit_sibling_prior
 
 Rule = Literal["pooled", "on_policy", "stratified"]
-POSTERIOR_DRAWS = 200
+Prior = Literal["jeffreys", "uniform", "siblings"]
+POSTERIOR_DRAWS = 400
+WEIGHT: dict[Prior, float] = {"jeffreys": 0.5, "uniform": 1.0}
+"""Successes and failures that a prior adds to those of each edge."""
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """How P̂ and its uncertainty come from counts.
+
+    Attributes:
+        rule: which rollouts count.
+        prior: of the posterior; `siblings` is that of `odd.sibling_prior`.
+        shrunk: whether P̂ is the posterior's mean instead of successes / visits.
+        closed: whether an interval ends at 0 without a success and at 1 without a failure (Brown, Cai & DasGupta,
+            Statistical Science 16, 2001).
+        initial: whether initial rollouts count.
+    """
+
+    rule: Rule = "on_policy"
+    prior: Prior = "jeffreys"
+    shrunk: bool = False
+    closed: bool = False
+    initial: bool = True
 
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """P̂ of every edge, (E,), and draws of its posterior, (D, E)."""
+    """P̂ of every edge and its 95 % interval, (E,) each, and draws of its posterior, (D, E)."""
 
     mean: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
     draws: np.ndarray
 
 
@@ -92,11 +120,45 @@ class Knowledge:
             found[edge] = float(left[1]), float(left.sum())
         return found
 
-    def estimate(self, rule: Rule, initial: bool = True, draws: int = POSTERIOR_DRAWS) -> Estimate:
-        """P̂ under a rule; 1/2 where there is no rollout."""
+    def means(self, rule: Rule, initial: bool = True) -> np.ndarray:
+        """P̂ under a rule, (E,); 1/2 where there is no rollout."""
+        return self._backed_up(rule, initial, 0.5, 1)[0]
+
+    def estimate(self, estimator: Estimator, draws: int = POSTERIOR_DRAWS) -> Estimate:
+        """P̂, its interval and its posterior."""
+        successes, visits = self.tallies(estimator.rule, estimator.initial)
+        weight = WEIGHT.get(estimator.prior, 0.5)
+        mean, sample = self._backed_up(estimator.rule, estimator.initial, weight, draws)
+        if estimator.prior == "siblings":
+            if estimator.rule == "stratified":
+                backed_up = {edge: sample[:, edge] for edge in self.shape.next}
+                successes, visits = equivalent_counts(successes, visits, mean, backed_up)
+            shrunk, sample[:, 1:] = self._shared(successes, visits, draws)
+            mean = shrunk if estimator.shrunk else mean
+        low, high = np.quantile(sample, (0.025, 0.975), axis=0)
+        if estimator.closed:
+            low, high = np.where(successes == 0, 0.0, low), np.where(successes == visits, 1.0, high)
+        return Estimate(mean, low, high, sample)
+
+    def prior(self, successes: np.ndarray, visits: np.ndarray) -> SiblingPrior:
+        """What siblings share, as far as it is known."""
+        return fit_sibling_prior(successes[1:], visits[1:], self.bank.node[1:])
+
+    def _shared(self, successes: np.ndarray, visits: np.ndarray, draws: int) -> tuple[np.ndarray, np.ndarray]:
+        """Posterior means, (E,), and draws of all edges but the root, (D, E - 1), under the prior of siblings."""
+        prior = self.prior(successes, visits)
+        mean, sample = np.full(len(visits), 0.5), np.full((draws, len(visits)), 0.5)
+        for children in self.shape.nodes:
+            won, seen = successes[children], visits[children]
+            mean[children] = np.nan_to_num(prior.mean(won, seen), nan=0.5)
+            sample[:, children] = np.nan_to_num(prior.draws(won, seen, draws, self.rng), nan=0.5)
+        return mean, sample[:, 1:]
+
+    def _backed_up(self, rule: Rule, initial: bool, weight: float, draws: int) -> tuple[np.ndarray, np.ndarray]:
+        """P̂ under a rule and draws of independent posteriors."""
         successes, visits = self.tallies(rule, initial)
         mean = np.where(visits > 0, successes / np.maximum(visits, 1), 0.5)
-        sample = self.rng.beta(successes + 0.5, visits - successes + 0.5, size=(draws, len(mean)))
+        sample = self.rng.beta(successes + weight, visits - successes + weight, size=(draws, len(mean)))
         if rule == "stratified":
             for edge, (won, seen) in sorted(self.others().items(), reverse=True):
                 children = self.shape.next[edge]
@@ -104,7 +166,7 @@ class Knowledge:
                 remaining = max(0.0, 1 - p.sum())
                 if not seen and remaining > 1e-6:
                     continue
-                rest = self.rng.beta(won + 0.5, seen - won + 0.5, size=draws) if seen else np.zeros(draws)
+                rest = self.rng.beta(won + weight, seen - won + weight, size=draws) if seen else np.zeros(draws)
                 mean[edge] = mean[children] @ p + (remaining * won / seen if seen else 0.0)
                 sample[:, edge] = sample[:, children] @ p + remaining * rest
-        return Estimate(mean, sample)
+        return mean, sample

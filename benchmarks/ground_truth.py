@@ -1,21 +1,25 @@
 """A ground truth for estimators: very many rollouts from every edge that targeted rollouts would go to.
 
-For some questions of `tiny-heldout`: paths and pairs are chosen as a run of the preset `paper` chooses them. Edges are
-the chosen pairs and, at the same nodes, all tokens with P_theta > tau. From each of them, and from the root, the same
-number of rollouts is drawn; siblings draw with the same uniform numbers. Of a rollout the file keeps where it was
-launched, the deepest edge that it passed, its outcome and the tokens it cost, which is all that estimators look at.
+For the first questions of `tiny-heldout` that have correct and incorrect rollouts and are not too long for the truth to
+be found (`LONGEST`): paths and pairs are chosen as a run of the preset `paper` chooses them. Edges are the chosen pairs
+and, at the same nodes, all tokens with P_theta > tau. From each of them, and from the root, the same number of rollouts
+is drawn; siblings draw with the same uniform numbers. Of a rollout the file keeps where it was launched, the deepest
+edge that it passed, its outcome and the tokens it cost, which is all that estimators look at. The truth itself does not
+come from these rollouts: see `benchmarks.split_sampling`.
 
-    python -m benchmarks.ground_truth [--questions 4] [--rollouts 4000] [--out benchmarks/ground_truth.npz]
+    python -m benchmarks.ground_truth [--questions 8] [--rollouts 2000] [--out benchmarks/ground_truth.npz]
 """
 
 import argparse
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
+import torch
 from rich.progress import track
 
+from benchmarks.split_sampling import repeated, success_by_splitting
 from odd.config import ModelConfig, QuestionsConfig, SamplingConfig, TargetingConfig, load_config
 from odd.gradients import reverse_kl
 from odd.models.hf import HFModel
@@ -23,10 +27,17 @@ from odd.models.registry import load_model
 from odd.pipeline.planning import choose_paths, plan_targets
 from odd.questions.base import Question
 from odd.questions.sources import load_questions
-from odd.rollouts import Rollout, sample_chunk
+from odd.questions.verifiers import is_correct, read_answer
+from odd.rollouts import Rollout, derived_seed, opens_thinking, sample_chunk
 
 FILE = Path(__file__).parent / "ground_truth.npz"
 TEACHERS = ("tiny-l", "tiny-m")
+SHORT = 30
+SPLIT = {True: (20_000, 3), False: (2000, 6)}
+"""Samples and repetitions behind the truth of questions whose rollouts have up to `SHORT` tokens, and of longer ones:
+with 20,000 samples short responses are all but enumerated."""
+LONGEST = 60
+"""Tokens that initial rollouts have on average at most."""
 Prefix = tuple[int, ...]
 
 
@@ -45,6 +56,8 @@ class Bank:
         deepest: of the rollouts of each edge, the deepest edge passed, (E, R).
         correct: their outcomes, (E, R).
         tokens: that were drawn, (E, R).
+        success: of each edge, the truth, (E,).
+        error: standard error of that truth, (E,).
     """
 
     parent: np.ndarray
@@ -55,9 +68,11 @@ class Bank:
     deepest: np.ndarray
     correct: np.ndarray
     tokens: np.ndarray
+    success: np.ndarray
+    error: np.ndarray
 
 
-FIELDS = ("parent", "length", "node", "p", "teachers", "deepest", "correct", "tokens")
+FIELDS = tuple(field.name for field in fields(Bank))
 
 
 def load(path: Path = FILE) -> list[Bank]:
@@ -81,6 +96,7 @@ class Studied:
         self.prompt = self.student.encode_chat(question.messages())
         targeting, sampling = TargetingConfig(), SamplingConfig()
         initial = self.drawn((), sampling.initial_rollouts, 0)
+        self.length = float(np.mean([len(rollout.token_ids) for rollout in initial]))
         self.paths = choose_paths(question.id, initial, targeting, 0)
         responses = [initial[i].token_ids for i in self.paths]
         log_p = self.student.paths_log_probs(self.prompt, responses)
@@ -103,9 +119,43 @@ class Studied:
             self.student, self.question, self.prompt, [prefix] * count, SamplingConfig(), "targeted", chunk
         )
 
+    def truth(self, edge: Prefix) -> tuple[float, float]:
+        """Success of an edge and its standard error."""
+        limit = self.limit(edge)
+        if limit <= 0 or (edge and self.student.is_end(edge[-1])):
+            return float(self.correct(edge)), 0.0
+        generator = torch.Generator().manual_seed(derived_seed(self.question.id, "truth", *edge))
+        prefix = (*self.prompt, *edge)
+        samples, repetitions = SPLIT[self.length <= SHORT]
+
+        def correct(rest: Prefix) -> bool:
+            return self.correct((*edge, *rest))
+
+        def estimate() -> float:
+            return success_by_splitting(self.student, prefix, limit, samples, correct, generator).success
+
+        return repeated(estimate, repetitions)
+
+    @staticmethod
+    def limit(edge: Prefix) -> int:
+        """Tokens that may follow an edge."""
+        return SamplingConfig().max_new_tokens - len(edge)
+
+    def correct(self, response: Prefix) -> bool:
+        """Whether a response that came to its end is correct; one that did not is wrong."""
+        if not self.student.is_end(response[-1]):
+            return False
+        inside = opens_thinking(self.student, self.prompt)
+        return is_correct(self.question, read_answer(self.question, self.student.decode(response), inside))
+
+    @property
+    def order(self) -> list[Prefix]:
+        """All edges, the root first, each after those above it."""
+        return [(), *sorted(self.edges)]
+
     def bank(self, rollouts: int) -> Bank:
         """Draw from every edge."""
-        edges: list[Prefix] = [(), *sorted(self.edges)]
+        edges = self.order
         number = {edge: i for i, edge in enumerate(edges)}
         nodes = {node: i for i, node in enumerate(dict.fromkeys(edge[:-1] for edge in edges[1:]))}
         parts = []
@@ -114,6 +164,7 @@ class Studied:
             deepest = [_deepest(rollout.token_ids, number) for rollout in drawn]
             tokens = [len(rollout.token_ids) - rollout.launch for rollout in drawn]
             parts.append((deepest, [rollout.correct for rollout in drawn], tokens))
+        success, error = zip(*map(self.truth, edges), strict=True)
         return Bank(
             parent=np.array([-1, *(_deepest(edge[:-1], number) for edge in edges[1:])], np.int16),
             length=np.array([len(edge) for edge in edges], np.int16),
@@ -123,6 +174,8 @@ class Studied:
             deepest=np.array([part[0] for part in parts], np.int16),
             correct=np.array([part[1] for part in parts], bool),
             tokens=np.array([part[2] for part in parts], np.uint8),
+            success=np.array(success),
+            error=np.array(error),
         )
 
 
@@ -131,18 +184,23 @@ def _deepest(tokens: Prefix, number: Mapping[Prefix, int]) -> int:
     return next(number[tokens[:length]] for length in range(len(tokens), -1, -1) if tokens[:length] in number)
 
 
+def studied_questions() -> Iterator[Studied]:
+    """Those that can be studied, in their order."""
+    cache, targeting = load_config().cache, TargetingConfig()
+    models = {name: load_model(ModelConfig(name=name), cache) for name in ("tiny-s", *TEACHERS)}
+    wanted = targeting.correct_paths + targeting.incorrect_paths
+    every = (Studied(models, question) for question in load_questions(QuestionsConfig(source="tiny-heldout")))
+    return (one for one in every if len(one.paths) == wanted and one.length <= LONGEST)
+
+
 def main() -> None:
     """Make the file."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ground_truth")
-    parser.add_argument("--questions", type=int, default=4)
-    parser.add_argument("--rollouts", type=int, default=4000)
+    parser.add_argument("--questions", type=int, default=8)
+    parser.add_argument("--rollouts", type=int, default=2000)
     parser.add_argument("--out", type=Path, default=FILE)
-    chosen, cache = parser.parse_args(), load_config().cache
-    models = {name: load_model(ModelConfig(name=name), cache) for name in ("tiny-s", *TEACHERS)}
-    targeting, banks = TargetingConfig(), []
-    wanted = targeting.correct_paths + targeting.incorrect_paths
-    with_both = (Studied(models, question) for question in load_questions(QuestionsConfig(source="tiny-heldout")))
-    for studied in track((one for one in with_both if len(one.paths) == wanted), "questions", total=chosen.questions):
+    chosen, banks = parser.parse_args(), []
+    for studied in track(studied_questions(), "questions", total=chosen.questions):
         banks.append(studied.bank(chosen.rollouts))
         if len(banks) == chosen.questions:
             break

@@ -75,7 +75,14 @@ class TargetingConfig(Settings):
     tau: float = Field(default=0.02, ge=0, lt=1, description="candidates need P_theta > tau or P_te > tau")
     n_gradient: int = Field(default=8, ge=0, description="pairs a window by |P_theta (l - mean l)|")
     n_difference: int = Field(default=4, ge=0, description="pairs a window by |P_te - P_theta|")
-    n_min: int = Field(default=100, ge=1, description="visits each chosen pair is brought to")
+    n_min: int = Field(default=100, ge=1, description="visits each chosen pair is brought to; adaptive: on average")
+    allocation: Literal["uniform", "adaptive"] = Field(default="uniform", description="adaptive: see method.md")
+    floor: int = Field(default=8, ge=1, description="visits each pair is brought to first, under adaptive")
+
+    @property
+    def drawn_by(self) -> dict[str, Any]:
+        """What determines the rollouts; what an allocation in use does not look at does not."""
+        return self.model_dump(mode="json", exclude={"allocation", "floor"} if self.allocation == "uniform" else None)
 
 
 class AnalysisConfig(Settings):
@@ -90,6 +97,7 @@ class AnalysisConfig(Settings):
     poolings: tuple[Pooling, ...] = Field(default=("on_policy", "stratified", "pooled"), min_length=1)
     baselines: tuple[Baseline, ...] = Field(default=("full", "children"), min_length=1)
     rests: tuple[Rest, ...] = Field(default=("off", "bucket"), min_length=1)
+    prior: Literal["jeffreys", "siblings"] = Field(default="jeffreys", description="of success, behind intervals")
     posterior_draws: int = Field(default=400, ge=50, description="draws behind the interval of each score")
     seed: int = Field(default=0, ge=0)
 
@@ -276,7 +284,7 @@ def fingerprint(config: RunConfig, questions: list[dict[str, Any]], student_dige
         "digest": student_digest,
         "questions": questions,
         "sampling": config.sampling.model_dump(mode="json"),
-        "targeting": config.targeting.model_dump(mode="json"),
+        "targeting": config.targeting.drawn_by,
         "instruction": config.templates.instruction,
         # the first chunks of initial rollouts are those of a screening
         "baseline": config.screening.rollouts,

@@ -13,6 +13,7 @@ from odd.config import AnalysisConfig, Objective
 from odd.gradients import distillation_gradient, ideal_gradient
 from odd.models.tabular import TabularModel
 from odd.rollouts import Rollout
+from odd.success import jeffreys
 
 QUESTION = json.loads((Path(__file__).parent / "oracle/tree.json").read_text())["questions"][0]
 CONFIG = AnalysisConfig(
@@ -145,3 +146,53 @@ def test_a_half_is_backed_up_from_its_own_rollouts(tree):
     launched = halves[halves["node"] == tree.tree.child(0, 4)]
     assert launched["stratified"].notna().all() and (launched["stratified"] != whole[tree.tree.child(0, 4)]).all()
     assert launched["stratified"].mean() == pytest.approx(whole[tree.tree.child(0, 4)], abs=0.15)
+
+
+@pytest.fixture(scope="module")
+def sharing():
+    return make_tree(CONFIG.model_copy(update={"prior": "siblings"}))
+
+
+def test_the_prior_changes_intervals_and_nothing_else(sharing, tree, teachers):
+    ends = ["low", "high", "stratified_low", "stratified_high"]
+    shared, own = sharing.node_rows(), tree.node_rows()
+    pd.testing.assert_frame_equal(shared.drop(columns=ends), own.drop(columns=ends))
+    assert (shared[ends] != own[ends]).any().all()
+    one, other = (score_teachers(each, teachers)["scores"] for each in (sharing, tree))
+    ends = ["low", "high", "p_positive", "gain_low", "gain_high"]
+    pd.testing.assert_frame_equal(one.drop(columns=ends), other.drop(columns=ends))
+    pooled = one.convention.str.startswith("pooled")
+    pd.testing.assert_frame_equal(one[pooled], other[pooled])
+    assert not one[~pooled].equals(other[~pooled])
+
+
+def test_by_jeffreys_prior_every_edge_has_its_own_interval(tree):
+    rows = tree.node_rows()
+    low, high = jeffreys(rows.successes.to_numpy(), rows.visits.to_numpy())
+    np.testing.assert_array_equal(rows[["low", "high"]], np.column_stack([low, high]))
+
+
+def test_off_the_paths_nothing_is_shared(sharing, tree):
+    off = ~sharing.node_rows().parent.isin(sharing.places)
+    ends = ["low", "high"]
+    assert off.any()
+    pd.testing.assert_frame_equal(sharing.node_rows()[off][ends], tree.node_rows()[off][ends])
+
+
+def test_intervals_of_path_edges_are_closed_and_hold_the_rate_of_many_visits(sharing):
+    rows = sharing.node_rows()
+    edges = rows[rows.parent.isin(sharing.places) & (rows.visits > 0)]
+    assert (edges.low[edges.successes == 0] == 0).all() and (edges.high[edges.successes == edges.visits] == 1).all()
+    often = edges[edges.visits >= 40]
+    rate = often.successes / often.visits
+    assert len(often) > 2 and ((often.low <= rate) & (rate <= often.high)).all()
+
+
+def test_only_backed_up_edges_have_other_evidence_than_their_counts(tree):
+    strata = tree.success["stratified"]
+    backed_up = sorted(strata.backed_up)
+    won, seen = (np.delete(part, backed_up) for part in strata.evidence)
+    counts = [np.delete(part, backed_up) for part in (strata.counts.successes, strata.counts.visits)]
+    np.testing.assert_array_equal([won, seen], counts)
+    assert backed_up
+    assert (strata.evidence[1][backed_up] >= strata.counts.visits[backed_up]).all()

@@ -24,7 +24,7 @@ PAGES = modules("pages")
 OURS = {**MODULES, **PAGES, **modules("benchmarks", "scripts"), "app": ROOT / "app.py"}
 CORE = (
     *("gradients", "reward_to_go", "success", "alignment", "statistics", "tree", "targeting", "logspace"),
-    *("divergences", "vocabulary", "restricted", "node_signal"),
+    *("divergences", "vocabulary", "restricted", "node_signal", "sibling_prior", "allocation"),
 )
 # room: what it must not know of, not even through others
 CLOSED = {

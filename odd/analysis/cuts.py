@@ -14,7 +14,7 @@ from odd.node_signal import NodeSignal, Reduced
 from odd.objectives import Baseline, Objective, Pooling, Rest
 from odd.reward_to_go import RewardToGo
 from odd.rollouts import derived_seed
-from odd.success import Children, Counts, edge_draws
+from odd.success import Children, Counts
 
 REST = -1  # token of the bucket that holds everything outside S_u
 
@@ -117,12 +117,13 @@ def estimate(tree: QuestionTree, node: int, pooling: Pooling, chosen: Children, 
     state, config = tree.success[pooling], tree.config
     rng = np.random.default_rng([config.seed, derived_seed(tree.question, pooling, node)])
     rest = Counts(np.array([chosen.rest_visits]), np.array([chosen.rest_successes]))
+    draws, rest_draws = state.draws(chosen.nodes, rest, config.posterior_draws, rng)
     return Estimate(
         node=node,
         cut=cut,
         means=state.mean[chosen.nodes],
-        draws=edge_draws(chosen.nodes, state.counts, config.posterior_draws, rng, state.backed_up),
+        draws=draws,
         rest_mean=rest.mean,
-        rest_draws=edge_draws([0], rest, config.posterior_draws, rng),
+        rest_draws=rest_draws,
         visits=int(state.counts.visits[chosen.nodes].sum()),
     )

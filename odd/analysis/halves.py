@@ -17,7 +17,7 @@ from odd.success import edge_counts, launch_edges, random_halves, stratified
 
 def half_rows(question: QuestionTree) -> pd.DataFrame:
     """Two rows an edge that leaves a path node: its counts, and its stratified success, in each half."""
-    edges = np.flatnonzero(np.isin(question.tree.parent, list(question.places)))
+    edges = question.path_edges()
     forced = np.array([rollout.launch for rollout in question.rollouts])
     launch = question.tree.rollout_nodes[np.arange(len(forced)), forced]
     rng = np.random.default_rng([question.config.seed, derived_seed(question.question, "halves")])

@@ -9,18 +9,51 @@ import pandas as pd
 from odd.config import AnalysisConfig
 from odd.objectives import Pooling
 from odd.rollouts import Rollout, derived_seed
-from odd.success import Counts, edge_counts, jeffreys, launch_edges, stratified, stratified_draws
+from odd.sibling_prior import SiblingPrior, equivalent_counts, fit_sibling_prior
+from odd.success import Counts, edge_counts, edge_draws, jeffreys, launch_edges, stratified, stratified_draws
 from odd.tree import Tree, build_tree
 
 
 @dataclass(frozen=True, eq=False)
 class Success:
-    """P̂ of every edge under one pooling rule, and what its draws are made from."""
+    """P̂ of every edge under one pooling rule, and what its draws are made from.
+
+    Attributes:
+        counts: rollouts that count.
+        rest: what P̂ of the rest of a node is taken from.
+        mean: P̂, (N,).
+        backed_up: draws of the edges whose success is backed up, by Jeffreys' prior.
+        prior: that siblings share; None: Jeffreys', edge by edge.
+        evidence: successes and visits that the prior is weighed against, (N,) each: the counts, or for backed-up
+            edges what they are worth in counts.
+    """
 
     counts: Counts
     rest: Counts
     mean: np.ndarray
     backed_up: dict[int, np.ndarray] | None = None
+    prior: SiblingPrior | None = None
+    evidence: tuple[np.ndarray, np.ndarray] | None = None
+
+    def draws(
+        self, nodes: np.ndarray, rest: Counts, draws: int, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Posterior draws of P̂ of siblings, (D, K), and of what else their node leads to, (D, 1).
+
+        Args:
+            nodes: the siblings, (K,).
+            rest: of all other children together, one entry.
+            draws: D.
+            rng: source of randomness.
+        """
+        if self.prior is None or self.evidence is None:
+            return edge_draws(nodes, self.counts, draws, rng, self.backed_up), edge_draws([0], rest, draws, rng)
+        successes, visits = (
+            np.append(part[nodes], other)
+            for part, other in zip(self.evidence, (rest.successes, rest.visits), strict=True)
+        )
+        sample = self.prior.draws(successes, visits, draws, rng)
+        return sample[:, :-1], sample[:, -1:]
 
 
 @dataclass(eq=False)
@@ -72,26 +105,55 @@ class QuestionTree:
         launched, probability = launch_edges(self.tree, forced), np.exp(self.log_p)
         rng = np.random.default_rng([self.config.seed, derived_seed(self.question, "stratified")])
         draws = self.config.posterior_draws
+        strata = stratified(self.tree, on_policy, launched, probability)
+        backed_up = stratified_draws(self.tree, on_policy, launched, probability, draws, rng)
+        counted = on_policy.successes, on_policy.visits
         return {
-            "on_policy": Success(on_policy, natural, on_policy.mean),
+            "on_policy": Success(on_policy, natural, on_policy.mean, None, *self._shared(*counted)),
+            # the paper's counts are biased: no prior makes their intervals honest, and they stay as they are
             "pooled": Success(pooled, pooled, pooled.mean),
             "stratified": Success(
-                on_policy,
-                natural,
-                stratified(self.tree, on_policy, launched, probability),
-                stratified_draws(self.tree, on_policy, launched, probability, draws, rng),
+                on_policy, natural, strata, backed_up, *self._shared(*equivalent_counts(*counted, strata, backed_up))
             ),
         }
+
+    def _shared(
+        self, successes: np.ndarray, visits: np.ndarray
+    ) -> tuple[SiblingPrior | None, tuple[np.ndarray, np.ndarray] | None]:
+        """The prior that siblings share, from all edges that leave path nodes, and what it is weighed against."""
+        if self.config.prior == "jeffreys":
+            return None, None
+        edges = self.path_edges()
+        return fit_sibling_prior(successes[edges], visits[edges], self.tree.parent[edges]), (successes, visits)
+
+    def path_edges(self) -> np.ndarray:
+        """The edges that leave path nodes."""
+        return np.flatnonzero(np.isin(self.tree.parent, list(self.places)))
+
+    def _intervals(self, pooling: Pooling) -> tuple[np.ndarray, np.ndarray]:
+        """95 % intervals of P̂, (N,) each; off the paths nothing is shared, and they are Jeffreys'."""
+        success = self.success[pooling]
+        low, high = jeffreys(success.counts.successes, success.counts.visits)
+        if success.prior is None or success.evidence is None:
+            for node, sample in (success.backed_up or {}).items():
+                low[node], high[node] = np.quantile(sample, (0.025, 0.975))
+            return low, high
+        for parent in self.places:
+            children = np.asarray(self.tree.children(parent), dtype=np.int64)
+            children = children[success.counts.visits[children] > 0]
+            if not len(children):
+                continue
+            rng = np.random.default_rng([self.config.seed, derived_seed(self.question, pooling, "interval", parent)])
+            won, seen = (part[children] for part in success.evidence)
+            low[children], high[children] = success.prior.intervals(won, seen, self.config.posterior_draws, rng)
+        return low, high
 
     def node_rows(self) -> pd.DataFrame:
         """One row a node that is visited twice or hangs on a path: counts by pooling rule and intervals."""
         on_policy, pooled = self.success["on_policy"].counts, self.success["pooled"].counts
         natural = self.success["on_policy"].rest
-        low, high = jeffreys(on_policy.successes, on_policy.visits)
-        strata = self.success["stratified"]
-        strata_low, strata_high = low.copy(), high.copy()
-        for node, sample in (strata.backed_up or {}).items():
-            strata_low[node], strata_high[node] = np.quantile(sample, (0.025, 0.975))
+        low, high = self._intervals("on_policy")
+        strata_low, strata_high = self._intervals("stratified")
         frame = pd.DataFrame(
             {
                 "node": np.arange(self.tree.size),
@@ -107,12 +169,13 @@ class QuestionTree:
                 "pooled_successes": pooled.successes,
                 "natural_visits": natural.visits,
                 "natural_successes": natural.successes,
-                "stratified": strata.mean,
+                "stratified": self.success["stratified"].mean,
                 "stratified_low": strata_low,
                 "stratified_high": strata_high,
             }
         )
-        on_path = np.isin(self.tree.parent, list(self.places))
+        on_path = np.zeros(self.tree.size, dtype=bool)
+        on_path[self.path_edges()] = True
         return frame[(pooled.visits > 1) | on_path | (self.tree.parent < 0)]
 
     def path_token_rows(self) -> pd.DataFrame:

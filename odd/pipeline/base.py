@@ -42,27 +42,10 @@ class QuestionBase:
             stage: initial or targeted.
             plan: forced response tokens of each rollout of each chunk; one that stops early leaves the rest for later.
         """
-        total = sum(map(len, plan))
-        rollouts = state.stored_rollouts(self.writer, self.number, stage)
-        have = {rollout.chunk for rollout in rollouts}
-        offset = self.config.sampling.initial_rollouts if stage == "targeted" else 0
-        spent, drawn = 0.0, 0
+        drawing = Drawing(self, stage, sum(map(len, plan)))
         for chunk, prefixes in enumerate(plan):
-            if chunk in have:
-                continue
-            started = time.perf_counter()
-            made = sample_chunk(self.student, self.question, self.prompt, prefixes, self.config.sampling, stage, chunk)
-            seconds = time.perf_counter() - started
-            tokens = sum(len(rollout.token_ids) - rollout.launch for rollout in made)
-            with self.writer.transaction():
-                state.insert_rollouts(self.writer, self.number, offset + len(rollouts), made)
-                self.time(stage, None, seconds, len(made), tokens)
-            rollouts += made
-            spent, drawn = spent + seconds, drawn + tokens
-            self.frame.report(stage, self.number, len(rollouts), total, drawn, spent)
-            if self.writer.publish_due():
-                self.writer.publish()
-        return rollouts[:total]
+            drawing.add(chunk, prefixes)
+        return drawing.rollouts[: drawing.total]
 
     def insert(self, table: str, rows: Sequence[dict]) -> None:
         """Append rows of this question."""
@@ -76,6 +59,44 @@ class QuestionBase:
         """Write down the difficulty, as far as it is known, and what else has changed."""
         rate = float(np.mean([rollout.correct for rollout in initial]))
         self.writer.update("questions", {"difficulty": difficulty(rate), **changes}, question=self.number)
+
+
+class Drawing:
+    """Rollouts of one stage of a question, as they come.
+
+    Attributes:
+        total: how many there will be, at most.
+        rollouts: those there are, in order.
+        chunks: numbers of the chunks that they fill.
+    """
+
+    def __init__(self, question: QuestionBase, stage: Stage, total: int) -> None:
+        """Take up those in the run file."""
+        self.question, self.total = question, total
+        self.stage: Stage = stage
+        self.rollouts = state.stored_rollouts(question.writer, question.number, stage)
+        self.chunks = {rollout.chunk for rollout in self.rollouts}
+        self.spent, self.tokens = 0.0, 0
+
+    def add(self, chunk: int, prefixes: Sequence[tuple[int, ...]]) -> None:
+        """Draw a chunk and keep it, unless it is there."""
+        if chunk in self.chunks:
+            return
+        base = self.question
+        offset = base.config.sampling.initial_rollouts if self.stage == "targeted" else 0
+        started = time.perf_counter()
+        made = sample_chunk(base.student, base.question, base.prompt, prefixes, base.config.sampling, self.stage, chunk)
+        seconds = time.perf_counter() - started
+        tokens = sum(len(rollout.token_ids) - rollout.launch for rollout in made)
+        with base.writer.transaction():
+            state.insert_rollouts(base.writer, base.number, offset + len(self.rollouts), made)
+            base.time(self.stage, None, seconds, len(made), tokens)
+        self.rollouts += made
+        self.chunks.add(chunk)
+        self.spent, self.tokens = self.spent + seconds, self.tokens + tokens
+        base.frame.report(self.stage, base.number, len(self.rollouts), self.total, self.tokens, self.spent)
+        if base.writer.publish_due():
+            base.writer.publish()
 
 
 def why_never(initial: Sequence[Rollout]) -> str:

@@ -41,6 +41,7 @@ def plan_targets(
     """Choose the pairs of every path and how many rollouts each still needs.
 
     A pair on a prefix that several paths share is taken once. Initial rollouts that already went through it count.
+    An adaptive allocation finds out later how many each gets: none is planned.
 
     Args:
         initial: the initial rollouts.
@@ -64,7 +65,7 @@ def plan_targets(
                 continue
             seen.add(prefix)
             visits = sum(response[: len(prefix)] == prefix for response in responses)
-            launched = max(0, targeting.n_min - visits)
+            launched = max(0, targeting.n_min - visits) if targeting.allocation == "uniform" else 0
             forced += [prefix] * launched
             rows.append({"pair": len(rows), "path": path} | asdict(pair) | {"visits": visits, "launched": launched})
     return Plan(forced, rows)

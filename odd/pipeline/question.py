@@ -11,7 +11,8 @@ from odd.analysis import QuestionTree, half_rows, score_teachers
 from odd.config import TeacherConfig
 from odd.models.base import LanguageModel
 from odd.pipeline import state
-from odd.pipeline.base import QuestionBase, why_never
+from odd.pipeline.adaptive import Allotment
+from odd.pipeline.base import Drawing, QuestionBase, why_never
 from odd.pipeline.frame import Frame
 from odd.pipeline.imported import scored_import
 from odd.pipeline.planning import Plan, choose_paths, plan_targets
@@ -55,8 +56,7 @@ class QuestionWork(QuestionBase):
         paths = self._paths(initial, self.config.teachers if stage != "scored" else missing)
         if stage in ("new", "sampled", "planned"):
             plan = self._plan(initial, paths)
-            targeted = self.draw("targeted", chunks(plan.forced, self.config.sampling.chunk_size))
-            self._reach("planned", "targeted")
+            targeted = self._targeted(initial, paths, plan)
         else:
             targeted = state.stored_rollouts(self.writer, self.number, "targeted")
         self._score([*initial, *targeted], initial, paths, fresh=stage != "scored")
@@ -139,6 +139,25 @@ class QuestionWork(QuestionBase):
             self.insert("pairs", plan.rows)
             self.writer.update("questions", {"stage": "planned"}, question=self.number)
         return plan
+
+    def _targeted(self, initial: Sequence[Rollout], paths: Paths, plan: Plan) -> list[Rollout]:
+        """Draw the targeted rollouts: all that were planned, or chunk by chunk what is still needed."""
+        if self.config.targeting.allocation == "uniform":
+            targeted = self.draw("targeted", chunks(plan.forced, self.config.sampling.chunk_size))
+            self._reach("planned", "targeted")
+            return targeted
+        sampling, targeting = self.config.sampling, self.config.targeting
+        guides = {name: rows for name, rows in paths.log_q.items() if name in self.guides}
+        responses = [initial[i].token_ids for i in paths.rollouts]
+        allotment = Allotment(self.question.id, initial, plan.rows, responses, paths.log_p, guides, targeting, sampling)
+        drawing = Drawing(self, "targeted", allotment.budget)
+        while forced := allotment.chunk(len(drawing.chunks), drawing.rollouts):
+            drawing.add(len(drawing.chunks), forced)
+        with self.writer.transaction():
+            for pair, launched in enumerate(allotment.launched(drawing.rollouts)):
+                self.writer.update("pairs", {"launched": launched}, question=self.number, pair=pair)
+            self._reach("planned", "targeted")
+        return drawing.rollouts
 
     def _score(self, rollouts: Sequence[Rollout], initial: Sequence[Rollout], paths: Paths, fresh: bool) -> None:
         """Build the tree and write all that is computed from it; `fresh` unless only teachers are added."""

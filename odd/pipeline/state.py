@@ -76,11 +76,13 @@ def stored_plan(writer: RunWriter, question: int, responses: Sequence[tuple[int,
 
     Read back rather than made again: a plan made on another machine, or with a teacher that has changed, could differ.
     """
-    pairs = writer.query("SELECT * FROM pairs WHERE question = ? ORDER BY pair", [question]).to_dict("records")
+    pairs: list[dict] = writer.query("SELECT * FROM pairs WHERE question = ? ORDER BY pair", [question]).to_dict(
+        "records"
+    )
     forced = [
         (*responses[pair["path"]][: pair["position"]], pair["token"]) for pair in pairs for _ in range(pair["launched"])
     ]
-    return Plan(forced, [])
+    return Plan(forced, pairs)
 
 
 def teachers_in_use(writer: RunWriter) -> set[str]:

@@ -116,7 +116,7 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "log_p": ("FLOAT", "student log-probability of the token, nats; NULL where not scored"),
             "visits": (_COUNT, "on-policy visits: a rollout counts from its launch edge down"),
             "successes": (_COUNT, "correct among visits"),
-            "low": ("DOUBLE", "lower end of the 95 % Jeffreys interval of successes / visits"),
+            "low": ("DOUBLE", "lower end of the 95 % interval of success, by analysis.prior"),
             "high": ("DOUBLE", "upper end of it"),
             "pooled_visits": (_COUNT, "all rollouts through the node, forced or not: the paper's count, biased"),
             "pooled_successes": (_COUNT, "correct among pooled_visits"),

@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks.allocation import FLOOR, Adaptive, uniform
 from benchmarks.estimation import METHODS, PAPER, Question, measured, ratio, tables
-from benchmarks.estimators import Knowledge, Shape
+from benchmarks.estimators import Estimate, Estimator, Knowledge, Shape
 from benchmarks.ground_truth import Bank, load, save
 
 ROLLOUTS = 3000
@@ -37,6 +37,8 @@ def bank():
         deepest=np.array([[one[0] for one in row] for row in drawn]),
         correct=np.array([[one[1] for one in row] for row in drawn]),
         tokens=np.full((5, ROLLOUTS), 10),
+        success=np.array([0.6 * BACKED_UP + 0.4 * 0.3, BACKED_UP, 0.3, 0.9, 0.1]),
+        error=np.zeros(5),
     )
 
 
@@ -62,14 +64,14 @@ def test_tallies_are_those_of_counting_one_by_one(bank, known, rule):
 def test_a_backed_up_edge_has_what_its_children_have(known):
     for edge in range(5):
         known.draw(edge, ROLLOUTS)
-    assert known.estimate("stratified").mean[1] == pytest.approx(BACKED_UP, abs=0.02)
+    assert known.means("stratified")[1] == pytest.approx(BACKED_UP, abs=0.02)
 
 
 def test_pooling_drags_an_edge_towards_what_was_forced_below_it_and_counting_on_policy_does_not(known):
     known.draw(0, 500)
     known.draw(4, 2500)
-    assert known.estimate("pooled").mean[1] < BACKED_UP - 0.3
-    assert known.estimate("on_policy").mean[1] == pytest.approx(BACKED_UP, abs=0.12)
+    assert known.means("pooled")[1] < BACKED_UP - 0.3
+    assert known.means("on_policy")[1] == pytest.approx(BACKED_UP, abs=0.12)
 
 
 def test_without_initial_rollouts_targeted_ones_alone_count(known):
@@ -109,15 +111,64 @@ def test_an_edge_counts_for_those_above_it_only_where_success_is_backed_up(known
     known.draw(0, 100)
     uniform(known, 50)
     with_backup, _ = Adaptive("gain").worth(known)
-    without, _ = Adaptive("gain", backed_up=False).worth(known)
+    without, _ = Adaptive("gain", "on_policy").worth(known)
     assert with_backup[3] > without[3]
     assert with_backup[1] < without[1]
 
 
-def test_nodes_whose_sign_is_sure_are_left(known):
+@pytest.mark.parametrize("leave", ["normal", "posterior"])
+def test_nodes_whose_sign_is_sure_are_left(known, leave):
     known.draw(0, 500)
     uniform(known, 1000)
-    assert not Adaptive("gain", leave_settled=True).worth(known)[0].any()
+    assert Adaptive("gain").worth(known)[0].any()
+    assert not Adaptive("gain", leave=leave).worth(known)[0].any()
+
+
+def test_a_sign_in_doubt_draws_rollouts_and_a_sure_one_hardly_any(bank):
+    doubted = Bank(**(vars(bank) | {"teachers": np.array([[0.0, 0.2, -0.1, 0.0, -1e-9]])}))
+    worth = []
+    for one in (bank, doubted):
+        known = Knowledge(one, Shape(one), np.random.default_rng(1))
+        known.draw(0, 500)
+        uniform(known, 1000)
+        worth.append(Adaptive("sign", "on_policy").worth(known)[0])
+    assert worth[0][2] > 0 and worth[0][3] / worth[0][2] < 100
+    assert (worth[0][1:] > 0).all()
+
+
+def test_two_draws_that_disagree_choose_a_node(known):
+    known.draw(0, 500)
+    uniform(known, 1000)
+    sure = Adaptive("top_two", "on_policy").worth(known)[0]
+    everywhere = Adaptive("gain", "on_policy").worth(known)[0]
+    assert (sure[1:] < 1e-5 * everywhere[1:]).all() and (sure[1:] > 0).all()
+
+
+def test_uniform_goes_on_from_budget_to_budget(bank):
+    at_once, in_steps = (Knowledge(bank, Shape(bank), np.random.default_rng(1)) for _ in range(2))
+    for known, steps in ((at_once, [90]), (in_steps, [10, 40, 90])):
+        known.draw(0, 100)
+        for visits in steps:
+            uniform(known, visits)
+    np.testing.assert_array_equal(at_once.counts, in_steps.counts)
+
+
+def test_a_closed_interval_reaches_0_without_a_success(bank):
+    never = Bank(**(vars(bank) | {"correct": np.zeros_like(bank.correct)}))
+    known = Knowledge(never, Shape(never), np.random.default_rng(1))
+    for edge in range(5):
+        known.draw(edge, 20)
+    closed, open_ends = known.estimate(Estimator(closed=True)), known.estimate(Estimator())
+    assert (closed.low == 0).all() and (open_ends.low > 0).all() and (closed.high < 1).all()
+
+
+def test_the_prior_of_siblings_moves_their_posterior_means_together(bank):
+    known = Knowledge(bank, Shape(bank), np.random.default_rng(1))
+    for edge in range(5):
+        known.draw(edge, 10)
+    plain = known.estimate(Estimator())
+    shrunk = known.estimate(Estimator(prior="siblings", shrunk=True))
+    assert abs(shrunk.mean[3] - shrunk.mean[4]) < abs(plain.mean[3] - plain.mean[4])
 
 
 def test_the_file_gives_back_what_was_saved(bank, tmp_path):
@@ -128,12 +179,22 @@ def test_the_file_gives_back_what_was_saved(bank, tmp_path):
         np.testing.assert_array_equal(getattr(again[1], name), value)
 
 
+def test_judging_the_truth_itself_finds_no_error(bank):
+    question = Question(bank)
+    sure = np.repeat(question.truth[None], 3, axis=0)
+    found = question.judge(Estimate(question.truth, question.truth, question.truth, sure))
+    assert all(np.allclose(found[name], 0) for name in ("P̂", "gain", "cosine", "mean gain"))
+    assert found["settled"].all() and not found["settled wrongly"].any() and not found["sign"].any()
+    assert found["stake"].tolist() == pytest.approx([BACKED_UP - 0.3, 0.8])
+
+
 def test_the_study_has_a_row_a_method_and_the_paper_is_its_own_measure(bank):
     found = measured([Question(bank)], repeats=3)
     assert list(found) == [method.name for method in METHODS]
     assert [len(table.rows) for table in tables(found)] == [len(METHODS)] * 3
     tokens, figures = found[PAPER.name][-1]
     assert all(0 <= figures[f"{name} held"] <= 1 for name in ("P̂", "gain", "cosine"))
+    assert figures["cosine at stake"] >= 0 and 0 <= figures["sign at stake"] <= 1
     assert tokens > 0
 
 
