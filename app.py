@@ -9,8 +9,8 @@ import streamlit as st
 
 from pages.shared.frame import load_pages, navigation
 
+# seconds after its start when the server listens for certain; a text here would be drawn on every page
 OPENED_AFTER = 0.5
-"""Seconds after its start when the server listens for certain, and the browser is opened."""
 
 
 @asynccontextmanager

@@ -63,7 +63,10 @@ def posterior_alignment(ideal_draws: Float[np.ndarray, "D K"], teacher: Float[np
     ideal_norm = np.linalg.norm(ideal_draws, axis=1)
     teacher_norm = np.linalg.norm(teacher, axis=1)
     scale = np.where(teacher_norm > ZERO_NORM, teacher_norm, np.nan)
-    gains = (teacher @ ideal_draws.T) / scale[:, None]
+    gains = np.zeros((len(teacher), len(ideal_draws)))
+    for component, draws in zip(teacher.T, ideal_draws.T, strict=True):  # BLAS adds up as suits the number of teachers
+        gains += component[:, None] * draws
+    gains /= scale[:, None]
     defined = ideal_norm > ZERO_IDEAL
     aligned = gains / ideal_norm if defined.all() else gains[:, defined] / ideal_norm[defined]
     with np.errstate(invalid="ignore"):

@@ -77,11 +77,11 @@ class Measure:
         members = np.zeros((column.shape[1], len(sets)), np.float32)
         for number, points in enumerate(sets):
             members[points, number] = 1
-        means, last, below = np.empty((len(sets), len(column))), np.empty(0), np.empty(0)
+        means, last, below = np.empty((len(sets), len(column))), None, np.zeros(len(sets))
         for draw, values in enumerate(column):  # one at a time stays in the processor's cache
             known = ~np.isnan(values)
             weights = np.where(known, floor.success_range[draw], 0) if self.weighted else known.astype(np.float32)
-            if not np.array_equal(weights, last):  # mostly it is the same in all draws
+            if last is None or not np.array_equal(weights, last):  # mostly it is the same in all draws
                 last, below = weights, weights @ members
             above = np.where(known, self._values(values), np.float32(0)).astype(np.float32, copy=False) * weights
             with np.errstate(invalid="ignore", divide="ignore"):

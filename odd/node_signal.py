@@ -115,7 +115,7 @@ class NodeSignal:
         """`gradient` at some tokens, worked out at these alone where that can be done."""
         vocabulary = self._vocabulary(objective.temperature)
         if vocabulary is None or objective.name == "minillm":
-            return self.gradient(objective)[:, support]
+            return self.gradient(objective).take(support, axis=1)
         if objective.name in SAMPLED:
             return gradient_at(objective, vocabulary, support, self.taken)
         key = objective, support.tobytes()
@@ -181,7 +181,7 @@ class NodeSignal:
         if vocabulary := self._vocabulary(1.0):
             own, theirs = vocabulary.outside(support)
             if min(own, theirs.min()) > TINY:
-                inside = self.log_p[support].astype(np.float64), self.log_q[:, support].astype(np.float64)
+                inside = self.log_p[support].astype(np.float64), self.log_q.take(support, axis=1).astype(np.float64)
                 return np.append(inside[0], np.log(own)), np.append(inside[1], np.log(theirs)[:, None], axis=1)
         return coarsen(self.log_p, support), coarsen(self.log_q, support)
 

@@ -62,7 +62,7 @@ def gradient_at(
     Raises:
         ValueError: the objective needs what was not given.
     """
-    log_p, log_q = (log[..., support].astype(np.float64) for log in (vocabulary.log_p, vocabulary.log_q))
+    log_p, log_q = (log.take(support, axis=-1).astype(np.float64) for log in (vocabulary.log_p, vocabulary.log_q))
     p, ratio = np.exp(log_p), log_p - log_q
     match objective.name:
         case "reverse_kl":
@@ -89,7 +89,7 @@ def _sampled_reverse_kl(vocabulary: Vocabulary, support: np.ndarray, taken: Take
     """Eq. 2.9: reward_j - P_j (sum of rewards), reward_r = -share_r (l_r + 1)."""
     visited = np.flatnonzero(taken.visits)
     tokens = np.concatenate([taken.tokens[visited], support])
-    log_p, log_q = (log[..., tokens].astype(np.float64) for log in (vocabulary.log_p, vocabulary.log_q))
+    log_p, log_q = (log.take(tokens, axis=-1).astype(np.float64) for log in (vocabulary.log_p, vocabulary.log_q))
     visits = np.append(taken.visits[visited], taken.visits_at(support))
     with np.errstate(invalid="ignore"):
         reward = -(visits / taken.visits.sum()) * (log_p - log_q + 1)
@@ -121,7 +121,7 @@ def _top_tokens(objective: Objective, vocabulary: Vocabulary) -> tuple[np.ndarra
         own = own[:0]
     tokens = np.unique(np.append(own, theirs))
     chosen = np.isin(tokens, own) | (tokens[:, None] == theirs[:, None, :]).any(axis=-1)
-    log_p, log_q = (log[..., tokens].astype(np.float64) for log in (vocabulary.log_p, vocabulary.log_q))
+    log_p, log_q = (log.take(tokens, axis=-1).astype(np.float64) for log in (vocabulary.log_p, vocabulary.log_q))
     if len(tokens) == len(vocabulary.log_p):
         return tokens, chosen, log_p, log_q
     mass_p, mass_q = vocabulary.outside(tokens)

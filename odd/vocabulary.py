@@ -115,7 +115,10 @@ class Vocabulary:
         apart = np.ones(self._mass_p.shape[-1], dtype=bool)
         apart[groups] = False
         own = np.exp(self.log_p[others].astype(np.float64)).sum() + self._mass_p[apart].sum()
-        theirs = np.exp(self.log_q[:, others].astype(np.float64)).sum(-1) + self._mass_q[:, apart].sum(-1)
+        # taken, not indexed: an index puts the teachers next to each other in memory, and then their number would decide
+        # in which order a sum is added up
+        theirs = np.exp(self.log_q.take(others, axis=1).astype(np.float64)).sum(-1)
+        theirs += self._mass_q.compress(apart, axis=1).sum(-1)
         return np.asarray(own), theirs
 
     def top(self, k: int) -> tuple[Int64[np.ndarray, " k"], Int64[np.ndarray, "M k"]]:
@@ -137,7 +140,7 @@ class Vocabulary:
         """Of the k most probable tokens: share in common, P_te of the student's, P_theta of the teachers'; (M,)."""
         own, theirs = self.top(k)
         common = (theirs[:, :, None] == own).any(axis=-1).sum(axis=-1) / len(own)
-        on_own = np.exp(self.log_q[:, own].astype(np.float64)).sum(axis=-1)
+        on_own = np.exp(self.log_q.take(own, axis=1).astype(np.float64)).sum(axis=-1)
         return common, on_own, np.exp(self.log_p[theirs].astype(np.float64)).sum(axis=-1)
 
     def _members(self, groups: np.ndarray) -> np.ndarray:

@@ -188,8 +188,8 @@ def test_intervals_of_path_edges_are_closed_and_hold_the_rate_of_many_visits(sha
     assert len(often) > 2 and ((often.low <= rate) & (rate <= often.high)).all()
 
 
-def test_only_backed_up_edges_have_other_evidence_than_their_counts(tree):
-    strata = tree.success["stratified"]
+def test_only_backed_up_edges_have_other_evidence_than_their_counts(sharing):
+    strata = sharing.success["stratified"]
     backed_up = sorted(strata.backed_up)
     won, seen = (np.delete(part, backed_up) for part in strata.evidence)
     counts = [np.delete(part, backed_up) for part in (strata.counts.successes, strata.counts.visits)]

@@ -30,7 +30,7 @@ class Cut:
 
     def __init__(self, signal: NodeSignal, support: np.ndarray, objectives: Sequence[Objective]) -> None:
         """Work out everything at S_u, so that the vocabulary can be let go."""
-        self.support, self.log_p, self.log_q = support, signal.log_p[support], signal.log_q[:, support]
+        self.support, self.log_p, self.log_q = support, signal.log_p[support], signal.log_q.take(support, axis=1)
         teachers = len(self.log_q)
         full = [np.broadcast_to(signal.at(one, support), (teachers, len(support))) for one in objectives]
         self.full = np.stack(full, axis=1)

@@ -69,8 +69,8 @@ TREE = (
     Entry(
         "Success P̂ (P_succ)",
         "Estimated probability that the student ends correct once it has taken the token; the interval is the 95 % "
-        "Jeffreys interval, of the posterior Beta(S + ½, N − S + ½), and a Wilson interval where visits are pooled. A "
-        "run made with the prior of siblings weighs a child's rollouts with what its siblings came to.",
+        "Jeffreys interval, of the posterior Beta(S + ½, N − S + ½), and a Wilson interval where visits are pooled; "
+        "a run made with the prior of siblings weighs a child's rollouts with what its siblings came to.",
         r"\hat P^k = \frac{S_k}{N_k}", "0 to 1", "Tree, Compare",
     ),
     Entry(
