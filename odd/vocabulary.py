@@ -115,8 +115,8 @@ class Vocabulary:
         apart = np.ones(self._mass_p.shape[-1], dtype=bool)
         apart[groups] = False
         own = np.exp(self.log_p[others].astype(np.float64)).sum() + self._mass_p[apart].sum()
-        # taken, not indexed: an index puts the teachers next to each other in memory, and then their number would decide
-        # in which order a sum is added up
+        # taken, not indexed: an index puts the teachers next to each other in memory, and sums over tokens are then
+        # added up in an order that depends on their number
         theirs = np.exp(self.log_q.take(others, axis=1).astype(np.float64)).sum(-1)
         theirs += self._mass_q.compress(apart, axis=1).sum(-1)
         return np.asarray(own), theirs
