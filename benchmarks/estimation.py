@@ -71,13 +71,13 @@ SIBLINGS = Estimator(prior="siblings", closed=True)
 BACKED_UP = Estimator("stratified", prior="siblings", closed=True)
 PAPER = Method("paper: uniform, pooled", Estimator("pooled"))
 USUAL = Method("uniform, on-policy")
-WINNER = Method("  prior of siblings", SIBLINGS)
+SHARING = Method("  prior of siblings", SIBLINGS)
 METHODS = (
     PAPER,
     USUAL,
     Method("  intervals closed at 0 and 1", Estimator(closed=True)),
     Method("  uniform prior, closed", Estimator(prior="uniform", closed=True)),
-    WINNER,
+    SHARING,
     Method("  prior of siblings, P̂ its mean", Estimator(prior="siblings", shrunk=True, closed=True)),
     Method("  initial rollouts not used again", Estimator(initial=False)),
     Method("  siblings share uniform numbers", common=True),
@@ -272,7 +272,7 @@ def main() -> None:
     for table in tables(found):
         console.print(table)
     inside = np.concatenate([question.between() for question in questions])
-    for method in (USUAL, WINNER):
+    for method in (USUAL, SHARING):
         _, figures = found[method.name][-1]
         shares = " and ".join(
             f"{100 * figures[f'{name} held']:.1f} % of {name}"
