@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from benchmarks.estimators import Knowledge, Rule
+from odd.allocation import in_steps
 from odd.gradients import ideal_gradient
 
 INITIAL = 200
@@ -62,9 +63,7 @@ class Adaptive:
             worth, visits = self.worth(known)
             if not worth.any():
                 return
-            extra = np.zeros(len(worth), int)
-            for _ in range(self.batch):
-                extra[np.argmax(worth / ((visits + extra) * (visits + extra + 1)))] += 1
+            extra = in_steps(worth, visits, self.batch)
             for edge in np.flatnonzero(extra).tolist():
                 known.draw(edge, int(extra[edge]))
 

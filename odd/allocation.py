@@ -76,7 +76,7 @@ def next_launches(
         rate = (successes[i][forced] + 1) / (seen + 2)
         worth[pairs] = nodes[i].p[forced] ** 2 * rate * (1 - rate) / cost[pairs]
         have[pairs] = seen
-    return _given(worth, have, size)
+    return in_steps(worth, have, size)
 
 
 def _open_nodes(
@@ -107,8 +107,14 @@ def _settled(ideal_draws: Float[np.ndarray, "D K"], gradients: Float[np.ndarray,
     return bool((np.isnan(positive) | (positive < SETTLED) | (positive > 1 - SETTLED)).all())
 
 
-def _given(worth: Float[np.ndarray, " P"], visits: Float[np.ndarray, " P"], size: int) -> Int64[np.ndarray, " P"]:
-    """One after another to where the variance, worth / visits, falls most."""
+def in_steps(worth: Float[np.ndarray, " P"], visits: Real[np.ndarray, " P"], size: int) -> Int64[np.ndarray, " P"]:
+    """Rollouts, one after another, to where the variance, worth / visits, falls most; none if nothing is worth any.
+
+    Args:
+        worth: by what the variance falls with 1 / visits, for a token.
+        visits: so far, at least 1.
+        size: rollouts to give away.
+    """
     extra = np.zeros(len(worth), dtype=np.int64)
     for _ in range(size if worth.any() else 0):
         extra[np.argmax(worth / ((visits + extra) * (visits + extra + 1)))] += 1

@@ -146,7 +146,11 @@ def noise_floor(siblings: Siblings, shuffles: int, rng: np.random.Generator) -> 
             every = (nodes.shuffled(rng).success for _ in range(draws))
         scores = [narrow.scores_of_nodes(nodes.with_success(success), which) for success in every]
         tables = {name: np.stack([getattr(one, name) for one in scores]).astype(np.float32) for name in floor}
-        fixed = {name for name, table in tables.items() if np.array_equal(table, table[:1].repeat(len(table), 0), True)}
+        fixed = {
+            name
+            for name, table in tables.items()
+            if all(np.array_equal(table[0], row, equal_nan=True) for row in table)
+        }
         for name in fixed:  # such as the success range, whatever the order
             floor[name][:, rows] = tables[name][0]
         for draw in range(draws):

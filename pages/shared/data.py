@@ -85,7 +85,7 @@ def _reader(run: OpenRun) -> RunReader:
 
 
 @st.cache_resource(max_entries=256, show_spinner=False, hash_funcs={OpenRun: _key})
-def _rows(run: OpenRun, name: str, params: tuple[tuple[str, Any], ...]) -> "Future[pd.DataFrame]":
+def _rows(run: OpenRun, name: str, params: tuple[tuple[str, Any], ...]) -> Future[pd.DataFrame]:
     lists = {key: list(value) if isinstance(value, tuple) else value for key, value in params}
     return _ASKED.submit(_reader(run).query, name, **lists)
 
