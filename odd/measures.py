@@ -10,6 +10,7 @@ from odd.config import USUAL
 from odd.errors import OddError
 from odd.statistics import (
     Estimate,
+    NoiseFloor,
     Scores,
     cluster_bootstrap,
     cluster_difference,
@@ -71,22 +72,12 @@ class Measure:
         means, others = self.by_question(one), self.by_question(other)
         return wilcoxon_p([means[name] - others[name] for name in means.keys() & others.keys()])
 
-    def floors(self, floor: Scores, sets: Sequence[np.ndarray]) -> np.ndarray:
-        """The mean over each of some sets of points, given by their numbers, in each shuffle of success, (sets, B)."""
-        column = getattr(floor, self.column)
-        members = np.zeros((column.shape[1], len(sets)), np.float32)
-        for number, points in enumerate(sets):
-            members[points, number] = 1
-        means, last, below = np.empty((len(sets), len(column))), None, np.zeros(len(sets))
-        for draw, values in enumerate(column):  # one at a time stays in the processor's cache
-            known = ~np.isnan(values)
-            weights = np.where(known, floor.success_range[draw], 0) if self.weighted else known.astype(np.float32)
-            if last is None or not np.array_equal(weights, last):  # mostly it is the same in all draws
-                last, below = weights, weights @ members
-            above = np.where(known, self._values(values), np.float32(0)).astype(np.float32, copy=False) * weights
-            with np.errstate(invalid="ignore", divide="ignore"):
-                means[:, draw] = above @ members / below
-        return means
+    def terms(self, scores: Scores) -> tuple[np.ndarray, np.ndarray]:
+        """What to add up above and below the line of the mean, 0 where a score is undefined."""
+        column = getattr(scores, self.column)
+        known = ~np.isnan(column)
+        weights = np.where(known, scores.success_range, 0) if self.weighted else known.astype(np.float32)
+        return np.where(known, self._values(column), 0) * weights, weights
 
     def _values(self, values: np.ndarray) -> np.ndarray:
         return positive(values) if self.key == "fraction_positive" else values
@@ -100,6 +91,14 @@ MEASURES = (
     Measure("advantage", "teacher advantage", "success", column="advantage"),
 )
 MAIN = MEASURES[0]
+
+
+def floors(floor: NoiseFloor, sets: Sequence[np.ndarray]) -> dict[Measure, np.ndarray]:
+    """Every measure over each of some sets of points, given by their numbers, in each shuffle of success, (S, B)."""
+    sums = floor.sums(lambda scores: [term for measure in MEASURES for term in measure.terms(scores)], sets)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = sums[:, 0::2] / sums[:, 1::2]
+    return {measure: means[:, number].T for number, measure in enumerate(MEASURES)}
 
 
 def estimates(points: pd.DataFrame, seed: int = SEED) -> dict[str, Estimate]:

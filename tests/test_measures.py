@@ -5,8 +5,7 @@ import pandas as pd
 import pytest
 
 from odd.errors import OddError
-from odd.measures import MAIN, MEASURES, chosen_measure, estimates
-from odd.statistics import Scores
+from odd.measures import MAIN, chosen_measure, estimates
 
 POINTS = pd.DataFrame(
     {
@@ -31,17 +30,6 @@ def test_a_difference_is_of_the_group_to_the_others_and_tested_in_each_question(
     assert MAIN.difference(both, group).value == pytest.approx(0.1)
     # two questions have both sides, differing the same way: 2 of 4 sign patterns are as extreme
     assert MAIN.wilcoxon_difference(POINTS, both[~group]) == pytest.approx(0.5)
-
-
-def test_shuffled_scores_are_averaged_as_those_that_are_measured():
-    columns = ("alignment", "gain", "advantage", "success_range")
-    floor = Scores(*(np.stack([POINTS[name], -POINTS[name]]) for name in columns))
-    floor = Scores(floor.alignment, floor.gain, floor.advantage, np.abs(floor.success_range))
-    for measure in MEASURES:
-        (same, turned), nothing = measure.floors(floor, [np.arange(4), np.array([3])])
-        assert same == pytest.approx(measure.estimate(POINTS).value)
-        assert turned == pytest.approx(1 - same if measure.key == "fraction_positive" else -same)
-        assert np.isnan(nothing).all() == (measure.key != "advantage")
 
 
 def test_a_measure_that_a_run_has_not_is_answered_with_those_it_has():

@@ -40,11 +40,16 @@ def strongest_tokens(run: Run, view: ViewState, most: int, questions: Collection
         most: rows of each sign.
         questions: numbers of those that count.
     """
-    parts = {name: getattr(view, name) for name in ("teacher", "objective", "convention", "outcome")}
-    rows = run.query("strongest_tokens", limit=most, questions=sorted(questions), **parts)
+    rows = run.query("strongest_tokens", **asked_of(view, most, questions))
     helpful = rows["alignment"] > 0
     counts = [int(rows.loc[side, "of_all"].max()) if side.any() else 0 for side in (helpful, ~helpful)]
     return StrongestTokens(rows, texts_before(run, rows), *counts)
+
+
+def asked_of(view: ViewState, most: int, questions: Collection[int]) -> dict[str, Any]:
+    """Parameters of the query for `strongest_tokens`."""
+    parts = {name: getattr(view, name) for name in ("teacher", "objective", "convention", "outcome")}
+    return {"limit": most, "questions": sorted(questions), **parts}
 
 
 def sentence(found: StrongestTokens, teacher: str, most: int) -> str:

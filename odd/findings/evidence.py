@@ -21,9 +21,9 @@ from odd.display.queries import Run
 from odd.errors import OddError
 from odd.findings.components import POINT, Components, at_least, build
 from odd.links import Difficulty, Outcome
-from odd.measures import MEASURES, Measure
+from odd.measures import MEASURES, Measure, floors
 from odd.parsing import parse_json
-from odd.statistics import Scores, node_numbers, noise_floor
+from odd.statistics import NoiseFloor, Scores, node_numbers, noise_floor
 
 SEED = 0
 """Of everything that is drawn for findings: the same run gives the same numbers."""
@@ -188,20 +188,22 @@ class Evidence:
         return first, second
 
     @cached_property
-    def floor(self) -> Scores:
-        """The scores of every point under permutations of success among siblings, (B, N)."""
-        shuffled = noise_floor(self.components.siblings, SHUFFLES, np.random.default_rng(SEED))
+    def noise(self) -> NoiseFloor:
+        """The scores of every point under permutations of success among siblings."""
         undefined = self.points["alignment"].isna().to_numpy()
-        for values in (shuffled.alignment, shuffled.gain):
-            values[:, undefined] = np.nan
-        return shuffled
+        return noise_floor(self.components.siblings, SHUFFLES, np.random.default_rng(SEED), undefined)
+
+    @cached_property
+    def floor(self) -> Scores:
+        """The same point by point, (B, N)."""
+        return self.noise.scores()
 
     @cached_property
     def floors(self) -> dict[tuple[Measure, Outcome, str | None], np.ndarray]:
         """Every measure over the points of every outcome and teacher in each shuffle, (B,); teacher None: of all."""
         asked = [(outcome, teacher) for outcome in get_args(Outcome) for teacher in (None, *self.teachers)]
         sets = [self.on(*one) for one in asked]
-        means = {measure: measure.floors(self.floor, sets) for measure in MEASURES}
+        means = floors(self.noise, sets)
         return {(m, *one): mean for m in MEASURES for one, mean in zip(asked, means[m], strict=True)}
 
     def with_visits(self, visits: int) -> Scores:

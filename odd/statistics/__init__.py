@@ -8,15 +8,17 @@ from odd.statistics.bootstrap import (
     cluster_means,
     positive,
 )
+from odd.statistics.noise import NoiseFloor, noise_floor
 from odd.statistics.prediction import clustered_auroc, cross_validated_scores
 from odd.statistics.ranks import grouped_spearman, improved, sign_changes
 from odd.statistics.reliability import factor_for, settled_probability, spearman_brown
-from odd.statistics.siblings import Scores, Siblings, node_numbers, noise_floor
+from odd.statistics.siblings import Scores, Siblings, node_numbers
 from odd.statistics.significance import holm, welch_p, wilcoxon_p
 from odd.statistics.winners import mixed, winners
 
 __all__ = [
     "Estimate",
+    "NoiseFloor",
     "Scores",
     "Siblings",
     "cluster_bootstrap",

@@ -1,13 +1,12 @@
 """Scores anew from the children behind them: in halves of the rollouts, with shuffled success.
 
 Dimension letters: N scores, C components of a convention (the children S_u, then the rest if it counts), padded to the
-widest node; B shuffles. A component that is not there has P_theta = 0 and a teacher gradient of 0, so it takes no part.
+widest node; B any number of shuffles. A component that is not there has P_theta = 0 and a teacher gradient of 0, so it
+takes no part.
 """
 
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
-from itertools import permutations
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64, Integer, Shaped
@@ -124,40 +123,6 @@ class Scores:
     def signal(self) -> Float[np.ndarray, "*B N"]:
         """Success range × cosine, what the selective oracle adds up (table 2); 0 where children succeed alike."""
         return np.where(self.success_range == 0, 0.0, self.success_range * self.alignment)
-
-
-MOST = 2_000_000
-"""Shuffled scores that are kept at once."""
-
-
-def noise_floor(siblings: Siblings, shuffles: int, rng: np.random.Generator) -> Scores:
-    """The scores under `shuffles` permutations of success among siblings, float32; fewer where scores are many."""
-    count = len(siblings.node)
-    draws = min(shuffles, max(20, MOST // max(1, count)))
-    floor = {one.name: np.empty((draws, count), np.float32) for one in fields(Scores)}
-    for rows, narrow in siblings.by_width():
-        nodes, which = narrow.nodes()
-        orders = math.factorial(narrow.p.shape[1])
-        if orders <= draws:  # all orders there are, of which each node draws one
-            drawn = rng.integers(orders, size=(draws, len(np.unique(narrow.node))), dtype=np.int32)[:, narrow.node]
-            every = (nodes.success[:, order] for order in permutations(range(narrow.p.shape[1])))
-        else:
-            drawn = np.arange(draws)[:, None]
-            every = (nodes.shuffled(rng).success for _ in range(draws))
-        scores = [narrow.scores_of_nodes(nodes.with_success(success), which) for success in every]
-        tables = {name: np.stack([getattr(one, name) for one in scores]).astype(np.float32) for name in floor}
-        fixed = {
-            name
-            for name, table in tables.items()
-            if all(np.array_equal(table[0], row, equal_nan=True) for row in table)
-        }
-        for name in fixed:  # such as the success range, whatever the order
-            floor[name][:, rows] = tables[name][0]
-        for draw in range(draws):
-            at = drawn[draw] * len(rows) + np.arange(len(rows))
-            for name in tables.keys() - fixed:
-                floor[name][draw, rows] = tables[name].take(at)
-    return Scores(**floor)
 
 
 def _rows(array: Shaped[np.ndarray, "N *C"], which: Int64[np.ndarray, " M"] | slice = slice(None)) -> np.ndarray:

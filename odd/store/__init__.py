@@ -1,8 +1,8 @@
 """Run files: one run, one DuckDB file. The only part of the program that imports duckdb."""
 
-from odd.store.files import check_run_id, published_path, work_path
+from odd.store.files import RUN_ID, check_run_id, published_path, work_path
 from odd.store.queries import QUERIES
-from odd.store.reader import RunInfo, RunReader, list_runs
+from odd.store.reader import RunInfo, RunReader, list_runs, run_files
 from odd.store.removal import remove_run
 from odd.store.schema import SCHEMA_VERSION, TABLES
 from odd.store.upload import accept_run
@@ -11,6 +11,7 @@ from odd.store.writer import RunWriter
 
 __all__ = [
     "QUERIES",
+    "RUN_ID",
     "SCHEMA_VERSION",
     "TABLES",
     "VIEWS",
@@ -22,5 +23,6 @@ __all__ = [
     "list_runs",
     "published_path",
     "remove_run",
+    "run_files",
     "work_path",
 ]

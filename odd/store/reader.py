@@ -143,10 +143,17 @@ class RunInfo:
     problem: str | None
 
 
+def run_files(cache_dir: Path) -> list[Path]:
+    """Files of all published runs, the newest first; none of them is opened."""
+    found = [(path, _signature(path)) for path in Path(cache_dir).glob(f"*{SUFFIX}")]
+    there = [(-signature[0], path.stem, path) for path, signature in found if signature is not None]
+    return [path for *_, path in sorted(there)]
+
+
 def list_runs(cache_dir: Path) -> list[RunInfo]:
     """List all published runs, the newest first; those that cannot be opened say why."""
     runs = []
-    for path in Path(cache_dir).glob(f"*{SUFFIX}"):
+    for path in run_files(cache_dir):
         signature = _signature(path)
         if signature is None:
             continue
@@ -156,7 +163,7 @@ def list_runs(cache_dir: Path) -> list[RunInfo]:
         except OddError as error:
             problem = str(error)
         runs.append(RunInfo(path.stem, path, signature[2], signature[0] / 1e9, status, problem))
-    return sorted(runs, key=lambda run: (-run.mtime, run.run_id))
+    return runs
 
 
 @lru_cache(maxsize=1024)

@@ -8,9 +8,9 @@ from odd.errors import OddError
 from odd.findings import SECTIONS, Filters
 from odd.findings.runs import run_names
 from odd.links import Difficulty, Outcome, ViewState
-from odd.store import list_runs
+from odd.store import run_files
 from pages.shared.choices import choose, choose_answers, choose_convention, choose_objective, choose_reference
-from pages.shared.data import CACHE, OpenRun, open_run
+from pages.shared.data import CACHE, OpenRun, named_run
 from pages.shared.state import bound
 
 MOST = 4
@@ -35,7 +35,8 @@ def show_choices(run: OpenRun, view: ViewState) -> None:
 
 def _choose_runs(run: OpenRun, view: ViewState) -> None:
     """Which further runs stand beside this one."""
-    others = [one.run_id for one in list_runs(CACHE) if one.problem is None and one.run_id != run.run_id]
+    # only their names: to open all of them for each change would cost more than the page
+    others = [path.stem for path in run_files(CACHE) if path.stem != run.run_id]
     if others or view.runs:
         options = list(dict.fromkeys([*others, *view.runs]))
         tied = bound("runs", list(view.runs), to_view=tuple)
@@ -53,14 +54,10 @@ def chosen_runs(run: OpenRun, view: ViewState) -> tuple[dict[str, OpenRun], list
     for run_id in dict.fromkeys(view.runs):
         if run_id in runs or len(runs) == MOST:
             continue
-        path = next((one.path for one in list_runs(CACHE) if one.run_id == run_id and one.problem is None), None)
-        if path is None:
-            problems.append(f"There is no run {run_id!r} here: left out.")
-            continue
         try:
-            other = open_run(path)
-        except (OddError, FileNotFoundError) as error:
-            problems.append(str(error))
+            other = named_run(run_id)
+        except OddError as error:
+            problems.append(f"{error}; left out.")
             continue
         if why := _lacks(other, view):
             problems.append(f"Run {run_id} has no {why}: left out.")

@@ -14,7 +14,7 @@ from odd.findings.model import Found
 from odd.links import Outcome, Reference, ViewState
 from odd.paper import CREDIT, published
 from pages.parts.findings_choices import chosen_runs, filters, show_choices
-from pages.parts.findings_tokens import download, show_behind, show_path, show_strongest
+from pages.parts.findings_tokens import ask_strongest, download, show_behind, show_path, show_strongest
 from pages.shared.data import OpenRun, keeping, kept
 from pages.shared.layout import figure
 from pages.shared.mount import mount
@@ -53,6 +53,8 @@ def show_findings(run: OpenRun, view: ViewState) -> None:
     for problem in problems:
         st.warning(markdown_escaped(problem), icon=":material/link_off:")
     evidence = _evidence(run, chosen)
+    if BY_KEY[STRONGEST_AFTER].section == view.section:
+        ask_strongest(run, evidence, view)
     if why := _why_nothing(run, evidence):
         st.info(why)
         return

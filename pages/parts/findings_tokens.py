@@ -8,7 +8,15 @@ from odd.display.download import csv
 from odd.display.finding_tokens import TokenList, along, behind, place, token_key, tokens_export, tokens_payload
 from odd.display.resolve import question_number
 from odd.display.spelling import markdown_escaped
-from odd.display.strongest_tokens import StrongestTokens, export, payload, row_key, sentence, strongest_tokens
+from odd.display.strongest_tokens import (
+    StrongestTokens,
+    asked_of,
+    export,
+    payload,
+    row_key,
+    sentence,
+    strongest_tokens,
+)
 from odd.display.strongest_tokens import place as strongest_place
 from odd.figures.path_scores import Step, path_scores
 from odd.findings import Evidence
@@ -103,6 +111,11 @@ def _open(run: OpenRun, at: dict | None) -> None:
 @kept
 def _strongest(run: OpenRun, view: ViewState, questions: tuple[int, ...]) -> StrongestTokens:
     return strongest_tokens(run, view, STRONGEST, questions)
+
+
+def ask_strongest(run: OpenRun, evidence: Evidence, view: ViewState) -> None:
+    """Begin the query of `show_strongest`."""
+    run.ask("strongest_tokens", **asked_of(view, STRONGEST, evidence.asked))
 
 
 def show_strongest(run: OpenRun, evidence: Evidence, view: ViewState) -> None:

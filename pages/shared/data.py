@@ -1,6 +1,7 @@
 """The run that is open, and the cache before its queries. Published files are replaced, never changed."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ import pandas as pd
 import streamlit as st
 
 from odd.config import load_config
-from odd.store import RunReader
+from odd.errors import OddError
+from odd.store import RUN_ID, RunReader, published_path
 
 CACHE = load_config().cache
 _ASKED = ThreadPoolExecutor(4, thread_name_prefix="query")
@@ -67,6 +69,18 @@ def open_run(path: Path) -> OpenRun:
     run = as_it_is(path)
     _reader(run)
     return run
+
+
+def named_run(run_id: str) -> OpenRun:
+    """The run of this name as it is now; other files of the cache are not looked at.
+
+    Raises:
+        OddError: there is none, or it cannot be read.
+    """
+    if RUN_ID.fullmatch(run_id):
+        with suppress(FileNotFoundError):
+            return open_run(published_path(CACHE, run_id))
+    raise OddError(f"There is no run {run_id!r} here: ask for its file and upload it on the page Runs.")
 
 
 def _frozen_all(params: dict[str, Any]) -> tuple[tuple[str, Any], ...]:

@@ -1,8 +1,8 @@
 """The frame around every page: navigation that keeps the view, the run that is looked at, help, and the link."""
 
+from contextlib import suppress
 from difflib import get_close_matches
 from importlib import import_module
-from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
@@ -13,9 +13,9 @@ from odd.display.resolve import resolve
 from odd.display.spelling import markdown_escaped
 from odd.errors import OddError
 from odd.links import ViewState
-from odd.store import list_runs, published_path
+from odd.store import run_files
 from pages import parts
-from pages.shared.data import CACHE, OpenRun, open_run
+from pages.shared.data import CACHE, OpenRun, named_run, open_run
 from pages.shared.glossary import show_help
 from pages.shared.layout import STYLE
 from pages.shared.mount import mount
@@ -90,33 +90,30 @@ def open_tree(run: OpenRun, **changes: Any) -> None:
     st.switch_page("pages/tree.py", query_params=there.to_query())
 
 
-def _path(run_id: str) -> Path | None:
-    """The file of a run, if there is one; other files of the cache are not looked at."""
-    try:
-        path = published_path(CACHE, run_id)
-    except OddError:
-        return None
-    return path if path.is_file() else None
-
-
 def _chosen_run(view: ViewState, title: str) -> OpenRun:
-    if view.run is not None and (path := _path(view.run)) is not None:
-        try:
-            return open_run(path)
-        except (OddError, FileNotFoundError) as error:  # damaged, or gone in this moment
+    try:
+        return named_run(view.run) if view.run is not None else _newest_run()
+    except OddError as error:
+        header((title,), view)
+        if view.run is None:
+            st.info(str(error))
+        else:
             st.error(markdown_escaped(str(error)))
-    runs = {run.run_id: run for run in list_runs(CACHE) if run.problem is None}
-    if view.run is None and runs:
-        return open_run(next(iter(runs.values())).path)
-    header((title,), view)
-    if view.run is None:
-        st.info("There is no run yet. Start one on the page Runs, or with `python -m odd run --preset demo`.")
-    else:
-        st.error(
-            markdown_escaped(f"There is no run {view.run!r} here: ask for its file and upload it on the page Runs.")
-        )
-        for near in get_close_matches(view.run, runs, n=3, cutoff=0.0):
-            near_view = view.but(run=near)
-            st.page_link(f"pages/{title.lower()}.py", label=f"Open {near} instead", query_params=near_view.to_query())
+    names = [path.stem for path in run_files(CACHE)]
+    for near in get_close_matches(view.run or "", names, n=3, cutoff=0.0):
+        near_view = view.but(run=near)
+        st.page_link(f"pages/{title.lower()}.py", label=f"Open {near} instead", query_params=near_view.to_query())
     st.page_link("pages/runs.py", label="All runs", icon=":material/folder_open:")
     st.stop()
+
+
+def _newest_run() -> OpenRun:
+    """The newest run that can be opened.
+
+    Raises:
+        OddError: there is none.
+    """
+    for path in run_files(CACHE):
+        with suppress(OddError, FileNotFoundError):  # damaged, or gone in this moment
+            return open_run(path)
+    raise OddError("There is no run yet. Start one on the page Runs, or with `python -m odd run --preset demo`.")
