@@ -25,7 +25,9 @@ def find(evidence: Evidence) -> Found:
     sides: dict[str | None, Sides] = {
         name: {kind: evidence.scores(evidence.on(kind, name)) for kind in KINDS} for name in names
     }
-    gaps = {m: {name: _gap(m, sides[name]) for name in names} for m in MEASURES}
+    both = {name: pd.concat([side["incorrect"], side["correct"]], ignore_index=True) for name, side in sides.items()}
+    incorrect = {name: np.arange(len(points)) < len(sides[name]["incorrect"]) for name, points in both.items()}
+    gaps = {m: {name: m.difference(both[name], incorrect[name]) for name in names} for m in MEASURES}
     tests = {m: _tests(evidence, m, gaps[m], sides) for m in MEASURES}
     whole = {name: MAIN.estimate(evidence.scores(evidence.on("all", name))) for name in evidence.scored}
     floors, rows = evidence.floors, []
@@ -42,25 +44,21 @@ def find(evidence: Evidence) -> Found:
     return Found(tuple(rows), _sentences(evidence, gaps[MAIN]))
 
 
-def _gap(measure: Measure, sides: Sides) -> Estimate:
-    points = pd.concat([sides["incorrect"], sides["correct"]], ignore_index=True)
-    return measure.difference(points, np.arange(len(points)) < len(sides["incorrect"]))
-
-
 def _tests(
     evidence: Evidence, measure: Measure, gaps: Mapping[str | None, Estimate], sides: Mapping[str | None, Sides]
 ) -> dict[str | None, dict[str, float]]:
     """Further tests of the differences."""
     corrected = dict(zip(evidence.scored, holm([gaps[name].p for name in evidence.scored]), strict=True))
     paths = path_means(evidence, measure)
+    means, correct, teacher = (paths[name].to_numpy() for name in ("mean", "correct", "teacher"))
     found = {}
     for name, side in sides.items():
-        own = paths if name is None else paths[paths["teacher"] == name]
-        groups = [own.loc[own["correct"] == correct, "mean"].to_numpy() for correct in (False, True)]
+        own = means if name is None else means[teacher == name]
+        right = correct if name is None else correct[teacher == name]
         found[name] = {
             **({} if name is None else {"Holm": corrected[name]}),
             "Wilcoxon": measure.wilcoxon_difference(side["incorrect"], side["correct"]),
-            "paper-style over paths": welch_p(*groups),
+            "paper-style over paths": welch_p(own[~right], own[right]),
         }
     return found
 

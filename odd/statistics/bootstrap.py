@@ -249,23 +249,23 @@ def _estimate(
     value: float, resampled: Float64[np.ndarray, " B"], n: int, clusters: int, level: float, null: float
 ) -> Estimate:
     """The estimate with what its bootstrap samples say of it."""
-    return Estimate(value, *_interval(resampled, level), n, clusters, _p_value(resampled, null))
-
-
-def _p_value(resampled: Float64[np.ndarray, " B"], null: float) -> float:
-    """Twice the smaller share of samples on either side of the null value, never 0: where the interval ends at it."""
     defined = resampled[~np.isnan(resampled)]
+    return Estimate(value, *_interval(defined, level), n, clusters, _p_value(defined, null))
+
+
+def _p_value(defined: Float64[np.ndarray, " B"], null: float) -> float:
+    """Twice the smaller share of samples on either side of the null value, never 0: where the interval ends at it."""
     if not len(defined):
         return float("nan")
     tail = min(int((defined <= null).sum()), int((defined >= null).sum()))
     return min(1.0, 2 * (tail + 1) / (len(defined) + 1))
 
 
-def _interval(resampled: Float64[np.ndarray, " B"], level: float) -> tuple[float, float]:
-    """Percentiles of what is defined."""
-    if np.isnan(resampled).all():
+def _interval(defined: Float64[np.ndarray, " B"], level: float) -> tuple[float, float]:
+    """Percentiles of the samples."""
+    if not len(defined):
         return float("nan"), float("nan")
-    low, high = np.nanquantile(resampled, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 

@@ -77,29 +77,34 @@ class NoiseFloor:
             terms: T numbers made of each score, none of them NaN.
             sets: numbers of the scores of each set.
         """
-        members = np.zeros((self.count, len(sets)), np.float32)
-        for number, points in enumerate(sets):
-            members[points, number] = 1
         nothing = Scores(*(np.empty((1, 0), np.float32) for _ in NAMES))
         found = np.zeros((self.draws, len(terms(nothing)), len(sets)))
+        member = np.zeros((len(sets), self.count), bool)
+        for number, scores in enumerate(sets):
+            member[number, scores] = True
         for part in self.parts:
-            found += _sums(part, terms(part.orders), members[part.rows])
+            found += _sums(part, np.stack(terms(part.orders), axis=-1, dtype=np.float32), member[:, part.rows])
         return found
 
 
 def _sums(
-    part: _Part, terms: Sequence[Float[np.ndarray, "K R"]], members: Float32[np.ndarray, "R S"]
+    part: _Part, terms: Float32[np.ndarray, "K R T"], member: Bool[np.ndarray, "S R"]
 ) -> Float64[np.ndarray, "B T S"]:
     """The sums over the scores of a part."""
-    one, nodes = np.ones(len(part.rows), np.float32), part.drawn.shape[1]
-    of_node = sparse.csr_array((one, (part.node, np.arange(len(part.rows)))), shape=(nodes, len(part.rows)))
-    found = np.zeros((len(part.drawn), len(terms) * members.shape[1]))
-    for order in range(len(part.orders.gain)):
-        values = np.concatenate([term[order, :, None] * members for term in terms], axis=1, dtype=np.float32)
+    of_node = [_sum_by_node(part.node, one, part.drawn.shape[1]) for one in member]
+    found = np.zeros((len(part.drawn), len(member), terms.shape[2]))
+    for order, values in enumerate(terms):
         drew = part.drawn == order
         any_did = drew.any(axis=1)
-        found[any_did] += drew[any_did].astype(np.float32) @ (of_node @ values)
-    return found.reshape(len(part.drawn), len(terms), -1)
+        sums = np.concatenate([of_set @ values for of_set in of_node], axis=1)
+        found[any_did] += (drew[any_did].astype(np.float32) @ sums).reshape(-1, *found.shape[1:])
+    return found.swapaxes(1, 2)
+
+
+def _sum_by_node(node: Int64[np.ndarray, " R"], member: Bool[np.ndarray, " R"], nodes: int) -> sparse.csr_array:
+    """The matrix that adds up the members of each node, (M, R)."""
+    scores = np.flatnonzero(member)
+    return sparse.csr_array((np.ones(len(scores), np.float32), (node[scores], scores)), shape=(nodes, len(node)))
 
 
 def noise_floor(

@@ -46,8 +46,7 @@ FINDING_QUERIES: dict[str, str] = {
             WHERE g.objective = $objective AND g.convention = $convention)
         SELECT g.*, exp(q.log_p::DOUBLE) AS p_teacher
         FROM g LEFT JOIN nodes AS b ON b.question = g.question AND b.parent = g.node AND b.token = g.token
-        LEFT JOIN teacher_tokens AS q ON q.question = g.question AND q.node = b.node AND q.teacher = g.teacher
-        ORDER BY g.teacher, g.question, g.node, g.component""",
+        LEFT JOIN teacher_tokens AS q ON q.question = g.question AND q.node = b.node AND q.teacher = g.teacher""",
     "finding_edges": f"""
         SELECT b.question, b.parent AS node, b.token, exp(b.log_p::DOUBLE) AS p_student,
             CASE split_part($convention, '-', 1) WHEN 'pooled' THEN b.pooled_visits ELSE b.visits END AS visits,
@@ -57,8 +56,7 @@ FINDING_QUERIES: dict[str, str] = {
         SEMI JOIN (SELECT question, node AS parent FROM scores
                    WHERE objective = $objective AND convention = $convention) AS d USING (question, parent)
         LEFT JOIN halves AS f ON f.question = b.question AND f.node = b.node AND f.half = 0
-        LEFT JOIN halves AS s ON s.question = b.question AND s.node = b.node AND s.half = 1
-        ORDER BY b.question, b.parent, b.token""",
+        LEFT JOIN halves AS s ON s.question = b.question AND s.node = b.node AND s.half = 1""",
     "finding_conventions": """
         SELECT DISTINCT s.convention, s.question, s.node, s.teacher, p.correct, s.alignment, s.success_range, s.children
         FROM scores AS s JOIN path_tokens AS t USING (question, node) JOIN paths AS p USING (question, path)
