@@ -1,8 +1,8 @@
 """The dashboard's own pieces: scripts and styles that draw a payload in the browser.
 
 A component is `<name>.js` with `<name>.css`; both are put after `common.js` and `common.css`. A script exports one
-function that draws `data` into its element, and may be called again with newer data at any time. Text out of models
-and files reaches the page as text nodes only, never as HTML.
+function that draws the JSON in `data.payload` into its element, and may be called again with newer data at any time.
+Text out of models and files reaches the page as text nodes only, never as HTML.
 """
 
 import json

@@ -1,5 +1,6 @@
 /** Rollouts to read: grouped by the token they go on with, right ones and wrong ones. */
-export default function ({ data, parentElement }) {
+export default function ({ data: { payload }, parentElement }) {
+  const data = JSON.parse(payload)
   const place = parentElement.querySelector(".odd")
   place.style.setProperty("--right", PALETTE.success)
   place.style.setProperty("--wrong", PALETTE.failure)

@@ -25,7 +25,8 @@ function line(row, data, open) {
 }
 
 /** Tokens of all questions at which two teachers disagree most; a row opens its path, a link its tree. */
-export default function ({ data, parentElement, setTriggerValue }) {
+export default function ({ data: { payload }, parentElement, setTriggerValue }) {
+  const data = JSON.parse(payload)
   const open = ({ question, path, token }) => setTriggerValue("open", { question, path, token })
   const headings = ["token, after the text before it", "question", "position", ...data.pair, "range", "at stake", ""]
   const explained = { range: "Success range: largest minus smallest success of the children",

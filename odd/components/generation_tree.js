@@ -3,7 +3,8 @@
 const TREES = new WeakMap()
 const AT_ONCE = 3
 
-export default function ({ data, parentElement, setTriggerValue }) {
+export default function ({ data: { payload }, parentElement, setTriggerValue }) {
+  const data = JSON.parse(payload)
   let tree = TREES.get(parentElement)
   if (!tree) TREES.set(parentElement, (tree = new GenerationTree(parentElement.querySelector(".odd"))))
   tree.show(data, setTriggerValue)

@@ -13,7 +13,8 @@ function pairCell(found, row, column, end, small) {
 }
 
 /** Mean differences of alignment, row minus column. */
-export default function ({ data, parentElement }) {
+export default function ({ data: { payload }, parentElement }) {
+  const data = JSON.parse(payload)
   const { order, cells, end } = data
   const small = order.length > MANY
   const table = element("table", { class: small ? "many" : null },

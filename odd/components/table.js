@@ -13,7 +13,8 @@
 const states = new WeakMap()
 const GAP = 10
 
-export default function ({ data, parentElement, setTriggerValue }) {
+export default function ({ data: { payload }, parentElement, setTriggerValue }) {
+  const data = JSON.parse(payload)
   const place = parentElement.querySelector(".odd")
   const state = states.get(parentElement) ?? { seen: null, active: null, columns: null, lines: new Map() }
   states.set(parentElement, state)

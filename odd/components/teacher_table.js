@@ -83,7 +83,8 @@ const EXPLAINED = {
 }
 
 /** Teachers in rows: dots with intervals, the numbers, and the difference to the baseline. */
-export default function ({ data, parentElement, setTriggerValue }) {
+export default function ({ data: { payload }, parentElement, setTriggerValue }) {
+  const data = JSON.parse(payload)
   TABLES.get(parentElement)?.disconnect()
   const place = parentElement.querySelector(".odd")
   let width = 0

@@ -6,7 +6,8 @@ const HELP = [["← →", "previous, next token"], ["n p", "next, previous decis
   ["h H", "next, previous harmful token (score below 0)"], ["g G", "next, previous helpful token (score above 0)"],
   ["Enter", "pin the token now; a token you rest on is pinned by itself"], ["Esc", "unpin"]]
 
-export default function ({ data, parentElement, setTriggerValue }) {
+export default function ({ data: { payload }, parentElement, setTriggerValue }) {
+  const data = JSON.parse(payload)
   let panel = PANELS.get(parentElement)
   if (!panel) PANELS.set(parentElement, (panel = new TokenPath(parentElement.querySelector(".odd"))))
   panel.show(data, (token) => setTriggerValue("token", token))

@@ -4,7 +4,8 @@ const STRIPS = new WeakMap()
 const LONG_WORD = 24
 const NARROW = 640
 
-export default function ({ data, parentElement, setTriggerValue }) {
+export default function ({ data: { payload }, parentElement, setTriggerValue }) {
+  const data = JSON.parse(payload)
   let strips = STRIPS.get(parentElement)
   if (!strips) STRIPS.set(parentElement, (strips = new TokenStrips(parentElement.querySelector(".odd"))))
   strips.show(data, (token) => setTriggerValue("token", token))

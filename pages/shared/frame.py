@@ -72,6 +72,8 @@ def open_page(title: str) -> tuple[OpenRun, ViewState]:
     """
     asked, problems = read_view()
     run = _chosen_run(asked, title)
+    for name in ("questions", "measures", "teachers"):
+        run.ask(name)
     resolved = resolve(run, asked.but(run=run.run_id))
     write_view(resolved.view)
     question = resolved.view.question or "" if title in OF_A_QUESTION else ""

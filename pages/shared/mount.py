@@ -1,5 +1,6 @@
 """Mounts the components of `odd.components`."""
 
+import json
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -28,7 +29,9 @@ def mount(
         **events: what to do, before the page is drawn again, with the value of `setTriggerValue(event, value)`.
     """
     callbacks = {f"on_{event}_change": _caller(key, event, act) for event, act in events.items()}
-    _component(name)(key=key, data=data, width=width, **callbacks)
+    # as one text: of a nested value Streamlit would write the JSON twice, once to tell whether it is another value
+    payload = json.dumps(data, separators=(",", ":"))
+    _component(name)(key=key, data={"payload": payload}, width=width, **callbacks)
 
 
 def _caller(key: str, event: str, act: Callable[[Any], None]) -> Callable[[], None]:

@@ -1,6 +1,5 @@
 """The page Compare on a finished run, with few teachers, and on links that ask for what is not there."""
 
-import json
 from functools import partial
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from odd.links import NO_BRANCH
 from pages.parts import compare_pairs
 from tests.hostile import make_hostile
+from tests.pages.drawn import payload_of
 
 TEACHERS = ["tiny-m", "Self-1C", "Self-1C1W", "Self-check"]
 
@@ -23,7 +23,7 @@ def payloads(app):
     for part in app.get("bidi_component"):
         proto = part.proto
         if proto.json:
-            found[proto.component_name.removeprefix("odd_")] = json.loads(proto.json)
+            found[proto.component_name.removeprefix("odd_")] = payload_of(proto)
     return found
 
 

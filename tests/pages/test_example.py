@@ -1,6 +1,5 @@
 """Every page on the run that ships with the repository: what a reader sees first."""
 
-import json
 import shutil
 
 import pytest
@@ -10,6 +9,7 @@ from odd.models.registry import load_model
 from odd.questions.sources import load_questions
 from odd.store import RunReader
 from tests.pages.conftest import ROOT
+from tests.pages.drawn import payload_of
 
 (EXAMPLE,) = (ROOT / "cache").glob("example-*.duckdb")
 CONFIG = load_config(file=ROOT / "cache" / "example.toml")
@@ -33,7 +33,7 @@ def drawn(app, name):
 def every(app, name):
     """What all components of this name draw."""
     found = [part.proto for part in app.get("bidi_component") if part.proto.component_name == f"odd_{name}"]
-    return [json.loads(proto.mixed.json if proto.HasField("mixed") else proto.json) for proto in found]
+    return [payload_of(proto) for proto in found]
 
 
 def said(app):

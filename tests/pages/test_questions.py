@@ -1,12 +1,12 @@
 """The page Questions on a finished run, while a run goes on, without teachers, and on hostile text."""
 
-import json
 import re
 from functools import partial
 
 import pytest
 
 from tests.hostile import QUESTIONS, make_hostile
+from tests.pages.drawn import payload_of
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def open_questions(open_page):
 
 def table(app):
     (found,) = [part.proto for part in app.get("bidi_component") if part.proto.component_name == "odd_table"]
-    return json.loads(found.json)
+    return payload_of(found)
 
 
 def ids(app):

@@ -1,6 +1,5 @@
 """The page Screening on a screened run, on a run without screening, on an empty cache, and on hostile text."""
 
-import json
 import re
 import shutil
 from functools import partial
@@ -9,6 +8,7 @@ import duckdb
 import pytest
 
 from tests.hostile import TEXTS
+from tests.pages.drawn import payload_of
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def changed(screened, tmp_path):
 
 def table(app):
     (found,) = [part.proto for part in app.get("bidi_component") if part.proto.component_name == "odd_table"]
-    return json.loads(found.json)
+    return payload_of(found)
 
 
 def said(app):

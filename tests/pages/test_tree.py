@@ -1,6 +1,5 @@
 """The tree page on a finished run, on links that ask for what is not there, and on an empty cache."""
 
-import json
 import shutil
 from functools import partial
 
@@ -9,6 +8,7 @@ import pytest
 
 from odd.display.scores import LEGENDS
 from pages.shared.legend import legend_html
+from tests.pages.drawn import payload_of
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def component(app, key):
     """What a component is given to draw; None if it is not on the page."""
     for found in app.get("bidi_component"):
         if found.key == key:
-            return json.loads(found.proto.mixed.json if found.proto.HasField("mixed") else found.proto.json)
+            return payload_of(found.proto)
     return None
 
 

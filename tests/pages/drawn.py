@@ -1,0 +1,9 @@
+"""What the components of a page are given to draw."""
+
+import json
+from typing import Any
+
+
+def payload_of(proto: Any) -> Any:
+    """The payload in the message of a component."""
+    return json.loads(json.loads(proto.json)["payload"])
