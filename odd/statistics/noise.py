@@ -12,12 +12,15 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from itertools import permutations
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int32, Int64
-from scipy import sparse
 
 from odd.statistics.siblings import Scores, Siblings
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 MOST = 2_000_000
 """Shuffled scores that are kept at once."""
@@ -101,8 +104,10 @@ def _sums(
     return found.swapaxes(1, 2)
 
 
-def _sum_by_node(node: Int64[np.ndarray, " R"], member: Bool[np.ndarray, " R"], nodes: int) -> sparse.csr_array:
+def _sum_by_node(node: Int64[np.ndarray, " R"], member: Bool[np.ndarray, " R"], nodes: int) -> "sparse.csr_array":
     """The matrix that adds up the members of each node, (M, R)."""
+    from scipy import sparse  # a quarter of a second that a run does not need
+
     scores = np.flatnonzero(member)
     return sparse.csr_array((np.ones(len(scores), np.float32), (node[scores], scores)), shape=(nodes, len(node)))
 
