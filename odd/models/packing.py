@@ -11,8 +11,10 @@ from weakref import WeakKeyDictionary
 import torch
 from transformers import PreTrainedModel
 
-SMALLEST = 1 << 17
-"""Entries of the smallest weight that is laid out anew: with smaller ones, calls cost more than products."""
+LEAST_WORK = 1 << 20
+"""Rows times entries of the weight from which oneDNN is called: for less, a call of it costs more than it saves."""
+SMALLEST = 1 << 12
+"""Entries of the smallest weight that is laid out anew: more rows than would pay for a smaller one are rare."""
 MOST_BYTES = 2 << 30
 """Most memory for copies; larger models are left as they are."""
 
@@ -53,5 +55,12 @@ def _suits(layer: torch.nn.Linear) -> bool:
 
 def _forward(layer: torch.nn.Linear) -> Forward:
     """What a layer computes, on a copy of its weight."""
-    weight, bias = torch.ops.mkldnn._reorder_linear_weight(layer.weight.detach()), layer.bias
-    return lambda states: torch.ops.mkldnn._linear_pointwise(states, weight, bias, "none", [], "")
+    plain, bias, width = layer.weight.detach(), layer.bias, layer.out_features
+    weight = torch.ops.mkldnn._reorder_linear_weight(plain)
+
+    def forward(states: torch.Tensor) -> torch.Tensor:
+        if states.numel() * width < LEAST_WORK:
+            return torch.nn.functional.linear(states, plain, bias)
+        return torch.ops.mkldnn._linear_pointwise(states, weight, bias, "none", [], "")
+
+    return forward

@@ -44,11 +44,19 @@ class Places:
         """Tokens at `index` after a prompt of `prompt` tokens."""
         self.rows, self.index, self.prompt, self.width = rows, index, prompt, width
         self._hidden: dict[int | None, tuple[torch.Tensor | None, torch.Tensor]] = {}
+        self._slots: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
     @property
     def positions(self) -> torch.Tensor:
         """Position ids, (N, T)."""
         return (self.index + self.prompt).clamp(min=0)
+
+    def slots(self, last: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Row (N, 1) and place (N, T) where each token is kept; the `last` place takes what is padding."""
+        if last not in self._slots:
+            rows = torch.arange(len(self.index), device=self.index.device) if self.rows is None else self.rows
+            self._slots[last] = rows[:, None], torch.where(self.index < 0, last, self.index)
+        return self._slots[last]
 
     def hidden(self, window: int | None) -> tuple[torch.Tensor | None, torch.Tensor]:
         """What no token may look at: of the prompt (N, 1, 1, T, P), and of its own row (N, 1, 1, T, m)."""
@@ -68,7 +76,8 @@ def read_prompt(model: PreTrainedModel, prompt: Sequence[int]) -> tuple[Cache, t
     """What a model keeps of a prompt, as a cache of one row, and the logits after it, (1, V)."""
     cache = DynamicCache()
     ids = torch.tensor([list(prompt)], device=model.device)
-    logits = model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1).logits
+    with packed(model):
+        logits = model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1).logits
     return cache, logits[:, -1]
 
 
@@ -104,9 +113,8 @@ class SharedPromptLayer(CacheLayerMixin):
             )
             grown[:, :, : room.shape[2]] = room
             room = grown
-        index = torch.where(places.index < 0, room.shape[2] - 1, places.index)
-        rows = torch.arange(len(states), device=room.device) if places.rows is None else places.rows
-        room[rows[:, None], :, index] = states.transpose(1, 2)
+        rows, index = places.slots(room.shape[2] - 1)
+        room[rows, :, index] = states.transpose(1, 2)
         own = room[: len(states)] if places.rows is None else room[places.rows]
         return room, own[:, :, : places.width]
 
