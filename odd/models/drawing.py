@@ -4,36 +4,48 @@ import torch
 
 BLOCK = 256
 """Tokens that are summed before they are searched one by one."""
+ENTRIES = 1 << 20
+"""Entries of a piece of the batch: what is computed of one stays in the processor's cache until it is used."""
 
 
-def draw(logits: torch.Tensor, uniforms: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def draw(logits: torch.Tensor, uniforms: torch.Tensor, temperature: float = 1.0) -> tuple[torch.Tensor, torch.Tensor]:
     """Draw a token from each row's softmax.
 
-    The whole vocabulary is passed over once for the exponentials and once for their sums by block; the cumulative
-    distribution is made of the sums, and of the tokens of one block.
+    The whole vocabulary is passed over for the softmax and for its sums by block; the cumulative distribution is made
+    of the sums, and of the tokens of one block.
 
     Args:
-        logits: float32 (N, V), divided by the temperature.
+        logits: float32 (N, V).
         uniforms: float64 (N,) in [0, 1).
+        temperature: that the logits are divided by.
 
     Returns:
         Tokens (N,) and their log-probabilities, float32 (N,); those are no numbers where a logit is none.
     """
+    rows = max(1, ENTRIES // logits.shape[1])
+    drawn = [_draw(*piece, temperature) for piece in zip(logits.split(rows), uniforms.split(rows), strict=True)]
+    tokens, log_probs = zip(*drawn, strict=True)
+    return torch.cat(tokens), torch.cat(log_probs)
+
+
+def _draw(logits: torch.Tensor, uniforms: torch.Tensor, temperature: float) -> tuple[torch.Tensor, torch.Tensor]:
     rows, size = logits.shape
-    largest = logits.amax(dim=-1, keepdim=True)
-    weights = torch.exp(logits - largest)
+    weights = torch.softmax(logits if temperature == 1 else logits / temperature, dim=-1)
     if size % BLOCK:
         weights = torch.nn.functional.pad(weights, (0, BLOCK - size % BLOCK))
     blocks = weights.view(rows, -1, BLOCK)
-    sums = blocks.sum(dim=-1, dtype=torch.float64).cumsum(dim=-1)
+    sums = blocks.sum(dim=-1).cumsum(dim=-1, dtype=torch.float64)
     target = _inside(uniforms[:, None] * sums[:, -1:], sums)
     # where a logit is no number nothing is found, and the log-probability says so
     block = torch.searchsorted(sums, target, right=True).clamp(max=sums.shape[1] - 1)
-    before = torch.where(block > 0, sums.gather(1, (block - 1).clamp(min=0)), 0.0)
-    within = blocks.gather(1, block[..., None].expand(-1, -1, BLOCK))[:, 0].double().cumsum(dim=-1)
-    place = torch.searchsorted(within, _inside(target - before, within), right=True)
+    edges = torch.nn.functional.pad(sums, (1, 0))
+    before, after = edges.gather(1, block), edges.gather(1, block + 1)
+    within = blocks.gather(1, block[..., None].expand(-1, -1, BLOCK))[:, 0].cumsum(dim=-1, dtype=torch.float64)
+    # as a share of the block: its sum in single precision is not exactly that of its tokens
+    share = (target - before) / (after - before)
+    place = torch.searchsorted(within, _inside(share * within[:, -1:], within), right=True)
     tokens = (block * BLOCK + place).clamp(max=size - 1)
-    log_probs = logits.gather(1, tokens) - largest - sums[:, -1:].log().float()
+    log_probs = (weights.gather(1, tokens) / sums[:, -1:]).log().float()
     return tokens[:, 0], log_probs[:, 0]
 
 

@@ -86,7 +86,7 @@ class Flight:
         """Draw a token for each row; rows of rollouts that end by it are free."""
         alive, rows = self.row_of >= 0, self.row_of.clamp(min=0)
         counts = self.counts[rows].clamp(max=self.uniforms.shape[1] - 1)
-        drawn, log_probs = draw(self.logits / self.temperature, self.uniforms[rows, counts])
+        drawn, log_probs = draw(self.logits, self.uniforms[rows, counts], self.temperature)
         if bool(log_probs[alive].isnan().any()):
             raise OddError(f"model {self.name!r} gives log-probabilities that are no numbers: set its dtype to float32")
         going, at = rows[alive], counts[alive]

@@ -75,8 +75,8 @@ class TreePlaces(Places):
             depth = self.depth[self.index[0]][:, None]
             own = own | (self.depth <= depth - window)
             of_prompt = torch.arange(self.prompt, device=self.index.device) <= depth + self.prompt - window
-            of_prompt = of_prompt[None, None, None]
-        return of_prompt, own[None, None, None]
+            of_prompt = of_prompt[None, None]
+        return of_prompt, own[None, None]
 
 
 def shared_length(one: Tokens, other: Tokens) -> int:

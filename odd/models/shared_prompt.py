@@ -24,7 +24,7 @@ GROWTH = 64
 
 
 class Seen(NamedTuple):
-    """Keys or values of one layer: those of the prompt (H, P, D), and each row's own (N, H, m, D)."""
+    """Keys or values of one layer: those of the prompt (H, P, D), and each row's own (H, N, m, D)."""
 
     prompt: torch.Tensor
     own: torch.Tensor
@@ -44,20 +44,28 @@ class Places:
         """Tokens at `index` after a prompt of `prompt` tokens."""
         self.rows, self.index, self.prompt, self.width = rows, index, prompt, width
         self._hidden: dict[int | None, tuple[torch.Tensor | None, torch.Tensor]] = {}
+        self._slots: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
     @property
     def positions(self) -> torch.Tensor:
         """Position ids, (N, T)."""
         return (self.index + self.prompt).clamp(min=0)
 
+    def slots(self, last: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Row (N, 1) and place (N, T) where each token is kept; the `last` place takes what is padding."""
+        if last not in self._slots:
+            rows = torch.arange(len(self.index), device=self.index.device) if self.rows is None else self.rows
+            self._slots[last] = rows[:, None], torch.where(self.index < 0, last, self.index)
+        return self._slots[last]
+
     def hidden(self, window: int | None) -> tuple[torch.Tensor | None, torch.Tensor]:
-        """What no token may look at: of the prompt (N, 1, 1, T, P), and of its own row (N, 1, 1, T, m)."""
+        """What no token may look at: of the prompt (N, 1, T, P), and of its own row (N, 1, T, m)."""
         if window not in self._hidden:
             self._hidden[window] = self._hidden_places(window)
         return self._hidden[window]
 
     def _hidden_places(self, window: int | None) -> tuple[torch.Tensor | None, torch.Tensor]:
-        at, places = self.index[:, None, None, :, None], torch.arange(self.width, device=self.index.device)
+        at, places = self.index[:, None, :, None], torch.arange(self.width, device=self.index.device)
         if window is None:
             return None, places > at
         of_prompt = torch.arange(self.prompt, device=self.index.device) <= at + self.prompt - window
@@ -68,7 +76,8 @@ def read_prompt(model: PreTrainedModel, prompt: Sequence[int]) -> tuple[Cache, t
     """What a model keeps of a prompt, as a cache of one row, and the logits after it, (1, V)."""
     cache = DynamicCache()
     ids = torch.tensor([list(prompt)], device=model.device)
-    logits = model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1).logits
+    with packed(model):
+        logits = model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1).logits
     return cache, logits[:, -1]
 
 
@@ -83,8 +92,8 @@ class SharedPromptLayer(CacheLayerMixin):
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
         """Take those of the prompt, (1, H, P, D)."""
         (self.prompt_keys,), (self.prompt_values,) = key_states, value_states
-        self.own_keys = key_states[:, :, :0].repeat(self.cache.rows, 1, 1, 1)
-        self.own_values = value_states[:, :, :0].repeat(self.cache.rows, 1, 1, 1)
+        self.own_keys = key_states[0, :, None, :0].repeat(1, self.cache.rows, 1, 1)
+        self.own_values = value_states[0, :, None, :0].repeat(1, self.cache.rows, 1, 1)
         self.is_initialized = True
 
     def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any) -> tuple[Any, Any]:
@@ -104,20 +113,19 @@ class SharedPromptLayer(CacheLayerMixin):
             )
             grown[:, :, : room.shape[2]] = room
             room = grown
-        index = torch.where(places.index < 0, room.shape[2] - 1, places.index)
-        rows = torch.arange(len(states), device=room.device) if places.rows is None else places.rows
-        room[rows[:, None], :, index] = states.transpose(1, 2)
-        own = room[: len(states)] if places.rows is None else room[places.rows]
+        rows, index = places.slots(room.shape[2] - 1)
+        room[:, rows, index] = states.transpose(0, 1)
+        own = room[:, : len(states)] if places.rows is None else room[:, places.rows]
         return room, own[:, :, : places.width]
 
     def copy_rows(self, source: torch.Tensor, target: torch.Tensor, width: int) -> None:
         """Let rows go on where others are."""
-        self.own_keys[target, :, :width] = self.own_keys[source, :, :width]
-        self.own_values[target, :, :width] = self.own_values[source, :, :width]
+        self.own_keys[:, target, :width] = self.own_keys[:, source, :width]
+        self.own_values[:, target, :width] = self.own_values[:, source, :width]
 
     def keep(self, rows: torch.Tensor) -> None:
         """Forget all rows but these."""
-        self.own_keys, self.own_values = self.own_keys[rows], self.own_values[rows]
+        self.own_keys, self.own_values = self.own_keys[:, rows], self.own_values[:, rows]
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         """Tokens in all; masks are made by the attention function."""
@@ -177,21 +185,24 @@ def attend(
     rows, heads, length, size = query.shape
     groups, prompt = len(key.prompt), key.prompt.shape[1]
     each = heads // groups * length
-    asked = (query * (size**-0.5 if scaling is None else scaling)).reshape(rows, groups, each, size)
+    # heads of keys come before rows, so that no product needs a copy of its factors
+    asked = query.new_empty(groups, rows, each, size)
+    scale = size**-0.5 if scaling is None else scaling
+    torch.mul(query.reshape(rows, groups, each, size).transpose(0, 1), scale, out=asked)
     # the prompt is the same for all rows: one matrix product a head
-    together = asked.transpose(0, 1).reshape(groups, rows * each, size)
-    to_prompt = (together @ key.prompt.transpose(-1, -2)).view(groups, rows, each, prompt).transpose(0, 1)
-    scores = torch.cat([to_prompt, asked @ key.own.transpose(-1, -2)], dim=-1)
-    scores = scores.view(rows, groups, heads // groups, length, -1)
+    to_prompt = asked.view(groups, rows * each, size) @ key.prompt.transpose(-1, -2)
+    to_own = asked @ key.own.transpose(-1, -2)
+    scores = torch.cat([to_prompt.view(groups, rows, each, prompt), to_own], dim=-1)
+    scores = scores.view(groups, rows, heads // groups, length, -1)
     of_prompt, of_own = key.places.hidden(sliding_window)
     scores[..., prompt:].masked_fill_(of_own, float("-inf"))
     if of_prompt is not None:
         scores[..., :prompt].masked_fill_(of_prompt, float("-inf"))
-    weights = scores.softmax(dim=-1, dtype=torch.float32).to(query.dtype).view(rows, groups, each, -1)
-    found = weights[..., prompt:] @ value.own
-    shared = weights[..., :prompt].transpose(0, 1).reshape(groups, rows * each, prompt) @ value.prompt
-    found = found + shared.view(groups, rows, each, size).transpose(0, 1)
-    return found.view(rows, heads, length, size).transpose(1, 2), None
+    weights = scores.softmax(dim=-1, dtype=torch.float32).to(query.dtype).view(groups * rows, each, -1)
+    found = weights[..., :prompt].view(groups, rows * each, prompt) @ value.prompt
+    found = found.view(groups * rows, each, size).baddbmm_(weights[..., prompt:], value.own.flatten(0, 1))
+    found = found.view(groups, rows, heads // groups, length, size)
+    return found.permute(1, 3, 0, 2, 4).reshape(rows, length, heads, size), None
 
 
 AttentionInterface.register(ATTENTION, attend)

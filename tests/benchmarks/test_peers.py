@@ -3,13 +3,16 @@
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from benchmarks.peers import VLLM, Generate, Ours
+from benchmarks import peers
+from benchmarks.peers import VLLM, Generate, LlamaCpp, Ours
 from benchmarks.sampling import lines
 from odd.config import ModelConfig
 from odd.models.registry import load_model
+from tests.benchmarks import fake_llama_cpp
 
 FAKE = """
 __version__ = "0.0"
@@ -73,6 +76,34 @@ def test_a_process_that_does_not_start_is_reported(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(RuntimeError, match="vLLM ended"):
         VLLM(sys.executable, tmp_path)
+
+
+PLACES = [(-1, -2, -3), (-1, -2), (-1, -2, -4, -5), (-1, -2, -3)]
+"""Prefixes; the fake engine draws 3 after three tokens, 4 after four and so on."""
+
+
+@pytest.fixture
+def llama(monkeypatch):
+    """The adapter with a package in place of llama.cpp and of the weights, where 7 ends a response."""
+    file = SimpleNamespace(suffix=".gguf")
+    package = SimpleNamespace(files=[file], locate_file=lambda file: "weights.gguf")
+    monkeypatch.setattr(peers.importlib.metadata, "distribution", lambda name: package)
+    monkeypatch.setitem(sys.modules, "llama_cpp", fake_llama_cpp)
+    return LlamaCpp(frozenset({7}))
+
+
+@pytest.mark.parametrize("batch", [1, 2, 9])
+def test_llama_draws_up_to_the_end_or_the_limit_after_each_prefix(llama, batch):
+    assert llama.sample(PLACES, [9, 9, 2, 9], batch, False, 0) == 5 + 6 + 2 + 5
+    assert llama.sample(PLACES, [9, 8, 2, 1], batch, True, 0) == 9 + 8 + 2 + 1
+    for context in fake_llama_cpp.contexts[-2:]:
+        assert sorted(context.began) == sorted(PLACES)
+        assert context.freed
+
+
+def test_llama_has_no_more_sequences_than_the_batch_and_the_prompt(llama):
+    llama.sample(PLACES, [9, 9, 2, 9], 2, False, 0)
+    assert max(fake_llama_cpp.contexts[-1].read) == 2
 
 
 @pytest.mark.parametrize("engine", [Ours, Generate])

@@ -18,6 +18,7 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
+from odd.models import drawing
 from odd.models.batch import Rows
 from odd.models.drawing import BLOCK, draw
 from odd.models.flight import Flight, fits
@@ -145,3 +146,12 @@ def test_what_has_no_probability_is_never_drawn(uniform):
     tokens, log_probs = draw(logits, torch.tensor([uniform], dtype=torch.float64))
     assert tokens.item() in (3, BLOCK + 5)
     assert log_probs.isfinite().all()
+
+
+def test_what_is_drawn_does_not_depend_on_the_pieces_of_a_batch(monkeypatch):
+    torch.manual_seed(0)
+    logits, uniforms = torch.randn(7, 3 * BLOCK), torch.rand(7, dtype=torch.float64)
+    whole = draw(logits, uniforms, 0.7)
+    monkeypatch.setattr(drawing, "ENTRIES", 2 * logits.shape[1])
+    for one, other in zip(draw(logits, uniforms, 0.7), whole, strict=True):
+        assert torch.equal(one, other)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
 from odd.models import packing
@@ -15,6 +16,7 @@ SMALL |= {"num_attention_heads": 4, "num_key_value_heads": 2, "initializer_range
 def model(request, monkeypatch):
     """A small one, every layer of which is worth it."""
     monkeypatch.setattr(packing, "SMALLEST", 1)
+    monkeypatch.setattr(packing, "LEAST_WORK", 1)
     torch.manual_seed(0)
     kind, config = request.param
     return kind(config(**SMALL)).eval()
@@ -57,3 +59,23 @@ def test_afterwards_layers_are_as_they_were(model):
 def test_small_layers_and_large_models_are_left_as_they_are(model, monkeypatch, limit, value):
     monkeypatch.setattr(packing, limit, value)
     assert inside(model)[1] == 0
+
+
+class Calls(TorchDispatchMode):
+    """Names of the operators that are called."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.names.append(str(func))
+        return func(*args, **kwargs or {})
+
+
+@pytest.mark.parametrize(("more", "by_onednn"), [(0, 1), (1, 0)])
+def test_only_enough_work_is_given_to_onednn(model, monkeypatch, more, by_onednn):
+    monkeypatch.setattr(packing, "LEAST_WORK", 40 * model.lm_head.weight.numel() + more)  # the head is the largest
+    with Calls() as calls:
+        inside(model)
+    assert sum("_linear_pointwise" in name for name in calls.names) == by_onednn

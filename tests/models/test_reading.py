@@ -124,7 +124,7 @@ def test_a_tree_has_each_token_once_that_another_one_follows():
 def test_the_ancestors_of_a_node_are_what_its_continuations_begin_with():
     tree = PrefixTree(sorted({row for row in SEVERAL if row}))
     places = TreePlaces(tree, 0, len(tree), 3, torch.device("cpu"))
-    seen = ~places.hidden(None)[1][0, 0, 0]
+    seen = ~places.hidden(None)[1][0, 0]
     for tokens, rows in tree.rows.items():
         for length, row in enumerate(rows):
             chain = seen[row - 1].nonzero()[:, 0].tolist() if row else []
