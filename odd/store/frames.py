@@ -5,7 +5,7 @@ arrays, where NULL inside a float list is NaN; a list cell that is NULL is None;
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -113,3 +113,21 @@ def _plain(cell: Any) -> Any:
     if isinstance(cell, bytearray):
         return bytes(cell)
     return None if cell is pd.NA else cell
+
+
+def condition(table: str, equals: Mapping[str, Any]) -> tuple[str, list[Any]]:
+    """Condition with placeholders, and its values; without any, all rows.
+
+    Raises:
+        ValueError: unknown table or column.
+    """
+    unknown = [name for name in equals if name not in column_types(table)]
+    if unknown:
+        raise ValueError(f"table {table} has no column {', '.join(unknown)}")
+    text = " AND ".join(f"{quote(name)} IS NOT DISTINCT FROM ?" for name in equals)
+    return text or "true", [scalar(value) for value in equals.values()]
+
+
+def scalar(value: Any) -> Any:
+    """A NumPy scalar as the Python one that DuckDB takes."""
+    return value.item() if isinstance(value, np.generic) else value
