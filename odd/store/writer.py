@@ -104,9 +104,9 @@ class RunWriter:
         self._shorten_log()
 
     def _shorten_log(self) -> None:
-        """Checkpoint if the log has become long, unless the file is being copied."""
+        """Checkpoint if the log has become long, unless the file is being copied or in the middle of a transaction."""
         log = log_of(self.work)
-        if not self._publishing() and log.exists() and log.stat().st_size > LOG_LIMIT:
+        if not self._in_transaction and not self._publishing() and log.exists() and log.stat().st_size > LOG_LIMIT:
             self._execute("CHECKPOINT run")
 
     def insert(self, table: str, rows: pd.DataFrame | list[dict[str, Any]]) -> None:
@@ -128,6 +128,7 @@ class RunWriter:
                 raise ValueError(f"table {table}: {str(error).splitlines()[0]}") from error
             finally:
                 self._connection.unregister("new_rows")
+        self._shorten_log()
 
     def delete(self, table: str, **equals: Any) -> None:
         """Delete the rows whose columns equal these values; None equals NULL.

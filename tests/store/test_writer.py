@@ -182,6 +182,12 @@ IN_PUBLISH = """
 files.os.fsync = wait
 writer.publish()
 """
+IN_COPY = """
+files.os.fsync = lambda file: time.sleep(60)
+writer.begin_publication()
+add(3)
+wait()
+"""
 AFTER_CHECKPOINT = """
 add(3)
 writer.query("CHECKPOINT run")
@@ -191,7 +197,8 @@ wait()
 
 
 @pytest.mark.parametrize(
-    ("moment", "committed"), [(IN_TRANSACTION, [1, 2]), (IN_PUBLISH, [1, 2]), (AFTER_CHECKPOINT, [1, 2, 3, 4])]
+    ("moment", "committed"),
+    [(IN_TRANSACTION, [1, 2]), (IN_PUBLISH, [1, 2]), (IN_COPY, [1, 2, 3]), (AFTER_CHECKPOINT, [1, 2, 3, 4])],
 )
 def test_a_killed_writer_loses_nothing_that_was_committed(tmp_path, moment, committed):
     command = [sys.executable, "-c", WRITER + moment, str(tmp_path)]
