@@ -24,11 +24,12 @@ from typing import Any, Self
 
 import duckdb
 import pandas as pd
+import pyarrow as pa
 
 from odd.errors import OddError
 from odd.store.attach import concerns_file, explain
 from odd.store.files import check_run_id, copy_atomically, log_of, move, published_path, work_path
-from odd.store.frames import condition, expressions, from_duckdb, scalar, to_duckdb
+from odd.store.frames import condition, from_duckdb, scalar, to_duckdb
 from odd.store.lock import take_lock
 from odd.store.publication import Publication
 from odd.store.queries import named_query
@@ -119,11 +120,12 @@ class RunWriter:
         frame = to_duckdb(table, rows)
         if len(frame) == 0:
             return
-        columns, values = ", ".join(map(quote, frame.columns)), expressions(table, frame.columns)
+        columns = ", ".join(map(quote, frame.columns))
         with self._explained():
-            self._connection.register("new_rows", frame)
+            # Arrow says what a column holds; of objects DuckDB would look at every cell
+            self._connection.register("new_rows", pa.Table.from_pandas(frame, preserve_index=False))
             try:
-                self._execute(f"INSERT INTO {quote(table)} ({columns}) SELECT {values} FROM new_rows")
+                self._execute(f"INSERT INTO {quote(table)} ({columns}) SELECT {columns} FROM new_rows")
             except (duckdb.DataError, duckdb.IntegrityError) as error:
                 raise ValueError(f"table {table}: {str(error).splitlines()[0]}") from error
             finally:
