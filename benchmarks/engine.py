@@ -1,11 +1,14 @@
-"""How fast each embedded model samples and scores, what memory it takes, and where the time of a demo run goes.
+"""How fast each embedded model samples and scores, what memory it takes, and where the time of whole runs goes.
 
 Each model is measured in a process of its own, so that the peak memory is its own; figures are medians of
-`REPEATS` repetitions after one that is not counted. The last table comes from a fresh demo run.
+`REPEATS` repetitions after one that is not counted. The last tables come from fresh runs of the presets in `RUNS`, each
+a process of its own, from its start to its end.
 
-    python -m benchmarks.engine
+    python -m benchmarks.engine            # all
+    python -m benchmarks.engine --runs     # the runs only
 """
 
+import importlib
 import json
 import os
 import platform
@@ -17,6 +20,7 @@ import tempfile
 import time
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -27,6 +31,7 @@ from odd.config import PRESETS, AnalysisConfig, ModelConfig, QuestionsConfig, Sa
 from odd.models.embedded import EMBEDDED
 from odd.models.registry import load_model
 from odd.pipeline import run
+from odd.pipeline.progress import Progress
 from odd.questions.sources import load_questions
 from odd.rollouts import sample_chunk
 from odd.store import RunReader
@@ -34,6 +39,20 @@ from odd.store import RunReader
 REPEATS = 3
 ROLLOUTS = {"smollm2": 32}
 DEFAULT_ROLLOUTS = 256
+RUNS = ("demo", "paper")
+"""Presets whose runs are taken apart, with the questions that they have."""
+STAGES = {
+    "initial": "initial rollouts",
+    "targeted": "targeted rollouts",
+    "demonstrations": "demonstrations",
+    "summaries": "summaries",
+    "plan": "student and teachers read the paths",
+    "score": "gradients and scores",
+}
+"""What the stages of a run are called in the table."""
+
+Stage = tuple[str, float, int, int]
+"""Name, seconds, items, tokens."""
 
 
 def measure(name: str, cache: Path) -> dict[str, float]:
@@ -71,44 +90,79 @@ def measure(name: str, cache: Path) -> dict[str, float]:
     return {label: statistics.median(values) for label, values in figures.items()} | {"peak memory, MB": peak}
 
 
-def demo_stages(folder: Path) -> list[tuple[str, float, int, int]]:
-    """Seconds, items and tokens by stage of a demo run, and the whole time."""
+def run_stages(preset: str, folder: Path) -> list[Stage]:
+    """Stages of a run of a preset in this process."""
+    importing = time.perf_counter()
+    importlib.import_module("odd.models.hf")
     started = time.perf_counter()
-    path = run(PRESETS["demo"].model_copy(update={"cache": folder}), lambda step: None)
-    whole = time.perf_counter() - started
+    loaded: list[float] = []
+
+    def listen(step: Progress) -> None:
+        if not loaded:  # the first that is heard of a run is its first chunk of rollouts
+            loaded.append(time.perf_counter() - started - step.seconds)
+
+    path = run(PRESETS[preset].model_copy(update={"cache": folder}), listen)
     with RunReader(path) as reader:
         stages = reader.query("timings").groupby("stage", sort=False)[["seconds", "items", "tokens"]].sum()
     rows = [
-        (str(stage), float(row[0]), int(row[1]), int(row[2]))
+        (STAGES.get(str(stage), str(stage)), float(row[0]), int(row[1]), int(row[2]))
         for stage, row in zip(stages.index, stages.to_numpy(), strict=True)
     ]
-    return [*rows, ("loading, storing and the rest", whole - sum(row[1] for row in rows), 0, 0)]
+    return [*rows, ("imports", started - importing, 0, 0), ("loading the models", loaded[0], 0, 0)]
 
 
-def main() -> None:
-    """Measure every model in a process of its own, then a demo run, and print both tables."""
-    if len(sys.argv) == 3:
-        print(json.dumps(measure(sys.argv[1], Path(sys.argv[2]))))
-        return
-    console = Console()
-    console.print(f"{date.today()}, {os.cpu_count()} cores, Python {platform.python_version()}, {platform.machine()}")
+def print_models(console: Console) -> None:
+    """Measure every model in a process of its own and print the table."""
     table = Table("model", title="Embedded models, one prompt, at most 64 new tokens, temperature 1")
     for number, name in enumerate(EMBEDDED):
-        command = [sys.executable, "-m", "benchmarks.engine", name, "cache"]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        figures = json.loads(done.stdout.splitlines()[-1])
+        figures, _ = _elsewhere("model", name, "cache")
         if not number:
             for label in figures:
                 table.add_column(label, justify="right")
         table.add_row(name, *(f"{value:,.0f}" for value in figures.values()))
     console.print(table)
-    stages = Table("stage", "seconds", "share", "items", "tokens", title="A demo run by stage")
+
+
+def print_run(console: Console, preset: str) -> None:
+    """Make a run in a process of its own and print what its stages took."""
     with tempfile.TemporaryDirectory() as folder:
-        rows = demo_stages(Path(folder))
-    whole = sum(row[1] for row in rows)
+        (inside, stages), whole = _elsewhere("run", preset, folder)
+    before = whole - inside
+    rows = [(name, seconds + before * (name == "imports"), *rest) for name, seconds, *rest in stages]
+    rows.append(("storing, publishing and the rest", whole - sum(row[1] for row in rows), 0, 0))
+    table = Table(
+        "stage", "seconds", "share", "items", "tokens", title=f"A run of preset {preset} by stage: {whole:.0f} s"
+    )
     for stage, seconds, items, tokens in rows:
-        stages.add_row(stage, f"{seconds:.1f}", f"{100 * seconds / whole:.0f} %", f"{items:,}", f"{tokens:,}")
-    console.print(stages)
+        table.add_row(stage, f"{seconds:.1f}", f"{100 * seconds / whole:.0f} %", f"{items:,}", f"{tokens:,}")
+    console.print(table)
+
+
+def _elsewhere(*arguments: str) -> tuple[Any, float]:
+    """What a process of its own found, and the seconds from its start to its end."""
+    started = time.perf_counter()
+    command = [sys.executable, "-m", "benchmarks.engine", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1]), time.perf_counter() - started
+
+
+def main() -> None:
+    """Measure every model, then a run of each preset, and print the tables."""
+    match sys.argv[1:]:
+        case ["model", name, cache]:
+            print(json.dumps(measure(name, Path(cache))))
+            return
+        case ["run", preset, folder]:
+            started = time.perf_counter()
+            stages = run_stages(preset, Path(folder))
+            print(json.dumps((time.perf_counter() - started, stages)))
+            return
+    console = Console()
+    console.print(f"{date.today()}, {os.cpu_count()} cores, Python {platform.python_version()}, {platform.machine()}")
+    if sys.argv[1:] != ["--runs"]:
+        print_models(console)
+    for preset in RUNS:
+        print_run(console, preset)
 
 
 if __name__ == "__main__":

@@ -95,8 +95,7 @@ def make_run(cache: Path, size: Size = ISSUE, tell: Callable[[str], None] = lamb
             if number % 20 == 0 or number == size.questions - 1:
                 tell(f"question {number}: {len(tables['rollouts'])} rollouts, {len(tables['nodes'])} nodes kept")
         writer.set_meta("status", "finished")
-        writer.publish()
-        writer.close(remove_work=True)
+        writer.finish()
         return writer.published
 
 

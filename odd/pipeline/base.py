@@ -95,8 +95,7 @@ class Drawing:
         self.chunks.add(chunk)
         self.spent, self.tokens = self.spent + seconds, self.tokens + tokens
         base.frame.report(self.stage, base.number, len(self.rollouts), self.total, self.tokens, self.spent)
-        if base.writer.publish_due():
-            base.writer.publish()
+        base.writer.publish_meanwhile()
 
 
 def why_never(initial: Sequence[Rollout]) -> str:

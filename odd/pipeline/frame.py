@@ -119,8 +119,9 @@ class Frame:
 
     def finish(self, status: str) -> Path:
         """Publish the last state, and let others write; the path of the published file."""
-        self.publish_as(status)
-        self.writer.close(remove_work=True)
+        with self.writer.transaction():
+            self.writer.set_meta("status", status)
+        self.writer.finish()
         self.report("done", len(self.questions) - 1, 1, 1)
         return self.writer.published
 

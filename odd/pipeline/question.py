@@ -70,8 +70,7 @@ class QuestionWork(QuestionBase):
 
     def _imported(self, done: int, total: int, tokens: int, seconds: float) -> None:
         self.frame.report("initial", self.number, done, total, tokens, seconds)
-        if self.writer.publish_due():
-            self.writer.publish()
+        self.writer.publish_meanwhile()
 
     def _reach(self, before: str, after: str) -> None:
         """Move the question on, if it is at the stage before."""
@@ -85,7 +84,7 @@ class QuestionWork(QuestionBase):
         with self.writer.transaction():
             self.insert("contexts", [context.row() for context in contexts])
             self.describe(initial, stage="scored", note=note)
-        self.writer.publish()
+        self.writer.publish_meanwhile(interval=0.0)
 
     def _paths(self, initial: Sequence[Rollout], teachers: Sequence[TeacherConfig]) -> Paths:
         """Choose the paths, build the teachers' prompts, and let student and teachers score the paths."""
@@ -180,7 +179,7 @@ class QuestionWork(QuestionBase):
             self.describe(initial, stage="scored", note=note)
             self.time("score", None, seconds, len(tree.places) * max(1, len(paths.log_q)), 0)
         self.frame.report("score", self.number, 1, 1, 0, seconds)
-        self.writer.publish()
+        self.writer.publish_meanwhile(interval=0.0)
 
     def _note(self, outcomes: Sequence[bool], initial: Sequence[Rollout]) -> str | None:
         """What a reader should know: a missing outcome, or fewer paths than wanted."""

@@ -118,5 +118,4 @@ class RolloutReading:
             timing = {"stage": "read", "teacher": teacher or "student", "seconds": seconds}
             sizes = {"question": self.number, "items": len({rollout for rollout, _ in read}), "tokens": tokens}
             self.writer.insert("timings", [timing | sizes])
-        if self.writer.publish_due():
-            self.writer.publish()
+        self.writer.publish_meanwhile()

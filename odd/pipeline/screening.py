@@ -138,8 +138,7 @@ class QuestionScreening(QuestionBase):
             return self._exclude(compared, why_never(baseline))
         for at, teacher in enumerate(compared):
             self._draw_behind(teacher, at, len(compared))
-        if self.writer.publish_due():
-            self.writer.publish()
+        self.writer.publish_meanwhile()
 
     def _baseline(self) -> Chunks:
         """The first chunks of the run's initial rollouts."""

@@ -2,7 +2,6 @@
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64, Integer
-from scipy.stats import rankdata
 
 
 def grouped_spearman(
@@ -22,6 +21,8 @@ def grouped_spearman(
     Returns:
         One correlation a group; NaN with fewer nodes, or where one of the two is constant.
     """
+    from scipy.stats import rankdata  # half a second that a run does not need
+
     count = int(groups.max(initial=-1)) + 1
     found = np.full((*values.shape[:-1], count), np.nan)
     defined = ~(np.isnan(feature) | _anywhere_unknown(values))

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
-from scipy import stats
 
 
 def wilcoxon_p(differences: Sequence[float] | Float[np.ndarray, " Q"]) -> float:
     """Two-sided Wilcoxon signed-rank p-value of per-question differences; NaN if none differs from 0."""
+    from scipy import stats  # half a second that a run does not need
+
     values = np.asarray(differences, dtype=np.float64)
     values = values[~np.isnan(values) & (values != 0)]
     return float(stats.wilcoxon(values).pvalue) if len(values) else float("nan")
@@ -20,6 +21,8 @@ def wilcoxon_p(differences: Sequence[float] | Float[np.ndarray, " Q"]) -> float:
 
 def welch_p(one: Float[np.ndarray, " A"], other: Float[np.ndarray, " B"]) -> float:
     """Two-sided Welch t-test of two groups taken for independent samples; NaN with fewer than two values in one."""
+    from scipy import stats
+
     one, other = one[~np.isnan(one)], other[~np.isnan(other)]
     if min(len(one), len(other)) < 2 or (np.ptp(one) == 0 and np.ptp(other) == 0):
         return float("nan")

@@ -18,7 +18,7 @@ import duckdb
 
 from odd.errors import OddError
 from odd.store.files import spill_of
-from odd.store.schema import APP, BLOCK_SIZE, SCHEMA_VERSION, TABLES, column_types, quote
+from odd.store.schema import APP, BLOCK_SIZE, ROW_GROUP_SIZE, SCHEMA_VERSION, TABLES, column_types, quote
 from odd.store.views import create_views
 
 MEMORY_LIMIT = "1GB"
@@ -26,6 +26,8 @@ _MAGIC = slice(8, 12)
 _CONFIG: dict[str, str | bool | int] = {
     "memory_limit": MEMORY_LIMIT,
     "default_block_size": BLOCK_SIZE,
+    # never by itself: the writer says when (`odd.store.writer`)
+    "checkpoint_threshold": "1000TB",
     "autoload_known_extensions": False,
     "autoinstall_known_extensions": False,
     "allow_community_extensions": False,
@@ -67,7 +69,7 @@ def _attach(connection: duckdb.DuckDBPyConnection, name: str, path: Path, *, rea
     if read_only or path.exists():
         check_magic(path)
     # With an explicit type, DuckDB does not look for an extension that reads, say, an SQLite file.
-    options = "TYPE duckdb, READ_ONLY" if read_only else "TYPE duckdb"
+    options = "TYPE duckdb, READ_ONLY" if read_only else f"TYPE duckdb, ROW_GROUP_SIZE {ROW_GROUP_SIZE}"
     try:
         connection.execute(f"ATTACH ? AS {quote(name)} ({options})", [str(path.resolve())])
     except duckdb.Error as error:

@@ -5,15 +5,19 @@ checked before it is ever joined to a path.
 """
 
 import contextlib
+import errno
 import os
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from odd.errors import OddError
 
 RUN_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,80}", re.ASCII)
 SUFFIX = ".duckdb"
+PIECE = 8 << 20
+"""Bytes that a copy reads, writes and brings to the disk at a time: small, so that nobody else's write waits long."""
 
 
 def check_run_id(run_id: str) -> str:
@@ -73,30 +77,64 @@ def log_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.wal")
 
 
-def copy_atomically(source: int, target: Path) -> None:
+def copy_atomically(source: int, target: Path, size: int, given_up: Callable[[], bool] = lambda: False) -> None:
     """Copy an open file to `target`, which at every moment is the old file or the whole new one.
 
     The source is a descriptor, not a path, and stays open: see `odd.store.writer`.
 
     Args:
-        source: descriptor of the file to copy; its position is moved.
+        source: descriptor of the file to copy; its position stays where it is.
         target: file to replace.
+        size: bytes to copy; the file may grow meanwhile.
+        given_up: asked between pieces whether the copy is not wanted any more; `target` is then untouched.
 
     Raises:
         OSError: the copy failed; the temporary file is removed and `target` untouched.
     """
     temporary = target.with_name(f"{target.name}.tmp-{os.getpid()}")
     try:
-        with open(source, "rb", closefd=False) as reading, open(temporary, "wb") as writing:
-            reading.seek(0)
-            shutil.copyfileobj(reading, writing, 1 << 20)
-            writing.flush()
+        with open(temporary, "wb", buffering=0) as writing:
+            for start in range(0, size, PIECE):
+                if given_up():
+                    return
+                _copy_piece(source, writing.fileno(), start, min(start + PIECE, size))
             os.fsync(writing.fileno())
         # A log that somebody's own session left beside the old file would make the new one unreadable.
         log_of(target).unlink(missing_ok=True)
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+    _sync_directory(target.parent)
+
+
+def _copy_piece(source: int, target: int, start: int, stop: int) -> None:
+    """Copy bytes `start` to `stop` of a file to the end of another, and bring them to the disk."""
+    while start < stop:
+        read = os.pread(source, stop - start, start)
+        if not read:
+            raise OSError(errno.EIO, "the file became shorter while it was copied")
+        start += len(read)
+        left = memoryview(read)
+        while left:
+            left = left[os.write(target, left) :]
+    os.fsync(target)
+
+
+def move(source: Path, target: Path) -> None:
+    """Make a file that nobody has open the new `target`, without copying where both are on one file system.
+
+    Raises:
+        OSError: that failed; both are as they were.
+    """
+    try:
+        log_of(target).unlink(missing_ok=True)
+        os.replace(source, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        with source.open("rb") as reading:
+            copy_atomically(reading.fileno(), target, os.fstat(reading.fileno()).st_size)
+        source.unlink()
     _sync_directory(target.parent)
 
 

@@ -4,8 +4,7 @@ In: NaN and NA become NULL, list cells may be lists, tuples or arrays with None 
 arrays, where NULL inside a float list is NaN; a list cell that is NULL is None; a BLOB is bytes.
 """
 
-import json
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -36,18 +35,6 @@ def to_duckdb(table: str, rows: pd.DataFrame | list[dict[str, Any]]) -> pd.DataF
         raise ValueError(f"table {table}: {error}") from error
 
 
-def expressions(table: str, columns: Iterable[str]) -> str:
-    """SQL for the columns of a frame that `to_duckdb` made.
-
-    DuckDB guesses the type of a list column from a thousand rows, and fails where these are empty and another is not.
-    Arrays carry their type; lists of text therefore travel as JSON.
-    """
-    types = column_types(table)
-    return ", ".join(
-        f"{quote(name)}::JSON::VARCHAR[]" if types[name] == "VARCHAR[]" else quote(name) for name in columns
-    )
-
-
 def _column(column: pd.Series, type_: str) -> pd.Series:
     """One column as DuckDB reads it without guessing."""
     if type_.endswith("[]"):
@@ -64,13 +51,13 @@ def _column(column: pd.Series, type_: str) -> pd.Series:
 
 
 def _list(cell: Any, type_: str, name: object) -> Any:
-    """A list cell: a typed array, in which DuckDB takes NaN for NULL, or a list of texts as JSON."""
+    """A list cell: a typed array, whose NaN becomes NULL, or a list of texts."""
     if not isinstance(cell, list | tuple | np.ndarray):
         if not pd.isna(cell):
             raise ValueError(f"column {name} holds lists, got {type(cell).__name__}")
         return None
     if type_ == "VARCHAR[]":
-        return json.dumps([_text(text, name) for text in cell])
+        return [_text(text, name) for text in cell]
     array = np.asarray(cell)
     if array.ndim == 1 and array.dtype == _LISTS[type_]:
         return array
@@ -113,3 +100,21 @@ def _plain(cell: Any) -> Any:
     if isinstance(cell, bytearray):
         return bytes(cell)
     return None if cell is pd.NA else cell
+
+
+def condition(table: str, equals: Mapping[str, Any]) -> tuple[str, list[Any]]:
+    """Condition with placeholders, and its values; without any, all rows.
+
+    Raises:
+        ValueError: unknown table or column.
+    """
+    unknown = [name for name in equals if name not in column_types(table)]
+    if unknown:
+        raise ValueError(f"table {table} has no column {', '.join(unknown)}")
+    text = " AND ".join(f"{quote(name)} IS NOT DISTINCT FROM ?" for name in equals)
+    return text or "true", [scalar(value) for value in equals.values()]
+
+
+def scalar(value: Any) -> Any:
+    """A NumPy scalar as the Python one that DuckDB takes."""
+    return value.item() if isinstance(value, np.generic) else value

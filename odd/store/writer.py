@@ -9,6 +9,9 @@ the operating system frees however the process ends.
 
 What survives a kill: DuckDB's write-ahead log holds every committed transaction of the work file, and the published
 file is only ever replaced by a whole one.
+
+While a run goes on, a thread copies (`odd.store.publication`). It needs the file without a checkpoint meanwhile, so
+DuckDB is told never to begin one by itself, and the writer checkpoints between its transactions.
 """
 
 import os
@@ -20,22 +23,25 @@ from pathlib import Path
 from typing import Any, Self
 
 import duckdb
-import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from odd.errors import OddError
 from odd.store.attach import concerns_file, explain
-from odd.store.files import check_run_id, copy_atomically, published_path, work_path
-from odd.store.frames import expressions, from_duckdb, to_duckdb
+from odd.store.files import check_run_id, copy_atomically, log_of, move, published_path, work_path
+from odd.store.frames import condition, from_duckdb, scalar, to_duckdb
 from odd.store.lock import take_lock
+from odd.store.publication import Publication
 from odd.store.queries import named_query
-from odd.store.schema import column_types, quote
+from odd.store.schema import quote
 from odd.store.work import open_work
 
 PUBLISH_SHARE = 50
 """Publishing waits this many times as long as it last took, so it costs at most 2 % of the time."""
 PUBLISH_INTERVAL = 10.0
-"""Seconds between publications at least."""
+"""Seconds between publications in the middle of a question at least."""
+LOG_LIMIT = 16 << 20
+"""Bytes of the write-ahead log from which on its content is brought into the file."""
 
 
 class RunWriter:
@@ -58,6 +64,7 @@ class RunWriter:
         self.work = work_path(cache_dir, run_id)
         self._in_transaction = False
         self._published_at, self._publish_seconds = time.monotonic(), 0.0
+        self._publication: Publication | None = None
         self._lock = take_lock(self.work, run_id)
         try:
             self._connection = open_work(self.work, self.published, run_id)
@@ -95,6 +102,13 @@ class RunWriter:
             raise
         finally:
             self._in_transaction = False
+        self._shorten_log()
+
+    def _shorten_log(self) -> None:
+        """Checkpoint if the log has become long, unless the file is being copied or in the middle of a transaction."""
+        log = log_of(self.work)
+        if not self._in_transaction and not self._publishing() and log.exists() and log.stat().st_size > LOG_LIMIT:
+            self._execute("CHECKPOINT run")
 
     def insert(self, table: str, rows: pd.DataFrame | list[dict[str, Any]]) -> None:
         """Append rows; columns that are not given are NULL.
@@ -106,15 +120,17 @@ class RunWriter:
         frame = to_duckdb(table, rows)
         if len(frame) == 0:
             return
-        columns, values = ", ".join(map(quote, frame.columns)), expressions(table, frame.columns)
+        columns = ", ".join(map(quote, frame.columns))
         with self._explained():
-            self._connection.register("new_rows", frame)
+            # Arrow says what a column holds; of objects DuckDB would look at every cell
+            self._connection.register("new_rows", pa.Table.from_pandas(frame, preserve_index=False))
             try:
-                self._execute(f"INSERT INTO {quote(table)} ({columns}) SELECT {values} FROM new_rows")
+                self._execute(f"INSERT INTO {quote(table)} ({columns}) SELECT {columns} FROM new_rows")
             except (duckdb.DataError, duckdb.IntegrityError) as error:
                 raise ValueError(f"table {table}: {str(error).splitlines()[0]}") from error
             finally:
                 self._connection.unregister("new_rows")
+        self._shorten_log()
 
     def delete(self, table: str, **equals: Any) -> None:
         """Delete the rows whose columns equal these values; None equals NULL.
@@ -122,7 +138,7 @@ class RunWriter:
         Raises:
             ValueError: unknown table or column.
         """
-        where, values = _where(table, equals)
+        where, values = condition(table, equals)
         self._execute(f"DELETE FROM {quote(table)} WHERE {where}", values)
 
     def update(self, table: str, changes: Mapping[str, Any], **equals: Any) -> None:
@@ -131,10 +147,10 @@ class RunWriter:
         Raises:
             ValueError: unknown table or column.
         """
-        where, values = _where(table, equals)
-        _where(table, changes)
+        where, values = condition(table, equals)
+        condition(table, changes)
         assignments = ", ".join(f"{quote(name)} = ?" for name in changes)
-        changed = [_scalar(value) for value in changes.values()]
+        changed = [scalar(value) for value in changes.values()]
         self._execute(f"UPDATE {quote(table)} SET {assignments} WHERE {where}", [*changed, *values])
 
     def set_meta(self, key: str, value: str) -> None:
@@ -161,51 +177,115 @@ class RunWriter:
             self._connection.execute(sql, values).fetchall()
 
     def publish(self) -> None:
-        """Make the present state the published one.
+        """Make the present state the published one, and return when it is.
 
         Raises:
             OddError: the copy failed, on a full disk say; the last published file is untouched.
             RuntimeError: inside a transaction.
         """
+        with self._publishable():
+            self._checkpoint()
+            copy_atomically(self._descriptor, self.published, os.fstat(self._descriptor).st_size)
+
+    def publish_meanwhile(self, interval: float = PUBLISH_INTERVAL) -> None:
+        """Begin to publish the present state, if it is time to; the copy is made while the writer goes on.
+
+        Often enough to watch the run, seldom enough to cost at most 2 % of the time; never two at once.
+
+        Args:
+            interval: seconds that must have passed since the last publication.
+
+        Raises:
+            OddError: an earlier copy failed, on a full disk say; the last published file is untouched.
+            RuntimeError: inside a transaction.
+        """
+        if self._publishing():
+            return
+        if self._publication is not None:
+            self._end_of(self._publication)
+        if time.monotonic() - self._published_at >= max(interval, PUBLISH_SHARE * self._publish_seconds):
+            self.begin_publication()
+
+    def begin_publication(self) -> None:
+        """Begin to publish the present state instead of what was being published.
+
+        Raises:
+            OddError: the file cannot be read or written.
+            RuntimeError: inside a transaction.
+        """
+        with self._publishable():
+            self._checkpoint()
+            self._publication = Publication(self._descriptor, self.published)
+
+    def finish(self) -> None:
+        """Publish the present state by giving away the work file, and let others write; nothing is copied.
+
+        Raises:
+            OddError: the file could not be moved; it is kept and holds the run.
+            RuntimeError: inside a transaction.
+        """
+        with self._publishable():
+            self._checkpoint()
+            self._close_file()
+            move(self.work, self.published)
+        self._lock.release()
+
+    @contextmanager
+    def _publishable(self) -> Iterator[None]:
+        """No copy is under way inside, and errors become one line."""
         if self._in_transaction:
             raise RuntimeError("publish inside a transaction: its rows are not part of the file yet")
-        started = time.monotonic()
+        self._give_up_publication()
         try:
-            self._connection.execute("CHECKPOINT run").fetchall()
-            copy_atomically(self._descriptor, self.published)
+            yield
         except (OSError, duckdb.Error) as error:
             raise OddError(self._why_not_published(error)) from error
-        finally:
-            self._published_at = time.monotonic()
-            self._publish_seconds = self._published_at - started
+
+    def _checkpoint(self) -> None:
+        """Bring everything that is committed into the file."""
+        self._connection.execute("CHECKPOINT run").fetchall()
+
+    def _publishing(self) -> bool:
+        """Whether a copy is under way."""
+        return self._publication is not None and self._publication.under_way
+
+    def _end_of(self, publication: Publication) -> None:
+        """Take note of how a copy ended."""
+        self._publication = None
+        self._published_at, self._publish_seconds = time.monotonic(), publication.seconds
+        try:
+            publication.wait()
+        except OSError as error:
+            raise OddError(self._why_not_published(error)) from error
+
+    def _give_up_publication(self) -> None:
+        """End the copy under way, because a later state is published or the file is closed."""
+        if self._publication is not None:
+            self._publication.give_up()
+            self._publication = None
 
     def _why_not_published(self, error: Exception) -> str:
         """One line: what failed, how much room it needs, what to do, and where the work is."""
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error).splitlines()[0]
-        needed = os.fstat(self._descriptor).st_size // 1_000_000 + 1
+        needed = self.work.stat().st_size // 1_000_000 + 1
         free = shutil.disk_usage(self.work.parent).free // 1_000_000
         return (
             f"run {self.run_id} could not be published to {self.published} ({reason}): it needs {needed} MB, {free} MB "
             f"are free; make room there and run it again, the finished work is kept in {self.work}"
         )
 
-    def publish_due(self) -> bool:
-        """Whether it is time to publish: often enough to watch the run, seldom enough to cost at most 2 %."""
-        elapsed = time.monotonic() - self._published_at
-        return elapsed >= max(PUBLISH_INTERVAL, PUBLISH_SHARE * self._publish_seconds)
-
-    def close(self, remove_work: bool = False) -> None:
-        """Close the work file and let others write the run.
-
-        Args:
-            remove_work: also remove the work file. Only for a run that is published whole: the next writer starts from
-                the published file.
-        """
-        if self._lock.is_locked:
-            self._connection.close()
+    def _close_file(self) -> None:
+        """Close the work file: DuckDB first, whose lock our descriptor keeps."""
+        self._give_up_publication()
+        self._connection.close()
+        if self._descriptor >= 0:
             os.close(self._descriptor)
-            if remove_work:
-                self.work.unlink(missing_ok=True)
+            self._descriptor = -1
+
+    def close(self) -> None:
+        """Close the work file and let others write the run."""
+        if self._lock.is_locked:
+            self._close_file()
             self._lock.release()
 
     def __enter__(self) -> Self:
@@ -215,17 +295,3 @@ class RunWriter:
     def __exit__(self, *_: object) -> None:
         """Close the work file; nothing is published by this."""
         self.close()
-
-
-def _where(table: str, equals: Mapping[str, Any]) -> tuple[str, list[Any]]:
-    """Condition with placeholders, and its values; without any, all rows."""
-    unknown = [name for name in equals if name not in column_types(table)]
-    if unknown:
-        raise ValueError(f"table {table} has no column {', '.join(unknown)}")
-    condition = " AND ".join(f"{quote(name)} IS NOT DISTINCT FROM ?" for name in equals)
-    return condition or "true", [_scalar(value) for value in equals.values()]
-
-
-def _scalar(value: Any) -> Any:
-    """A NumPy scalar as the Python one that DuckDB takes."""
-    return value.item() if isinstance(value, np.generic) else value

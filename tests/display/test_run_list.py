@@ -46,15 +46,13 @@ def only(cache):
 def finish(cache):
     with RunWriter(cache, RUN) as writer:
         writer.set_meta("status", "finished")
-        writer.publish()
-        writer.close(remove_work=True)
+        writer.finish()
 
 
 def test_a_screened_run_is_neither_finished_nor_stopped(cache):
     with RunWriter(cache, RUN) as writer:
         writer.set_meta("status", "screened")
-        writer.publish()
-        writer.close(remove_work=True)
+        writer.finish()
     assert only(cache).status == "screened" and "Run goes on" in only(cache).note
 
 

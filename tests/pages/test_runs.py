@@ -93,8 +93,7 @@ def test_a_hostile_cache_is_shown_as_text(cache, finished):
 def test_a_stopped_run_can_be_resumed(run, started):
     with RunWriter(run.parent, run.stem) as writer:
         writer.set_meta("status", "stopped")
-        writer.publish()
-        writer.close(remove_work=True)
+        writer.finish()
     app = launch("runs")
     button(app, "Resume").click().run()
     assert not app.exception

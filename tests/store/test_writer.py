@@ -116,19 +116,33 @@ def test_publish_is_refused_inside_a_transaction(writer):
 
 
 def test_publishing_is_due_after_fifty_times_what_it_took_and_ten_seconds(writer, monkeypatch):
-    now, took = [1000.0], [0.0]
+    now, took, copies = [writer._published_at], [0.0], []
+
+    def copy(*_):
+        copies.append(now[0])
+        now[0] += took[0]
+
     monkeypatch.setattr("odd.store.writer.time.monotonic", lambda: now[0])
-    monkeypatch.setattr("odd.store.writer.copy_atomically", lambda *_: now.__setitem__(0, now[0] + took[0]))
-    for took[0], wait in ((0.1, 10.0), (3.0, 150.0)):
-        writer.publish()
+    monkeypatch.setattr("odd.store.publication.copy_atomically", copy)
+    for took[0], wait in ((0.1, 10.0), (3.0, 10.0), (0.1, 150.0)):
         now[0] += wait - 0.01
-        assert not writer.publish_due()
+        publish_meanwhile(writer)
+        before = len(copies)
         now[0] += 0.02
-        assert writer.publish_due()
+        publish_meanwhile(writer)
+        assert len(copies) == before + 1
 
 
-def fail_midway(reading, writing, *_):
-    writing.write(reading.read(5000))
+def publish_meanwhile(writer, **options):
+    """Begin to publish and wait until the copy is over, and taken note of."""
+    writer.publish_meanwhile(**options)
+    if writer._publication is not None:
+        writer._publication._thread.join()
+        writer.publish_meanwhile(**options)
+
+
+def fail_midway(source, target, start, stop):
+    os.write(target, os.pread(source, 5000, 0))
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
@@ -136,7 +150,7 @@ def test_a_full_disk_leaves_the_published_file_as_it_was(filled, monkeypatch):
     before = filled.published.read_bytes()
     add(filled, 77)
     with monkeypatch.context() as patch, pytest.raises(OddError) as raised:
-        patch.setattr(shutil, "copyfileobj", fail_midway)
+        patch.setattr(files, "_copy_piece", fail_midway)
         filled.publish()
     line = str(raised.value)
     assert re.search(rf"run {RUN} .*No space left.* needs \d+ MB, \d+ MB are free; .*kept in .*work", line)
@@ -168,6 +182,12 @@ IN_PUBLISH = """
 files.os.fsync = wait
 writer.publish()
 """
+IN_COPY = """
+files.os.fsync = lambda file: time.sleep(60)
+writer.begin_publication()
+add(3)
+wait()
+"""
 AFTER_CHECKPOINT = """
 add(3)
 writer.query("CHECKPOINT run")
@@ -177,7 +197,8 @@ wait()
 
 
 @pytest.mark.parametrize(
-    ("moment", "committed"), [(IN_TRANSACTION, [1, 2]), (IN_PUBLISH, [1, 2]), (AFTER_CHECKPOINT, [1, 2, 3, 4])]
+    ("moment", "committed"),
+    [(IN_TRANSACTION, [1, 2]), (IN_PUBLISH, [1, 2]), (IN_COPY, [1, 2, 3]), (AFTER_CHECKPOINT, [1, 2, 3, 4])],
 )
 def test_a_killed_writer_loses_nothing_that_was_committed(tmp_path, moment, committed):
     command = [sys.executable, "-c", WRITER + moment, str(tmp_path)]
@@ -262,8 +283,7 @@ os._exit(9)"""
 
 def test_removed_work_file_leaves_the_published_run(writer):
     add(writer, 7)
-    writer.publish()
-    writer.close(remove_work=True)
+    writer.finish()
     assert not writer.work.exists()
     with RunWriter(writer.published.parent, RUN) as again:
         assert tokens(again) == [7]
