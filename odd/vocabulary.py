@@ -16,12 +16,13 @@ import numpy as np
 from jaxtyping import Float, Float64, Int64, Integer
 
 from odd.divergences import Divergences
-from odd.logspace import dot, first_largest
+from odd.logspace import first_largest
 
 SLICE = 4096
 """Tokens that are read together."""
 WIDTH = 128
 """Groups a slice: each holds every 128th token of it. Masses and maxima by group serve any set of tokens."""
+SUMS = ("p_log_p", "q_log_q", "pp", "pq", "qq", "square", "p_above", "q_above", "p_ratio", "q_ratio")
 NOTHING = {np.add: 0.0, np.maximum: -np.inf}
 SMALLEST = -700.0
 """A log-probability whose exponential is a normal float64."""
@@ -38,8 +39,8 @@ class Vocabulary:
     def __init__(self, log_p: Float[np.ndarray, " V"], log_q: Float[np.ndarray, "M V"]) -> None:
         """Read all slices."""
         self.log_p, self.log_q = log_p, log_q
-        self._sums = np.zeros((8, len(log_q)))
-        self._squares, self._entropy = 0.0, 0.0
+        self._sums = dict.fromkeys(SUMS, np.float64(0.0))
+        self._room = np.empty((2, len(log_q), min(SLICE, len(log_p))))
         self._tops: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._outside: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
         parts = [self._read(own, theirs) for own, theirs in self._slices()]
@@ -60,46 +61,54 @@ class Vocabulary:
     def _read(
         self, log_p: Float64[np.ndarray, " S"], log_q: Float64[np.ndarray, "M S"]
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Add up a slice; masses and maxima of its groups, of student and teachers."""
-        p, q, ratio = np.exp(log_p), np.exp(log_q), log_p - log_q
-        above = _above_mixture(log_p, p, q, 0.5)
-        difference = p - q
-        self._squares += float(dot(p, p))
-        self._entropy -= float(dot(p, log_p))
-        pairs = ((p, ratio), (q, ratio), (p, above), (q, above), (difference, difference), (p, q), (q, q), (q, log_q))
-        for total, (x, y) in zip(self._sums, pairs, strict=True):
-            total += dot(x, y)
-        masses, peaks = (
-            [_grouped(reduce, x) for x in pair] for reduce, pair in ((np.add, (p, q)), (np.maximum, (log_p, log_q)))
-        )
-        return masses[0], peaks[0], masses[1], peaks[1]
+        """Add up a slice, which is overwritten; masses and maxima of its groups, of student and teachers."""
+        q, other = self._room[:, :, : len(log_p)]
+        p, q = np.exp(log_p), np.exp(log_q, out=q)
+        peak_p, peak_q = (_grouped(np.maximum, x) for x in (log_p, log_q))
+        mass_p, mass_q = (_grouped(np.add, x) for x in (p, q))
+        self._add(p_log_p=(p, log_p), q_log_q=(q, log_q), pp=(p, p), pq=(p, q), qq=(q, q))
+        difference = np.subtract(p, q, out=other)
+        self._add(square=(difference, difference))
+        above = _above_mixture(log_p, p, q, 0.5, out=other)
+        self._add(p_above=(p, above), q_above=(q, above))
+        ratio = np.subtract(log_p, log_q, out=log_q)
+        self._add(p_ratio=(p, ratio), q_ratio=(q, ratio))
+        return mass_p, peak_p, mass_q, peak_q
+
+    def _add(self, **pairs: tuple[np.ndarray, np.ndarray]) -> None:
+        """Add to each sum that of the products of two vectors."""
+        for name, (x, y) in pairs.items():
+            self._sums[name] = self._sums[name] + np.vecdot(x, y)
 
     @property
     def kl_student_teacher(self) -> Float64[np.ndarray, " M"]:
         """KL(P_theta || P_te), the mean of l = log P_theta - log P_te."""
-        return self._sums[0]
+        return self._sums["p_ratio"]
 
     def kl_student_mixture(self, beta: float) -> Float64[np.ndarray, " M"]:
         """KL(P_theta || M), M = beta P_te + (1 - beta) P_theta."""
         if beta == 0.5:
-            return self._sums[2]
+            return self._sums["p_above"]
         return sum(
-            (dot(p := np.exp(log_p), _above_mixture(log_p, p, np.exp(log_q), beta)) for log_p, log_q in self._slices()),
+            (
+                np.vecdot(p := np.exp(log_p), _above_mixture(log_p, p, np.exp(log_q), beta))
+                for log_p, log_q in self._slices()
+            ),
             start=np.zeros(len(self.log_q)),
         )
 
     def divergences(self) -> Divergences:
         """How far each teacher is from the student."""
-        kl_pq, negative_kl_qp, above_p, above_q, square, product, squares, negative_entropy = self._sums
+        sums = self._sums
         return Divergences(
-            kl_student_teacher=kl_pq,
-            kl_teacher_student=-negative_kl_qp,
+            kl_student_teacher=sums["p_ratio"],
+            kl_teacher_student=-sums["q_ratio"],
             # log P_te - log M = (log P_theta - log M) - l
-            js=(above_p + above_q - negative_kl_qp) / 2,
-            l2=np.sqrt(square),
-            probability_cosine=product / np.sqrt(self._squares * squares),
-            entropy_student=np.array([self._entropy]),
-            entropy_teacher=-negative_entropy,
+            js=(sums["p_above"] + sums["q_above"] - sums["q_ratio"]) / 2,
+            l2=np.sqrt(sums["square"]),
+            probability_cosine=sums["pq"] / np.sqrt(sums["pp"] * sums["qq"]),
+            entropy_student=-sums["p_log_p"][None],
+            entropy_teacher=-sums["q_log_q"],
         )
 
     def outside(self, tokens: Integer[np.ndarray, " K"]) -> tuple[Float64[np.ndarray, ""], Float64[np.ndarray, " M"]]:
@@ -150,9 +159,11 @@ class Vocabulary:
         return np.sort(tokens[tokens < len(self.log_p)])
 
 
-def _above_mixture(log_p: np.ndarray, p: np.ndarray, q: np.ndarray, beta: float) -> np.ndarray:
+def _above_mixture(
+    log_p: np.ndarray, p: np.ndarray, q: np.ndarray, beta: float, out: np.ndarray | None = None
+) -> np.ndarray:
     """The log ratio log(P_theta / M), M = beta P_te + (1 - beta) P_theta."""
-    scaled = q + p * ((1 - beta) / beta)
+    scaled = np.add(q, p * ((1 - beta) / beta), out=out)
     np.log(scaled, out=scaled)
     return np.subtract(log_p - np.log(beta), scaled, out=scaled)
 
@@ -165,6 +176,6 @@ def _grouped(reduce: np.ufunc, x: np.ndarray) -> np.ndarray:
     """Sums or maxima of the groups of a slice, of shape (..., WIDTH)."""
     whole = x.shape[-1] // WIDTH * WIDTH
     groups = reduce.reduce(x[..., :whole].reshape(*x.shape[:-1], -1, WIDTH), axis=-2, initial=NOTHING[reduce])
-    left = x.shape[-1] - whole
-    groups[..., :left] = reduce(groups[..., :left], x[..., whole:])
+    if left := x.shape[-1] - whole:
+        groups[..., :left] = reduce(groups[..., :left], x[..., whole:])
     return groups

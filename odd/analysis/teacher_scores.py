@@ -77,8 +77,12 @@ class _Block:
         self.conventions = list(tree.config.conventions)
         self.estimates: dict[tuple[int, Pooling], Estimate] = {}
         # by node, convention, and pair of teacher and objective, the objective moving fastest
-        pairs = len(self.names) * len(self.objectives)
-        self.scores = {name: np.full((len(nodes), len(self.conventions), pairs), np.nan) for name in SCORES}
+        pairs = np.arange(len(self.names) * len(self.objectives)).reshape(len(self.names), -1)
+        self.scores = {name: np.full((len(nodes), len(self.conventions), pairs.size), np.nan) for name in SCORES}
+        # what has no teacher is the same under each of them
+        same = [not objective.has_teacher for objective in self.objectives]
+        pairs[:, same] = pairs[0, same]
+        self.distinct, self.copies = np.unique(pairs.ravel(), return_inverse=True)
         self.vectors: dict[tuple[int, int], tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
 
     def rows(self) -> Iterator[Rows]:
@@ -90,8 +94,8 @@ class _Block:
             of_rule = [
                 (place, one) for (place, pooling), one in self.estimates.items() if pooling == convention.pooling
             ]
-            for size in sorted({len(one.means) for _, one in of_rule}):
-                places, alike = zip(*(pair for pair in of_rule if len(pair[1].means) == size), strict=True)
+            for size in sorted({one.children for _, one in of_rule}):
+                places, alike = zip(*(pair for pair in of_rule if pair[1].children == size), strict=True)
                 self._score(number, list(places), alike)
         yield from self._score_rows()
 
@@ -141,10 +145,10 @@ class _Block:
         tokens, success, draws = zip(*(one.components(rest) for one in alike), strict=True)
         p = np.stack([one.cut.student(baseline, rest) for one in alike])
         ideal = ideal_gradient(p, np.stack(success))
-        ideal_draws = ideal_gradient(p[:, None], np.stack(draws))
+        ideal_draws = ideal_gradient(p[:, None], np.stack(draws).swapaxes(1, 2))
         gradients = teacher_gradients([one.cut for one in alike], self.objectives, baseline, rest)
-        each = [alignment.posterior_alignment(*pair) for pair in zip(ideal_draws, gradients, strict=True)]
-        posterior = alignment.PosteriorAlignment(*map(np.stack, zip(*each, strict=True)))
+        posterior = alignment.posterior_alignment(ideal_draws, gradients.take(self.distinct, axis=1))
+        posterior = alignment.PosteriorAlignment(*(values.take(self.copies, axis=1) for values in posterior))
         align = alignment.cosine(ideal[:, None], gradients)
         values = {
             "alignment": align,
