@@ -18,10 +18,10 @@ from jaxtyping import Float, Float64, Int64, Integer
 from odd.divergences import Divergences
 from odd.logspace import first_largest
 
-SLICE = 4096
-"""Tokens that are read together."""
-WIDTH = 128
-"""Groups a slice: each holds every 128th token of it. Masses and maxima by group serve any set of tokens."""
+SLICE = 8192
+"""Tokens that are read together; dot products of so many do not wake the threads of BLAS."""
+WIDTH = 512
+"""Groups a slice: each holds every 512th token of it. Masses and maxima by group serve any set of tokens."""
 SUMS = ("p_log_p", "q_log_q", "pp", "pq", "qq", "square", "p_above", "q_above", "p_ratio", "q_ratio")
 NOTHING = {np.add: 0.0, np.maximum: -np.inf}
 SMALLEST = -700.0
@@ -40,40 +40,38 @@ class Vocabulary:
         """Read all slices."""
         self.log_p, self.log_q = log_p, log_q
         self._sums = dict.fromkeys(SUMS, np.float64(0.0))
-        self._room = np.empty((2, len(log_q), min(SLICE, len(log_p))))
         self._tops: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._outside: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
-        parts = [self._read(own, theirs) for own, theirs in self._slices()]
-        self._mass_p, self._peak_p, self._mass_q, self._peak_q = (
-            np.concatenate(part, axis=-1) for part in zip(*parts, strict=True)
-        )
+        room = np.empty((3, 1 + len(log_q), min(SLICE, len(log_p))))
+        masses, peaks = zip(*(self._read(*part, room) for part in self._slices()), strict=True)
+        self._masses, self._peaks = np.concatenate(masses, axis=-1), np.concatenate(peaks, axis=-1)
 
     @staticmethod
     def serves(log_p: Float[np.ndarray, " V"], log_q: Float[np.ndarray, "M V"]) -> bool:
         """Whether all probabilities are known and no exponential underflows."""
         return bool(min(log_p.min(), log_q.min()) > SMALLEST)
 
-    def _slices(self) -> Iterator[tuple[Float64[np.ndarray, " S"], Float64[np.ndarray, "M S"]]]:
+    def _slices(self) -> Iterator[tuple[Float[np.ndarray, " S"], Float[np.ndarray, "M S"]]]:
         for start in range(0, len(self.log_p), SLICE):
             part = slice(start, start + SLICE)
-            yield self.log_p[part].astype(np.float64), self.log_q[:, part].astype(np.float64)
+            yield self.log_p[part], self.log_q[:, part]
 
     def _read(
-        self, log_p: Float64[np.ndarray, " S"], log_q: Float64[np.ndarray, "M S"]
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Add up a slice, which is overwritten; masses and maxima of its groups, of student and teachers."""
-        q, other = self._room[:, :, : len(log_p)]
-        p, q = np.exp(log_p), np.exp(log_q, out=q)
-        peak_p, peak_q = (_grouped(np.maximum, x) for x in (log_p, log_q))
-        mass_p, mass_q = (_grouped(np.add, x) for x in (p, q))
+        self, own: Float[np.ndarray, " S"], theirs: Float[np.ndarray, "M S"], room: Float64[np.ndarray, "3 _ _"]
+    ) -> tuple[Float64[np.ndarray, "_ G"], Float64[np.ndarray, "_ G"]]:
+        """Add up a slice; masses and maxima of its groups, of the student and then of each teacher."""
+        logs, probabilities, other = room[:, :, : len(own)]
+        logs[0], logs[1:] = own, theirs
+        np.exp(logs, out=probabilities)
+        (log_p, log_q), (p, q), x = (logs[0], logs[1:]), (probabilities[0], probabilities[1:]), other[1:]
         self._add(p_log_p=(p, log_p), q_log_q=(q, log_q), pp=(p, p), pq=(p, q), qq=(q, q))
-        difference = np.subtract(p, q, out=other)
+        difference = np.subtract(p, q, out=x)
         self._add(square=(difference, difference))
-        above = _above_mixture(log_p, p, q, 0.5, out=other)
-        self._add(p_above=(p, above), q_above=(q, above))
-        ratio = np.subtract(log_p, log_q, out=log_q)
+        ratio = np.subtract(log_p, log_q, out=x)
         self._add(p_ratio=(p, ratio), q_ratio=(q, ratio))
-        return mass_p, peak_p, mass_q, peak_q
+        above = _above_mixture(log_p, p, q, 0.5, out=x)
+        self._add(p_above=(p, above), q_above=(q, above))
+        return _grouped(np.add, probabilities), _grouped(np.maximum, logs)
 
     def _add(self, **pairs: tuple[np.ndarray, np.ndarray]) -> None:
         """Add to each sum that of the products of two vectors."""
@@ -92,7 +90,7 @@ class Vocabulary:
         return sum(
             (
                 np.vecdot(p := np.exp(log_p), _above_mixture(log_p, p, np.exp(log_q), beta))
-                for log_p, log_q in self._slices()
+                for log_p, log_q in (map(np.float64, part) for part in self._slices())
             ),
             start=np.zeros(len(self.log_q)),
         )
@@ -121,20 +119,21 @@ class Vocabulary:
     def _sum_outside(self, tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         groups = np.unique(_group_of(tokens))
         others = np.setdiff1d(self._members(groups), tokens)
-        apart = np.ones(self._mass_p.shape[-1], dtype=bool)
+        apart = np.ones(self._masses.shape[-1], dtype=bool)
         apart[groups] = False
-        own = np.exp(self.log_p[others].astype(np.float64)).sum() + self._mass_p[apart].sum()
+        left = self._masses.compress(apart, axis=1).sum(-1)
+        own = np.exp(self.log_p[others].astype(np.float64)).sum() + left[0]
         # taken, not indexed: an index puts the teachers next to each other in memory, and sums over tokens are then
         # added up in an order that depends on their number
         theirs = np.exp(self.log_q.take(others, axis=1).astype(np.float64)).sum(-1)
-        theirs += self._mass_q.compress(apart, axis=1).sum(-1)
-        return np.asarray(own), theirs
+        return np.asarray(own), theirs + left[1:]
 
     def top(self, k: int) -> tuple[Int64[np.ndarray, " k"], Int64[np.ndarray, "M k"]]:
         """The k most probable tokens of the student and of each teacher, or all; ties go to the lower id."""
         if k not in self._tops:
-            own = self._top(self.log_p, self._peak_p, k)
-            theirs = [self._top(*row, k) for row in zip(self.log_q, self._peak_q, strict=True)]
+            own, *theirs = (
+                self._top(*row, k) for row in zip((self.log_p, *self.log_q), self._peaks, strict=True)
+            )
             self._tops[k] = own, np.stack(theirs)
         return self._tops[k]
 
