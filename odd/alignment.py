@@ -73,7 +73,8 @@ def posterior_alignment(
     with np.errstate(invalid="ignore"):
         positive = (aligned > 0).sum(axis=-1) / counted[..., None]
     low, high = np.clip(_interval(aligned, counted), -1.0, 1.0)
-    return PosteriorAlignment(low, high, *_interval(gains, every), np.where(np.isnan(low), np.nan, positive))
+    gain_low, gain_high = _interval(gains, every)
+    return PosteriorAlignment(low, high, gain_low, gain_high, np.where(np.isnan(low), np.nan, positive))
 
 
 def _interval(draws: Float64[np.ndarray, "*B M D"], counted: Int64[np.ndarray, "*B"]) -> Float64[np.ndarray, "2 *B M"]:
@@ -81,14 +82,18 @@ def _interval(draws: Float64[np.ndarray, "*B M D"], counted: Int64[np.ndarray, "
 
     NaN for a row with another NaN, and without any entry.
     """
-    draws.sort(axis=-1)  # NaN last; far faster than the search for four of its entries
+    draws.sort(axis=-1)  # NaN last; far faster than the search for a few of its entries
     last = np.maximum(counted - 1, 0)[..., None, None]
-    place = np.array([0.025, 0.975]) * last
-    below = np.floor(place).astype(np.int64)
-    index = np.concatenate([below, np.minimum(below + 1, last), last], axis=-1)
-    found = np.moveaxis(np.take_along_axis(draws, index, axis=-1), -1, 0)
-    weight = np.moveaxis(place - below, -1, 0)
-    return np.where(np.isnan(found[4]), np.nan, found[:2] * (1 - weight) + found[2:4] * weight)
+
+    def entry(place: Int64[np.ndarray, "*B 1 1"]) -> Float64[np.ndarray, "*B M"]:
+        return np.take_along_axis(draws, place, axis=-1)[..., 0]
+
+    def quantile(level: float) -> Float64[np.ndarray, "*B M"]:
+        below = np.floor(level * last).astype(np.int64)
+        part = (level * last - below)[..., 0]
+        return entry(below) * (1 - part) + entry(np.minimum(below + 1, last)) * part
+
+    return np.where(np.isnan(entry(last)), np.nan, np.stack([quantile(0.025), quantile(0.975)]))
 
 
 def teacher_advantage(

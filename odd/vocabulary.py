@@ -11,12 +11,14 @@ cancels. Dimension letters as in `odd.logspace`; G groups of tokens.
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Float64, Int64, Integer
+from jaxtyping import Bool, Float, Float64, Int64, Integer
 
 from odd.divergences import Divergences
 from odd.logspace import first_largest
+from odd.objectives import Support
 
 SLICE = 8192
 """Tokens that are read together; dot products of so many do not wake the threads of BLAS."""
@@ -26,6 +28,16 @@ SUMS = ("p_log_p", "q_log_q", "pp", "pq", "qq", "square", "p_above", "q_above", 
 NOTHING = {np.add: 0.0, np.maximum: -np.inf}
 SMALLEST = -700.0
 """A log-probability whose exponential is a normal float64."""
+
+
+class Kept(NamedTuple):
+    """The top tokens one by one, all others as one more, the last."""
+
+    tokens: Int64[np.ndarray, " T"]
+    chosen: Bool[np.ndarray, "M _"]
+    """Which each teacher's loss keeps."""
+    log_p: Float64[np.ndarray, " _"]
+    log_q: Float64[np.ndarray, "M _"]
 
 
 class Vocabulary:
@@ -39,8 +51,9 @@ class Vocabulary:
     def __init__(self, log_p: Float[np.ndarray, " V"], log_q: Float[np.ndarray, "M V"]) -> None:
         """Read all slices."""
         self.log_p, self.log_q = log_p, log_q
-        self._sums = dict.fromkeys(SUMS, np.float64(0.0))
+        self._sums = {name: np.zeros(1) for name in SUMS}
         self._tops: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self._kept: dict[tuple[int, Support], Kept] = {}
         self._outside: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
         room = np.empty((3, 1 + len(log_q), min(SLICE, len(log_p))))
         masses, peaks = zip(*(self._read(*part, room) for part in self._slices()), strict=True)
@@ -90,7 +103,7 @@ class Vocabulary:
         return sum(
             (
                 np.vecdot(p := np.exp(log_p), _above_mixture(log_p, p, np.exp(log_q), beta))
-                for log_p, log_q in (map(np.float64, part) for part in self._slices())
+                for log_p, log_q in ([part.astype(np.float64) for part in parts] for parts in self._slices())
             ),
             start=np.zeros(len(self.log_q)),
         )
@@ -105,7 +118,7 @@ class Vocabulary:
             js=(sums["p_above"] + sums["q_above"] - sums["q_ratio"]) / 2,
             l2=np.sqrt(sums["square"]),
             probability_cosine=sums["pq"] / np.sqrt(sums["pp"] * sums["qq"]),
-            entropy_student=-sums["p_log_p"][None],
+            entropy_student=-sums["p_log_p"],
             entropy_teacher=-sums["q_log_q"],
         )
 
@@ -131,9 +144,7 @@ class Vocabulary:
     def top(self, k: int) -> tuple[Int64[np.ndarray, " k"], Int64[np.ndarray, "M k"]]:
         """The k most probable tokens of the student and of each teacher, or all; ties go to the lower id."""
         if k not in self._tops:
-            own, *theirs = (
-                self._top(*row, k) for row in zip((self.log_p, *self.log_q), self._peaks, strict=True)
-            )
+            own, *theirs = (self._top(*row, k) for row in zip((self.log_p, *self.log_q), self._peaks, strict=True))
             self._tops[k] = own, np.stack(theirs)
         return self._tops[k]
 
@@ -143,6 +154,31 @@ class Vocabulary:
             return first_largest(log_p, k)
         candidates = self._members(np.flatnonzero(peaks >= np.partition(peaks, -k)[-k]))
         return candidates[first_largest(log_p[candidates], k)]
+
+    def kept(self, k: int, support: Support) -> Kept:
+        """What a loss sees that keeps the top tokens of those whom the support names; several losses do."""
+        if (k, support) not in self._kept:
+            self._kept[k, support] = self._keep(k, support)
+        return self._kept[k, support]
+
+    def _keep(self, k: int, support: Support) -> Kept:
+        own, theirs = self.top(k)
+        if support == "student":
+            theirs = theirs[:, :0]
+        if support == "teacher":
+            own = own[:0]
+        tokens = np.unique(np.append(own, theirs))
+        chosen = np.isin(tokens, own) | (tokens[:, None] == theirs[:, None, :]).any(axis=-1)
+        log_p, log_q = (log.take(tokens, axis=-1).astype(np.float64) for log in (self.log_p, self.log_q))
+        if len(tokens) == len(self.log_p):
+            return Kept(tokens, chosen, log_p, log_q)
+        mass_p, mass_q = self.outside(tokens)
+        return Kept(
+            tokens,
+            np.append(chosen, np.zeros((len(chosen), 1), dtype=bool), axis=1),
+            np.append(log_p, np.log(mass_p)),
+            np.append(log_q, np.log(mass_q)[:, None], axis=1),
+        )
 
     def compare_top(self, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of the k most probable tokens: share in common, P_te of the student's, P_theta of the teachers'; (M,)."""

@@ -79,8 +79,8 @@ def test_score_is_the_cosine_of_the_method(tree, teachers, tables):
 
 
 def test_a_teacher_scores_the_same_alone_and_among_others(tree, teachers, tables):
-    alone = score_teachers(tree, {"down": teachers["down"]})["scores"]
-    among = tables["scores"].query("teacher == 'down'")
+    alone = score_teachers(tree, {"down": teachers["down"]})["scores"].astype({"teacher": str})
+    among = tables["scores"].astype({"teacher": str}).query("teacher == 'down'")
     pd.testing.assert_frame_equal(alone, among.reset_index(drop=True), check_exact=True)
 
 
