@@ -42,5 +42,6 @@ class Columns:
         """All rows."""
         plain: dict[str, Any] = {name: np.concatenate(parts) for name, parts in self._parts.items()}
         for name, names in self._names.items():
-            plain[name] = pd.Categorical.from_codes(plain[name], dtype=pd.CategoricalDtype(list(names)))
+            kind: Any = object  # pandas' own text type would refuse lone surrogates
+            plain[name] = pd.Categorical.from_codes(plain[name], dtype=pd.CategoricalDtype(pd.Index(names, dtype=kind)))
         return pd.DataFrame(plain | {name: list(chain(*parts)) for name, parts in self._nested.items()})
