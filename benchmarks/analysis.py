@@ -3,7 +3,7 @@
 Log-probabilities are made up, block by block, and so are the rollouts: every node has `CHILDREN` or more with enough
 visits to be in S_u, the most probable ones of the student, so that no node is cheap for want of rollouts. Making a
 block is not timed. Peak memory is that of the process and includes the distributions of one block, as a question's are
-held while it is scored. Parts are measured in processor time, as blocks are scored in several threads.
+held while it is scored. Parts are measured in processor time, as nodes are scored while the next ones are read.
 
     python -m benchmarks.analysis [--nodes 10000] [--vocabulary 50000] [--teachers 8]
 """

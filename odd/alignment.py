@@ -7,7 +7,7 @@ is undefined is NaN, never 0. What the gradients are over, S_u alone or the rest
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64
+from jaxtyping import Bool, Float, Float64, Int64
 
 from odd.logspace import restrict
 
@@ -42,14 +42,16 @@ def gain(ideal: Float[np.ndarray, "*#B K"], teacher: Float[np.ndarray, "*#B K"])
 class PosteriorAlignment(NamedTuple):
     """95 % intervals of alignment and gain, and P(Align > 0); one entry a teacher gradient."""
 
-    align_low: Float64[np.ndarray, " M"]
-    align_high: Float64[np.ndarray, " M"]
-    gain_low: Float64[np.ndarray, " M"]
-    gain_high: Float64[np.ndarray, " M"]
-    p_positive: Float64[np.ndarray, " M"]
+    align_low: Float64[np.ndarray, "*B M"]
+    align_high: Float64[np.ndarray, "*B M"]
+    gain_low: Float64[np.ndarray, "*B M"]
+    gain_high: Float64[np.ndarray, "*B M"]
+    p_positive: Float64[np.ndarray, "*B M"]
 
 
-def posterior_alignment(ideal_draws: Float[np.ndarray, "D K"], teacher: Float[np.ndarray, "M K"]) -> PosteriorAlignment:
+def posterior_alignment(
+    ideal_draws: Float[np.ndarray, "*B D K"], teacher: Float[np.ndarray, "*B M K"]
+) -> PosteriorAlignment:
     """Uncertainty of alignment and gain that comes from P̂ being estimated.
 
     Args:
@@ -60,33 +62,38 @@ def posterior_alignment(ideal_draws: Float[np.ndarray, "D K"], teacher: Float[np
         NaN for gradients that are zero or unknown; draws whose ideal gradient is zero have no alignment and are
         left out of its interval and of P(Align > 0).
     """
-    ideal_norm = np.linalg.norm(ideal_draws, axis=1)
-    teacher_norm = np.linalg.norm(teacher, axis=1)
-    scale = np.where(teacher_norm > ZERO_NORM, teacher_norm, np.nan)
-    gains = np.zeros((len(teacher), len(ideal_draws)))
-    for component, draws in zip(teacher.T, ideal_draws.T, strict=True):  # BLAS adds up as suits the number of teachers
-        gains += component[:, None] * draws
-    gains /= scale[:, None]
+    ideal_norm = np.linalg.norm(ideal_draws, axis=-1)
+    teacher_norm = np.linalg.norm(teacher, axis=-1, keepdims=True)
+    unit = teacher / np.where(teacher_norm > ZERO_NORM, teacher_norm, np.nan)
+    draws = np.ascontiguousarray(ideal_draws.swapaxes(-1, -2))  # side by side: a sum over few children is of many draws
+    gains = np.einsum("...mk,...kd->...md", unit, draws)  # BLAS would add up as suits the number of teachers
     defined = ideal_norm > ZERO_IDEAL
-    aligned = gains / ideal_norm if defined.all() else gains[:, defined] / ideal_norm[defined]
+    aligned = gains / np.where(defined, ideal_norm, np.nan)[..., None, :]
+    every, counted = np.full(defined.shape[:-1], defined.shape[-1]), np.asarray(defined.sum(axis=-1))
     with np.errstate(invalid="ignore"):
-        positive = (aligned > 0).sum(axis=1) / np.float64(aligned.shape[1])
-    share = np.where(np.isnan(aligned).any(axis=1), np.nan, positive)
-    low, high = np.clip(_interval(aligned), -1.0, 1.0)
-    gain_low, gain_high = _interval(gains)
-    return PosteriorAlignment(low, high, gain_low, gain_high, share)
+        positive = (aligned > 0).sum(axis=-1) / counted[..., None]
+    low, high = np.clip(_interval(aligned, counted), -1.0, 1.0)
+    gain_low, gain_high = _interval(gains, every)
+    return PosteriorAlignment(low, high, gain_low, gain_high, np.where(np.isnan(low), np.nan, positive))
 
 
-def _interval(draws: Float64[np.ndarray, "M D"]) -> Float64[np.ndarray, "2 M"]:
-    """Central 95 % of each row, which is sorted in place; NaN for a row with NaN, and without any draw."""
-    if not draws.shape[1]:
-        return np.full((2, len(draws)), np.nan)
-    draws.sort(axis=1)  # far faster than the search for four of its entries
-    place = np.array([[0.025], [0.975]]) * (draws.shape[1] - 1)
-    below = np.floor(place).astype(np.int64)
-    above = np.minimum(below + 1, draws.shape[1] - 1)
-    quantiles = draws.T[below[:, 0]] * (1 - (place - below)) + draws.T[above[:, 0]] * (place - below)
-    return np.where(np.isnan(draws[:, -1]), np.nan, quantiles)
+def _interval(draws: Float64[np.ndarray, "*B M D"], counted: Int64[np.ndarray, "*B"]) -> Float64[np.ndarray, "2 *B M"]:
+    """Central 95 % of each row, which is sorted in place: of as many entries as are counted, the others being NaN.
+
+    NaN for a row with another NaN, and without any entry.
+    """
+    draws.sort(axis=-1)  # NaN last; far faster than the search for a few of its entries
+    last = np.maximum(counted - 1, 0)[..., None, None]
+
+    def entry(place: Int64[np.ndarray, "*B 1 1"]) -> Float64[np.ndarray, "*B M"]:
+        return np.take_along_axis(draws, place, axis=-1)[..., 0]
+
+    def quantile(level: float) -> Float64[np.ndarray, "*B M"]:
+        below = np.floor(level * last).astype(np.int64)
+        part = (level * last - below)[..., 0]
+        return entry(below) * (1 - part) + entry(np.minimum(below + 1, last)) * part
+
+    return np.where(np.isnan(entry(last)), np.nan, np.stack([quantile(0.025), quantile(0.975)]))
 
 
 def teacher_advantage(

@@ -52,6 +52,11 @@ class Objective(Settings):
     temperature: float = Field(default=1.0, ge=0.01, le=100, description="softens both distributions inside the loss")
 
     @property
+    def has_teacher(self) -> bool:
+        """Whether the teacher plays a part in it; without, its gradient is the same under every teacher."""
+        return self.name != "dr_grpo"
+
+    @property
     def label(self) -> str:
         """Short unique name, as used in run files and links; truncated objectives say so."""
         label = self.name.replace("topk", f"top{self.k}")

@@ -5,6 +5,7 @@ components at the children of a node are worked out. Dimension letters as in `od
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float64, Integer, Real
@@ -39,13 +40,18 @@ class Taken:
                 successes = np.append(successes, self.successes.sum() - successes.sum())
         return visits, successes
 
-    def _at(self, counts: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+    @cached_property
+    def _sorted(self) -> tuple[np.ndarray, np.ndarray]:
+        """The tokens in ascending order, and where each stands."""
         order = np.argsort(self.tokens)
-        known = self.tokens[order]
+        return self.tokens[order], order
+
+    def _at(self, counts: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+        known, order = self._sorted
         if not len(known):
             return np.zeros(len(tokens))
         place = np.minimum(np.searchsorted(known, tokens), len(known) - 1)
-        return np.where(known[place] == tokens, counts[order][place], 0).astype(np.float64)
+        return np.where(known[place] == tokens, counts[order[place]], 0).astype(np.float64)
 
 
 def gradient_at(
@@ -75,9 +81,8 @@ def gradient_at(
             gradient = (1 - objective.beta) * p * (mixture - log_p + mean)
         case "sampled_reverse_kl" if taken is not None:
             gradient = _sampled_reverse_kl(vocabulary, support, taken)
-        case "dr_grpo" if taken is not None and (successes := taken.reduced(support, "bucket")[1]) is not None:
-            visits, _ = taken.reduced(support, "bucket")
-            gradient = np.broadcast_to(dr_grpo(visits, successes)[:-1], ratio.shape)
+        case "dr_grpo" if taken is not None and (counts := taken.reduced(support, "bucket"))[1] is not None:
+            gradient = np.broadcast_to(dr_grpo(counts[0], counts[1])[:-1], ratio.shape)
         case "topk_reverse_kl" | "topk_forward_kl":
             gradient = _truncated(objective, vocabulary, support)
         case name:
@@ -102,7 +107,7 @@ def _truncated(objective: Objective, vocabulary: Vocabulary, support: np.ndarray
 
     Tokens outside the top sets are treated alike: they share their common component in proportion to P_theta.
     """
-    tokens, chosen, log_p, log_q = _top_tokens(objective, vocabulary)
+    tokens, chosen, log_p, log_q = vocabulary.kept(objective.k, objective.support)
     truncated = truncated_reverse_kl if objective.name == "topk_reverse_kl" else truncated_forward_kl
     gradient = truncated(log_p, log_q, chosen, objective.tail)
     same = tokens == support[:, None]
@@ -110,24 +115,3 @@ def _truncated(objective: Objective, vocabulary: Vocabulary, support: np.ndarray
     column = np.where(inside, same.argmax(axis=1), len(log_p) - 1)
     share = np.exp(np.where(inside, 0.0, vocabulary.log_p[support].astype(np.float64) - log_p[column]))
     return gradient[:, column] * share
-
-
-def _top_tokens(objective: Objective, vocabulary: Vocabulary) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The top tokens of whom the support names: which each teacher's loss keeps, and both distributions on them."""
-    own, theirs = vocabulary.top(objective.k)
-    if objective.support == "student":
-        theirs = np.empty((len(theirs), 0), dtype=np.int64)
-    if objective.support == "teacher":
-        own = own[:0]
-    tokens = np.unique(np.append(own, theirs))
-    chosen = np.isin(tokens, own) | (tokens[:, None] == theirs[:, None, :]).any(axis=-1)
-    log_p, log_q = (log.take(tokens, axis=-1).astype(np.float64) for log in (vocabulary.log_p, vocabulary.log_q))
-    if len(tokens) == len(vocabulary.log_p):
-        return tokens, chosen, log_p, log_q
-    mass_p, mass_q = vocabulary.outside(tokens)
-    return (
-        tokens,
-        np.append(chosen, np.zeros((len(chosen), 1), dtype=bool), axis=1),
-        np.append(log_p, np.log(mass_p)),
-        np.append(log_q, np.log(mass_q)[:, None], axis=1),
-    )

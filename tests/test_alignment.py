@@ -235,6 +235,26 @@ def test_the_sign_of_two_equal_children_is_not_settled():
     assert np.isnan(np.array(result)[:, 2:]).all()
 
 
+def test_many_nodes_at_once_are_each_node_alone_to_the_last_bit():
+    rng = np.random.default_rng(13)
+    ideal_draws, teacher = rng.normal(size=(5, 60, 3)), rng.normal(size=(5, 4, 3))
+    ideal_draws[1, :20], ideal_draws[2], teacher[3, 1] = 0, np.nan, np.nan
+    together = posterior_alignment(ideal_draws, teacher)
+    for node in range(5):
+        alone = posterior_alignment(ideal_draws[node], teacher[node])
+        np.testing.assert_array_equal([values[node] for values in together], alone)
+
+
+def test_draws_without_an_ideal_gradient_are_left_out_of_the_alignment():
+    rng = np.random.default_rng(14)
+    ideal_draws, teacher = rng.normal(size=(60, 3)), rng.normal(size=(4, 3))
+    among_zeros = posterior_alignment(np.append(ideal_draws, np.zeros((30, 3)), axis=0), teacher)
+    for name in ("align_low", "align_high", "p_positive"):
+        np.testing.assert_array_equal(
+            getattr(among_zeros, name), getattr(posterior_alignment(ideal_draws, teacher), name)
+        )
+
+
 def test_without_any_defined_draw_the_posterior_is_undefined():
     result = posterior_alignment(np.full((50, 3), np.nan), np.ones((2, 3)))
     assert np.isnan(np.array(result)).all()

@@ -79,9 +79,17 @@ def test_score_is_the_cosine_of_the_method(tree, teachers, tables):
 
 
 def test_a_teacher_scores_the_same_alone_and_among_others(tree, teachers, tables):
-    alone = score_teachers(tree, {"down": teachers["down"]})["scores"]
-    among = tables["scores"].query("teacher == 'down'")
+    alone = score_teachers(tree, {"down": teachers["down"]})["scores"].astype({"teacher": str})
+    among = tables["scores"].astype({"teacher": str}).query("teacher == 'down'")
     pd.testing.assert_frame_equal(alone, among.reset_index(drop=True), check_exact=True)
+
+
+def test_what_has_no_teacher_scores_the_same_under_each(tables):
+    up, down = (tables["scores"].query(f"teacher == {name!r} and objective == 'dr_grpo'") for name in ("up", "down"))
+    different = ["teacher", "advantage"]
+    one, other = (rows.drop(columns=different).reset_index(drop=True) for rows in (up, down))
+    assert one["low"].notna().any()
+    pd.testing.assert_frame_equal(one, other, check_exact=True)
 
 
 def test_bucket_adds_one_component_at_the_end(tables):

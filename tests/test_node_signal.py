@@ -33,7 +33,7 @@ TRUNCATED = [
 ]
 
 
-@pytest.fixture(params=[(64, 8), (4096, 128)], ids=["many slices", "one slice"])
+@pytest.fixture(params=[(64, 8), (8192, 512)], ids=["many slices", "one slice"])
 def slices(request, monkeypatch):
     monkeypatch.setattr(vocabulary, "SLICE", request.param[0])
     monkeypatch.setattr(vocabulary, "WIDTH", request.param[1])

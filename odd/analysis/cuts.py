@@ -82,34 +82,45 @@ def _stacked(each: Sequence[RewardToGo | None]) -> RewardToGo | None:
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """P̂ of the children S_u of a node under one pooling rule, and of what lies outside, with posterior draws."""
+    """P̂ of the children S_u of a node under one pooling rule, and of what lies outside, with posterior draws.
+
+    Attributes:
+        node: u.
+        cut: the teachers' signal there.
+        success: P̂ of the children and, last, of the rest; (K + 1,).
+        draws: of the same; (K + 1, D).
+        visits: of all children together.
+    """
 
     node: int
     cut: Cut
-    means: np.ndarray
+    success: np.ndarray
     draws: np.ndarray
-    rest_mean: np.ndarray
-    rest_draws: np.ndarray
     visits: int
+
+    @property
+    def children(self) -> int:
+        """K."""
+        return len(self.success) - 1
 
     @cached_property
     def columns(self) -> Mapping[str, Any]:
         """What the table `scores` says of the node, whatever the objective."""
         log_p, log_q = self.cut.log_p[None].astype(np.float64), self.cut.log_q.astype(np.float64)
+        means = self.success[:-1]
         return {
-            "advantage": alignment.teacher_advantage(log_p, log_q, self.means[None]),
-            "children": len(self.means),
-            "success_range": float(alignment.success_range(self.means)),
+            "advantage": alignment.teacher_advantage(log_p, log_q, means[None]),
+            "children": self.children,
+            "success_range": float(alignment.success_range(means)),
             "visits": self.visits,
-            "decision": bool(alignment.is_decision_point(self.means)),
+            "decision": bool(alignment.is_decision_point(means)),
         }
 
     def components(self, rest: Rest) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Tokens (C,), success (C,) and its posterior draws (D, C); the rest goes last."""
+        """Tokens (C,), success (C,) and its posterior draws (C, D); the rest goes last."""
         if rest == "off":
-            return self.cut.support, self.means, self.draws
-        draws = np.append(self.draws, self.rest_draws, axis=1)
-        return np.append(self.cut.support, REST), np.append(self.means, self.rest_mean), draws
+            return self.cut.support, self.success[:-1], self.draws[:-1]
+        return np.append(self.cut.support, REST), self.success, self.draws
 
 
 def estimate(tree: QuestionTree, node: int, pooling: Pooling, chosen: Children, cut: Cut) -> Estimate:
@@ -117,13 +128,11 @@ def estimate(tree: QuestionTree, node: int, pooling: Pooling, chosen: Children, 
     state, config = tree.success[pooling], tree.config
     rng = np.random.default_rng([config.seed, derived_seed(tree.question, pooling, node)])
     rest = Counts(np.array([chosen.rest_visits]), np.array([chosen.rest_successes]))
-    draws, rest_draws = state.draws(chosen.nodes, rest, config.posterior_draws, rng)
+    draws = np.concatenate(state.draws(chosen.nodes, rest, config.posterior_draws, rng), axis=1)
     return Estimate(
         node=node,
         cut=cut,
-        means=state.mean[chosen.nodes],
-        draws=draws,
-        rest_mean=rest.mean,
-        rest_draws=rest_draws,
+        success=np.append(state.mean[chosen.nodes], rest.mean),
+        draws=np.ascontiguousarray(draws.T),
         visits=int(state.counts.visits[chosen.nodes].sum()),
     )

@@ -6,13 +6,13 @@ through for many nodes together, as most of their cost would be the calls rather
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
 
 from odd import alignment
-from odd.analysis.columns import Column, Columns
+from odd.analysis.columns import Column, Columns, Labels
 from odd.analysis.cuts import Cut, Estimate, estimate, teacher_gradients
 from odd.analysis.question_tree import QuestionTree
 from odd.analysis.rollout_rewards import RULES, Reading, RolloutRewards, Rule
@@ -20,12 +20,11 @@ from odd.gradients import ideal_gradient
 from odd.node_signal import NodeSignal
 from odd.objectives import Pooling
 from odd.success import significant_children
-from odd.vocabulary import SLICE
 
 TOP_K = 16  # of the overlap and mass columns, as verl reports them
 SCORES = ("alignment", "low", "high", "p_positive", "gain", "gain_low", "gain_high", "advantage")
 SAME = ("children", "success_range", "visits", "decision")  # of a node, whatever teacher and objective
-BLOCK = 32
+BLOCK = 48
 """Nodes that are scored together."""
 
 Rows = tuple[str, int, dict[str, Column]]
@@ -49,15 +48,14 @@ def score_teachers(
         return {}
     tables: dict[str, Columns] = {}
     rewards, nodes = RolloutRewards(tree, log_q, reading), list(tree.places)
-
-    def rows(start: int) -> list[Rows]:
-        return list(_Block(tree, nodes[start : start + BLOCK], log_q, rewards).rows())
-
-    # NumPy lets go of the interpreter where arrays are long, so that threads gain half of the time there
-    long = max(rows.shape[1] for rows in tree.path_log_probs) > SLICE
-    with ThreadPoolExecutor(os.cpu_count() if long else 1) as threads:
-        for block in threads.map(rows, range(0, len(nodes), BLOCK)):
-            for table, count, columns in block:
+    # NumPy lets go of the interpreter while it sorts many draws: nodes are scored while the next ones are read
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        blocks = [_Block(tree, nodes[start : start + BLOCK], log_q, rewards) for start in range(0, len(nodes), BLOCK)]
+        begun = [(list(block.read()), block.score(threads)) for block in blocks]
+        for block, (read, scored) in zip(blocks, begun, strict=True):
+            for done in scored:
+                done.result()
+            for table, count, columns in (*read, *block.score_rows()):
                 tables.setdefault(table, Columns()).add(count, columns)
     return {table: columns.frame() for table, columns in tables.items()}
 
@@ -77,23 +75,32 @@ class _Block:
         self.conventions = list(tree.config.conventions)
         self.estimates: dict[tuple[int, Pooling], Estimate] = {}
         # by node, convention, and pair of teacher and objective, the objective moving fastest
-        pairs = len(self.names) * len(self.objectives)
-        self.scores = {name: np.full((len(nodes), len(self.conventions), pairs), np.nan) for name in SCORES}
+        pairs = np.arange(len(self.names) * len(self.objectives)).reshape(len(self.names), -1)
+        self.scores = {name: np.full((len(nodes), len(self.conventions), pairs.size), np.nan) for name in SCORES}
+        # what has no teacher is the same under each of them
+        same = [not objective.has_teacher for objective in self.objectives]
+        pairs[:, same] = pairs[0, same]
+        self.distinct, self.copies = np.unique(pairs.ravel(), return_inverse=True)
         self.vectors: dict[tuple[int, int], tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
 
-    def rows(self) -> Iterator[Rows]:
-        """Rows of all tables."""
+    def read(self) -> Iterator[Rows]:
+        """Read the vocabularies: rows that need nothing else."""
         for place, node in enumerate(self.nodes):
             yield from self._read(place, node)
+
+    def score(self, threads: Executor) -> list[Future[None]]:
+        """Begin to score what has been read."""
+        return [threads.submit(self._score, *alike) for alike in self._alike()]
+
+    def _alike(self) -> Iterator[tuple[int, list[int], Sequence[Estimate]]]:
+        """For each convention the nodes with equally many children: they go through the mathematics together."""
         for number, convention in enumerate(self.conventions):
-            # nodes with equally many children go through the mathematics together
             of_rule = [
                 (place, one) for (place, pooling), one in self.estimates.items() if pooling == convention.pooling
             ]
-            for size in sorted({len(one.means) for _, one in of_rule}):
-                places, alike = zip(*(pair for pair in of_rule if len(pair[1].means) == size), strict=True)
-                self._score(number, list(places), alike)
-        yield from self._score_rows()
+            for size in sorted({one.children for _, one in of_rule}):
+                places, alike = zip(*(pair for pair in of_rule if pair[1].children == size), strict=True)
+                yield number, list(places), alike
 
     def _read(self, place: int, node: int) -> Iterator[Rows]:
         """Read a node's vocabulary: rows that need nothing else, and what is kept for the scores."""
@@ -103,13 +110,14 @@ class _Block:
         log_p, log_q = rows[0][:size], np.stack([row[:size] for row in rows[1:]])
         children = np.asarray(self.tree.tree.children(node), dtype=np.int64)
         tokens, count = self.tree.tree.token[children], len(children)
-        own = {"node": np.tile(children, len(self.names)), "teacher": np.repeat(self.names, count)}
+        teachers = np.arange(len(self.names))
+        own = {"node": np.tile(children, len(self.names)), "teacher": Labels(self.names, np.repeat(teachers, count))}
         yield "teacher_tokens", len(self.names) * count, own | {"log_p": log_q[:, tokens].ravel()}
         signal = NodeSignal(log_p, log_q)
         yield (
             "node_teachers",
             len(self.names),
-            {"node": node, "teacher": np.array(self.names), **signal.divergences(TOP_K)},
+            {"node": node, "teacher": Labels(self.names, teachers), **signal.divergences(TOP_K)},
         )
         for rule in RULES:
             self._cut(place, node, signal, rule)
@@ -141,10 +149,10 @@ class _Block:
         tokens, success, draws = zip(*(one.components(rest) for one in alike), strict=True)
         p = np.stack([one.cut.student(baseline, rest) for one in alike])
         ideal = ideal_gradient(p, np.stack(success))
-        ideal_draws = ideal_gradient(p[:, None], np.stack(draws))
+        ideal_draws = ideal_gradient(p[:, None], np.stack(draws).swapaxes(1, 2))
         gradients = teacher_gradients([one.cut for one in alike], self.objectives, baseline, rest)
-        each = [alignment.posterior_alignment(*pair) for pair in zip(ideal_draws, gradients, strict=True)]
-        posterior = alignment.PosteriorAlignment(*map(np.stack, zip(*each, strict=True)))
+        posterior = alignment.posterior_alignment(ideal_draws, gradients.take(self.distinct, axis=1))
+        posterior = alignment.PosteriorAlignment(*(values.take(self.copies, axis=1) for values in posterior))
         align = alignment.cosine(ideal[:, None], gradients)
         values = {
             "alignment": align,
@@ -160,9 +168,10 @@ class _Block:
         for name, value in values.items():
             self.scores[name][places, number] = value
         vectors = zip(tokens, ideal.astype(np.float32), gradients.astype(np.float32), strict=True)
-        self.vectors |= {(place, number): vector for place, vector in zip(places, vectors, strict=True)}
+        for place, vector in zip(places, vectors, strict=True):
+            self.vectors[place, number] = vector
 
-    def _score_rows(self) -> Iterator[Rows]:
+    def score_rows(self) -> Iterator[Rows]:
         """Rows of the tables `scores` and `gradients`, node by node."""
         done = sorted(self.vectors)
         if not done:
@@ -170,13 +179,13 @@ class _Block:
         place, number = np.array(done).T
         pairs, count = self.scores["alignment"].shape[-1], self.scores["alignment"].shape[-1] * len(done)
         estimates = [self.estimates[place, self.conventions[number].pooling] for place, number in done]
-        labels = [objective.label for objective in self.objectives]
-        keys = {
-            "node": np.repeat(np.array(self.nodes)[place], pairs),
-            "teacher": np.tile(np.repeat(self.names, len(labels)), len(done)),
-            "objective": np.tile(labels, len(done) * len(self.names)),
-            "convention": np.repeat(np.array([convention.label for convention in self.conventions])[number], pairs),
+        teachers, objectives = np.divmod(np.arange(pairs), len(self.objectives))
+        labels = {
+            "teacher": Labels(self.names, np.tile(teachers, len(done))),
+            "objective": Labels([one.label for one in self.objectives], np.tile(objectives, len(done))),
+            "convention": Labels([one.label for one in self.conventions], np.repeat(number, pairs)),
         }
+        keys = {"node": np.repeat(np.array(self.nodes)[place], pairs), **labels}
         scores = {name: values[place, number].ravel() for name, values in self.scores.items()}
         same = {name: np.repeat([one.columns[name] for one in estimates], pairs) for name in SAME}
         yield "scores", count, keys | scores | same

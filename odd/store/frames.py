@@ -40,7 +40,7 @@ def _column(column: pd.Series, type_: str) -> pd.Series:
     if type_.endswith("[]"):
         return column.astype(object).map(lambda cell: _list(cell, type_, column.name))
     if isinstance(column.dtype, pd.CategoricalDtype):
-        return column
+        return column.cat.rename_categories([_text(name, column.name) for name in column.cat.categories])
     if type_ == "VARCHAR":
         return column.astype(object).map(lambda cell: _text(cell, column.name))
     if column.dtype == object and type_ not in ("BLOB", "BOOLEAN"):

@@ -1,6 +1,7 @@
 """What is inserted is what is read; what cannot be held exactly is refused."""
 
 import math
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -69,6 +70,14 @@ def test_long_runs_of_empty_lists_do_not_hide_the_type_of_a_column(writer):
 def test_a_lone_surrogate_is_replaced(writer):
     writer.insert("vocabulary", [{"token": 1, "text": "a\ud800b"}])
     assert writer.query("SELECT text FROM vocabulary").text[0] == "a?b"
+
+
+def test_a_categorical_column_is_text(writer):
+    kind: Any = object
+    names = pd.CategoricalDtype(pd.Index(["a\ud800b", "c"], dtype=kind))
+    text = pd.Categorical.from_codes([1, 0, -1], dtype=names)
+    writer.insert("vocabulary", pd.DataFrame({"token": [1, 2, 3], "text": text}))
+    assert writer.query("SELECT text FROM vocabulary ORDER BY token").text.tolist() == ["c", "a?b", None]
 
 
 @pytest.mark.parametrize(
