@@ -29,14 +29,16 @@ PAGES = {
     "pages/findings.py": ("Findings", ":material/insights:"),
     "pages/screening.py": ("Screening", ":material/filter_alt:"),
 }
+AT_FIRST_USE = "scipy.stats", "scipy.sparse"
+"""What `odd.statistics` imports when it needs it."""
 OF_A_QUESTION = "Tree", "Compare"
 """Pages that look at one question of the run."""
 
 
 def load_pages() -> None:
     """Import what the pages are made of, so that the first reader does not wait for it."""
-    for module in iter_modules(parts.__path__, f"{parts.__name__}."):
-        import_module(module.name)
+    for name in (*(module.name for module in iter_modules(parts.__path__, f"{parts.__name__}.")), *AT_FIRST_USE):
+        import_module(name)
 
 
 def navigation() -> StreamlitPage:
