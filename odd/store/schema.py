@@ -16,12 +16,10 @@ APP = "odd"
 """Value of `app` in `meta`, by which a run file is told from any other DuckDB file."""
 
 BLOCK_SIZE = 65536
-"""Bytes a block of a new file. DuckDB's 256 KiB make small runs larger by more than half; in blocks of less than 64 KiB
-it stores token ids unpacked."""
+"""Bytes a block of a new file: in DuckDB's 256 KiB small runs are larger by half, below 64 KiB token ids unpacked."""
 
 ROW_GROUP_SIZE = 2048
-"""Rows that are stored together; DuckDB's least. A checkpoint rewrites groups that have room left: with DuckDB's own
-122,880 a writer stands still for seconds meanwhile, and longer where responses are long."""
+"""Rows stored together, DuckDB's least: a checkpoint rewrites groups with room left, for seconds with 122,880 rows."""
 
 _QUESTION = QUESTION
 _NODE = ("INTEGER NOT NULL", "number of the node in the question's tree; 0 is the empty response")
