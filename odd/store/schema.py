@@ -3,8 +3,7 @@
 One map is the source of everything else: the statements that create the tables, the comments a person sees at a
 DuckDB prompt, the check of a file that comes from elsewhere, and the conversion of what is inserted.
 
-There is no index but the primary key of `meta`: an index slows bulk inserts and is rebuilt in memory at every opening,
-while a run is read by scans that skip row groups of other questions.
+No index but the primary key of `meta`: others slow inserts and openings, and scans skip groups of other questions.
 """
 
 from odd.store.context_tables import CONTEXT_TABLES, QUESTION
