@@ -108,7 +108,8 @@ class RunWriter:
         """Checkpoint if the log has become long, unless the file is being copied or in the middle of a transaction."""
         log = log_of(self.work)
         if not self._in_transaction and not self._publishing() and log.exists() and log.stat().st_size > LOG_LIMIT:
-            self._execute("CHECKPOINT run")
+            with self._explained():
+                self._checkpoint()
 
     def insert(self, table: str, rows: pd.DataFrame | list[dict[str, Any]]) -> None:
         """Append rows; columns that are not given are NULL.

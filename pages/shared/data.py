@@ -80,7 +80,7 @@ def named_run(run_id: str) -> OpenRun:
     if RUN_ID.fullmatch(run_id):
         with suppress(FileNotFoundError):
             return open_run(published_path(CACHE, run_id))
-    raise OddError(f"There is no run {run_id!r} here: ask for its file and upload it on the page Runs.")
+    raise OddError(f"There is no run {run_id!r} here: ask for its file and upload it on the page Runs")
 
 
 def _frozen_all(params: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
