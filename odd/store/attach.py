@@ -11,7 +11,8 @@ files for trusted input (duckdb.org/security), and what guards against those is 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -124,6 +125,33 @@ def explain(error: duckdb.Error, path: Path) -> OddError:
     first = text.splitlines()[0].removeprefix("IO Error: ") if text else type(error).__name__
     remedy = "copy it again from its source, or remove it and make the run again"
     return DamagedError(f"{path} is damaged ({first[:160]}); {remedy}")
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Let a stop be a stop: DuckDB answers a signal in the middle of a statement with an error of its own.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C or SIGTERM came meanwhile; DuckDB does not tell which.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if str(error) != "Query interrupted":
+            raise
+        raise KeyboardInterrupt from error
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn errors of the file or the disk into one line; mistakes in a statement stay what they are."""
+    try:
+        with stoppable():
+            yield
+    except duckdb.Error as error:
+        if not concerns_file(error):
+            raise
+        raise explain(error, path) from error
 
 
 def check_run(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:

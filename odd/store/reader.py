@@ -10,11 +10,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
-import duckdb
 import pandas as pd
 
 from odd.errors import OddError
-from odd.store.attach import attach, check_run, concerns_file, create_safe_views, explain
+from odd.store.attach import attach, check_run, create_safe_views, explained
 from odd.store.files import SUFFIX, check_run_id
 from odd.store.frames import from_duckdb
 from odd.store.queries import named_query
@@ -79,13 +78,8 @@ class RunReader:
         """
         sql = named_query(name)
         # A cursor of its own for each query: an unfinished result blocks its connection, also for other threads.
-        try:
-            with self._connection.cursor() as cursor:
-                return from_duckdb(cursor.execute(sql, params).df())
-        except duckdb.Error as error:
-            if not concerns_file(error):
-                raise
-            raise explain(error, self.path) from error
+        with explained(self.path), self._connection.cursor() as cursor:
+            return from_duckdb(cursor.execute(sql, params).df())
 
     def changed(self) -> bool:
         """Whether a newer file was published since this one was opened, or the file is gone."""

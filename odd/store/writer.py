@@ -27,7 +27,7 @@ import pandas as pd
 import pyarrow as pa
 
 from odd.errors import OddError
-from odd.store.attach import concerns_file, explain
+from odd.store.attach import explained, stoppable
 from odd.store.files import check_run_id, copy_atomically, log_of, move, published_path, work_path
 from odd.store.frames import condition, from_duckdb, scalar, to_duckdb
 from odd.store.lock import take_lock
@@ -74,26 +74,17 @@ class RunWriter:
             raise
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Turn errors of the file or the disk into one line; mistakes in a statement stay what they are."""
-        try:
-            yield
-        except duckdb.Error as error:
-            if not concerns_file(error):
-                raise
-            raise explain(error, self.work) from error
-
-    @contextmanager
     def transaction(self) -> Iterator[None]:
         """All that is written inside is kept together, or nothing if an exception leaves it; may be nested."""
         if self._in_transaction:
             yield
             return
-        self._connection.begin()
+        with explained(self.work):
+            self._connection.begin()
         self._in_transaction = True
         try:
             yield
-            with self._explained():
+            with explained(self.work):
                 self._connection.commit()
         except BaseException:
             # A commit that failed, on a full disk say, has already rolled back.
@@ -108,7 +99,7 @@ class RunWriter:
         """Checkpoint if the log has become long, unless the file is being copied or in the middle of a transaction."""
         log = log_of(self.work)
         if not self._in_transaction and not self._publishing() and log.exists() and log.stat().st_size > LOG_LIMIT:
-            with self._explained():
+            with explained(self.work):
                 self._checkpoint()
 
     def insert(self, table: str, rows: pd.DataFrame | list[dict[str, Any]]) -> None:
@@ -122,7 +113,7 @@ class RunWriter:
         if len(frame) == 0:
             return
         columns = ", ".join(map(quote, frame.columns))
-        with self._explained():
+        with explained(self.work):
             # Arrow says what a column holds; of objects DuckDB would look at every cell
             self._connection.register("new_rows", pa.Table.from_pandas(frame, preserve_index=False))
             try:
@@ -160,12 +151,12 @@ class RunWriter:
 
     def meta(self) -> dict[str, str]:
         """Content of `meta`."""
-        with self._explained():
+        with explained(self.work):
             return dict(self._connection.execute("SELECT key, value FROM meta").fetchall())
 
     def query(self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> pd.DataFrame:
         """Read with the caller's own SQL over tables and views; values go into `params`, never into the text."""
-        with self._explained():
+        with explained(self.work):
             return from_duckdb(self._connection.execute(sql, params).df())
 
     def named(self, name: str, /, **params: Any) -> pd.DataFrame:
@@ -174,7 +165,7 @@ class RunWriter:
 
     def _execute(self, sql: str, values: Sequence[Any] | None = None) -> None:
         """Run a statement that returns nothing of interest."""
-        with self._explained():
+        with explained(self.work):
             self._connection.execute(sql, values).fetchall()
 
     def publish(self) -> None:
@@ -244,7 +235,8 @@ class RunWriter:
 
     def _checkpoint(self) -> None:
         """Bring everything that is committed into the file."""
-        self._connection.execute("CHECKPOINT run").fetchall()
+        with stoppable():
+            self._connection.execute("CHECKPOINT run").fetchall()
 
     def _publishing(self) -> bool:
         """Whether a copy is under way."""
