@@ -23,7 +23,7 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.serving import chromium_path, launch_chromium, patient_playwright
+from benchmarks.serving import chromium_path, patient_chromium
 from benchmarks.synthetic import Size, make_run
 from benchmarks.tap import opened
 from benchmarks.visits import FULL, SMALL, Bench, Row
@@ -87,10 +87,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = chosen.folder or Path(temporary)
         file = run_file((folder / "small" if chosen.small else folder).resolve(), plan.size, console)
-        with patient_playwright() as driver, opened() as taps:
-            browser = launch_chromium(driver)
+        with patient_chromium() as browser, opened() as taps:
             rows = Bench(browser, taps, file, plan).measure()
-            browser.close()
         machine = (
             f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.machine()}, load {load:.1f} before"
         )

@@ -106,22 +106,39 @@ def chromium_path() -> str:
 
 
 @contextmanager
-def patient_playwright() -> Iterator[Playwright]:
-    """Playwright whose driver and browsers only get the processor time that nobody else wants.
+def patient_chromium() -> Iterator[Browser]:
+    """A browser that only gets the processor time that nobody else wants, and so does what drives it.
 
     They stand for the machines of readers, and would otherwise take the server's time on this one.
     """
-    node = Path(playwright.__file__).parent / "driver" / "node"
     with tempfile.TemporaryDirectory() as folder:
-        program = Path(folder, "node")
-        program.write_text(f'#!/bin/sh\nexec nice -n 19 "{node}" "$@"\n')
-        program.chmod(0o700)
-        with patch.dict(os.environ, PLAYWRIGHT_NODEJS_PATH=str(program)), sync_playwright() as driver:
-            yield driver
+        node = _patient(Path(playwright.__file__).parent / "driver" / "node", Path(folder, "node"))
+        with patch.dict(os.environ, PLAYWRIGHT_NODEJS_PATH=node), sync_playwright() as driver:
+            browser = launch_chromium(driver, _patient(chromium_path(), Path(folder, "chromium")))
+            yield browser
+            browser.close()
 
 
-def launch_chromium(driver: Playwright) -> Browser:
-    """A headless Chromium; Playwright's own is neither needed nor downloaded."""
+def _patient(program: Path | str, script: Path) -> str:
+    """A script that runs a program as idle.
+
+    Chromium raises its own niceness where it may, but leaves the policy alone. Where Linux shares the processors out
+    by session (sched(7), autogroup), the niceness of a session counts, and Playwright gives each browser its own.
+    """
+    leader = '[ "$(cut -d " " -f 6 /proc/self/stat)" = $$ ]'
+    session = f"if [ -w /proc/self/autogroup ] && {leader}; then echo 19 > /proc/self/autogroup; fi"
+    script.write_text(f'#!/bin/sh\n{session}\nexec chrt --idle 0 "{program}" "$@"\n')
+    script.chmod(0o700)
+    return str(script)
+
+
+def launch_chromium(driver: Playwright, program: str | None = None) -> Browser:
+    """A headless Chromium; Playwright's own is neither needed nor downloaded.
+
+    Args:
+        driver: that starts it.
+        program: that is started; None: `chromium_path`.
+    """
     # in containers /dev/shm may be tiny, and root may not use the sandbox
     arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-    return driver.chromium.launch(executable_path=chromium_path(), args=arguments)
+    return driver.chromium.launch(executable_path=program or chromium_path(), args=arguments)
