@@ -23,10 +23,11 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.rows import Row
 from benchmarks.serving import chromium_path, patient_chromium
 from benchmarks.synthetic import Size, make_run
 from benchmarks.tap import opened
-from benchmarks.visits import FULL, SMALL, Bench, Row
+from benchmarks.visits import FULL, SMALL, Bench
 from odd.store import list_runs
 
 NAMES = {0.5: "median", 0.95: "95 %", 1.0: "largest"}

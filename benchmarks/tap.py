@@ -4,7 +4,7 @@ Times are taken on the wire, so that a browser busy with drawing is not counted 
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from threading import Thread
@@ -46,12 +46,26 @@ class Tap:
         messages: of the websocket, in the order of their times.
         requests: other requests of the browser.
         fetched: bytes that answered them.
+        open: whether messages of the browser pass.
+        held: whether one waits.
     """
 
     url: str = ""
     messages: list[Message] = field(default_factory=list)
     requests: int = 0
     fetched: int = 0
+    open: asyncio.Event = field(default_factory=asyncio.Event)
+    held: bool = False
+
+    def __post_init__(self) -> None:
+        """Open the door."""
+        self.open.set()
+
+    async def let_through(self) -> None:
+        """Hold a message while the door is shut."""
+        self.held = not self.open.is_set()
+        await self.open.wait()
+        self.held = False
 
     def note_request(self, time: float, data: bytes) -> None:
         """Count what a connection without websocket asks for."""
@@ -148,6 +162,20 @@ class Taps:
         """A door of its own to the server at a port."""
         return asyncio.run_coroutine_threadsafe(self._listen(port), self._loop).result(10)
 
+    @contextmanager
+    def shut(self, doors: Sequence[Tap]) -> Iterator[None]:
+        """Hold what browsers ask for, and let all of it through in one instant at the end."""
+
+        async def swing(move: Callable[[asyncio.Event], None]) -> None:
+            for door in doors:
+                move(door.open)
+
+        asyncio.run_coroutine_threadsafe(swing(asyncio.Event.clear), self._loop).result(10)
+        try:
+            yield
+        finally:
+            asyncio.run_coroutine_threadsafe(swing(asyncio.Event.set), self._loop).result(10)
+
     async def _listen(self, port: int) -> Tap:
         tap = Tap()
 
@@ -164,17 +192,26 @@ class Taps:
 async def _connect(tap: Tap, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     head = await reader.readuntil(b"\r\n\r\n")
     server_reader, server_writer = await asyncio.open_connection("127.0.0.1", port)
-    notes = tap.note_request, tap.note_answer
+    notes, before = (tap.note_request, tap.note_answer), _at_once
     if b"upgrade: websocket" in head.lower():
-        notes = tap.note_messages(True), tap.note_messages(False)
+        notes, before = (tap.note_messages(True), tap.note_messages(False)), tap.let_through
     notes[0](perf_counter(), head)
     server_writer.write(head)
-    await asyncio.gather(_pump(reader, server_writer, notes[0]), _pump(server_reader, writer, notes[1]))
+    await asyncio.gather(
+        _pump(reader, server_writer, notes[0], before), _pump(server_reader, writer, notes[1], _at_once)
+    )
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, note: Note) -> None:
+async def _at_once() -> None:
+    """Nothing to wait for."""
+
+
+async def _pump(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, note: Note, before: Callable[[], Awaitable[None]]
+) -> None:
     try:
         while data := await reader.read(CHUNK):
+            await before()
             passed = perf_counter()
             writer.write(data)
             await writer.drain()

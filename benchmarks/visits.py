@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import numpy as np
 from playwright.sync_api import Browser, expect
 
 from benchmarks.reader import DRAWN, Reader, Took, reading
+from benchmarks.rows import Row, timed
 from benchmarks.serving import Server, serving
 from benchmarks.synthetic import ISSUE, Size, question
 from benchmarks.tap import Taps
@@ -28,9 +29,9 @@ SELECTS = {
 """What is changed by select box on a page, and the label of the box."""
 TOKENS = {"tree": "div.lines .token", "compare": ".flow .column"}
 AHEAD = 500
-"""Milliseconds in which all readers of a crowd are told to click at the same moment."""
+"""Milliseconds in which all readers of a crowd are told when to click."""
 PACE = 3.0
-"""Seconds in which each of many readers makes one change, when they are not told to click at the same moment."""
+"""Seconds in which each of many readers makes one change, when they do not ask in the same instant."""
 CLICK_AT = "(option, time) => { setTimeout(() => option.click(), time - Date.now()) }"
 
 
@@ -73,46 +74,6 @@ SMALL = Plan(
     crowded=1,
     apart=False,
 )
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table.
-
-    Attributes:
-        what: was measured.
-        unit: of the values.
-        values: all that were measured.
-        limit: that the issue sets; None where it sets none.
-        judged: the quantile that is held against the limit.
-        busy: milliseconds of processor time that the server used for each, for information.
-        whole: milliseconds until the browser had drawn each, for information.
-        count: of what the values are made of, where that is not their number.
-    """
-
-    what: str
-    unit: str
-    values: list[float]
-    limit: float | None
-    judged: float = 0.5
-    busy: tuple[float, ...] = ()
-    whole: tuple[float, ...] = ()
-    count: int = 0
-
-    def quantile(self, share: float) -> float:
-        """A quantile of the values."""
-        return float(np.quantile(self.values, share))
-
-    @property
-    def kept(self) -> bool | None:
-        """Whether the limit is kept."""
-        return None if self.limit is None else self.quantile(self.judged) <= self.limit
-
-
-def timed(what: str, took: list[Took], limit: float, judged: float = 0.95, alone: bool = True) -> Row:
-    """A line of server times; the processor time says something only of a reader who is alone."""
-    busy = tuple(one.busy for one in took) if alone else ()
-    return Row(what, "ms", [one.server for one in took], limit, judged, busy, tuple(one.whole for one in took))
 
 
 @dataclass
@@ -253,27 +214,36 @@ class Bench:
         """Many readers who come to the tree at once, and then change the teacher, each in its own time or together."""
         with ExitStack() as stack:
             readers = [stack.enter_context(reading(self.browser, server, self.taps)) for _ in range(self.plan.readers)]
-            for number, reader in enumerate(readers):
-                reader.begin("tree", **self._own(number))
+            with self._in_one_instant(readers):
+                for number, reader in enumerate(readers):
+                    reader.begin("tree", **self._own(number))
             first = [reader.finish("tree") for reader in readers]
-            apart = self._crowd_changes(readers, PACE)
-            together = self._crowd_changes(readers, 0.0)
+            apart, together = self._crowd_changes(readers, apart=True), self._crowd_changes(readers, apart=False)
         many = f"{len(readers)} readers at once"
         return [
-            timed(f"{many}: first render of Tree", first, CROWD * FIRST, alone=False),
+            timed(f"{many}: first render of Tree in the same instant", first, CROWD * FIRST, alone=False),
             timed(f"{many}: teacher changed by each every {PACE:.0f} s", apart, CROWD * CHANGE, alone=False),
             timed(f"{many}: teacher changed by all in the same instant", together, CROWD * CHANGE, alone=False),
         ]
 
-    def _crowd_changes(self, readers: list[Reader], within: float) -> list[Took]:
-        """Every reader chooses another teacher at some moment within so many seconds, several times."""
+    @contextmanager
+    def _in_one_instant(self, readers: list[Reader]) -> Iterator[None]:
+        """Let what the readers ask for meanwhile reach the server together, however long their browser takes."""
+        with self.taps.shut([reader.tap for reader in readers]):
+            yield
+            for reader in readers:
+                reader.until(lambda tap=reader.tap: tap.held)
+
+    def _crowd_changes(self, readers: list[Reader], apart: bool) -> list[Took]:
+        """Every reader chooses another teacher, in the same instant or each at some moment, several times."""
         changed, rng = [], np.random.default_rng(0)
         for _ in range(self.plan.crowded):
             options = [reader.next_option("teacher") for reader in readers]
-            moments = 1000 * (time.time() + rng.uniform(0, within, len(readers))) + AHEAD
-            for reader, option, moment in zip(readers, options, moments.tolist(), strict=True):
-                reader.mark()
-                option.evaluate(CLICK_AT, moment)
+            moments = 1000 * (time.time() + rng.uniform(0, PACE if apart else 0, len(readers))) + AHEAD
+            with nullcontext() if apart else self._in_one_instant(readers):
+                for reader, option, moment in zip(readers, options, moments.tolist(), strict=True):
+                    reader.mark()
+                    option.evaluate(CLICK_AT, moment)
             changed += [reader.finish() for reader in readers]
         return changed
 

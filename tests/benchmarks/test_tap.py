@@ -1,9 +1,14 @@
+import socket
+from contextlib import closing
+from time import monotonic, sleep
+from urllib.parse import urlsplit
+
 import pytest
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.frames import Frame, Opcode
 
-from benchmarks.tap import ASKED, BEGUN, DONE, Message, Tap, server_time
+from benchmarks.tap import ASKED, BEGUN, DONE, Message, Tap, opened, server_time
 
 HEAD = b"GET /_stcore/stream HTTP/1.1\r\nUpgrade: websocket\r\n\r\n"
 
@@ -72,3 +77,24 @@ def test_an_interrupted_script_counts_until_its_successor_is_done():
 )
 def test_a_page_that_is_owed_has_no_time_yet(kinds):
     assert server_time(passed(*kinds)) is None
+
+
+def test_what_is_sent_to_a_shut_door_passes_when_it_opens():
+    with closing(socket.create_server(("127.0.0.1", 0))) as server, opened() as taps:
+        tap = taps.tap(server.getsockname()[1])
+        with closing(socket.create_connection(("127.0.0.1", urlsplit(tap.url).port or 0))) as browser:
+            browser.sendall(HEAD)
+            app, _ = server.accept()
+            app.settimeout(10)
+            assert app.recv(1000) == HEAD
+            with taps.shut([tap]):
+                browser.sendall(frame(asked(), mask=True))
+                until = monotonic() + 10
+                while not tap.held and monotonic() < until:
+                    sleep(0.01)
+                assert tap.held
+                assert not tap.messages
+            assert app.recv(1000)
+            app.close()
+    assert [message.kind for message in tap.messages] == [ASKED]
+    assert not tap.held
