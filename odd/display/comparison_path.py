@@ -9,7 +9,7 @@ import pandas as pd
 from odd.display.queries import Run
 from odd.display.resolve import question_number
 from odd.display.scores import LEGENDS, Legend, Row, colour_scale, colour_value, number, passes, raw_value, settled
-from odd.display.token_path import end_tokens, path_rows, short, spelled
+from odd.display.token_path import end_tokens, path_rows, short, shorts, spelled
 from odd.links import ViewState
 
 MOST = 10
@@ -44,10 +44,7 @@ def path_payload(run: Run, view: ViewState, teachers: Sequence[str]) -> dict[str
             {
                 "name": name,
                 "note": missing.get(name),
-                "cells": [
-                    _cell(row, base[at] if base else {}, view, scale) if name not in missing else None
-                    for at, row in enumerate(rows[name])
-                ],
+                "cells": _cells(rows[name], base, view, scale) if name not in missing else [None] * len(rows[name]),
             }
             for name in teachers
         ],
@@ -89,8 +86,15 @@ def _tokens(rows: Mapping[str, Sequence[Row]], ends: frozenset[int]) -> list[dic
     return tokens
 
 
-def _cell(row: Row, base: Row, view: ViewState, scale: float) -> list[Any]:
-    """One token under one teacher, in the order of `CELL`; `base` is the same token under the baseline."""
+def _cells(rows: Sequence[Row], base: Sequence[Row] | None, view: ViewState, scale: float) -> list[list[Any]]:
+    """The tokens under one teacher, each in the order of `CELL`; `base` are the same tokens under the baseline."""
+    others = base or [{}] * len(rows)
+    shown = [_shown(row, other, view, scale) for row, other in zip(rows, others, strict=True)]
+    return [[*one, *scores] for one, scores in zip(shown, shorts(rows, SCORE), strict=True)]
+
+
+def _shown(row: Row, base: Row, view: ViewState, scale: float) -> list[Any]:
+    """Colour of a token, whether its sign is settled, its value and the difference to the baseline."""
     value, reference = raw_value(view.colour, row), raw_value(view.colour, base)
     difference = None if value is None or reference is None else value - reference
     if view.show == "score":
@@ -98,7 +102,7 @@ def _cell(row: Row, base: Row, view: ViewState, scale: float) -> list[Any]:
     else:
         colour, sure = None if difference is None else min(1.0, max(-1.0, difference / scale)), None
     shown = colour if passes(row, view) else None
-    return [_short(shown), sure, _short(value), _short(difference), *(short(row, name) for name in SCORE)]
+    return [_short(shown), sure, _short(value), _short(difference)]
 
 
 def _short(value: float | None) -> float | None:

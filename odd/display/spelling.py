@@ -7,6 +7,7 @@ Markdown and plotly as itself.
 
 import re
 import unicodedata
+from functools import lru_cache
 
 NAMED = {"\n": "⏎", "\t": "⇥", "\r": "␍", "\x1b": "␛", "\x00": "␀", "\x7f": "␡"}
 JOINERS = "\u200d\ufe0f"
@@ -15,6 +16,7 @@ MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&\"'=^/@])")
 REWRITTEN = re.compile(r"(?<=[-<>=~])(?=[-<>=~])|(?<=:)(?=//|streamlit)|(?=@)|(?<=www)(?=\.)", re.IGNORECASE)
 
 
+@lru_cache(maxsize=1 << 15)
 def visible(token: bytes) -> str:
     """Spell the bytes of a token: control and format characters named, bytes that are no UTF-8 as `⟨E2⟩`.
 

@@ -6,6 +6,7 @@ Lists stand for records, in the order that `VALUE`, `CHILD` and `SCORE` name, to
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from odd.display.queries import Run, of_teacher
@@ -37,6 +38,18 @@ def short(row: Row, name: str) -> float | None:
     """A column with four significant digits, None where it is unknown."""
     value = number(row, name)
     return None if value is None else float(f"{value:.4g}")
+
+
+def shorts(rows: Sequence[Row], names: Sequence[str]) -> list[list[float | None]]:
+    """Columns of many rows, row by row, as `short` has each: a page writes thousands of numbers."""
+    known = [[np.nan if (value := number(row, name)) is None else value for name in names] for row in rows]
+    values = np.array(known, dtype=float).reshape(len(rows), len(names))
+    with np.errstate(divide="ignore"):
+        digits = 3 - np.floor(np.log10(np.abs(values)))
+    # by powers of ten that are whole: what is divided by one is the nearest to its decimal digits
+    power = 10.0 ** np.clip(np.nan_to_num(np.abs(digits)), 0, 300)
+    rounded = np.where(digits >= 0, np.rint(values * power) / power, np.rint(values / power) * power)
+    return [[None if value != value else value for value in row] for row in rounded.tolist()]
 
 
 def path_names(paths: pd.DataFrame) -> dict[int, str]:
@@ -78,12 +91,13 @@ def path_cards(run: Run, question: int, view: ViewState) -> dict[int, dict[str, 
     ends = end_tokens(run, question)
     children = of_teacher(run.query("path_children", most=SHOWN, **measure(question, view)), view.teacher)
     cards: dict[int, dict[str, Any]] = {}
-    for row in children.to_dict("records"):
+    rows = children.to_dict("records")
+    for row, values in zip(rows, shorts(rows, CHILD), strict=True):
         # the first row of a node is one of its children: the bucket of all others comes last
         new = {"children": [], "more": number(row, "siblings"), "unseen": number(row, "siblings_visits")}
         card = cards.setdefault(int(row["node"]), new)
         own = [*spelled(int(row["token"]), row["bytes"], ends), bool(row["taken"]), bool(row["significant"])]
-        card["children"].append([*own, *(short(row, name) for name in CHILD)])
+        card["children"].append([*own, *values])
         if row["token"] != REST:
             card["more"] -= 1
             card["unseen"] -= number(row, "success_visits") or 0
@@ -106,14 +120,17 @@ def path_payload(
         "token": view.token,
         "path": view.path,
         "legend": LEGENDS[view.colour].payload(scale),
-        "tokens": [_token(row, view, scale, ends) for row in rows],
+        "tokens": [
+            _token(row, view, scale, ends) | {"scores": scores}
+            for row, scores in zip(rows, shorts(rows, SCORE), strict=True)
+        ],
         "cards": [cards.get(int(row["node"])) for row in rows],
-        "values": [[short(row, name) for name in VALUE] for row in rows] + [_outcome(row) for row in rows[-1:]],
+        "values": shorts(rows, VALUE) + [_outcome(row) for row in rows[-1:]],
     }
 
 
 def _token(row: Row, view: ViewState, scale: float, ends: frozenset[int]) -> dict[str, Any]:
-    """A token: text, own mark or not, line break, colour value with interval, settled, decision point, scores."""
+    """A token: text, own mark or not, line break, colour value with interval, settled, decision point."""
     text, mark = spelled(int(row["token"]), row["bytes"], ends)
     shown = passes(row, view)
     value = colour_value(view.colour, row, scale) if shown else None
@@ -125,7 +142,6 @@ def _token(row: Row, view: ViewState, scale: float, ends: frozenset[int]) -> dic
         "interval": _interval(row, view, scale) if shown else None,
         "settled": settled(view.colour, row) if shown else None,
         "decision": bool(number(row, "decision")),
-        "scores": [short(row, name) for name in SCORE],
     }
 
 

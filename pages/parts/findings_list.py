@@ -30,9 +30,10 @@ def _evidence(run: OpenRun, chosen: Filters) -> Evidence:
     return gather(run, run.meta, chosen)
 
 
-@keeping(512, spinner="Resampling the questions …")
+@keeping(512)
 def _found(run: OpenRun, chosen: Filters, key: str) -> Found:
-    return BY_KEY[key].find(_evidence(run, chosen))
+    with st.spinner("Resampling the questions …"):
+        return BY_KEY[key].find(_evidence(run, chosen))
 
 
 @kept

@@ -4,10 +4,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Condition
 from typing import Any
 
 import pandas as pd
-import streamlit as st
+from cachetools import LRUCache, cached
 
 from odd.config import load_config
 from odd.errors import OddError
@@ -40,7 +41,8 @@ class OpenRun:
         asked = _frozen_all(params)
         rows = _rows(self, name, asked)
         if rows.done() and rows.exception() is not None:  # an error may pass
-            _rows.clear(self, name, asked)
+            with _rows.cache_lock:
+                _rows.cache.pop(_rows.cache_key(self, name, asked), None)
             rows = _rows(self, name, asked)
         return rows.result()
 
@@ -56,7 +58,7 @@ def as_it_is(path: Path) -> OpenRun:
         OSError: there is no such file.
     """
     status = path.stat()
-    return OpenRun(path, (status.st_mtime_ns, status.st_ino, status.st_size))
+    return OpenRun(path.absolute(), (status.st_mtime_ns, status.st_ino, status.st_size))
 
 
 def open_run(path: Path) -> OpenRun:
@@ -87,32 +89,29 @@ def _frozen_all(params: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
     return tuple(sorted((key, tuple(value) if isinstance(value, list) else value) for key, value in params.items()))
 
 
-def _key(run: OpenRun) -> str:
-    # asked for at every use of what is kept, so it is cheap: one text, and nothing is asked of the file system
-    return f"{run.signature} {run.path.absolute()}"
-
-
-# a reader in the cache may be one that a session is still using, so it is closed by the last who forgets it
-@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs={OpenRun: _key})
-def _reader(run: OpenRun) -> RunReader:
-    return RunReader(run.path)
-
-
-@st.cache_resource(max_entries=256, show_spinner=False, hash_funcs={OpenRun: _key})
-def _rows(run: OpenRun, name: str, params: tuple[tuple[str, Any], ...]) -> Future[pd.DataFrame]:
-    lists = {key: list(value) if isinstance(value, tuple) else value for key, value in params}
-    return _ASKED.submit(_reader(run).query, name, **lists)
-
-
-def keeping(entries: int, spinner: str | bool = False) -> Any:
+def keeping(entries: int) -> Any:
     """Decorator: so many results of a function of OpenRuns, shared by all sessions and therefore never to be changed.
+
+    What several sessions ask for at once is made once. Streamlit's own cache makes a digest of all arguments at every
+    use, which took an eighth of the time of a page.
 
     Args:
         entries: results that are kept.
-        spinner: text that is shown while one is made.
     """
-    return st.cache_resource(max_entries=entries, show_spinner=spinner, hash_funcs={OpenRun: _key})
+    return lambda function: cached(LRUCache(entries), condition=Condition())(function)
 
 
 kept = keeping(256)
 """Decorator: small results of a function of an OpenRun."""
+
+
+# a reader that is kept may be one that a session is still using, so it is closed by the last who forgets it
+@keeping(8)
+def _reader(run: OpenRun) -> RunReader:
+    return RunReader(run.path)
+
+
+@keeping(256)
+def _rows(run: OpenRun, name: str, params: tuple[tuple[str, Any], ...]) -> Future[pd.DataFrame]:
+    lists = {key: list(value) if isinstance(value, tuple) else value for key, value in params}
+    return _ASKED.submit(_reader(run).query, name, **lists)
