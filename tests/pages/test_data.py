@@ -1,8 +1,7 @@
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from threading import Barrier
 from time import sleep
-
-import pytest
 
 from odd.store import RunReader
 from pages.shared.data import as_it_is, keeping
@@ -41,6 +40,7 @@ def test_an_error_of_a_query_is_not_kept(finished, monkeypatch):
         return real(self, name, **params)
 
     monkeypatch.setattr(RunReader, "query", failing_once)
-    with pytest.raises(OSError, match="away"):
+    with suppress(OSError):  # or it is asked once more at once, if the first answer came soon enough
         run.query("teachers")
     assert len(run.query("teachers"))
+    assert len(calls) == 2
