@@ -20,11 +20,11 @@ def load_model(config: ModelConfig, cache: Path) -> "HFModel":
     """
     location = embedded_path(config.name, cache) if config.name in EMBEDDED else None
     # torch and transformers take seconds to import: mistakes in settings and questions are told before
-    return _transformers_model().load(config, location)
+    return hf_model().load(config, location)
 
 
 @cache
-def _transformers_model() -> "type[HFModel]":
+def hf_model() -> "type[HFModel]":
     """Import torch and transformers without the garbage collector: what they make is no garbage, then or later.
 
     It would look through a growing million of objects again and again, a quarter of the time that the import takes.
