@@ -3,7 +3,7 @@
 Log-probabilities are made up, block by block, and so are the rollouts: every node has `CHILDREN` or more with enough
 visits to be in S_u, the most probable ones of the student, so that no node is cheap for want of rollouts. Making a
 block is not timed. Peak memory is that of the process and includes the distributions of one block, as a question's are
-held while it is scored. Parts are measured in processor time, as nodes are scored while the next ones are read.
+held while it is scored. Parts are measured in processor time, as threads work side by side.
 
     python -m benchmarks.analysis [--nodes 10000] [--vocabulary 50000] [--teachers 8]
 """
@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import date
+from threading import Lock
 from unittest.mock import patch
 
 import numpy as np
@@ -84,8 +85,8 @@ def _rollout(token_ids: tuple[int, ...], launch: int, rng: np.random.Generator) 
 
 @contextmanager
 def timed_parts() -> Iterator[dict[str, float]]:
-    """Processor seconds that go into each of `PARTS` meanwhile."""
-    spent = dict.fromkeys(PARTS, 0.0)
+    """Processor seconds that go into each of `PARTS` meanwhile, in whatever thread."""
+    spent, adding = dict.fromkeys(PARTS, 0.0), Lock()
 
     def timed(part: str, work: Callable) -> Callable:
         def call(*args: object) -> object:
@@ -93,7 +94,9 @@ def timed_parts() -> Iterator[dict[str, float]]:
             try:
                 return work(*args)
             finally:
-                spent[part] += time.thread_time() - started
+                took = time.thread_time() - started
+                with adding:
+                    spent[part] += took
 
         return call
 

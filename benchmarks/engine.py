@@ -8,7 +8,6 @@ a process of its own, from its start to its end.
     python -m benchmarks.engine --runs     # the runs only
 """
 
-import importlib
 import json
 import os
 import platform
@@ -29,7 +28,7 @@ from benchmarks.conditions import question_source
 from odd.analysis import QuestionTree, score_teachers
 from odd.config import PRESETS, AnalysisConfig, ModelConfig, QuestionsConfig, SamplingConfig
 from odd.models.embedded import EMBEDDED
-from odd.models.registry import load_model
+from odd.models.registry import hf_model, load_model
 from odd.pipeline import run
 from odd.pipeline.progress import Progress
 from odd.questions.sources import load_questions
@@ -93,7 +92,7 @@ def measure(name: str, cache: Path) -> dict[str, float]:
 def run_stages(preset: str, folder: Path) -> list[Stage]:
     """Stages of a run of a preset in this process."""
     importing = time.perf_counter()
-    importlib.import_module("odd.models.hf")
+    hf_model()
     started = time.perf_counter()
     loaded: list[float] = []
 

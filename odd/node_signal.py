@@ -93,6 +93,10 @@ class NodeSignal:
         other._vocabularies, other._unsampled = self._vocabularies, self._unsampled
         return other
 
+    def read(self) -> None:
+        """Read the vocabulary now rather than when it is first needed."""
+        self._vocabulary(1.0)
+
     @property
     def visits(self) -> Float64[np.ndarray, " V"] | None:
         """Visits of every token."""

@@ -130,10 +130,10 @@ class Vocabulary:
         return self._outside[key]
 
     def _sum_outside(self, tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        groups = np.unique(_group_of(tokens))
-        others = np.setdiff1d(self._members(groups), tokens)
         apart = np.ones(self._masses.shape[-1], dtype=bool)
-        apart[groups] = False
+        apart[_group_of(tokens)] = False
+        beside = self._members(np.flatnonzero(~apart))
+        others = np.delete(beside, np.searchsorted(beside, tokens))
         left = self._masses.compress(apart, axis=1).sum(-1)
         own = np.exp(self.log_p[others].astype(np.float64)).sum() + left[0]
         # taken, not indexed: an index puts the teachers next to each other in memory, and sums over tokens are then
@@ -167,8 +167,9 @@ class Vocabulary:
             theirs = theirs[:, :0]
         if support == "teacher":
             own = own[:0]
-        tokens = np.unique(np.append(own, theirs))
-        chosen = np.isin(tokens, own) | (tokens[:, None] == theirs[:, None, :]).any(axis=-1)
+        tokens = np.sort(np.append(own, theirs))
+        tokens = tokens[np.diff(tokens, prepend=-1) > 0]
+        chosen = (tokens[:, None] == own).any(axis=-1) | (tokens[:, None] == theirs[:, None, :]).any(axis=-1)
         log_p, log_q = (log.take(tokens, axis=-1).astype(np.float64) for log in (self.log_p, self.log_q))
         if len(tokens) == len(self.log_p):
             return Kept(tokens, chosen, log_p, log_q)

@@ -31,9 +31,7 @@ class Cut:
     def __init__(self, signal: NodeSignal, support: np.ndarray, objectives: Sequence[Objective]) -> None:
         """Work out everything at S_u, so that the vocabulary can be let go."""
         self.support, self.log_p, self.log_q = support, signal.log_p[support], signal.log_q.take(support, axis=1)
-        teachers = len(self.log_q)
-        full = [np.broadcast_to(signal.at(one, support), (teachers, len(support))) for one in objectives]
-        self.full = np.stack(full, axis=1)
+        self.full = np.stack([signal.at(one, support) for one in objectives], axis=1)
         self.reduced: dict[Rest, Reduced] = {rest: signal.reduced(support, rest) for rest in ("off", "bucket")}
         self.to_go: dict[tuple[Objective, Rest], RewardToGo | None] = {
             (one, rest): signal.reduced_to_go(one, support, rest) for one in objectives for rest in ("off", "bucket")

@@ -6,7 +6,7 @@ through for many nodes together, as most of their cost would be the calls rather
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -19,13 +19,15 @@ from odd.analysis.rollout_rewards import RULES, Reading, RolloutRewards, Rule
 from odd.gradients import ideal_gradient
 from odd.node_signal import NodeSignal
 from odd.objectives import Pooling
-from odd.success import significant_children
+from odd.success import Children, significant_children
 
 TOP_K = 16  # of the overlap and mass columns, as verl reports them
 SCORES = ("alignment", "low", "high", "p_positive", "gain", "gain_low", "gain_high", "advantage")
 SAME = ("children", "success_range", "visits", "decision")  # of a node, whatever teacher and objective
 BLOCK = 48
 """Nodes that are scored together."""
+READ = 8
+"""Nodes whose vocabularies are read, and held, at the same time."""
 
 Rows = tuple[str, int, dict[str, Column]]
 """Name of a table, how many rows it gets, and their columns."""
@@ -48,14 +50,12 @@ def score_teachers(
         return {}
     tables: dict[str, Columns] = {}
     rewards, nodes = RolloutRewards(tree, log_q, reading), list(tree.places)
-    # NumPy lets go of the interpreter while it sorts many draws: nodes are scored while the next ones are read
+    # NumPy lets go of the interpreter while it sums up a vocabulary or sorts many draws, so that threads do these side
+    # by side; but not beside what is mostly Python, as each would wait for the other at every call
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        blocks = [_Block(tree, nodes[start : start + BLOCK], log_q, rewards) for start in range(0, len(nodes), BLOCK)]
-        begun = [(list(block.read()), block.score(threads)) for block in blocks]
-        for block, (read, scored) in zip(blocks, begun, strict=True):
-            for done in scored:
-                done.result()
-            for table, count, columns in (*read, *block.score_rows()):
+        for start in range(0, len(nodes), BLOCK):
+            block = _Block(tree, nodes[start : start + BLOCK], log_q, rewards)
+            for table, count, columns in (*block.read(threads), *block.score(threads)):
                 tables.setdefault(table, Columns()).add(count, columns)
     return {table: columns.frame() for table, columns in tables.items()}
 
@@ -73,6 +73,7 @@ class _Block:
         self.tree, self.nodes, self.log_q, self.rewards = tree, nodes, log_q, rewards
         self.names, self.objectives = list(log_q), tree.config.objectives
         self.conventions = list(tree.config.conventions)
+        self.cuts: list[dict[Pooling, tuple[Children, Cut]]] = [{} for _ in nodes]
         self.estimates: dict[tuple[int, Pooling], Estimate] = {}
         # by node, convention, and pair of teacher and objective, the objective moving fastest
         pairs = np.arange(len(self.names) * len(self.objectives)).reshape(len(self.names), -1)
@@ -83,14 +84,19 @@ class _Block:
         self.distinct, self.copies = np.unique(pairs.ravel(), return_inverse=True)
         self.vectors: dict[tuple[int, int], tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
 
-    def read(self) -> Iterator[Rows]:
+    def read(self, threads: Executor) -> Iterator[Rows]:
         """Read the vocabularies: rows that need nothing else."""
-        for place, node in enumerate(self.nodes):
-            yield from self._read(place, node)
+        for start in range(0, len(self.nodes), READ):
+            nodes = self.nodes[start : start + READ]
+            for place, (node, signal) in enumerate(zip(nodes, list(threads.map(self._signal, nodes)), strict=True)):
+                yield from self._cut_down(start + place, node, signal)
 
-    def score(self, threads: Executor) -> list[Future[None]]:
-        """Begin to score what has been read."""
-        return [threads.submit(self._score, *alike) for alike in self._alike()]
+    def score(self, threads: Executor) -> Iterator[Rows]:
+        """Score what has been read: rows of the tables `scores` and `gradients`."""
+        for estimates in threads.map(self._estimate, range(len(self.nodes))):
+            self.estimates |= estimates
+        list(threads.map(lambda alike: self._score(*alike), self._alike()))
+        yield from self._score_rows()
 
     def _alike(self) -> Iterator[tuple[int, list[int], Sequence[Estimate]]]:
         """For each convention the nodes with equally many children: they go through the mathematics together."""
@@ -102,18 +108,22 @@ class _Block:
                 places, alike = zip(*(pair for pair in of_rule if pair[1].children == size), strict=True)
                 yield number, list(places), alike
 
-    def _read(self, place: int, node: int) -> Iterator[Rows]:
-        """Read a node's vocabulary: rows that need nothing else, and what is kept for the scores."""
+    def _signal(self, node: int) -> NodeSignal:
+        """Read a node's vocabulary."""
         path, position = self.tree.places[node]
         rows = [self.tree.path_log_probs[path][position], *(rows[path][position] for rows in self.log_q.values())]
         size = min(map(len, rows))
-        log_p, log_q = rows[0][:size], np.stack([row[:size] for row in rows[1:]])
+        signal = NodeSignal(rows[0][:size], np.stack([row[:size] for row in rows[1:]]))
+        signal.read()
+        return signal
+
+    def _cut_down(self, place: int, node: int, signal: NodeSignal) -> Iterator[Rows]:
+        """Rows of a node that need nothing else, and what is kept for the scores."""
         children = np.asarray(self.tree.tree.children(node), dtype=np.int64)
         tokens, count = self.tree.tree.token[children], len(children)
         teachers = np.arange(len(self.names))
         own = {"node": np.tile(children, len(self.names)), "teacher": Labels(self.names, np.repeat(teachers, count))}
-        yield "teacher_tokens", len(self.names) * count, own | {"log_p": log_q[:, tokens].ravel()}
-        signal = NodeSignal(log_p, log_q)
+        yield "teacher_tokens", len(self.names) * count, own | {"log_p": signal.log_q[:, tokens].ravel()}
         yield (
             "node_teachers",
             len(self.names),
@@ -140,8 +150,12 @@ class _Block:
             self.tree.tree.token[children],
         )
         cut = Cut(signal, self.tree.tree.token[chosen.nodes].astype(np.int64), self.objectives)
-        for pooling in poolings:
-            self.estimates[place, pooling] = estimate(self.tree, node, pooling, chosen, cut)
+        self.cuts[place] |= dict.fromkeys(poolings, (chosen, cut))
+
+    def _estimate(self, place: int) -> dict[tuple[int, Pooling], Estimate]:
+        """P̂ at a node, with posterior draws."""
+        node = self.nodes[place]
+        return {(place, pooling): estimate(self.tree, node, pooling, *cut) for pooling, cut in self.cuts[place].items()}
 
     def _score(self, number: int, places: Sequence[int], alike: Sequence[Estimate]) -> None:
         """Score nodes with equally many children under one convention."""
@@ -171,7 +185,7 @@ class _Block:
         for place, vector in zip(places, vectors, strict=True):
             self.vectors[place, number] = vector
 
-    def score_rows(self) -> Iterator[Rows]:
+    def _score_rows(self) -> Iterator[Rows]:
         """Rows of the tables `scores` and `gradients`, node by node."""
         done = sorted(self.vectors)
         if not done:

@@ -1,5 +1,7 @@
 """From a model's name to a loaded model."""
 
+import gc
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,21 @@ def load_model(config: ModelConfig, cache: Path) -> "HFModel":
     """
     location = embedded_path(config.name, cache) if config.name in EMBEDDED else None
     # torch and transformers take seconds to import: mistakes in settings and questions are told before
-    from odd.models.hf import HFModel
+    return hf_model().load(config, location)
 
-    return HFModel.load(config, location)
+
+@cache
+def hf_model() -> "type[HFModel]":
+    """Import torch and transformers without the garbage collector: what they make is no garbage, then or later.
+
+    It would look through a growing million of objects again and again, a quarter of the time that the import takes.
+    """
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        from odd.models.hf import HFModel
+    finally:
+        if collecting:
+            gc.enable()
+    gc.freeze()
+    return HFModel

@@ -1,6 +1,8 @@
 """Loading: what is incomplete or cannot be reached is refused at once, in one line with the model's name."""
 
 import shutil
+import subprocess
+import sys
 import time
 
 import pytest
@@ -26,6 +28,21 @@ def refused(name, **settings):
     assert "\n" not in message
     assert str(name) in message or settings
     return message
+
+
+@pytest.mark.parametrize("state", ["enable", "disable"])
+def test_the_import_leaves_the_garbage_collector_as_it_was(state, folder):
+    loading_it = f"""
+import gc
+from pathlib import Path
+from odd.config import ModelConfig
+from odd.models.registry import load_model
+gc.{state}()
+load_model(ModelConfig(name={str(folder)!r}), Path())
+print(gc.isenabled())
+"""
+    done = subprocess.run([sys.executable, "-c", loading_it], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(state == "enable")]
 
 
 def test_a_folder_saved_by_a_user_loads(folder):
