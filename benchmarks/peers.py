@@ -160,14 +160,16 @@ class LlamaCpp:
         settings = self.cpp.llama_context_default_params()
         settings.n_seq_max, settings.n_ctx, settings.n_batch, settings.kv_unified = sequences, tokens, tokens, True
         settings.n_threads = settings.n_threads_batch = torch.get_num_threads()
-        return self.cpp.llama_init_from_model(self.model, settings)
+        if not (context := self.cpp.llama_init_from_model(self.model, settings)):
+            raise RuntimeError("llama.cpp made no context: what it printed says why")
+        return context
 
     def sample(self, prefixes: Prefixes, limits: Sequence[int], batch: int, endless: bool, seed: int) -> int:
         """See `Engine`."""
         rows = sorted(map(tuple, prefixes))
         shared = min(shared_length(rows[0], rows[-1]), len(rows[0]) - 1)
         length = max(len(prefix) + limit for prefix, limit in zip(prefixes, limits, strict=True)) - shared
-        sequences = min(batch, len(prefixes)) + 1
+        sequences = min(min(batch, len(prefixes)) + 1, self.cpp.llama_max_parallel_sequences())
         context = self._context(sequences, shared + sequences * length)
         sampler = self.cpp.llama_sampler_init_dist(seed)
         room = self.cpp.llama_batch_init(self.cpp.llama_n_batch(context), 0, 1)

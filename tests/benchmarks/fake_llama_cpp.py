@@ -6,6 +6,7 @@ The token after n tokens is n: what is drawn tells what was read.
 from types import SimpleNamespace
 
 __version__ = "0.0"
+MOST_SEQUENCES = 4
 contexts = []
 
 
@@ -21,7 +22,13 @@ class Context:
         return self.read.setdefault(number, [])
 
 
+def llama_max_parallel_sequences():
+    return MOST_SEQUENCES
+
+
 def llama_init_from_model(model, settings):
+    if settings.n_seq_max > MOST_SEQUENCES:
+        return None
     contexts.append(Context(settings))
     return contexts[-1]
 

@@ -106,6 +106,13 @@ def test_llama_has_no_more_sequences_than_the_batch_and_the_prompt(llama):
     assert max(fake_llama_cpp.contexts[-1].read) == 2
 
 
+def test_llama_that_makes_no_context_is_reported(llama, monkeypatch):
+    monkeypatch.setattr(fake_llama_cpp, "MOST_SEQUENCES", 0)
+    monkeypatch.setattr(fake_llama_cpp, "llama_max_parallel_sequences", lambda: 9)
+    with pytest.raises(RuntimeError, match="no context"):
+        llama.sample(PLACES, [1] * 4, 2, True, 0)
+
+
 @pytest.mark.parametrize("engine", [Ours, Generate])
 def test_endless_rollouts_are_as_long_as_was_asked(tiny, engine):
     prompt = tiny.encode_chat([{"role": "user", "content": "What is 3+4-2?"}])
