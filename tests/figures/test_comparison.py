@@ -36,6 +36,14 @@ def test_the_colours_of_a_heat_map_are_centred_on_zero_and_its_legend_is_shown()
     assert list(heat.colorbar.ticktext) == ["−1 harmful", "0", "+1 helpful"]
 
 
+@pytest.mark.parametrize("teachers", [1, 2, 16])
+def test_the_legend_of_a_heat_map_has_room_however_few_teachers_there_are(teachers):
+    figure = heat_map(path([[0.5, -0.2]] * teachers), None)
+    bar = figure.data[0].colorbar
+    assert bar.lenmode == "pixels"
+    assert 150 <= bar.len < figure.layout.height
+
+
 def test_a_probability_has_one_half_in_the_middle_of_its_legend():
     ticks = heat_map(path([[0.5]], ends=(0.0, 1.0)), None).data[0].colorbar.ticktext
     assert ticks[1] == "0.5"
