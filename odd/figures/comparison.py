@@ -31,9 +31,9 @@ SCALES = {"diverging": DIVERGING, "success": SUCCESS_SCALE, "sequential": SEQUEN
 
 
 def label(text: str, longest: int = LONGEST) -> str:
-    """A token for an axis: blanks visible, cut where it is long."""
+    """A token for an axis: blanks visible, as on the pages, cut where it is long."""
     shown = text if len(text) <= longest else text[: longest - 1] + "…"
-    return plotly_escaped(shown.replace(" ", "␣"))
+    return plotly_escaped(shown.replace(" ", "·"))
 
 
 def name(text: str) -> str:
