@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
 
 from pages.shared.frame import load_pages, navigation
 
@@ -26,5 +27,8 @@ if __name__ == "__main__":
     st.set_page_config(page_title="ODD", page_icon=":material/account_tree:", layout="wide")
     navigation().run()
 else:
+    # streamlit would learn this from the first call of st.navigation: until somebody has opened the address / it would
+    # serve the files of `pages` by themselves, and who opens a link would get a page without what is set above
+    PagesManager.uses_pages_directory = False
     load_pages()
     app = st.App(__file__, lifespan=lifespan)

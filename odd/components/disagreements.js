@@ -12,8 +12,9 @@ function score(value, settled) {
 }
 
 function line(row, data, open) {
-  const token = element("td", { class: "mono text" }, element("span", { class: "faint" }, ...legible(row.before)),
+  const words = element("span", {}, element("span", { class: "faint" }, ...legible(row.before)),
     element("span", { class: row.mark ? "token own" : "token" }, ...legible(row.text)))
+  const token = element("td", { class: "mono text" }, element("div", {}, words))
   const link = element("a", { href: address("tree", data.query, row), text: "Tree", title: "Open this token on the page Tree",
     on: { click: (event) => event.stopPropagation() } })
   const go = (event) => { if (event.type === "click" || event.key === "Enter") open(row) }

@@ -6,7 +6,10 @@ const counted = (n) => n.toLocaleString("en-US")
 const percent = (share) => `${(share * 100).toFixed(share && share < 0.0995 ? 1 : 0)} %`
 const words = (scene, branch) => branch.tokens.map((token) => isolated(scene.data.tokens[token][0])).join("")
 const isLeaf = (branch) => branch.collapsed || !branch.children.length
-const span = (branch) => `tokens ${branch.depth} to ${branch.depth + branch.length - 1}`
+function span({ parent, depth, length }) {
+  if (parent === null) return "before the first token"
+  return length === 1 ? `token ${depth}` : `tokens ${depth} to ${depth + length - 1}`
+}
 const tspan = (name, text, dx) => shape("tspan", { class: name, text, dx })
 
 /** Attributes of a part that a click, Enter or Space makes something happen with. */

@@ -7,6 +7,8 @@ const SHIFTS = [0, 12, -12, 24, -24, 36, -36, 48, -48]
 /** Half the height of what stands on a branch. */
 const halfChip = (frame) => clamp(frame.pitch * 0.34, 3.5, 8.5)
 
+const bend = ({ from, y }) => Math.abs(y - from.y)
+
 /** Decision points: a chip a token of a path, as wide as its depth, or wider to hold its text where nothing is near. */
 function decisionChips(scene, inView, places) {
   const { data, frame } = scene
@@ -22,7 +24,8 @@ function decisionChips(scene, inView, places) {
   }
   const covered = new Set()
   const drawn = []
-  for (const placed of inView) {
+  // chips of branches that go on straight stay where they are: those of branches that bend give way
+  for (const placed of inView.toSorted((one, other) => bend(one) - bend(other))) {
     const own = (byBranch.get(placed.branch.at) ?? []).sort((one, other) => one.offset - other.offset)
     own.forEach((chip, at) => {
       const left = frame.x(placed.branch.depth + chip.offset)
@@ -45,9 +48,8 @@ function decisionChip({ decision, offset }, placed, left, next, scene, places) {
   const written = space >= Math.min(full, 24)
   const width = Math.max(3, written ? Math.max(frame.token - 1, Math.min(full, space)) : frame.token - 1)
   const half = halfChip(frame)
-  const middle = heightAt(placed, left + Math.min(width, frame.token) / 2)
+  const middle = chipMiddle(placed, left, width, half, frame, places)
   const box = { x: left + 0.5, y: middle - half, width, height: half * 2, rx: Math.min(4, width / 3) }
-  places.free(box.x, box.y, width, half * 2)
   const { kind } = data.legend
   const muted = decision.settled === false
   const own = branch.paths.includes(data.path)
@@ -60,6 +62,18 @@ function decisionChip({ decision, offset }, placed, left, next, scene, places) {
     shape("rect", { class: "colour", ...box, fill: tokenColour(kind, decision.value) }),
     muted ? shape("rect", { ...box, fill: "url(#odd-tree-hatch)" }) : null, shape("rect", { class: "edge", ...box }),
     written ? shape("text", word) : null)
+}
+
+/** Height of a chip. Where branches have only just parted, it goes on towards its own row until nothing is under it. */
+function chipMiddle(placed, left, width, half, frame, places) {
+  const middle = heightAt(placed, left + Math.min(width, frame.token) / 2)
+  const way = placed.y - middle, step = 2 * half + 1
+  const further = Math.abs(way) < 1 ? 0 : Math.min(4, Math.ceil(Math.abs(way) / step))
+  for (let at = 0; at <= further; at++) {
+    const there = middle + Math.sign(way) * Math.min(at * step, Math.abs(way))
+    if (places.free(left + 0.5, there - half, width, half * 2)) return there
+  }
+  return middle
 }
 
 function spokenDecision(decision, text, legend) {
@@ -126,7 +140,7 @@ function label({ branch, from, y, end, turn }, scene, places) {
 function joint({ branch, y, end }, { frame }) {
   if (!branch.children.length || !branch.nodes.length || end < SPACE.left - 4 || end > frame.right) return null
   const below = countBelow(branch)
-  const name = `${branch.collapsed ? "expand" : "collapse"} ${below} branches`
+  const name = `${branch.collapsed ? "expand" : "collapse"} ${amount(below, "branch", "branches")}`
   const text = `+${counted(below)}`
   const pill = { x: end + 2, y: y - 8, width: text.length * 6 + 18, height: 16, rx: 8 }
   const shown = branch.collapsed
@@ -191,6 +205,7 @@ function handles(placed, scene, places) {
   return [...drawn, ...open.map((node) => closer(node, branch, below, frame))]
 }
 
+const amount = (count, one, more) => `${counted(count)} ${count === 1 ? one : more}`
 const wide = ({ branches }) => counted(branches).length * 5.6 + 13
 
 function handle({ left, branches, rollouts, nodes }, y, scene, places) {
@@ -199,8 +214,8 @@ function handle({ left, branches, rollouts, nodes }, y, scene, places) {
   const x = Math.min(left, scene.frame.right - size)
   places.free(x, y + 1, size, 10)
   const several = nodes.length > 3 || (nodes.length > 1 && branches > 12)
-  const here = `leave ${nodes.length > 1 ? `${nodes.length} tokens ` : ""}here: ${several ? "zoom in" : "unfold them"}`
-  const name = `${counted(branches)} rarer branches (${counted(rollouts)} rollouts) ${here}`
+  const here = `${nodes.length > 1 ? `${nodes.length} tokens ` : ""}here: ${several ? "zoom in" : "unfold"}`
+  const name = `${amount(branches, "rarer branch leaves", "rarer branches leave")} ${here} (${amount(rollouts, "rollout", "rollouts")})`
   const about = acting("handle", several ? "near" : "unfold", `h${nodes[0]}`, name, { "data-nodes": nodes.join(" ") })
   const text = waiting ? "…" : `+${counted(branches)}`
   return shape("g", about, shape("title", { text: name }), shape("rect", { x, y, width: size, height: 12, rx: 6 }),

@@ -17,7 +17,7 @@ export default function ({ data: { payload }, parentElement }) {
   const data = JSON.parse(payload)
   const { order, cells, end } = data
   const small = order.length > MANY
-  const table = element("table", { class: small ? "many" : null },
+  const table = element("table", { class: small ? "many" : null, style: { "--teachers": order.length } },
     element("thead", {}, element("tr", {}, element("th", { class: "corner", text: "row minus column" }),
       ...order.map((name) => element("th", { scope: "col", text: name, title: name })))),
     element("tbody", {}, ...order.map((name, row) => element("tr", {},

@@ -150,7 +150,7 @@ const CELLS = {
   question: ({ title, text, note }) => [
     element("span", { class: "title", text: title }),
     element("span", { class: "asked", text }),
-    note ? element("span", { class: "note", text: note }) : element("span"),
+    note ? element("span", { class: "note", text: note, title: note }) : element("span"),
   ],
   tokens: (parts) => parts.map(({ text, mark }) => element("span", { class: mark ? `token ${mark}` : "token" }, ...legible(text))),
   rate: ({ value, low, high, n }) => known(value) ? [

@@ -1,6 +1,7 @@
 const TABLES = new WeakMap()
 const ROW = 40
 const NUMBERS = 720
+const TICK = 40
 /** Widths of the two plots in a table of this width: what the numbers leave, and no second plot where that is little. */
 function plotWidths(width) {
   const left = width - NUMBERS
@@ -8,10 +9,10 @@ function plotWidths(width) {
     : { mean: Math.min(300, left * 0.56), difference: Math.min(230, left * 0.44) }
 }
 
-/** Ticks at round numbers in a range. */
-function ticks([low, high], most) {
-  const raw = (high - low) / most, power = 10 ** Math.floor(Math.log10(raw))
-  const step = [1, 2, 5, 10].map((times) => times * power).find((size) => size >= raw)
+/** Ticks at round numbers in a range, as many as can be read in a width. */
+function ticks([low, high], width) {
+  const raw = (high - low) / Math.max(1, Math.min(4, Math.floor(width / TICK))), power = 10 ** Math.floor(Math.log10(raw))
+  const step = [1, 2, 4, 5, 10].map((times) => times * power).find((size) => size >= raw)
   const first = Math.ceil(low / step - 1e-9)
   return Array.from({ length: Math.floor(high / step + 1e-9) - first + 1 }, (_, i) => (first + i) * step)
 }
@@ -29,7 +30,7 @@ const along = ([low, high], width) => (value) => ((value - low) / (high - low)) 
 function dot(found, domain, width) {
   const x = along(domain, width), middle = ROW / 2
   const svg = shape("svg", { width, height: ROW, class: "plot" },
-    ...ticks(domain, 4).map((tick) =>
+    ...ticks(domain, width).map((tick) =>
       shape("line", { class: Math.abs(tick) < 1e-9 ? "zero" : "grid", x1: x(tick), x2: x(tick), y1: 0, y2: ROW })))
   if (!known(found?.value)) return svg
   const sure = known(found.low) && (found.low > 0 || found.high < 0)
@@ -44,7 +45,7 @@ function dot(found, domain, width) {
 }
 
 function axis(domain, width) {
-  const x = along(domain, width), marks = ticks(domain, 4), digits = Math.abs(marks[1] - marks[0]) < 0.1 ? 2 : 1
+  const x = along(domain, width), marks = ticks(domain, width), digits = Math.abs(marks[1] - marks[0]) < 0.1 ? 2 : 1
   return shape("svg", { width, height: 16, class: "axis" }, ...marks.map((tick) =>
     shape("text", { x: clamp(x(tick), 14, width - 14), y: 12, "text-anchor": "middle", text: number(tick, digits, true) })))
 }

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,13 +18,14 @@ Status = Literal["running", "stopping", "screened", "finished", "stopped", "fail
 
 @dataclass(frozen=True)
 class Facts:
-    """What is in a published file. `student` is None where the file does not say."""
+    """What is in a published file. `student`, and `made`, seconds since 1970, are None where the file does not say."""
 
     student: str | None
     teachers: tuple[str, ...]
     questions: int
     finished: int
     decision_points: int
+    made: float | None = None
 
 
 def read_facts(run: Run, meta: Mapping[str, str]) -> Facts:
@@ -40,7 +42,15 @@ def read_facts(run: Run, meta: Mapping[str, str]) -> Facts:
         questions=counts["questions"],
         finished=counts["finished"],
         decision_points=counts["decision_points"],
+        made=_made(meta.get("created_at", "")),
     )
+
+
+def _made(created_at: str) -> float | None:
+    try:
+        return datetime.fromisoformat(created_at).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _student(config: str) -> str | None:

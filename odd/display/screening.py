@@ -99,8 +99,9 @@ def _kept_sentence(screening: Screening) -> str:
     by_bin = listed([f"{bins[bin_]} {bin_}" for bin_ in DIFFICULTIES])
     left = "" if screening.complete else " The screening is not complete."
     return (
-        f"Alone, the student finds {by_bin}; it never answers {bins['never']}. {kept} of {len(screening.questions)} "
-        f"questions are kept: the student answers them at times, and every context could be made.{left}"
+        f"Without a context: {by_bin} questions, and {bins['never']} never answered right. {kept} of "
+        f"{len(screening.questions)} questions are kept: the student answers them at times, "
+        f"and every context could be made.{left}"
     )
 
 

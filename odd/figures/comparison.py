@@ -18,6 +18,8 @@ BAR, BETWEEN = 26, 122
 LONGEST = 18
 TICK = 8
 """Characters of a name, and of a token at a tick, beyond which it is cut."""
+SCALE = 190
+"""Pixels of the colour bar with its title."""
 SEQUENTIAL = [[0.0, "rgba(223,138,29,0.06)"], [1.0, TEACHER]]
 MARKS: dict[str, dict[str, Any]] = {
     "score": {"opacity": 0, "size": 20, "symbol": "square"},
@@ -29,9 +31,9 @@ SCALES = {"diverging": DIVERGING, "success": SUCCESS_SCALE, "sequential": SEQUEN
 
 
 def label(text: str, longest: int = LONGEST) -> str:
-    """A token for an axis: blanks visible, cut where it is long."""
+    """A token for an axis: blanks visible, as on the pages, cut where it is long."""
     shown = text if len(text) <= longest else text[: longest - 1] + "…"
-    return plotly_escaped(shown.replace(" ", "␣"))
+    return plotly_escaped(shown.replace(" ", "·"))
 
 
 def name(text: str) -> str:
@@ -75,7 +77,7 @@ def heat_map(path: Mapping[str, Any], token: int | None) -> go.Figure:
         "yaxis": up | plain | {"ticktext": names},
         "shapes": [] if token is None else [box | {"x0": token - 0.5, "x1": token + 0.5}],
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 1, "xanchor": "right"},
-        "height": 190 + 30 * len(teachers),
+        "height": max(SCALE + 60, 190 + 30 * len(teachers)),
         "margin": {"l": 0, "r": 0, "t": 30, "b": 0},
     }
     return go.Figure([heat, *_marks(path, z)], layout)
@@ -92,6 +94,9 @@ def _colour_bar(legend: Mapping[str, Any]) -> dict[str, Any]:
         "tickvals": [-1, 0, 1] if middle else [0, 1],
         "ticktext": [plotly_escaped(text.replace("-", "−")) for text in written],
         "thickness": 12,
+        # a share of the figure would leave no room for its own words where there are few teachers
+        "lenmode": "pixels",
+        "len": SCALE,
         "outlinewidth": 0,
     }
 

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from odd.components.palette import DIVERGING
+from odd.components.palette import NEUTRAL, SOLID_SCALE, ink
 from odd.figures.panels import frame, label
 from odd.figures.written import signed
 from odd.statistics import Estimate
 
-ROW, HEAD, FOOT = 26, 60, 40
+ROW, HEAD, FOOT = 26, 60, 58
 """Pixels a convention, above and below."""
 SURE = "●"
 """Marks an interval that does not hold 0."""
@@ -30,11 +30,11 @@ def convention_map(runs: Mapping[str, Mapping[str, Mapping[str, Estimate]]]) -> 
     limit = max((abs(value) for value in known), default=1.0) or 1.0
     for column, table in enumerate(runs.values(), 1):
         figure.add_trace(_heat(conventions, table, limit, column == len(runs)), row=1, col=column)
-        figure.add_trace(_texts(conventions, table), row=1, col=column)
+        figure.add_trace(_texts(conventions, table, limit), row=1, col=column)
         teachers = _teachers(table)
         ticks = {"tickvals": list(range(len(teachers))), "ticktext": [label(name) for name in teachers]}
         ticks["range"] = [-0.5, len(teachers) - 0.5]
-        figure.update_xaxes(side="bottom", showgrid=False, zeroline=False, row=1, col=column, **ticks)
+        figure.update_xaxes(title="teacher", side="bottom", showgrid=False, zeroline=False, row=1, col=column, **ticks)
     rows = {"tickvals": list(range(len(conventions))), "ticktext": [label(name, 60) for name in conventions]}
     figure.update_yaxes(range=[len(conventions) - 0.5, -0.5], showgrid=False, zeroline=False, **rows)
     figure.update_yaxes(title="convention", col=1)
@@ -63,17 +63,20 @@ def _heat(conventions: list[str], table: Mapping[str, Mapping[str, Estimate]], l
     bar = {"title": {"text": "range-weighted<br>cosine"}, "thickness": 12}
     return go.Heatmap(
         x=list(range(len(teachers))), y=list(range(len(conventions))), z=values, zmin=-limit, zmax=limit,
-        colorscale=DIVERGING, hovertext=hover,
+        colorscale=SOLID_SCALE, hovertext=hover,
         hovertemplate="%{hovertext}<extra></extra>", showscale=scale, colorbar=bar, xgap=2, ygap=2,
     )  # fmt: skip
 
 
-def _texts(conventions: list[str], table: Mapping[str, Mapping[str, Estimate]]) -> go.Scatter:
-    """The numbers, in the colour of text: a map's own would be dark where a cell lets a dark page through."""
-    places = [(x, y, _text(table.get(name, {}).get(teacher)))
-              for y, name in enumerate(conventions) for x, teacher in enumerate(_teachers(table))]  # fmt: skip
-    x, y, texts = zip(*places, strict=True) if places else ((), (), ())
-    return go.Scatter(x=x, y=y, text=texts, mode="text", hoverinfo="skip", showlegend=False)
+def _texts(conventions: list[str], table: Mapping[str, Mapping[str, Estimate]], limit: float) -> go.Scatter:
+    """The numbers, each in a colour that can be read on its cell; the page's would be lost on strong ones."""
+    found = [(x, y, table.get(name, {}).get(teacher))
+             for y, name in enumerate(conventions) for x, teacher in enumerate(_teachers(table))]  # fmt: skip
+    colours = [ink(one.value / limit) if one and one.n else NEUTRAL for *_, one in found]
+    return go.Scatter(
+        x=[x for x, *_ in found], y=[y for _, y, _ in found], text=[_text(one) for *_, one in found],
+        textfont={"color": colours}, mode="text", hoverinfo="skip", showlegend=False,
+    )  # fmt: skip
 
 
 def _text(one: Estimate | None) -> str:

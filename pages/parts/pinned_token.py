@@ -19,7 +19,7 @@ from pages.shared.layout import beside, figure
 from pages.shared.mount import mount
 
 COLUMNS = {
-    "token": st.column_config.TextColumn(width=58),
+    "token": st.column_config.TextColumn(width=80),
     "taken": st.column_config.CheckboxColumn(width=44, help="The path goes on with this token"),
     "in S_u": st.column_config.CheckboxColumn(width=44, help="It has enough visits to count in the gradients"),
     "P student": st.column_config.NumberColumn(width=64, format="%.3f"),
@@ -41,7 +41,7 @@ def show(run: OpenRun, view: ViewState, number: int) -> None:
         st.caption("Nothing is pinned. Click a token of the text, or move to it by key, to see all that is behind it.")
     else:
         children = token_children(run, number, view)
-        left, right = beside([1.2, 1], "pinned")
+        left, right = beside([1.5, 1], "pinned")
         with left.container(border=True):
             show_gradients(run, view, children)
         with right.container(border=True):

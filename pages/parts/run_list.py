@@ -88,7 +88,9 @@ def _facts(entry: Entry, facts: Facts | None) -> list[str]:
         parts += [f"student **{markdown_escaped(facts.student)}**"] if facts.student else []
         parts += [_questions(facts), _teachers(facts.teachers)]
         parts += [f"{facts.decision_points:,} decision points"] if facts.finished else []
-    when = age(time.time() - entry.changed) if entry.changed else ""
+    # a file is as old as its copy, a run is not
+    since = facts.made if facts and facts.made is not None else entry.changed
+    when = f"made {age(time.time() - since)}" if since else ""
     # lines break between facts, not inside of the short ones
     return [part for part in (*parts, *(text.replace(" ", "\u00a0") for text in (size(entry.size), when))) if part]
 

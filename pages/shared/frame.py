@@ -2,8 +2,11 @@
 
 from contextlib import suppress
 from difflib import get_close_matches
+from functools import partial
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
+from runpy import run_path
 from typing import Any
 
 import streamlit as st
@@ -29,6 +32,7 @@ PAGES = {
     "pages/findings.py": ("Findings", ":material/insights:"),
     "pages/screening.py": ("Screening", ":material/filter_alt:"),
 }
+ROOT = Path(__file__).parents[2]
 AT_FIRST_USE = "scipy.stats", "scipy.sparse"
 """What `odd.statistics` imports when it needs it."""
 OF_A_QUESTION = "Tree", "Compare"
@@ -43,9 +47,14 @@ def load_pages() -> None:
 
 def navigation() -> StreamlitPage:
     """The page that the address names. Its links are drawn by `sidebar`, which lets them carry the view along."""
-    return st.navigation(
-        [st.Page(path, title=title, icon=icon) for path, (title, icon) in PAGES.items()], position="hidden"
-    )
+    (first, (title, icon)), *others = PAGES.items()
+    # streamlit gives the first page the address / alone; its name is an address, too
+    start = [
+        st.Page(first, title=title, icon=icon, url_path="start", default=True),
+        st.Page(partial(run_path, str(ROOT / first)), title=title, icon=icon, url_path=title.lower()),
+    ]
+    pages = [st.Page(path, title=title, icon=icon) for path, (title, icon) in others]
+    return st.navigation([*start, *pages], position="hidden")
 
 
 def sidebar(view: ViewState) -> None:

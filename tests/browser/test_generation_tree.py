@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shutil
+from itertools import combinations
 from pathlib import Path
 from urllib.parse import parse_qs, quote
 
@@ -198,6 +199,41 @@ def test_pointing_explains_without_asking_the_server(tree, sent):
     tree.locator("svg.tree .chip").first.hover()
     expect(tree.locator(".tip")).to_contain_text("alignment")
     assert len(sent) == count
+
+
+@pytest.fixture
+def example(cache):
+    """Id of the example run, whose paths part at their first tokens; there for one test only."""
+    (path,) = Path(__file__).parents[2].glob("cache/example-*.duckdb")
+    copy = Path(shutil.copy(path, cache))
+    yield copy.stem
+    copy.unlink()
+
+
+def test_one_branch_and_the_root_are_named_as_such(reader, url, example):
+    page = open_tree(reader, f"{url}/tree?run={example}&question=t005-level5")
+    names = page.locator("svg.tree [aria-label]").evaluate_all("parts => parts.map(part => part.ariaLabel)")
+    assert any(name.startswith("1 rarer branch leaves here: unfold (") for name in names)
+    assert any(name.startswith("branch, before the first token,") for name in names)
+    assert not [
+        name for name in names if re.search(r"tokens -1|\b1 (rarer )?(branches|rollouts)|tokens (\d+) to \3,", name)
+    ]
+
+
+@pytest.mark.parametrize("question", ["t001-level1", "t002-level1", "t004-level2", "t005-level5"])
+def test_decision_points_do_not_cover_each_other(reader, url, example, question):
+    page = open_tree(reader, f"{url}/tree?run={example}&question={question}")
+    boxes = page.locator("svg.tree .chip .edge").evaluate_all(
+        """edges => edges.map(edge => {
+          const { left, right, top, bottom } = edge.getBoundingClientRect()
+          return [left, right, top, bottom]
+        })"""
+    )
+    assert len(boxes) > 10
+    for (left, right, top, bottom), other in combinations(boxes, 2):
+        across = min(right, other[1]) - max(left, other[0])
+        down = min(bottom, other[3]) - max(top, other[2])
+        assert across < 1.5 or down < 1.5
 
 
 def test_the_colour_choice_repaints_the_decision_points(tree, reader, url):

@@ -95,6 +95,13 @@ def test_nothing_of_a_hostile_run_comes_alive(reader, asked, hostile_url, name, 
     assert_harmless(page, asked)
 
 
+def test_a_long_note_leaves_room_for_other_questions(reader, hostile_url):
+    page = reader.go(addressed(hostile_url, "questions"))
+    expect(page.locator(".row .note").first).to_contain_text("window.hacked")
+    assert page.locator(".row").count() == 3
+    assert all(row.bounding_box()["height"] < 250 for row in page.locator(".row").all())
+
+
 @pytest.mark.parametrize("teacher", TEACHERS.values())
 def test_a_hostile_teacher_can_be_chosen(reader, asked, hostile_url, teacher):
     page = wait(reader.go(addressed(hostile_url, "tree", question=QUESTIONS["sum"], teacher=teacher, token=1)))

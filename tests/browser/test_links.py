@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import expect
 
+from benchmarks.serving import serving
 from odd.links import ViewState
 from tests.browser.conftest import changing, settle
 
@@ -19,6 +20,19 @@ def open_page(page, address):
     expect(page.get_by_role("button", name="Copy link")).to_be_visible()
     settle(page)
     return page
+
+
+def test_the_first_page_of_a_server_is_drawn_by_the_app(page, cache):
+    with serving(cache.parent) as server:
+        open_page(page, f"{server.url}/tree")
+        expect(page).to_have_title("ODD")
+
+
+def test_the_page_runs_is_found_by_its_name(page, url):
+    open_page(page, url)
+    open_page(page, f"{url}/runs")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_role("button", name="New run")).to_be_visible()
 
 
 def query(page):

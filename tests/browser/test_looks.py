@@ -90,6 +90,18 @@ def test_the_legend_stays_in_view_on_a_background_of_its_own(readers, url, name,
     assert bar == page.evaluate(f"() => {{ {READ} return page }}")
 
 
+@pytest.mark.parametrize("name", MAIN)
+def test_a_page_uses_the_width_of_its_window(readers, url, name):
+    page = open_looks(readers, url, name, "light", 1280)
+    ends = page.evaluate(
+        """() => ['.stMain', '.stMainBlockContainer > *'].map(part => {
+          const { left, right } = document.querySelector(part).getBoundingClientRect()
+          return [left, right]
+        })"""
+    )
+    assert all(abs(outer - inner) <= 24 for outer, inner in zip(*ends, strict=True))
+
+
 @pytest.mark.parametrize("width", [800, 1280])
 @pytest.mark.parametrize("name", MAIN)
 def test_no_page_is_wider_than_its_window(readers, url, name, width):

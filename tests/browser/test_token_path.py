@@ -99,6 +99,15 @@ def test_a_click_pins_the_token_and_the_address_says_so(path):
     expect(path.get_by_text("pushes down")).to_be_visible()
 
 
+def test_the_table_of_children_is_seen_whole(reader, url):
+    page = open_path(reader, f"{url}/tree?question=sum&token=0")
+    page.set_viewport_size({"width": 1280, "height": 1000})
+    table = page.locator("[data-testid='stDataFrame'] .dvn-scroller").first
+    expect(table).to_be_attached()
+    eventually(lambda: 500 < table.evaluate("table => table.clientWidth") < 650)
+    assert table.evaluate("table => table.scrollWidth - table.clientWidth") <= 1
+
+
 def test_escape_unpins(path):
     decision(path).click()
     expect(path.get_by_text("Pinned: token")).to_be_visible()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from odd.components import FOLDER, source
-from odd.components.palette import DIVERGING, PAGES, PALETTE, SUCCESS_SCALE
+from odd.components.palette import DIVERGING, PAGES, PALETTE, SUCCESS_SCALE, ink, mixed
 
 SCRIPTS = sorted(FOLDER.glob("*.js"))
 NAMES = sorted(path.stem for path in FOLDER.glob("*.css") if path.stem != "common")
@@ -137,3 +137,9 @@ def test_opposites_stay_apart_for_the_colour_blind(one, other, strength, page, s
 def test_colours_stand_out_from_light_and_dark_pages(name, page):
     bright, dark = sorted((luminance(PALETTE[name]), luminance(page)), reverse=True)
     assert (bright + 0.05) / (dark + 0.05) >= 2.3
+
+
+@pytest.mark.parametrize("share", np.linspace(-1, 1, 41).tolist())
+def test_numbers_can_be_read_on_a_solid_colour_of_any_score(share):
+    parts = sorted([float(XYZ[1] @ linear(np.array(mixed(share)))), luminance(ink(share))])
+    assert (parts[1] + 0.05) / (parts[0] + 0.05) >= 4.5

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import time
+from datetime import datetime
 
 import pytest
 
@@ -155,14 +156,21 @@ def test_facts_of_a_run(finished):
     with RunReader(path) as reader:
         facts = read_facts(reader, reader.meta)
         points = int(reader.query("questions")["decision_points"].sum())
+        made = datetime.fromisoformat(reader.meta["created_at"]).timestamp()
     names = tuple(teacher.name for teacher in config.teachers)
-    assert facts == Facts("tiny-s", names, questions=3, finished=3, decision_points=points)
+    assert facts == Facts("tiny-s", names, questions=3, finished=3, decision_points=points, made=made)
 
 
 @pytest.mark.parametrize("config", ["", "{", "[]", '{"student": "x"}', "[" * 100_000])
 def test_a_student_that_is_not_said_is_unknown(finished, config):
     with RunReader(finished[1]) as reader:
         assert read_facts(reader, {"config": config}).student is None
+
+
+@pytest.mark.parametrize("created", ["", "yesterday", "<b>", "0001-01-01"])
+def test_a_run_that_does_not_say_when_it_was_made_has_no_age(finished, created):
+    with RunReader(finished[1]) as reader:
+        assert not read_facts(reader, {"created_at": created}).made
 
 
 @pytest.fixture

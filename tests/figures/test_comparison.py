@@ -4,6 +4,7 @@ import pytest
 
 from odd.components.palette import IDEAL, TEACHER
 from odd.figures.comparison import gradient_bars, heat_map, label
+from odd.figures.gradients import token_label
 
 HOSTILE = "<b onclick=1>$x$</b>"
 NAMES = ("colour", "settled", "value", "difference")
@@ -34,6 +35,14 @@ def test_the_colours_of_a_heat_map_are_centred_on_zero_and_its_legend_is_shown()
     assert (heat.zmin, heat.zmax) == (-1, 1)
     assert heat.showscale is not False
     assert list(heat.colorbar.ticktext) == ["−1 harmful", "0", "+1 helpful"]
+
+
+@pytest.mark.parametrize("teachers", [1, 2, 16])
+def test_the_legend_of_a_heat_map_has_room_however_few_teachers_there_are(teachers):
+    figure = heat_map(path([[0.5, -0.2]] * teachers), None)
+    bar = figure.data[0].colorbar
+    assert bar.lenmode == "pixels"
+    assert 150 <= bar.len < figure.layout.height
 
 
 def test_a_probability_has_one_half_in_the_middle_of_its_legend():
@@ -71,12 +80,12 @@ def test_axes_have_names():
 @pytest.mark.parametrize("figure", [heat_map(path([[0.5, None]], text=HOSTILE), 0), gradient_bars(gradients(2))])
 def test_nothing_from_outside_is_markup(figure):
     written = json.dumps(json.loads(figure.to_json()), ensure_ascii=False)
-    assert "<b onclick" not in written and "<b␣onclick" not in written
+    assert "<b onclick" not in written and "<b·onclick" not in written
     assert "&lt;b" in written
 
 
 def test_blanks_of_a_label_can_be_seen_and_long_ones_are_cut():
-    assert label(" a") == "␣a"
+    assert label(" a") == token_label(" a", taken=False) == "·a"
     assert label("x" * 50, 8) == "xxxxxxx…"
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from odd.components.palette import HARMFUL, HELPFUL, NEUTRAL
+from odd.components.palette import HARMFUL, HELPFUL, NEUTRAL, ink
 from odd.figures.conventions import convention_map
 from odd.figures.distribution import histograms
 from odd.figures.findings import PATHS, dots, run_looks
@@ -101,6 +101,16 @@ def test_the_map_of_conventions_marks_sure_cells_and_unknown_ones():
     texts = dict(zip(zip(numbers.x, numbers.y, strict=True), numbers.text, strict=True))
     assert texts[0, 0].endswith("●") and not texts[1, 0].endswith("●") and texts[1, 1] == "–"
     assert heat.zmin == -0.5 and heat.zmax == 0.5 and "<b>x" not in figure.to_json()
+
+
+def test_numbers_of_the_map_have_the_ink_of_their_cells():
+    figure = convention_map({"run": {"full": {"x": ABOVE, "y": ACROSS}, "children": {"x": BELOW, "y": UNKNOWN}}})
+    heat, numbers = figure.data
+    known = [(heat.z[y][x], colour) for x, y, colour in zip(numbers.x, numbers.y, numbers.textfont.color, strict=True)
+             if heat.z[y][x] is not None]  # fmt: skip
+    assert len(known) == 3
+    assert all(colour == ink(value / heat.zmax) for value, colour in known)
+    assert all(colour.startswith("#") for _, colour in heat.colorscale)
 
 
 def test_curves_of_settled_signs_are_shared_by_runs():

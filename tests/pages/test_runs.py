@@ -3,6 +3,7 @@
 import re
 import shutil
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -61,10 +62,16 @@ def test_a_finished_run_shows_what_it_holds(run, finished):
     app = launch("runs")
     text = written(app)
     assert run.stem in text
-    for said in ("tiny-s", "3 questions", "4 teachers: tiny-m, Self-1C, Self-1C1W, Self-check", "MB", "just now"):
+    for said in ("tiny-s", "3 questions", "4 teachers: tiny-m, Self-1C, Self-1C1W, Self-check", "MB"):
         assert said in text
     assert "Resume" not in labels(app)
     assert app.menu_button[0].options == ["Add a teacher", "Delete"]
+
+
+def test_a_run_is_as_old_as_itself_not_as_the_copy_of_its_file(changed, open_page):
+    made = datetime.now(UTC) - timedelta(days=3, hours=1)
+    folder = changed(f"UPDATE meta SET value = '{made.isoformat(timespec='seconds')}' WHERE key = 'created_at'")
+    assert "made 3 days ago" in written(open_page("runs", folder))
 
 
 def test_a_run_is_opened_on_the_page_questions(run):
