@@ -17,9 +17,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from rich.console import Console
 from rich.table import Table
@@ -33,7 +37,7 @@ from odd.pipeline import run
 from odd.pipeline.progress import Progress
 from odd.questions.sources import load_questions
 from odd.rollouts import sample_chunk
-from odd.store import RunReader
+from odd.store import RunReader, RunWriter
 
 REPEATS = 3
 ROLLOUTS = {"smollm2": 32}
@@ -49,6 +53,9 @@ STAGES = {
     "score": "gradients and scores",
 }
 """What the stages of a run are called in the table."""
+
+WRITING = "insert", "update", "delete", "set_meta", "query", "publish_meanwhile", "finish"
+"""What of the writer a run waits for, beside its transactions."""
 
 Stage = tuple[str, float, int, int]
 """Name, seconds, items, tokens."""
@@ -100,14 +107,61 @@ def run_stages(preset: str, folder: Path) -> list[Stage]:
         if not loaded:  # the first that is heard of a run is its first chunk of rollouts
             loaded.append(time.perf_counter() - started - step.seconds)
 
-    path = run(PRESETS[preset].model_copy(update={"cache": folder}), listen)
+    with storing() as stored:
+        path = run(PRESETS[preset].model_copy(update={"cache": folder}), listen)
     with RunReader(path) as reader:
         stages = reader.query("timings").groupby("stage", sort=False)[["seconds", "items", "tokens"]].sum()
     rows = [
         (STAGES.get(str(stage), str(stage)), float(row[0]), int(row[1]), int(row[2]))
         for stage, row in zip(stages.index, stages.to_numpy(), strict=True)
     ]
+    rows.append(("storing and publishing", stored.seconds, 0, 0))
     return [*rows, ("imports", started - importing, 0, 0), ("loading the models", loaded[0], 0, 0)]
+
+
+@dataclass
+class Stopwatch:
+    """Adds up the time in which anything is running; what runs within another counts once."""
+
+    seconds: float = 0.0
+    running: int = 0
+
+    @contextmanager
+    def run(self) -> Iterator[None]:
+        """Run as long as the context lasts."""
+        started, self.running = time.perf_counter(), self.running + 1
+        try:
+            yield
+        finally:
+            self.running -= 1
+            if not self.running:
+                self.seconds += time.perf_counter() - started
+
+
+@contextmanager
+def storing() -> Iterator[Stopwatch]:
+    """The time that the run waits for its file meanwhile."""
+    watch = Stopwatch()
+
+    def timed(work: Callable) -> Callable:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            with watch.run():
+                return work(*args, **kwargs)
+
+        return call
+
+    transaction = RunWriter.transaction
+
+    @contextmanager
+    def timed_transaction(writer: RunWriter) -> Iterator[None]:
+        with watch.run(), transaction(writer):
+            yield
+
+    with ExitStack() as stack:
+        for name in WRITING:
+            stack.enter_context(patch.object(RunWriter, name, timed(getattr(RunWriter, name))))
+        stack.enter_context(patch.object(RunWriter, "transaction", timed_transaction))
+        yield watch
 
 
 def print_models(console: Console) -> None:
@@ -128,7 +182,7 @@ def print_run(console: Console, preset: str) -> None:
         (inside, stages), whole = _elsewhere("run", preset, folder)
     before = whole - inside
     rows = [(name, seconds + before * (name == "imports"), *rest) for name, seconds, *rest in stages]
-    rows.append(("storing, publishing and the rest", whole - sum(row[1] for row in rows), 0, 0))
+    rows.append(("the rest", whole - sum(row[1] for row in rows), 0, 0))
     table = Table(
         "stage", "seconds", "share", "items", "tokens", title=f"A run of preset {preset} by stage: {whole:.0f} s"
     )

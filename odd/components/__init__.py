@@ -25,6 +25,7 @@ PARTS = {
     "token_strips": ("token_path_staff", "token_path_card", "token_cursor", "picture", "token_strips_card"),
     "teacher_table": ("picture",),
     "pair_matrix": ("picture",),
+    "figure_picture": ("picture",),
 }
 """Further scripts that a component's own script uses, put before it."""
 

@@ -2,10 +2,9 @@
 
 const HATCH = "odd-hatch"
 
-/** An SVG of an element as it looks now. Parts with the attribute `data-unpictured` are left out. */
-function picture(root) {
+/** An SVG of an element as it looks now on a page. Parts with the attribute `data-unpictured` are left out. */
+function picture(root, page) {
   const box = root.getBoundingClientRect()
-  const page = getComputedStyle(root).getPropertyValue("--st-background-color") || "#ffffff"
   const lines = shape("path", { d: "M0,6 L6,0", stroke: page, "stroke-width": 1.6 })
   const svg = shape("svg", { width: root.scrollWidth, height: root.scrollHeight },
     shape("defs", {}, shape("pattern", { id: HATCH, width: 6, height: 6, patternUnits: "userSpaceOnUse" }, lines)),
@@ -60,12 +59,14 @@ function cut(node) {
   return `${node.data.slice(0, Math.max(1, Math.floor(node.data.length * clientWidth / scrollWidth) - 1))}…`
 }
 
-/** Two buttons that save an element as SVG and as PNG. */
-function pictureButtons(target, name) {
+/** Two buttons that save an element as SVG and as PNG; `holder`, where it is not the element, knows the page's colours. */
+function pictureButtons(target, name, holder) {
   const save = (write) => {
-    const svg = picture(target())
+    const within = holder ?? target()
+    const page = getComputedStyle(within).getPropertyValue("--st-background-color") || "#ffffff"
+    const svg = picture(target(), page)
     const place = element("div", { style: { position: "fixed", left: "-100000px" } }, svg)
-    target().getRootNode().append(place)
+    within.getRootNode().append(place)
     write(svg, name)
     place.remove()
   }

@@ -18,6 +18,13 @@ class Resolved:
     notices: tuple[str, ...]
 
 
+def usual_measure(run: Run) -> dict[str, str | None]:
+    """Objective and convention that are shown unless a link asks for others; None where the run has none."""
+    measures = run.query("measures")
+    options = {part: measures[part].unique().tolist() for part in USUAL}
+    return {part: USUAL[part] if USUAL[part] in found else next(iter(found), None) for part, found in options.items()}
+
+
 class _Resolver:
     def __init__(self, run: Run, view: ViewState) -> None:
         self.run, self.view = run, view
@@ -36,8 +43,8 @@ class _Resolver:
 
     def measures(self) -> None:
         measures = self.run.query("measures")
-        for part, preferred in USUAL.items():
-            self.pick(part, measures[part].unique().tolist(), preferred)
+        for part, usual in usual_measure(self.run).items():
+            self.pick(part, measures[part].unique().tolist(), usual)
 
     def teachers(self) -> None:
         names = self.run.query("teachers")["teacher"].tolist()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from odd.display.queries import Run
+from odd.display.resolve import usual_measure
 from odd.errors import OddError
 from odd.jobs import Job, Watched, list_jobs, read_progress
 from odd.jobs.watch import watched_runs
@@ -18,7 +19,10 @@ Status = Literal["running", "stopping", "screened", "finished", "stopped", "fail
 
 @dataclass(frozen=True)
 class Facts:
-    """What is in a published file. `student`, and `made`, seconds since 1970, are None where the file does not say."""
+    """What is in a published file; decision points are those under the usual measure.
+
+    `student`, and `made`, seconds since 1970, are None where the file does not say.
+    """
 
     student: str | None
     teachers: tuple[str, ...]
@@ -32,16 +36,17 @@ def read_facts(run: Run, meta: Mapping[str, str]) -> Facts:
     """What is in a run.
 
     Args:
-        run: answers the queries `run_facts` and `teachers`.
+        run: answers the queries.
         meta: its table `meta`, which may hold anything.
     """
     counts = {name: int(value) for name, value in run.query("run_facts").iloc[0].items()}
+    decisions = run.query("question_decisions", **usual_measure(run))
     return Facts(
         student=_student(meta.get("config", "")),
         teachers=tuple(str(name) for name in run.query("teachers")["teacher"]),
         questions=counts["questions"],
         finished=counts["finished"],
-        decision_points=counts["decision_points"],
+        decision_points=int(decisions["decision_points"].sum()),
         made=_made(meta.get("created_at", "")),
     )
 

@@ -76,7 +76,8 @@ TREE = (
     Entry(
         "Value V(u)",
         "The student's probability of ending correct from a node on: its children's success, weighted by how likely it "
-        "takes them.",
+        "takes them, with an interval made of theirs; children that were never visited may all succeed or all fail. "
+        "Where the node's own visits give a narrower interval, their share of successes.",
         r"V(u) = \sum_k P_\theta^k \hat P^k", "0 to 1", "Tree",
     ),
     Entry(

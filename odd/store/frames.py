@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from odd.store.schema import column_types, quote
 
@@ -16,8 +17,8 @@ _LISTS = {"INTEGER[]": np.int32, "FLOAT[]": np.float32}
 _WHOLE = ("INTEGER", "BIGINT")
 
 
-def to_duckdb(table: str, rows: pd.DataFrame | list[dict[str, Any]]) -> pd.DataFrame:
-    """Prepare rows for insertion into a table.
+def to_duckdb(table: str, rows: pd.DataFrame | list[dict[str, Any]]) -> pa.Table:
+    """Prepare rows for insertion into a table. Arrow says what a column holds; of objects DuckDB looks at every one.
 
     Raises:
         ValueError: unknown table or column, or a value that its column cannot hold exactly.
@@ -29,16 +30,22 @@ def to_duckdb(table: str, rows: pd.DataFrame | list[dict[str, Any]]) -> pd.DataF
     if unknown:
         raise ValueError(f"table {table} has no column {', '.join(unknown)}; columns: {', '.join(types)}")
     try:
-        columns = {name: _column(cells, types[str(name)]) for name, cells in frame.items()}
-        return pd.DataFrame(columns, index=frame.index)
+        return pa.table({str(name): _column(cells, types[str(name)]) for name, cells in frame.items()})
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"table {table}: {error}") from error
 
 
-def _column(column: pd.Series, type_: str) -> pd.Series:
+def _column(column: pd.Series, type_: str) -> pa.Array | pa.ChunkedArray:
     """One column as DuckDB reads it without guessing."""
-    if type_.endswith("[]"):
-        return column.astype(object).map(lambda cell: _list(cell, type_, column.name))
+    if type_ in _LISTS:
+        return _lists([_numbers(cell, type_, column.name) for cell in column], type_)
+    return pa.array(_plain_column(column, type_), from_pandas=True)
+
+
+def _plain_column(column: pd.Series, type_: str) -> pd.Series:
+    """One column of anything but lists of numbers."""
+    if type_ == "VARCHAR[]":
+        return column.astype(object).map(lambda cell: _texts(cell, column.name))
     if isinstance(column.dtype, pd.CategoricalDtype):
         return column.cat.rename_categories([_text(name, column.name) for name in column.cat.categories])
     if type_ == "VARCHAR":
@@ -50,17 +57,35 @@ def _column(column: pd.Series, type_: str) -> pd.Series:
     return column
 
 
-def _list(cell: Any, type_: str, name: object) -> Any:
-    """A list cell: a typed array, whose NaN becomes NULL, or a list of texts."""
-    if not isinstance(cell, list | tuple | np.ndarray):
-        if not pd.isna(cell):
-            raise ValueError(f"column {name} holds lists, got {type(cell).__name__}")
+def _lists(cells: list[np.ndarray | None], type_: str) -> pa.LargeListArray:
+    """Typed arrays, one a cell, put together at once; NaN becomes NULL."""
+    missing = np.array([cell is None for cell in cells], dtype=bool)
+    offsets = np.cumsum([0, *(0 if cell is None else len(cell) for cell in cells)], dtype=np.int64)
+    values = np.concatenate([cell for cell in cells if cell is not None] or [np.empty(0, _LISTS[type_])])
+    return pa.LargeListArray.from_arrays(offsets, pa.array(values, from_pandas=True), mask=pa.array(missing))
+
+
+def _listed(cell: Any, name: object) -> bool:
+    """Whether a cell is a list, rather than missing."""
+    if isinstance(cell, list | tuple | np.ndarray):
+        return True
+    if not pd.isna(cell):
+        raise ValueError(f"column {name} holds lists, got {type(cell).__name__}")
+    return False
+
+
+def _texts(cell: Any, name: object) -> list[str | None] | None:
+    """A list of texts."""
+    return [_text(text, name) for text in cell] if _listed(cell, name) else None
+
+
+def _numbers(cell: Any, type_: str, name: object) -> np.ndarray | None:
+    """A list of numbers as a typed array."""
+    if type(cell) is np.ndarray and cell.ndim == 1 and cell.dtype == _LISTS[type_]:
+        return cell
+    if not _listed(cell, name):
         return None
-    if type_ == "VARCHAR[]":
-        return [_text(text, name) for text in cell]
     array = np.asarray(cell)
-    if array.ndim == 1 and array.dtype == _LISTS[type_]:
-        return array
     if type_ == "INTEGER[]" and array.size and array.dtype.kind not in "iu":
         raise ValueError(f"column {name} holds lists of whole numbers, got {array.dtype}")
     if array.ndim != 1:

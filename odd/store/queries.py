@@ -2,64 +2,11 @@
 
 from odd.store.context_queries import CONTEXT_QUERIES
 from odd.store.finding_queries import FINDING_QUERIES
-
-
-def _counted(node: str, prefix: str) -> str:
-    """Success of a row of `branches` as $convention counts it: `{prefix}`, its 95 % interval, and its visits."""
-    columns = {
-        "": ("success_pooled", "success_stratified", "success_on_policy"),
-        "_low": ("pooled_wilson_low", "stratified_low", "low"),
-        "_high": ("pooled_wilson_high", "stratified_high", "high"),
-        "_visits": ("pooled_visits", "visits", "visits"),
-    }
-    return ", ".join(
-        f"CASE split_part($convention, '-', 1) WHEN 'pooled' THEN {node}.{pooled} WHEN 'stratified' THEN "
-        f"{node}.{stratified} ELSE {node}.{flat} END AS {prefix}{end}"
-        for end, (pooled, stratified, flat) in columns.items()
-    )
-
-
-EVERY_TEACHER = "(SELECT teacher FROM teachers UNION SELECT NULL)"
-"""Teachers, and NULL for what is known without one.
-
-What a page shows of one teacher is asked for all of them at once: planning such a query takes ten times as long as
-running it, and readers go from teacher to teacher.
-"""
-
-
-def _children(places: str) -> str:
-    """Children of the nodes that `places` selects, at most $most each: the taken ones and those of S_u first."""
-    return f"""
-        WITH places AS ({places}),
-        g AS (
-            SELECT node, teacher, unnest(tokens) AS token, unnest(ideal) AS ideal,
-                unnest(teacher_gradient) AS teacher_gradient
-            FROM gradients
-            WHERE question = $question AND objective = $objective AND convention = $convention
-                AND node IN (SELECT node FROM places)),
-        k AS (
-            SELECT e.teacher, b.parent AS node, b.node AS child, b.token, b.p_student,
-                exp(q.log_p::DOUBLE) AS p_teacher, {_counted("b", "success")}, b.node = p.taken AS taken,
-                g.token IS NOT NULL AS significant, g.ideal, g.teacher_gradient
-            FROM branches AS b JOIN places AS p ON p.node = b.parent CROSS JOIN {EVERY_TEACHER} AS e
-            LEFT JOIN g ON g.node = b.parent AND g.token = b.token AND g.teacher = e.teacher
-            LEFT JOIN teacher_tokens AS q ON q.question = $question AND q.node = b.node AND q.teacher = e.teacher
-            WHERE b.question = $question),
-        ranked AS (
-            SELECT *, count(*) OVER w AS siblings, sum(success_visits) OVER w AS siblings_visits,
-                row_number() OVER (w ORDER BY taken DESC, significant DESC, success_visits DESC, token) AS rank
-            FROM k WINDOW w AS (PARTITION BY node, teacher))
-        SELECT r.* EXCLUDE rank, v.bytes
-        FROM (SELECT * FROM ranked WHERE rank <= $most
-              UNION ALL BY NAME
-              SELECT node, teacher, token, ideal, teacher_gradient, true AS significant, false AS taken
-              FROM g WHERE token = -1) AS r
-        LEFT JOIN vocabulary AS v USING (token)
-        ORDER BY r.teacher, r.node, r.token = -1, r.significant DESC, r.success_visits DESC, r.token"""
-
+from odd.store.path_queries import PATH_QUERIES, counted
 
 QUERIES: dict[str, str] = {
     **CONTEXT_QUERIES,
+    **PATH_QUERIES,
     "questions": "SELECT * FROM question_summary ORDER BY question",
     "question": "SELECT * FROM questions WHERE question = $question",
     "rollouts": "SELECT * FROM rollouts WHERE question = $question ORDER BY rollout",
@@ -114,30 +61,6 @@ QUERIES: dict[str, str] = {
         JOIN paths AS p ON p.question = w.question AND p.path = w.path
         LEFT JOIN vocabulary AS v ON v.token = t.token
         ORDER BY w.row, t.position""",
-    "path_rows": f"""
-        SELECT e.teacher, t.position, t.node, t.child, t.token, v.bytes, exp(q.log_p::DOUBLE) AS p_teacher, c.p_student,
-            {_counted("c", "success")}, {_counted("u", "value")},
-            s.* EXCLUDE (question, node, teacher, objective, convention), d.kl_student_teacher
-        FROM path_tokens AS t CROSS JOIN {EVERY_TEACHER} AS e
-        LEFT JOIN branches AS u ON u.question = $question AND u.node = t.node
-        LEFT JOIN branches AS c ON c.question = $question AND c.node = t.child
-        LEFT JOIN teacher_tokens AS q ON q.question = $question AND q.node = t.child AND q.teacher = e.teacher
-        LEFT JOIN node_teachers AS d ON d.question = $question AND d.node = t.node AND d.teacher = e.teacher
-        LEFT JOIN scores AS s ON s.question = $question AND s.node = t.node AND s.teacher = e.teacher
-            AND s.objective = $objective AND s.convention = $convention
-        LEFT JOIN vocabulary AS v ON v.token = t.token
-        WHERE t.question = $question AND t.path = $path ORDER BY e.teacher, t.position""",
-    "path_children": _children("""
-        SELECT DISTINCT node, child AS taken FROM path_tokens WHERE question = $question AND path = $path"""),
-    "token_children": _children("""
-        SELECT node, child AS taken FROM path_tokens
-        WHERE question = $question AND path = $path AND position = $position"""),
-    "path_ends": """
-        SELECT DISTINCT t.token FROM path_tokens AS t JOIN paths AS p USING (question, path)
-        WHERE t.question = $question AND NOT p.truncated AND t.position = p.length - 1 ORDER BY t.token""",
-    "path_prefix": """
-        SELECT token FROM path_tokens WHERE question = $question AND path = $path AND position < $position
-        ORDER BY position""",
     "continuations": """
         WITH r AS (
             SELECT rollout, stage, correct, truncated, token_ids[$depth + 1] AS token,
@@ -196,8 +119,7 @@ QUERIES: dict[str, str] = {
         WHERE r.rank <= $limit ORDER BY r.alignment > 0 DESC, r.rank""",
     "run_facts": """
         SELECT count(*) AS questions, count(*) FILTER (stage = 'scored') AS finished,
-            (SELECT count(*) FROM paths) AS paths,
-            (SELECT count(*) FROM (SELECT DISTINCT question, node FROM scores WHERE decision)) AS decision_points
+            (SELECT count(*) FROM paths) AS paths
         FROM questions""",
     "weights_rollouts": """
         SELECT r.question, q.id, r.rollout, p.path, q.prompt_ids, r.token_ids, r.log_probs, r.correct, r.truncated,
@@ -251,7 +173,7 @@ QUERIES: dict[str, str] = {
         k AS (
             SELECT parent, count(*) AS children, sum(pooled_visits)::BIGINT AS children_rollouts FROM n
             WHERE parent IN (SELECT node FROM chosen) GROUP BY parent)
-        SELECT b.node, b.parent, b.token, b.depth, b.p_student, {_counted("b", "success")},
+        SELECT b.node, b.parent, b.token, b.depth, b.p_student, {counted("b", "success")},
             CASE split_part($convention, '-', 1) WHEN 'pooled' THEN m.pooled_successes ELSE m.successes END AS correct,
             b.pooled_visits AS rollouts, coalesce(k.children, 0) AS children,
             coalesce(k.children_rollouts, 0) AS children_rollouts, w.node IS NOT NULL AS wanted
@@ -268,7 +190,7 @@ QUERIES: dict[str, str] = {
         ORDER BY rollout LIMIT $most""",
     "tree_decisions": f"""
         SELECT s.teacher, t.path, t.position, t.node, t.child, exp(q.log_p::DOUBLE) AS p_teacher, c.p_student,
-            {_counted("c", "success")},
+            {counted("c", "success")},
             s.* EXCLUDE (question, node, teacher, objective, convention), d.kl_student_teacher
         FROM scores AS s
         JOIN path_tokens AS t ON t.question = $question AND t.node = s.node

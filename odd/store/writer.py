@@ -24,7 +24,6 @@ from typing import Any, Self
 
 import duckdb
 import pandas as pd
-import pyarrow as pa
 
 from odd.errors import OddError
 from odd.store.attach import explained, stoppable
@@ -109,13 +108,12 @@ class RunWriter:
             OddError: the disk is full.
             ValueError: unknown table or column, or a value that its column cannot hold or must have.
         """
-        frame = to_duckdb(table, rows)
-        if len(frame) == 0:
+        new = to_duckdb(table, rows)
+        if len(new) == 0:
             return
-        columns = ", ".join(map(quote, frame.columns))
+        columns = ", ".join(map(quote, new.column_names))
         with explained(self.work):
-            # Arrow says what a column holds; of objects DuckDB would look at every cell
-            self._connection.register("new_rows", pa.Table.from_pandas(frame, preserve_index=False))
+            self._connection.register("new_rows", new)
             try:
                 self._execute(f"INSERT INTO {quote(table)} ({columns}) SELECT {columns} FROM new_rows")
             except (duckdb.DataError, duckdb.IntegrityError) as error:

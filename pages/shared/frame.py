@@ -89,8 +89,8 @@ def open_page(title: str) -> tuple[OpenRun, ViewState]:
     write_view(resolved.view)
     question = resolved.view.question or "" if title in OF_A_QUESTION else ""
     header((run.run_id, question, title), resolved.view)
-    for notice in (*problems, *resolved.notices):
-        st.warning(markdown_escaped(notice), icon=":material/link_off:")
+    if notices := [*problems, *resolved.notices]:
+        st.warning("  \n".join(map(markdown_escaped, notices)), icon=":material/link_off:")
     return run, resolved.view
 
 

@@ -7,6 +7,8 @@ import plotly.graph_objects as go
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from pages.shared.mount import mount
+
 STYLE = """<style>
 .stMainBlockContainer { max-width: none; padding: 1.2rem 1rem 10rem; }
 .stSidebar[data-collapsed="false"][style*="width: 300px"] { width: 13.5rem !important; }
@@ -23,15 +25,17 @@ def beside(weights: Sequence[float], key: str) -> list[DeltaGenerator]:
 
 
 def figure(drawn: go.Figure, name: str, key: str, *, wide: bool = False, **arguments: Any) -> None:
-    """Draw a plotly figure.
+    """Draw a plotly figure, with buttons that save it.
 
     Args:
         drawn: the figure.
-        name: under which it is saved, as SVG.
+        name: under which it is saved, as SVG or PNG.
         key: of its place on the page.
         wide: whether a narrow page scrolls it sideways, rather than pressing it together.
         **arguments: of `st.plotly_chart`.
     """
-    config = {"toImageButtonOptions": {"format": "svg", "filename": name}, "displaylogo": False}
-    with st.container(key=f"{'wide' if wide else 'fitting'}-{key}"):
+    config = {"modeBarButtonsToRemove": ["toImage"], "displaylogo": False}  # it knows one format only
+    place = f"{'wide' if wide else 'fitting'}-{key}"
+    with st.container(key=place):
         st.plotly_chart(drawn, config=config, key=key, **arguments)
+    mount("figure_picture", f"picture-{key}", {"place": place, "name": name})

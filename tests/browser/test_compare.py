@@ -1,6 +1,8 @@
 """The page Compare in a real browser: strips, hover card, pin, keys, baseline, links into the tree."""
 
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -154,6 +156,24 @@ def test_a_figure_of_the_strips_is_saved(compare):
         compare.get_by_title("Save this picture as SVG").nth(1).click()
     text = saved.value.path().read_text(encoding="utf-8")
     assert text.startswith("<svg") and "tiny-m" in text
+
+
+@pytest.mark.parametrize("kind", ["SVG", "PNG"])
+def test_a_plotly_figure_is_saved_as_it_looks(compare, kind, tmp_path):
+    buttons = compare.locator(".st-key-picture-compare-heat-map")
+    with compare.expect_download() as saved:
+        buttons.get_by_role("button", name=kind).click()
+    assert saved.value.suggested_filename == f"teacher-token.{kind.lower()}"
+    picture = compare.context.new_page()
+    picture.goto(Path(shutil.copy(saved.value.path(), tmp_path / saved.value.suggested_filename)).as_uri())
+    if kind == "SVG":
+        expect(picture.locator("text").filter(has_text="token of the path")).to_have_count(1)
+        assert picture.locator("image").count() == 1  # the cells
+    else:
+        wide, high = picture.locator("img").evaluate("image => [image.naturalWidth, image.naturalHeight]")
+        drawn = compare.locator(".st-key-fitting-compare-heat-map .js-plotly-plot").bounding_box()
+        assert (wide, high) == pytest.approx((2 * drawn["width"], 2 * drawn["height"]), abs=2)
+    picture.close()
 
 
 @pytest.fixture

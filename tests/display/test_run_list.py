@@ -8,6 +8,7 @@ from datetime import datetime
 
 import pytest
 
+from odd.config import USUAL
 from odd.display.run_list import SORTS, Facts, at_work, list_entries, read_facts, sort_entries
 from odd.jobs.job import Job, jobs_folder
 from odd.processes import own_birth
@@ -155,7 +156,8 @@ def test_facts_of_a_run(finished):
     config, path = finished
     with RunReader(path) as reader:
         facts = read_facts(reader, reader.meta)
-        points = int(reader.query("questions")["decision_points"].sum())
+        points = reader.query("scores", **USUAL)
+        points = len(points[points["decision"]].drop_duplicates(["question", "node"]))
         made = datetime.fromisoformat(reader.meta["created_at"]).timestamp()
     names = tuple(teacher.name for teacher in config.teachers)
     assert facts == Facts("tiny-s", names, questions=3, finished=3, decision_points=points, made=made)

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from odd.display.resolve import resolve
@@ -42,8 +43,32 @@ def test_every_token_of_the_path_is_there_in_order(run, view):
 def test_the_values_stand_at_the_boundaries_of_the_tokens(run, view):
     data = payload(run, view)
     assert len(data["values"]) == len(data["tokens"]) + 1
-    root = run.query("nodes", question=0).iloc[0]
-    assert data["values"][0][0] == pytest.approx(root["successes"] / root["visits"], abs=1e-3)
+    assert [value[0] for value in data["values"][:-1]] == pytest.approx(
+        [row["value"] for row in path_rows(run, 0, view)], rel=1e-3
+    )
+
+
+@pytest.mark.parametrize("convention", ["on_policy-full-off", "pooled-full-off", "stratified-full-off"])
+def test_the_value_is_the_success_of_the_children_or_of_the_node_whichever_is_known_better(run, view, convention):
+    from_children = 0
+    view, columns = view.but(convention=convention), ["success", "success_low", "success_high"]
+    nodes = run.query("tree_nodes", question=0, convention=convention, asked=[], unfolded=[], most=[], limit=10**6)
+    for row in path_rows(run, 0, view):
+        kids = nodes[(nodes["parent"] == row["node"]) & nodes["success"].notna()]
+        share = kids["p_student"] / kids["p_student"].sum()
+        own = nodes[nodes["node"] == row["node"]].iloc[0][columns].tolist()
+        p, low, high = (kids[name] for name in columns)
+        covered, mean = min(1.0, kids["p_student"].sum()), (share * p).sum()
+        arms = [np.sqrt(((share * arm) ** 2).sum()) for arm in (p - low, high - p)]
+        ends = covered * max(0, mean - arms[0]), covered * min(1, mean + arms[1]) + 1 - covered
+        found = [row["value"], row["value_low"], row["value_high"]]
+        if ends[1] - ends[0] < own[2] - own[1]:
+            assert found == pytest.approx([mean, *ends])
+            assert ends[0] <= mean <= ends[1]
+            from_children += 1
+        else:
+            assert found == pytest.approx(own)
+    assert from_children
 
 
 def test_all_children_are_shown_or_counted(run, view):

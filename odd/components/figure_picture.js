@@ -1,0 +1,11 @@
+/** Two buttons that save the plotly figure of the page's place `data.place`. */
+export default function ({ data: { payload }, parentElement }) {
+  const { place, name } = JSON.parse(payload)
+  const root = parentElement.querySelector(".odd")
+  const figure = () => {
+    const found = document.querySelector(`.st-key-${place} .js-plotly-plot`)
+    found.querySelector(".modebar-container")?.setAttribute("data-unpictured", "")
+    return found
+  }
+  root.replaceChildren(...pictureButtons(figure, name, root))
+}
