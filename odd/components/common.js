@@ -105,6 +105,12 @@ function standaloneSvg(svg) {
   originals.forEach((original, i) => {
     const look = getComputedStyle(original)
     for (const property of properties) copies[i].style.setProperty(property, look.getPropertyValue(property))
+    // a picture does not bring the page's fonts along: in another one a text keeps its width
+    const wide = original instanceof SVGTextContentElement && !original.children.length && original.getComputedTextLength()
+    if (wide) {
+      copies[i].setAttribute("textLength", wide)
+      copies[i].setAttribute("lengthAdjust", "spacingAndGlyphs")
+    }
   })
   const box = svg.getBoundingClientRect()
   copy.setAttribute("xmlns", SVG_NAMESPACE)

@@ -169,6 +169,8 @@ def test_a_plotly_figure_is_saved_as_it_looks(compare, kind, tmp_path):
     if kind == "SVG":
         expect(picture.locator("text").filter(has_text="token of the path")).to_have_count(1)
         assert picture.locator("image").count() == 1  # the cells
+        # texts keep their widths in whatever font
+        assert picture.locator("text:not(:has(tspan)):not([textLength])").count() == 0
     else:
         wide, high = picture.locator("img").evaluate("image => [image.naturalWidth, image.naturalHeight]")
         drawn = compare.locator(".st-key-fitting-compare-heat-map .js-plotly-plot").bounding_box()

@@ -30,8 +30,8 @@ def test_functions_keep_their_results_apart():
     assert (once(3), twice(3)) == (3, 6)
 
 
-def test_an_error_of_a_query_is_not_kept(finished, monkeypatch):
-    run, real, calls = as_it_is(finished[1]), RunReader.query, []
+def test_an_error_of_a_query_is_not_kept(run, monkeypatch):
+    opened, real, calls = as_it_is(run), RunReader.query, []
 
     def failing_once(self, name, /, **params):
         calls.append(name)
@@ -41,6 +41,6 @@ def test_an_error_of_a_query_is_not_kept(finished, monkeypatch):
 
     monkeypatch.setattr(RunReader, "query", failing_once)
     with suppress(OSError):  # or it is asked once more at once, if the first answer came soon enough
-        run.query("teachers")
-    assert len(run.query("teachers"))
+        opened.query("teachers")
+    assert len(opened.query("teachers"))
     assert len(calls) == 2
