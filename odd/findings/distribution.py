@@ -46,6 +46,6 @@ def _sentences(evidence: Evidence) -> tuple[str, ...]:
     two = float((points.loc[values.index, "children"] == 2).mean())
     return (
         f"The cosines of single tokens spread widely (standard deviation {spread:.2f}); with success shuffled among "
-        f"siblings they would spread by {chance:.2f}. {two:.0%} of them rest on two children, where the ideal gradient "
-        "has one of two directions only.",
+        f"siblings they would spread by {chance:.2f}. {words.percent(two)} of them rest on two children, where the "
+        "ideal gradient has one of two directions only.",
     )

@@ -17,6 +17,7 @@ from odd.findings import (
     sensitivity,
 )
 from odd.findings.model import Kind, Quantity
+from odd.findings.words import percent
 from odd.links import Section
 from odd.measures import MEASURES
 
@@ -126,7 +127,7 @@ KINDS: tuple[Kind, ...] = (
         "The expected share of signs that are settled, with so many times as many rollouts.",
         ("teacher",), (*(Quantity(f"x{factor:g}", "settled now" if factor == 1 else f"with {factor:g} times", "0 to 1",
                                   NAN, judged=False) for factor in open_signs.FACTORS),
-                       Quantity("factor", f"factor that settles {open_signs.GOAL:.0%}", "times", NAN, 1, False)),
+                       Quantity("factor", f"factor that settles {percent(open_signs.GOAL)}", "times", NAN, 1, False)),
         open_signs.find, drawing.settling,
     ),
 )  # fmt: skip

@@ -52,9 +52,9 @@ def _sentences(evidence: Evidence, rows: list[Row]) -> tuple[str, ...]:
     now, factor = cells["x1"].estimate, cells["factor"].estimate.value
     more = (
         f"About {factor:.1f} times as many rollouts ({cells['factor'].note}, against {evidence.rollouts:,} now) would "
-        f"settle {GOAL:.0%} of them, spread as now and if the posteriors are right."
+        f"settle {words.percent(GOAL)} of them, spread as now and if the posteriors are right."
         if factor == factor
-        else f"No number of rollouts up to a million times as many would settle {GOAL:.0%} of them."
+        else f"No number of rollouts up to a million times as many would settle {words.percent(GOAL)} of them."
     )
     return (
         f"The sign of the alignment is settled (95 % posterior interval on one side of 0) at {words.share(now)} of "

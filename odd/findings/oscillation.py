@@ -42,5 +42,5 @@ def _sentences(evidence: Evidence, rows: list[Row]) -> tuple[str, ...]:
     verdict = "as often as" if inside else "less often than" if cell.estimate.value < floor[0] else "more often than"
     return (
         f"From one decision point of a path to the next the sign changes in {text} of cases, {verdict} chance would "
-        f"have it (success shuffled: {floor[0]:.0%} to {floor[1]:.0%}).",
+        f"have it (success shuffled: {words.percent(floor[0])} to {words.percent(floor[1])}).",
     )

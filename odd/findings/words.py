@@ -48,11 +48,16 @@ RANKING = {
 }
 
 
+def percent(share: float) -> str:
+    """A share in whole per cent."""
+    return f"{100 * share:.0f} %"
+
+
 def share(estimate: Estimate) -> str:
     """A share in per cent with its interval."""
     if estimate.low != estimate.low:
-        return f"{estimate.value:.0%}"
-    return f"{estimate.value:.0%} [{estimate.low:.0%}, {estimate.high:.0%}]"
+        return percent(estimate.value)
+    return f"{100 * estimate.value:.0f} % [{100 * estimate.low:.0f}, {100 * estimate.high:.0f}]"
 
 
 def floor_sentence(cells: Mapping[str, Cell]) -> str:

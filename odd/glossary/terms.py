@@ -200,7 +200,8 @@ SCORES = (
     Entry(
         "Gain",
         "First-order change of success for a step of length 1 along the teacher's gradient; linear in success, so "
-        "noise does not bias it as it does the cosine.",
+        "noise does not bias it as it does the cosine. Like every score it is what the counts say, and its interval is "
+        "of posterior draws: where few rollouts are behind it, it may lie just outside.",
         r"\text{gain}(u) = \frac{\langle g^{ideal}, g^{D}\rangle}{\lVert g^{D}\rVert}", "success per unit step",
         "Tree, Compare, Findings",
     ),
