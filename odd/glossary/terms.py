@@ -76,8 +76,8 @@ TREE = (
     Entry(
         "Value V(u)",
         "The student's probability of ending correct from a node on: its children's success, weighted by how likely it "
-        "takes them, with an interval made of theirs; children that were never visited may all succeed or all fail. "
-        "Where the node's own visits give a narrower interval, their share of successes.",
+        "takes them, with an interval made of theirs (children that were never visited may all succeed or all fail), or "
+        "the share of successes among the node's own visits where these give a narrower interval.",
         r"V(u) = \sum_k P_\theta^k \hat P^k", "0 to 1", "Tree",
     ),
     Entry(
@@ -200,8 +200,8 @@ SCORES = (
     Entry(
         "Gain",
         "First-order change of success for a step of length 1 along the teacher's gradient; linear in success, so "
-        "noise does not bias it as it does the cosine. Like every score it is what the counts say, and its interval is "
-        "of posterior draws: where few rollouts are behind it, it may lie just outside.",
+        "noise does not bias it as it does the cosine; like every score it is what the counts say, and may lie just outside "
+        "its interval, which is of posterior draws, where few rollouts are behind it.",
         r"\text{gain}(u) = \frac{\langle g^{ideal}, g^{D}\rangle}{\lVert g^{D}\rVert}", "success per unit step",
         "Tree, Compare, Findings",
     ),
