@@ -76,7 +76,7 @@ TREE = (
     Entry(
         "Value V(u)",
         "The student's probability of ending correct from a node on: its children's success, weighted by how likely it "
-        "takes them, with an interval made of theirs (children that were never visited may all succeed or all fail), or "
+        "takes them, with an interval made of theirs (children that were never visited may all succeed or fail), or "
         "the share of successes among the node's own visits where these give a narrower interval.",
         r"V(u) = \sum_k P_\theta^k \hat P^k", "0 to 1", "Tree",
     ),
@@ -200,8 +200,8 @@ SCORES = (
     Entry(
         "Gain",
         "First-order change of success for a step of length 1 along the teacher's gradient; linear in success, so "
-        "noise does not bias it as it does the cosine; like every score it is what the counts say, and may lie just outside "
-        "its interval, which is of posterior draws, where few rollouts are behind it.",
+        "noise does not bias it as it does the cosine; like every score it is what the counts say, and may lie just "
+        "outside its interval, which is of posterior draws, where few rollouts are behind it.",
         r"\text{gain}(u) = \frac{\langle g^{ideal}, g^{D}\rangle}{\lVert g^{D}\rVert}", "success per unit step",
         "Tree, Compare, Findings",
     ),
