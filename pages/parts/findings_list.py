@@ -52,7 +52,7 @@ def show_findings(run: OpenRun, view: ViewState) -> None:
     show_choices(run, view)
     runs, problems = chosen_runs(run, view)
     for problem in problems:
-        st.warning(markdown_escaped(problem), icon=":material/link_off:")
+        _say_missing(problem)
     evidence = _evidence(run, chosen)
     if BY_KEY[STRONGEST_AFTER].section == view.section:
         ask_strongest(run, evidence, view)
@@ -64,6 +64,8 @@ def show_findings(run: OpenRun, view: ViewState) -> None:
         st.caption(markdown_escaped(basis if len(runs) == 1 else f"{words.short(name)}: {basis}"))
     if len(evidence.teachers) == 1:
         st.info("The run has one teacher, so there is none to rank it against: add another on the page Runs.")
+    if view.behind and _asked_row(view)[0] not in BY_KEY:
+        _say_missing(f"There is no finding {_asked_row(view)[0]!r}: those of the section are below.")
     for kind in KINDS:
         if kind.section == view.section:
             _draw(
@@ -108,6 +110,18 @@ def _draw(runs: Mapping[str, OpenRun], finding: Finding, view: ViewState) -> Non
             if view.behind in rows:
                 evidences = {one: _evidence(runs[one], filters(view)) for one in rows[view.behind]}
                 show_behind(runs, evidences, rows[view.behind], view)
+            elif _asked_row(view)[0] == key:
+                _say_missing(f"This finding has no row {_asked_row(view)[1]!r}: its rows are in the table.")
+
+
+def _asked_row(view: ViewState) -> tuple[str, str]:
+    """Key of the finding and name of its row whose tokens the view asks for; empty where it asks for none."""
+    finding, _, row = (view.behind or "").partition(":")
+    return finding, row
+
+
+def _say_missing(what: str) -> None:
+    st.warning(markdown_escaped(what), icon=":material/link_off:")
 
 
 def _choose(finding: Finding, view: ViewState, key: str) -> None:

@@ -68,7 +68,10 @@ def test_a_row_leads_to_the_tokens_behind_it_and_these_to_the_tree(open_findings
 
 
 def test_a_row_of_no_finding_shows_no_tokens(open_findings, finished):
-    assert "Tokens" not in tables(open_findings(finished[0].cache.parent, behind="ranking:nobody"))
+    for missing, why in {"ranking:nobody": "no row 'nobody'", "nothing:Self-1C": "no finding 'nothing'"}.items():
+        app = open_findings(finished[0].cache.parent, behind=missing)
+        assert "Tokens" not in tables(app) and why in said(app).replace("\\", "")
+    assert not open_findings(finished[0].cache.parent, behind="sensitivity:Self-1C").warning  # of another section
 
 
 @pytest.mark.parametrize(
