@@ -1,5 +1,6 @@
 """From a model's name to a loaded model."""
 
+import atexit
 import gc
 from functools import cache
 from pathlib import Path
@@ -37,4 +38,5 @@ def hf_model() -> "type[HFModel]":
         if collecting:
             gc.enable()
     gc.freeze()
+    atexit.register(gc.unfreeze)  # else they are not taken down in order at the end, of which their libraries complain
     return HFModel
