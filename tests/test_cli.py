@@ -42,6 +42,15 @@ def test_a_process_of_its_own_writes_the_same_and_ends_the_same(arguments, code)
     assert done.returncode == code
 
 
+def test_the_process_of_a_run_ends_without_complaints_of_the_libraries(tmp_path):
+    few = ["sampling.initial_rollouts=8", "sampling.max_new_tokens=16", "targeting.n_min=2"]
+    asked = ["--limit", "1", "--cache", str(tmp_path), *(part for setting in few for part in ("--set", setting))]
+    command = [sys.executable, "-m", "odd", "run", "--preset", "demo", *asked]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
+    assert done.returncode == 0
+    assert "leak" not in done.stderr
+
+
 @pytest.mark.parametrize(
     "command", ["run", "import", "screen", "teach", "show", "weights", "findings", "models", "vectors"]
 )
