@@ -57,7 +57,7 @@ def share(estimate: Estimate) -> str:
     """A share in per cent with its interval."""
     if estimate.low != estimate.low:
         return percent(estimate.value)
-    return f"{100 * estimate.value:.0f} % [{100 * estimate.low:.0f}, {100 * estimate.high:.0f}]"
+    return f"{percent(estimate.value)} [{100 * estimate.low:.0f}, {100 * estimate.high:.0f}]"
 
 
 def floor_sentence(cells: Mapping[str, Cell]) -> str:
