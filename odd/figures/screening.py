@@ -110,6 +110,7 @@ def _axes(contexts: Sequence[str], axis: str) -> dict[str, dict]:
     # numbered rows, as plotly would take names that look like numbers or dates for such
     down = {"tickvals": list(range(len(contexts))), "ticktext": [label(name) for name in contexts]}
     down |= {"range": [len(contexts) - 0.5, -0.5], "zeroline": False, "showgrid": False, "showticklabels": not axis}
+    down |= {} if axis else {"title": {"text": "context"}}
     return {f"xaxis{axis}": across, f"yaxis{axis}": down}
 
 
