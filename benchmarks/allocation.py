@@ -7,8 +7,8 @@ from typing import Literal
 import numpy as np
 
 from benchmarks.estimators import Knowledge, Rule
-from odd.allocation import in_steps
-from odd.gradients import ideal_gradient
+from odd.method.allocation import in_steps
+from odd.method.gradients import ideal_gradient
 
 INITIAL = 200
 FLOOR = 8

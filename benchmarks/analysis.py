@@ -25,8 +25,8 @@ from rich.table import Table
 
 from odd.analysis import QuestionTree, score_teachers, teacher_scores
 from odd.config import AnalysisConfig
-from odd.rollouts import Rollout
-from odd.vocabulary import Vocabulary
+from odd.method.vocabulary import Vocabulary
+from odd.rollouts.sampling import Rollout
 
 WHOLE = 10_000
 """Nodes of the whole job; fewer are a sample of it."""

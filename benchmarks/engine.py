@@ -33,10 +33,10 @@ from odd.analysis import QuestionTree, score_teachers
 from odd.config import PRESETS, AnalysisConfig, ModelConfig, QuestionsConfig, SamplingConfig
 from odd.models.embedded import EMBEDDED
 from odd.models.registry import hf_model, load_model
-from odd.pipeline import run
 from odd.pipeline.progress import Progress
+from odd.pipeline.worker import run
 from odd.questions.sources import load_questions
-from odd.rollouts import sample_chunk
+from odd.rollouts.sampling import sample_chunk
 from odd.store import RunReader, RunWriter
 
 REPEATS = 3

@@ -26,8 +26,8 @@ from rich.table import Table
 from benchmarks.allocation import INITIAL, Adaptive, uniform
 from benchmarks.estimators import Estimate, Estimator, Knowledge, Shape
 from benchmarks.ground_truth import FILE, Bank, load
-from odd.alignment import ZERO_IDEAL, cosine, gain, posterior_alignment
-from odd.gradients import ideal_gradient
+from odd.method.alignment import ZERO_IDEAL, cosine, gain, posterior_alignment
+from odd.method.gradients import ideal_gradient
 
 N_MIN = 100
 SHARES = (0.1, 0.15, 0.2, 0.25, 0.33, 0.5, 0.75, 1.0)

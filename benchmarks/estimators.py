@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from benchmarks.ground_truth import Bank
-from odd.sibling_prior import SiblingPrior, equivalent_counts, fit_sibling_prior
+from odd.method.sibling_prior import SiblingPrior, equivalent_counts, fit_sibling_prior
 
 Rule = Literal["pooled", "on_policy", "stratified"]
 Prior = Literal["jeffreys", "uniform", "siblings"]
@@ -27,7 +27,7 @@ class Estimator:
 
     Attributes:
         rule: which rollouts count.
-        prior: of the posterior; `siblings` is that of `odd.sibling_prior`.
+        prior: of the posterior; `siblings` is that of `odd.method.sibling_prior`.
         shrunk: whether P̂ is the posterior's mean instead of successes / visits.
         closed: whether an interval ends at 0 without a success and at 1 without a failure (Brown, Cai & DasGupta,
             Statistical Science 16, 2001).

@@ -20,15 +20,15 @@ import torch
 from rich.progress import track
 
 from benchmarks.split_sampling import repeated, success_by_splitting
+from odd.analysis.planning import choose_paths, plan_targets
 from odd.config import ModelConfig, QuestionsConfig, SamplingConfig, TargetingConfig, load_config
-from odd.gradients import reverse_kl
-from odd.models.hf import HFModel
+from odd.method.gradients import reverse_kl
 from odd.models.registry import load_model
-from odd.pipeline.planning import choose_paths, plan_targets
+from odd.models.transformers.hf import HFModel
 from odd.questions.base import Question
 from odd.questions.sources import load_questions
 from odd.questions.verifiers import is_correct, read_answer
-from odd.rollouts import Rollout, derived_seed, opens_thinking, sample_chunk
+from odd.rollouts.sampling import Rollout, derived_seed, opens_thinking, sample_chunk
 
 FILE = Path(__file__).parent / "ground_truth.npz"
 TEACHERS = ("tiny-l", "tiny-m")

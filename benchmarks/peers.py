@@ -14,8 +14,8 @@ import torch
 
 from benchmarks import vllm_worker
 from odd.models.embedded import SMOLLM2_PACKAGE
-from odd.models.hf import HFModel
-from odd.models.prefix_tree import shared_length
+from odd.models.transformers.hf import HFModel
+from odd.models.transformers.prefix_tree import shared_length
 
 Prefixes = Sequence[Sequence[int]]
 
@@ -31,7 +31,7 @@ class Engine(Protocol):
 
 
 class Ours:
-    """`odd.models.flight`."""
+    """`odd.models.transformers.flight`."""
 
     name = "ODD"
 

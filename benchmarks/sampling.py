@@ -31,8 +31,8 @@ from benchmarks.conditions import conditions, question_source
 from benchmarks.peers import VLLM, Engine, Generate, LlamaCpp, Ours, Prefixes
 from odd.config import ModelConfig, QuestionsConfig, load_config
 from odd.models.embedded import embedded_path
-from odd.models.hf import HFModel
 from odd.models.registry import load_model
+from odd.models.transformers.hf import HFModel
 from odd.questions.sources import load_questions
 
 NEW_TOKENS = 64

@@ -16,12 +16,12 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.conditions import conditions, question_source
+from odd.analysis.planning import choose_paths
 from odd.config import ModelConfig, QuestionsConfig, SamplingConfig, TargetingConfig, load_config
-from odd.models.hf import HFModel
 from odd.models.registry import load_model
-from odd.pipeline.planning import choose_paths
+from odd.models.transformers.hf import HFModel
 from odd.questions.sources import load_questions
-from odd.rollouts import sample_chunk
+from odd.rollouts.sampling import sample_chunk
 
 Responses = Sequence[tuple[int, ...]]
 

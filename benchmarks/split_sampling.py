@@ -21,8 +21,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from odd.models.hf import HFModel
-from odd.models.shared_prompt import Places, SharedPromptCache, attending, read_prompt
+from odd.models.transformers.hf import HFModel
+from odd.models.transformers.shared_prompt import Places, SharedPromptCache, attending, read_prompt
 
 
 class Estimated(NamedTuple):

@@ -22,13 +22,13 @@ import pandas as pd
 
 from benchmarks.language import Drawn, Language, spellings
 from odd.analysis import QuestionTree, score_teachers
+from odd.analysis.planning import Plan, choose_paths, plan_targets
 from odd.config import AnalysisConfig, Objective, RunConfig, TargetingConfig, TeacherConfig
-from odd.pipeline.planning import Plan, choose_paths, plan_targets
+from odd.method.success import difficulty
 from odd.pipeline.teachers import TeacherContext
 from odd.questions.base import Question
-from odd.rollouts import Rollout, Stage
+from odd.rollouts.sampling import Rollout, Stage
 from odd.store import RunWriter
-from odd.success import difficulty
 
 TEACHERS = {"large": (0.9, 0.6), "medium": (0.5, 0.8), "Self-1C": (0.3, 0.6), "contrary": (-0.5, 0.8)}
 """How much each teacher sees of what helps, and how much it is moved by nothing."""

@@ -24,14 +24,14 @@ from rich.console import Console
 from rich.table import Table
 
 from odd.config import PRESETS, QuestionsConfig, RunConfig, WeightsConfig, parse_config
-from odd.models.hf import HFModel
-from odd.pipeline import run
+from odd.export.weights import training_rows
+from odd.findings.statistics import cluster_bootstrap
+from odd.models.transformers.hf import HFModel
 from odd.pipeline.teachers import Models
+from odd.pipeline.worker import run
 from odd.questions.base import Question
 from odd.questions.sources import load_questions
-from odd.statistics import cluster_bootstrap
 from odd.store import RunReader
-from odd.weights import training_rows
 from scripts.tiny_report import answers, pass_rates
 
 EXAMPLE = Path(__file__).parents[1] / "docs" / "examples" / "train_with_weights.py"

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from odd.commands import app
+from odd.cli import app
 from odd.errors import OddError
 
 

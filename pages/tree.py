@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from odd.display.resolve import question_number
+from odd.views.resolve import question_number
 from pages.parts import generation_tree, pinned_token, question_card, teacher_context, token_path, tree_choices
 from pages.shared.frame import open_page
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from odd.config import ModelConfig, SamplingConfig
 from odd.models.registry import load_model
 from odd.questions.base import Kind, Question, Shot
-from odd.rollouts import sample_chunk
+from odd.rollouts.sampling import sample_chunk
 
 SAMPLES = 64
 LOWEST, HIGHEST, KEPT = 0.2, 0.8, 4  # questions of each kind

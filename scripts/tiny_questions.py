@@ -14,7 +14,7 @@ from odd.config import ModelConfig, SamplingConfig
 from odd.models.registry import load_model
 from odd.questions.base import Question
 from odd.questions.tiny_task import is_held_out, random_problem
-from odd.rollouts import sample_chunk
+from odd.rollouts.sampling import sample_chunk
 
 SEED = 889
 OF_LEVEL = {1: 40, 2: 24, 3: 16, 4: 14, 5: 14, 6: 12}

@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from odd.config import ModelConfig, QuestionsConfig
-from odd.contexts import Demonstration, with_demonstrations
+from odd.method.success import difficulty
 from odd.models.embedded import TINY
-from odd.models.hf import HFModel
+from odd.models.transformers.hf import HFModel
 from odd.questions.base import Question
+from odd.questions.contexts import Demonstration, with_demonstrations
 from odd.questions.sources import load_questions
 from odd.questions.verifiers import extract_answer, is_correct
-from odd.success import difficulty
 
 SAMPLES = 32
 BATCH = 256

@@ -22,7 +22,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
-from odd.contexts import Demonstration, question_block, summary_request, with_demonstrations
+from odd.questions.contexts import Demonstration, question_block, summary_request, with_demonstrations
 from odd.questions.tiny_task import LEVELS, Problem, answer_of, is_held_out, random_problem, solution
 
 SEED = 2605

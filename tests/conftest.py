@@ -2,12 +2,7 @@
 
 from jaxtyping import install_import_hook
 
-_CORE = (
-    *("gradients", "logspace", "reward_to_go", "success", "alignment", "statistics", "tree", "targeting"),
-    *("divergences", "vocabulary", "restricted", "node_signal"),
-)
-
-install_import_hook([f"odd.{module}" for module in _CORE], "beartype.beartype")
+install_import_hook(["odd.method", "odd.findings.statistics"], "beartype.beartype")
 
 from pathlib import Path  # noqa: E402 - the hook comes before anything of odd is imported
 
@@ -16,7 +11,8 @@ from filelock import FileLock  # noqa: E402
 
 from odd.config import RunConfig  # noqa: E402
 from odd.models.embedded import embedded_path  # noqa: E402
-from odd.pipeline import run, screen  # noqa: E402
+from odd.pipeline.screening import screen  # noqa: E402
+from odd.pipeline.worker import run  # noqa: E402
 from tests.runs import screening_config, small_config  # noqa: E402
 
 

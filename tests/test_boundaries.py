@@ -1,177 +1,145 @@
-"""The rooms of odd/ and the pages stay apart: who may import whom, and how large modules and functions may grow."""
+"""The shape of the tree: rooms import downwards, each keeps to its own, and some things are done nowhere."""
 
 import ast
 import subprocess
 import sys
-from functools import cache
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import pytest
+import networkx as nx
 
-ROOT = Path(__file__).parents[1]
+from scripts.rooms import ROOT, between_rooms, circles, imported, imports, modules, room_of
 
-
-def modules(*folders):
-    return {
-        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
-        for folder in folders
-        for path in sorted((ROOT / folder).rglob("*.py"))
-    }
-
-
-MODULES = modules("odd")
-PAGES = modules("pages")
-OURS = {**MODULES, **PAGES, **modules("benchmarks", "scripts"), "app": ROOT / "app.py"}
-CORE = (
-    *("gradients", "reward_to_go", "success", "alignment", "statistics", "tree", "targeting", "logspace"),
-    *("divergences", "vocabulary", "restricted", "node_signal", "sibling_prior", "allocation"),
+LAYERS = (
+    *("errors", "settings", "text", "method", "config", "questions", "models", "rollouts", "analysis", "store"),
+    *("pipeline", "findings", "views", "export", "cli", "__main__"),
 )
-# room: what it must not know of, not even through others
-CLOSED = {
-    **{f"odd.{module}": ("odd.store", "odd.pipeline", "odd.models", "torch", "pandas") for module in CORE},
-    "odd.config": ("odd.models", "odd.questions", "odd.contexts", "odd.store", "torch"),
-    "odd.settings": ("odd.models", "odd.questions", "odd.contexts", "odd.store", "torch"),
-    "odd.teacher_settings": ("odd.models", "odd.questions", "odd.contexts", "odd.store", "torch"),
-    "odd.contexts": ("odd.models", "odd.tree", "torch"),
-    "odd.paper": ("odd.store", "odd.pipeline", "odd.models", "odd.display", "torch"),
-    "odd.screening": ("odd.store", "odd.pipeline", "odd.models", "odd.figures", "torch"),
-    "odd.questions": ("odd.models", "odd.tree", "torch"),
-    "odd.models": ("odd.tree", "odd.success", "odd.rollouts", "odd.store"),
-    "odd.rollouts": ("odd.success", "odd.tree", "odd.store"),
-    "odd.importing": ("odd.success", "odd.tree", "odd.store", "odd.pipeline", "torch"),
-    "odd.analysis": ("odd.store", "odd.pipeline", "torch"),
-    "odd.store": ("odd.pipeline", "odd.display", "odd.jobs", "torch"),
-    "odd.links": ("odd.store", "odd.display", "odd.config", "pandas", "numpy"),
-    "odd.glossary": ("odd.store", "odd.display", "odd.config", "pandas", "numpy"),
-    "odd.processes": ("odd.store", "odd.jobs", "odd.pipeline", "pandas", "numpy"),
-    "odd.estimate": ("odd.store", "odd.jobs", "odd.pipeline", "odd.models", "torch"),
-    "odd.jobs": ("odd.display", "odd.links", "odd.pipeline", "odd.models", "torch"),
-    "odd.display": ("odd.pipeline", "odd.models", "torch"),
-    "odd.measures": ("odd.store", "odd.pipeline", "odd.models", "odd.display", "torch"),
-    "odd.findings": ("odd.pipeline", "odd.jobs", "odd.models", "torch"),
-    "odd.figures": ("odd.store", "odd.links", "odd.jobs", "odd.pipeline", "odd.models", "odd.display.queries", "torch"),
-    "odd.components": ("odd.store", "odd.display", "odd.links", "odd.figures", "pandas", "numpy", "plotly", "torch"),
+"""Entries of odd/ from the ground up: each may import those before it."""
+
+ENGINE, PAGES = modules(ROOT, "odd"), modules(ROOT, "pages")
+OURS = {**ENGINE, **PAGES, **modules(ROOT, "benchmarks", "scripts"), "app": ROOT / "app.py"}
+TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in OURS.items()}
+NAMES = {name: imported(tree) for name, tree in TREES.items()}
+GRAPH = imports(ENGINE)
+
+# room, file or folder: what it must not know of, not even through others of odd
+UNKNOWN = {
+    "odd.method": ("pandas", "torch"),
+    "odd.config": ("numpy.random", "torch"),
+    "odd.questions": ("torch",),
+    "odd.analysis": ("torch",),
+    "odd.store": ("torch",),
+    "odd.findings": ("torch", "plotly"),
+    "odd.views": ("torch",),
+    "odd.export": ("torch", "plotly"),
+    "odd.pipeline.jobs": ("torch",),
 }
 # what pages leave to odd/
-NOT_FOR_PAGES = ("duckdb", "networkx", "scipy", "sklearn", "torch", "transformers", "sqlite3", "pickle", "odd.pipeline")
+NOT_FOR_PAGES = ("duckdb", "networkx", "scipy", "sklearn", "torch", "transformers", "sqlite3", "pickle")
 
 
-def inside(module, room):
-    return module == room or module.startswith(room + ".")
+def inside(name: str, *places: str) -> bool:
+    return any(name == place or name.startswith(place + ".") for place in places)
 
 
-@cache
-def tree(module):
-    return ast.parse(OURS[module].read_text(encoding="utf-8"))
-
-
-def for_types_only(node):
-    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-
-
-@cache
-def imported(module):
-    """All that a module imports by name, at its top or inside functions; packages bring their __init__ with them."""
-    found, nodes = set(), [tree(module)]
-    while nodes:
-        node = nodes.pop()
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        if isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{module}: write imports in full"
-            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-        nodes += node.orelse if for_types_only(node) else ast.iter_child_nodes(node)
-    return found
-
-
-def known(module):
+def known(module: str) -> set[str]:
     """All that a module imports, directly or through other modules of odd."""
-    seen, new = set(), {module}
-    while new:
-        seen |= new
-        new = {name for one in new if one in MODULES for name in imported(one)} - seen
-    return seen - {module}
+    return set().union(*(NAMES[one] for one in {module, *nx.descendants(GRAPH, module)}))
 
 
-def functions(module):
-    return [node for node in ast.walk(tree(module)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+def offenders(modules: Iterable[str], offends: Callable[[str], object]) -> list[str]:
+    return [module for module in modules if offends(module)]
 
 
-@pytest.mark.parametrize("room", CLOSED)
-def test_a_room_knows_nothing_of_what_lies_below_it(room):
-    members = [module for module in MODULES if inside(module, room)]
-    assert members
-    for module in members:
-        reached = known(module)
-        assert not {name for name in reached for closed in CLOSED[room] if inside(name, closed)}, module
+def test_every_entry_of_the_engine_has_its_layer():
+    assert set(between_rooms(GRAPH)) == {f"odd.{name}" for name in LAYERS}
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_the_engine_knows_nothing_of_the_dashboard(module):
-    assert not any(inside(name, closed) for name in imported(module) for closed in ("streamlit", "pages", "app"))
+def test_no_room_imports_upwards():
+    layer = {f"odd.{name}": number for number, name in enumerate(LAYERS)} | {"odd": -1}
+    upwards = [pair for pair in GRAPH.edges if layer[room_of(pair[0])] < layer[room_of(pair[1])]]
+    assert not upwards
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if not inside(module, "odd.store")])
-def test_only_the_store_speaks_to_the_database(module):
-    assert not any(inside(name, "duckdb") for name in imported(module))
+def test_no_files_import_each_other_in_a_circle():
+    assert not circles(GRAPH)
 
 
-@pytest.mark.parametrize("module", PAGES)
-def test_pages_leave_data_and_mathematics_to_the_engine(module):
-    assert not any(inside(name, closed) for name in imported(module) for closed in NOT_FOR_PAGES)
+def test_rooms_do_not_know_what_they_must_not():
+    found = [
+        (module, name)
+        for room, closed in UNKNOWN.items()
+        for module in ENGINE
+        if inside(module, room)
+        for name in known(module)
+        if inside(name, *closed)
+    ]
+    assert not found
 
 
-@pytest.mark.parametrize("module", PAGES)
-def test_no_text_becomes_markup(module):
-    assert "unsafe_allow_html" not in PAGES[module].read_text(encoding="utf-8")
+def test_the_engine_knows_nothing_of_the_dashboard():
+    assert not offenders(ENGINE, lambda one: [name for name in NAMES[one] if inside(name, "streamlit", "pages", "app")])
 
 
-@pytest.mark.parametrize("module", [module for module in PAGES if module.count(".") == 1 and "." in module])
-def test_pages_are_thin(module):
-    assert len(PAGES[module].read_text(encoding="utf-8").splitlines()) <= 50
+def test_only_the_store_speaks_to_the_database():
+    others = (one for one in OURS if not inside(one, "odd.store", "benchmarks"))
+    assert not offenders(others, lambda one: [name for name in NAMES[one] if inside(name, "duckdb")])
+
+
+def test_pages_leave_data_and_mathematics_to_the_engine():
+    assert not offenders(PAGES, lambda one: [name for name in NAMES[one] if inside(name, *NOT_FOR_PAGES)])
+
+
+def test_no_text_becomes_markup():
+    assert not offenders(PAGES, lambda one: "unsafe_allow_html" in PAGES[one].read_text(encoding="utf-8"))
 
 
 def test_the_dashboard_starts_without_loading_models():
-    loads = "; ".join(f"import {module}" for module in PAGES if "." in module and module.count(".") == 2)
+    loads = "; ".join(f"import {module}" for module in PAGES if module.count(".") == 2)
     code = f"{loads}; import sys; assert not {{'torch', 'transformers'}} & sys.modules.keys()"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("module", OURS)
-def test_modules_are_short(module):
-    assert len(OURS[module].read_text(encoding="utf-8").splitlines()) < 300
+def swallows(module: str) -> bool:
+    """Whether it catches everything, or everything and does nothing about it."""
+    handlers = [node for node in ast.walk(TREES[module]) if isinstance(node, ast.ExceptHandler)]
+    return any(
+        node.type is None
+        or (
+            ast.unparse(node.type) in ("Exception", "BaseException")
+            and all(isinstance(step, ast.Pass) for step in node.body)
+        )
+        for node in handlers
+    )
 
 
-@pytest.mark.parametrize("module", OURS)
-def test_functions_are_short(module):
-    lengths = {node.name: node.end_lineno - node.lineno + 1 for node in functions(module)}
-    assert not {name: length for name, length in lengths.items() if length > 40}
+def test_no_error_is_swallowed():
+    assert not offenders(OURS, swallows)
 
 
-@pytest.mark.parametrize("module", OURS)
-def test_no_error_is_swallowed(module):
-    for node in ast.walk(tree(module)):
-        if isinstance(node, ast.ExceptHandler):
-            everything = node.type is None or ast.unparse(node.type) in ("Exception", "BaseException")
-            nothing = all(isinstance(step, ast.Pass) for step in node.body)
-            assert node.type is not None, f"line {node.lineno}: name the errors that are expected"
-            assert not (everything and nothing), f"line {node.lineno}: every error is swallowed"
+def test_randomness_is_passed_never_global():
+    seeds = ("np.random.seed", "np.random.rand", "torch.manual_seed(")
+    assert not offenders(
+        ENGINE, lambda one: "random" in NAMES[one] or any(text in ast.unparse(TREES[one]) for text in seeds)
+    )
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_randomness_is_passed_never_global(module):
-    source = ast.unparse(tree(module))
-    assert not any(name in source for name in ("np.random.seed", "np.random.rand", "torch.manual_seed("))
-    assert "random" not in imported(module)
+def test_nothing_is_pickled():
+    pickles = {"pickle", "joblib", "dill", "torch.load"}
+    assert not offenders(OURS, lambda one: NAMES[one] & pickles or "torch.load(" in ast.unparse(TREES[one]))
 
 
-@pytest.mark.parametrize("module", OURS)
-def test_nothing_is_pickled(module):
-    assert not imported(module) & {"pickle", "joblib", "dill", "torch.load"}
-    assert "torch.load(" not in ast.unparse(tree(module))
+def test_no_module_imports_relatively():
+    assert not offenders(
+        OURS, lambda one: any(isinstance(node, ast.ImportFrom) and node.level for node in ast.walk(TREES[one]))
+    )
 
 
-@pytest.mark.parametrize("module", OURS)
-def test_modules_say_what_they_are(module):
-    assert ast.get_docstring(tree(module))
+def is_documented(path: Path) -> bool:
+    source = path.read_text(encoding="utf-8")
+    return not source.strip() or ast.get_docstring(ast.parse(source)) is not None
+
+
+def test_modules_say_what_they_are():
+    assert not offenders(OURS, lambda one: not is_documented(OURS[one]))

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from odd import alignment
 from odd.analysis.question_tree import QuestionTree
-from odd.gradients import distillation_gradient
-from odd.node_signal import NodeSignal, Reduced
-from odd.objectives import Baseline, Objective, Pooling, Rest
-from odd.reward_to_go import RewardToGo
-from odd.rollouts import derived_seed
-from odd.success import Children, Counts
+from odd.method import alignment
+from odd.method.gradients import distillation_gradient
+from odd.method.node_signal import NodeSignal, Reduced
+from odd.method.objectives import Baseline, Objective, Pooling, Rest
+from odd.method.reward_to_go import RewardToGo
+from odd.method.success import Children, Counts
+from odd.rollouts.sampling import derived_seed
 
 REST = -1  # token of the bucket that holds everything outside S_u
 
@@ -49,7 +49,7 @@ def teacher_gradients(
     """Gradients of all teachers and objectives at nodes with equally many children.
 
     Returns:
-        Float64 (N, M * O, C), the objective moving fastest; see `odd.node_signal.NodeSignal.components`.
+        Float64 (N, M * O, C), the objective moving fastest; see `odd.method.node_signal.NodeSignal.components`.
     """
     if baseline == "full":
         gradients = np.stack([cut.full for cut in cuts])

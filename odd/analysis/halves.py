@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from odd.analysis.question_tree import QuestionTree
-from odd.rollouts import derived_seed
-from odd.success import edge_counts, launch_edges, random_halves, stratified
+from odd.method.success import edge_counts, launch_edges, random_halves, stratified
+from odd.rollouts.sampling import derived_seed
 
 
 def half_rows(question: QuestionTree) -> pd.DataFrame:

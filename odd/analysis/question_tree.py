@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 
 from odd.config import AnalysisConfig
-from odd.objectives import Pooling
-from odd.rollouts import Rollout, derived_seed
-from odd.sibling_prior import SiblingPrior, equivalent_counts, fit_sibling_prior
-from odd.success import Counts, edge_counts, edge_draws, jeffreys, launch_edges, stratified, stratified_draws
-from odd.tree import Tree, build_tree
+from odd.method.objectives import Pooling
+from odd.method.sibling_prior import SiblingPrior, equivalent_counts, fit_sibling_prior
+from odd.method.success import Counts, edge_counts, edge_draws, jeffreys, launch_edges, stratified, stratified_draws
+from odd.method.tree import Tree, build_tree
+from odd.rollouts.sampling import Rollout, derived_seed
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,9 +7,9 @@ from typing import Literal
 import numpy as np
 
 from odd.analysis.question_tree import QuestionTree
-from odd.logspace import soften
-from odd.objectives import Objective
-from odd.reward_to_go import RewardToGo, edge_means, split_rewards
+from odd.method.logspace import soften
+from odd.method.objectives import Objective
+from odd.method.reward_to_go import RewardToGo, edge_means, split_rewards
 
 Rule = Literal["on_policy", "pooled"]
 RULES: tuple[Rule, ...] = ("on_policy", "pooled")

@@ -11,15 +11,15 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 import numpy as np
 import pandas as pd
 
-from odd import alignment
 from odd.analysis.columns import Column, Columns, Labels
 from odd.analysis.cuts import Cut, Estimate, estimate, teacher_gradients
 from odd.analysis.question_tree import QuestionTree
 from odd.analysis.rollout_rewards import RULES, Reading, RolloutRewards, Rule
-from odd.gradients import ideal_gradient
-from odd.node_signal import NodeSignal
-from odd.objectives import Pooling
-from odd.success import Children, significant_children
+from odd.method import alignment
+from odd.method.gradients import ideal_gradient
+from odd.method.node_signal import NodeSignal
+from odd.method.objectives import Pooling
+from odd.method.success import Children, significant_children
 
 TOP_K = 16  # of the overlap and mass columns, as verl reports them
 SCORES = ("alignment", "low", "high", "p_positive", "gain", "gain_low", "gain_high", "advantage")

@@ -8,7 +8,7 @@ import pandas as pd
 from odd.findings import words
 from odd.findings.evidence import SEED, Evidence
 from odd.findings.model import Cell, Found, Row, interval_of
-from odd.statistics import Estimate, Scores, cluster_bootstrap, mixed, winners
+from odd.findings.statistics import Estimate, Scores, cluster_bootstrap, mixed, winners
 
 SINGLE, MIX, MORE = "best single teacher", "oracle mix", "mix − best single"
 SAME, OTHER = "the same rollouts", "the other half"

@@ -1,11 +1,11 @@
-"""The children behind scores, from a run file to the padded arrays of `odd.statistics.siblings`."""
+"""The children behind scores, from a run file to the padded arrays of `odd.findings.statistics.siblings`."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from odd.statistics import Siblings, node_numbers
+from odd.findings.statistics import Siblings, node_numbers
 
 NODE = ["question", "node"]
 POINT = ["question", "node", "teacher"]

@@ -1,17 +1,16 @@
-"""A finding for all chosen runs: sentences, figure and tables, with the numbers of the paper beside them."""
+"""A finding for all chosen runs: sentences and tables, with the numbers of the paper beside them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
-import plotly.graph_objects as go
 
-from odd.figures.written import number, p_value, written
+from odd.findings.choices import Outcome, Reference
 from odd.findings.evidence import Evidence
 from odd.findings.model import Cell, Found, Kind, Marks, Published, Quantity
 from odd.findings.published import REFERENCES, reference_name
 from odd.findings.words import short
-from odd.links import Outcome, Reference
+from odd.findings.written import number, p_value, written
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +22,6 @@ class Finding:
         title: heading.
         sentences: what it shows, one a run, plain text with untrusted names; of several runs they name theirs.
         notes: further sentences of all runs.
-        figure: the same as a picture; None where nothing was found.
         founds: what was found, by name of the run.
         marks: numbers of the paper.
         reference: what these are of; empty without.
@@ -33,7 +31,6 @@ class Finding:
     title: str
     sentences: tuple[str, ...]
     notes: tuple[str, ...]
-    figure: go.Figure | None
     founds: Mapping[str, Found]
     marks: Marks
     reference: str
@@ -58,9 +55,7 @@ def compose(kind: Kind, founds: Mapping[str, Found], outcome: Outcome, reference
         for name, found in founds.items()
     ]
     sentences, notes = tuple(texts[0] for texts in said), tuple(text for texts in said for text in texts[1:])
-    filled = {name: found for name, found in founds.items() if found.rows}
-    figure = kind.draw(kind, filled, marks, beside) if filled else None
-    return Finding(kind, title, sentences, notes, figure, founds, marks, beside)
+    return Finding(kind, title, sentences, notes, founds, marks, beside)
 
 
 def find(kind: Kind, evidences: Mapping[str, Evidence], reference: Reference) -> Finding:

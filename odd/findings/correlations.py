@@ -7,10 +7,10 @@ import pandas as pd
 
 from odd.findings import words
 from odd.findings.evidence import SEED, Evidence
+from odd.findings.measures import MEASURES
 from odd.findings.model import ALL_TEACHERS, Cell, Found, Row, interval_of
 from odd.findings.ranking import falling
-from odd.measures import MEASURES
-from odd.statistics import cluster_bootstrap, grouped_spearman
+from odd.findings.statistics import cluster_bootstrap, grouped_spearman
 
 FEATURES = {
     "normalised_depth": "depth",

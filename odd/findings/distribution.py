@@ -5,7 +5,7 @@ import numpy as np
 from odd.findings import words
 from odd.findings.evidence import SEED, Evidence
 from odd.findings.model import Cell, Found, Row, interval_of
-from odd.statistics import cluster_bootstrap
+from odd.findings.statistics import cluster_bootstrap
 
 BINS = np.linspace(-1, 1, 21)
 """Edges of the bars of the figure."""

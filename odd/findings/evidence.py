@@ -17,13 +17,13 @@ import numpy as np
 import pandas as pd
 
 from odd.config import RunConfig
-from odd.display.queries import Run
 from odd.errors import OddError
+from odd.findings.choices import Difficulty, Outcome
 from odd.findings.components import POINT, Components, at_least, build
-from odd.links import Difficulty, Outcome
-from odd.measures import MEASURES, Measure, floors
-from odd.parsing import parse_json
-from odd.statistics import NoiseFloor, Scores, node_numbers, noise_floor
+from odd.findings.measures import MEASURES, Measure, floors
+from odd.findings.statistics import NoiseFloor, Scores, node_numbers, noise_floor
+from odd.store.run import Run
+from odd.text import parse_json
 
 SEED = 0
 """Of everything that is drawn for findings: the same run gives the same numbers."""
@@ -110,7 +110,7 @@ class Evidence:
         return {name: own == name for name in self.teachers}
 
     def scores(self, points: np.ndarray) -> pd.DataFrame:
-        """Question and scores of some points, a row a point: what `odd.measures` asks for."""
+        """Question and scores of some points, a row a point: what `odd.findings.measures` asks for."""
         return self._scores.take(points)
 
     @cached_property

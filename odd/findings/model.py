@@ -1,6 +1,6 @@
-"""The shape of a finding: rows with estimates, sentences, a figure, and the points behind each row.
+"""The shape of a finding: rows with estimates, sentences, and the points behind each row.
 
-A `Kind` says once what a finding is and how it is found in the evidence of one run and drawn for several. What it finds
+A `Kind` says once what a finding is and how it is found in the evidence of one run. What it finds
 in a run is a `Found`; `odd.findings.compose` puts those of all chosen runs together.
 """
 
@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 
+from odd.findings.choices import Outcome, Section
 from odd.findings.evidence import Evidence
-from odd.links import Outcome, Section
-from odd.statistics import Estimate
+from odd.findings.statistics import Estimate
 
 ALL_TEACHERS = "all teachers"
 
@@ -124,7 +123,7 @@ class Kind:
         labels: names of the label columns.
         quantities: columns of estimates.
         find: finds it in the evidence of a run.
-        draw: draws it for several runs by name, with the numbers of the paper and what these are of.
+        figure: how it is drawn, a name of `odd.views.finding_figures`.
         outcomes: whether the chosen path outcome filters it.
         tables: of the paper that it stands beside.
         published: numbers of the paper by row labels and key of the quantity, for student and benchmark.
@@ -137,7 +136,7 @@ class Kind:
     labels: tuple[str, ...]
     quantities: tuple[Quantity, ...]
     find: Callable[[Evidence], Found]
-    draw: Callable[["Kind", Mapping[str, Found], "Marks", str], go.Figure]
+    figure: str = "estimates"
     outcomes: bool = True
     tables: tuple[int, ...] = ()
     published: Callable[[str, str], "Marks"] | None = None

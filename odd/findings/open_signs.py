@@ -6,7 +6,7 @@ from scipy.special import ndtri
 from odd.findings import words
 from odd.findings.evidence import SEED, Evidence
 from odd.findings.model import ALL_TEACHERS, Cell, Found, Row
-from odd.statistics import Estimate, cluster_bootstrap, factor_for, settled_probability
+from odd.findings.statistics import Estimate, cluster_bootstrap, factor_for, settled_probability
 
 FACTORS = (1.0, 4.0, 16.0)
 CURVE = 2.0 ** np.arange(0, 11)

@@ -7,7 +7,7 @@ from odd.findings import words
 from odd.findings.components import POINT
 from odd.findings.evidence import SEED, Evidence
 from odd.findings.model import Cell, Found, Row
-from odd.statistics import cluster_bootstrap
+from odd.findings.statistics import cluster_bootstrap
 
 FULL, CHILDREN = "-full-off", "-children-off"
 PUSHES = {

@@ -6,7 +6,7 @@ import pandas as pd
 from odd.findings import words
 from odd.findings.evidence import SEED, Evidence
 from odd.findings.model import ALL_TEACHERS, Cell, Found, Row, interval_of
-from odd.statistics import Estimate, cluster_bootstrap, sign_changes
+from odd.findings.statistics import Estimate, cluster_bootstrap, sign_changes
 
 
 def find(evidence: Evidence) -> Found:

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 
 from odd.findings import words
+from odd.findings.choices import Outcome
 from odd.findings.evidence import Evidence
+from odd.findings.measures import MAIN, MEASURES, Measure
 from odd.findings.model import ALL_TEACHERS, Cell, Found, Row, interval_of
 from odd.findings.ranking import falling
-from odd.links import Outcome
-from odd.measures import MAIN, MEASURES, Measure
-from odd.statistics import Estimate, holm, welch_p
+from odd.findings.statistics import Estimate, holm, welch_p
 
 KINDS: tuple[Outcome, ...] = ("correct", "incorrect")
 GAP = "incorrect − correct"

@@ -10,7 +10,7 @@ import pandas as pd
 from odd.findings import words
 from odd.findings.evidence import SEED, Evidence
 from odd.findings.model import ALL_TEACHERS, Cell, Found, Row
-from odd.statistics import Estimate, clustered_auroc, cross_validated_scores
+from odd.findings.statistics import Estimate, clustered_auroc, cross_validated_scores
 
 FEATURES = {
     "kl_student_teacher": "KL(student ‖ teacher)",

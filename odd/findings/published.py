@@ -5,11 +5,11 @@ from typing import Any
 
 import pandas as pd
 
+from odd.findings.choices import Reference
 from odd.findings.model import ALL_TEACHERS, Published
 from odd.findings.outcomes import GAP
+from odd.findings.paper import published
 from odd.findings.selection import EVERY, SAME
-from odd.links import Reference
-from odd.paper import published
 
 Numbers = dict[tuple[str, ...], dict[str, Published]]
 

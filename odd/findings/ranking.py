@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from odd.findings import words
 from odd.findings.evidence import SEED, Evidence
+from odd.findings.measures import MAIN, MEASURES, Measure
 from odd.findings.model import Cell, Found, Row, interval_of
-from odd.measures import MAIN, MEASURES, Measure
-from odd.statistics import Estimate, cluster_bootstrap, holm
+from odd.findings.statistics import Estimate, cluster_bootstrap, holm
 
 
 def find(evidence: Evidence) -> Found:

@@ -7,7 +7,7 @@ import numpy as np
 from odd.findings import words
 from odd.findings.evidence import OUTCOME_MADE, SEED, Evidence
 from odd.findings.model import ALL_TEACHERS, Cell, Found, Row
-from odd.statistics import Estimate, cluster_bootstrap, cluster_correlation, spearman_brown
+from odd.findings.statistics import Estimate, cluster_bootstrap, cluster_correlation, spearman_brown
 
 BINS = 4
 """Groups of decision points by visits, equally large as far as ties allow."""

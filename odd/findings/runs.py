@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 from odd.config import RunConfig
 from odd.errors import OddError
-from odd.parsing import parse_json
+from odd.text import parse_json
 
 
 def run_names(metas: Mapping[str, Mapping[str, str]]) -> dict[str, str]:

@@ -12,7 +12,7 @@ import pandas as pd
 from odd.findings import words
 from odd.findings.evidence import SEED, Evidence
 from odd.findings.model import ALL_TEACHERS, Cell, Found, Row, interval_of
-from odd.statistics import Estimate, Scores, cluster_bootstrap, improved
+from odd.findings.statistics import Estimate, Scores, cluster_bootstrap, improved
 
 THRESHOLDS = (0.0, 0.3)
 SAME, HALF, OTHER = "the same rollouts", "the same half", "the other half"

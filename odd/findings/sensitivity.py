@@ -8,9 +8,9 @@ import pandas as pd
 from odd.findings import words
 from odd.findings.components import POINT
 from odd.findings.evidence import Evidence
+from odd.findings.measures import MAIN, MEASURES
 from odd.findings.model import Cell, Found, Row
-from odd.measures import MAIN, MEASURES
-from odd.statistics import Estimate
+from odd.findings.statistics import Estimate
 
 FACTORS = (2, 4)
 """Times N_sig of the run."""

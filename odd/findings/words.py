@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-from odd.display.spelling import visible_text
-from odd.figures.written import signed, state, written
 from odd.findings.evidence import Evidence
 from odd.findings.model import Cell
-from odd.statistics import Estimate
+from odd.findings.statistics import Estimate
+from odd.findings.written import signed, state, written
+from odd.text import visible_text
 
 LONGEST = 60
 """Characters of a name in a sentence."""

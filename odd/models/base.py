@@ -1,7 +1,7 @@
 """What a language model has to offer: sampling continuations, scoring positions, and its tokenizer.
 
-A model that can be enumerated exactly (`odd.models.tabular`) and a transformers model (`odd.models.hf`) satisfy the
-same protocols, so everything above is tested against exact probabilities.
+A model that can be enumerated exactly (`odd.models.tabular`) and a transformers model (`odd.models.transformers.hf`)
+satisfy the same protocols, so everything above is tested against exact probabilities.
 """
 
 from collections.abc import Mapping, Sequence

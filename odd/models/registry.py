@@ -10,7 +10,7 @@ from odd.config import ModelConfig
 from odd.models.embedded import EMBEDDED, embedded_path
 
 if TYPE_CHECKING:
-    from odd.models.hf import HFModel
+    from odd.models.transformers.hf import HFModel
 
 
 def load_model(config: ModelConfig, cache: Path) -> "HFModel":
@@ -33,7 +33,7 @@ def hf_model() -> "type[HFModel]":
     collecting = gc.isenabled()
     gc.disable()
     try:
-        from odd.models.hf import HFModel
+        from odd.models.transformers.hf import HFModel
     finally:
         if collecting:
             gc.enable()

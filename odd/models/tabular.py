@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from odd.errors import OddError
-from odd.logspace import soften
+from odd.method.logspace import soften
 from odd.models.base import Capabilities, Generation
 
 Tokens = tuple[int, ...]

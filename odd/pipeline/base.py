@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from odd.pipeline import state
+from odd.method.success import difficulty
 from odd.pipeline.demonstrations import Demonstrations
 from odd.pipeline.frame import Frame
-from odd.rollouts import Rollout, Stage, initial_chunks, sample_chunk
-from odd.success import difficulty
+from odd.rollouts.sampling import Rollout, Stage, initial_chunks, sample_chunk
+from odd.store import state
 
 Chunks = Sequence[Sequence[tuple[int, ...]]]
 

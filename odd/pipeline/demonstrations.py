@@ -8,12 +8,12 @@ import time
 from collections.abc import Sequence
 
 from odd.config import ModelConfig, SamplingConfig, TeacherConfig
-from odd.contexts import Attempt, ContextUnavailable, Demonstration, choose_attempts, summary_request
 from odd.errors import OddError
 from odd.models.base import LanguageModel, Message, check_window
-from odd.pipeline import state
 from odd.pipeline.frame import Frame
-from odd.rollouts import Rollout, sample_chunk
+from odd.questions.contexts import Attempt, ContextUnavailable, Demonstration, choose_attempts, summary_request
+from odd.rollouts.sampling import Rollout, sample_chunk
+from odd.store import state
 
 
 class Demonstrations:

@@ -8,14 +8,13 @@ import numpy as np
 
 from odd.config import RunConfig
 from odd.errors import OddError
-from odd.importing import Imported, take_rollouts
 from odd.models.base import LanguageModel
-from odd.pipeline import state
 from odd.pipeline.frame import run_id_of
 from odd.pipeline.teachers import Models
 from odd.questions.base import Question
-from odd.rollouts import Rollout
-from odd.store import RunWriter, published_path, work_path
+from odd.rollouts.importing import Imported, take_rollouts
+from odd.rollouts.sampling import Rollout
+from odd.store import RunWriter, published_path, state, work_path
 
 Report = Callable[[int, int, int, float], None]
 

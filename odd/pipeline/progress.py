@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from odd.processes import JOB_FOLDER, own_birth
+from odd.pipeline.processes import JOB_FOLDER, own_birth
 
 STAGES = ("initial", "demonstrations", "contexts", "plan", "targeted", "read", "score")
 

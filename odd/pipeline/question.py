@@ -8,17 +8,17 @@ import numpy as np
 import pandas as pd
 
 from odd.analysis import QuestionTree, half_rows, score_teachers
+from odd.analysis.adaptive import Allotment
+from odd.analysis.planning import Plan, choose_paths, plan_targets
 from odd.config import TeacherConfig
 from odd.models.base import LanguageModel
-from odd.pipeline import state
-from odd.pipeline.adaptive import Allotment
 from odd.pipeline.base import Drawing, QuestionBase, why_never
 from odd.pipeline.frame import Frame
 from odd.pipeline.imported import scored_import
-from odd.pipeline.planning import Plan, choose_paths, plan_targets
 from odd.pipeline.reading import RolloutReading
 from odd.pipeline.teachers import TeacherContext, teacher_context
-from odd.rollouts import Rollout, chunks
+from odd.rollouts.sampling import Rollout, chunks
+from odd.store import state
 
 # what is computed from rollouts, and made anew when the analysis changes
 SCORED_TABLES = ("nodes", "halves", "path_tokens", "teacher_tokens", "node_teachers", "scores", "gradients", "contexts")

@@ -15,9 +15,9 @@ import numpy as np
 
 from odd.analysis import Reading
 from odd.models.base import LanguageModel
-from odd.pipeline import state
 from odd.pipeline.teachers import TeacherContext
-from odd.rollouts import Rollout
+from odd.rollouts.sampling import Rollout
+from odd.store import state
 
 if TYPE_CHECKING:
     from odd.pipeline.frame import Frame

@@ -10,17 +10,15 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from odd.config import RunConfig, TeacherConfig, parse_config
+from odd.config import BASELINE, RunConfig, TeacherConfig, parse_config
 from odd.errors import OddError
-from odd.pipeline import state
 from odd.pipeline.base import Chunks, QuestionBase, why_never
 from odd.pipeline.frame import Frame, run_id_of
 from odd.pipeline.progress import Listener
 from odd.pipeline.teachers import Models, TeacherContext, teacher_context
 from odd.questions.sources import load_questions
-from odd.rollouts import Rollout, chunks, sample_chunk
-from odd.screening import BASELINE
-from odd.store import RunWriter
+from odd.rollouts.sampling import Rollout, chunks, sample_chunk
+from odd.store import RunWriter, state
 
 
 def screen(config: RunConfig, listen: Listener) -> Path:

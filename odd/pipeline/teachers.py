@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Protocol
 
 from odd.config import ModelConfig, RunConfig, TeacherConfig
-from odd.contexts import ContextUnavailable, Demonstration, with_demonstrations
+from odd.config.teachers import Templates
 from odd.models.base import LanguageModel, check_same_vocabulary
 from odd.models.registry import load_model
 from odd.questions.base import Question
-from odd.teacher_settings import Templates
+from odd.questions.contexts import ContextUnavailable, Demonstration, with_demonstrations
 
 
 @dataclass(frozen=True)

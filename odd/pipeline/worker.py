@@ -10,8 +10,6 @@ from pathlib import Path
 
 from odd.config import RunConfig, TeacherConfig, parse_config
 from odd.errors import OddError
-from odd.importing import Imported
-from odd.pipeline import state
 from odd.pipeline.frame import Frame, run_id_of
 from odd.pipeline.imported import keep_import, read_import
 from odd.pipeline.progress import Listener
@@ -19,7 +17,8 @@ from odd.pipeline.question import QuestionWork
 from odd.pipeline.teachers import Models
 from odd.questions.base import Question
 from odd.questions.sources import load_questions
-from odd.store import RunWriter, published_path, work_path
+from odd.rollouts.importing import Imported
+from odd.store import RunWriter, published_path, state, work_path
 
 
 def run(config: RunConfig, listen: Listener) -> Path:

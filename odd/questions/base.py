@@ -4,9 +4,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from odd.contexts import DEFAULT_TEMPLATES, question_block
+from odd.config.teachers import Templates
+from odd.questions.contexts import DEFAULT_TEMPLATES, question_block
 from odd.questions.verifiers import compiled, is_correct, is_tex, parse_number, plain, read_answer
-from odd.teacher_settings import Templates
 
 Kind = Literal["yes_no", "choice", "number", "expression", "exact", "regex", "reasoning_gym"]
 

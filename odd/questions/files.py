@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from odd.errors import OddError
-from odd.parsing import parse_json
 from odd.questions.base import Question
+from odd.text import parse_json
 
 SUFFIXES = (".jsonl", ".csv", ".parquet")
 NESTED = ("choices", "shots", "metadata")

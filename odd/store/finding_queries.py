@@ -11,7 +11,7 @@ def _rate(table: str, name: str) -> str:
 
 
 def _rest(table: str, name: str) -> str:
-    """Counts of an edge that P̂ of the rest is taken from, see `odd.success.significant_children`."""
+    """Counts of an edge that P̂ of the rest is taken from, see `odd.method.success.significant_children`."""
     return ", ".join(
         f"CASE split_part($convention, '-', 1) WHEN 'pooled' THEN {table}.pooled_{count} "
         f"ELSE {table}.natural_{count} END AS {name}_{count}"

@@ -15,7 +15,7 @@ _Z2 = 3.841458820694124  # square of the normal quantile at 97.5 %
 
 
 def _wilson(successes: str, visits: str, prefix: str) -> str:
-    """Two columns: the ends of the 95 % Wilson interval, as `odd.success.wilson` has them; NULL without visits."""
+    """Two columns: the ends of the 95% Wilson interval, as in `odd.method.success.wilson`; NULL without visits."""
     middle = f"{successes} + {_Z2 / 2!r}"
     half = f"sqrt({_Z2!r} * ({successes} * ({visits} - {successes}) / nullif({visits}, 0) + {_Z2 / 4!r}))"
     ends = {"low": "-", "high": "+"}

@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from odd.display.comparison_path import shown_legend
-from odd.display.resolve import question_number
-from odd.display.scores import colour_scale
-from odd.links import ViewState
+from odd.views.comparison_path import shown_legend
+from odd.views.links import ViewState
+from odd.views.resolve import question_number
+from odd.views.scores import colour_scale
 from pages.shared.choices import (
     choose,
     choose_colour,

@@ -3,10 +3,10 @@
 import pandas as pd
 import streamlit as st
 
-from odd.display.comparison import Comparison, other_teacher, pair_payload, pair_table
-from odd.display.comparison_pairs import disagreement_payload, disagreements
-from odd.display.spelling import markdown_escaped
-from odd.links import NO_BRANCH, ViewState
+from odd.text import markdown_escaped
+from odd.views.comparison import Comparison, other_teacher, pair_payload, pair_table
+from odd.views.comparison_pairs import disagreement_payload, disagreements
+from odd.views.links import NO_BRANCH, ViewState
 from pages.parts.compare_panel import heading
 from pages.shared.data import OpenRun, kept
 from pages.shared.layout import beside

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pandas as pd
 import streamlit as st
 
-from odd.display.download import csv
+from odd.export.tables import csv
 from pages.shared.data import OpenRun
 
 

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 import streamlit as st
 
-from odd.display.comparison_path import path_payload, path_table
-from odd.display.missing import no_decision_point
-from odd.display.resolve import question_number
-from odd.display.spelling import markdown_escaped
-from odd.display.token_path import path_names
-from odd.figures.comparison import heat_map
-from odd.links import NO_BRANCH, ViewState
+from odd.text import markdown_escaped
+from odd.views.comparison_path import path_payload, path_table
+from odd.views.figures.comparison import heat_map
+from odd.views.links import NO_BRANCH, ViewState
+from odd.views.missing import no_decision_point
+from odd.views.resolve import question_number
+from odd.views.token_path import path_names
 from pages.parts.compare_panel import heading
 from pages.shared.data import OpenRun, kept
 from pages.shared.layout import figure

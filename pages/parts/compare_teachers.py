@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from odd.display.comparison import Comparison, compare, payload, table
-from odd.display.missing import no_decision_point
-from odd.links import ViewState
+from odd.views.comparison import Comparison, compare, payload, table
+from odd.views.links import ViewState
+from odd.views.missing import no_decision_point
 from pages.parts.compare_panel import heading
 from pages.shared.data import OpenRun, kept
 from pages.shared.mount import mount

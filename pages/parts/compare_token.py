@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from odd.display.comparison_gradients import gradient_table, gradients_at, pinned_row
-from odd.display.resolve import question_number
-from odd.display.spelling import markdown_escaped
-from odd.display.token_path import end_tokens, spelled
-from odd.figures.comparison import gradient_bars
-from odd.links import ViewState
+from odd.text import markdown_escaped
+from odd.views.comparison_gradients import gradient_table, gradients_at, pinned_row
+from odd.views.figures.comparison import gradient_bars
+from odd.views.links import ViewState
+from odd.views.resolve import question_number
+from odd.views.token_path import end_tokens, spelled
 from pages.parts.compare_panel import heading
 from pages.shared.data import OpenRun
 from pages.shared.layout import figure

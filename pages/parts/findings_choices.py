@@ -5,10 +5,11 @@ from typing import get_args
 import streamlit as st
 
 from odd.errors import OddError
-from odd.findings import SECTIONS, Filters
+from odd.findings.evidence import Filters
+from odd.findings.kinds import SECTIONS
 from odd.findings.runs import run_names
-from odd.links import Difficulty, Outcome, ViewState
 from odd.store import run_files
+from odd.views.links import Difficulty, Outcome, ViewState
 from pages.shared.choices import choose, choose_answers, choose_convention, choose_objective, choose_reference
 from pages.shared.data import CACHE, OpenRun, named_run
 from pages.shared.state import bound

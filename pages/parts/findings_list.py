@@ -4,15 +4,18 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from odd.display.download import csv
-from odd.display.finding_table import destination, merged, row_name, table_payload
-from odd.display.missing import no_decision_point, why_no_scores
-from odd.display.spelling import markdown_escaped
-from odd.findings import BY_KEY, KINDS, Evidence, Filters, Finding, gather, numbers, words
-from odd.findings.compose import compose
+from odd.export.tables import csv
+from odd.findings import words
+from odd.findings.compose import Finding, compose, numbers
+from odd.findings.evidence import Evidence, Filters, gather
+from odd.findings.kinds import BY_KEY, KINDS
 from odd.findings.model import Found
-from odd.links import Outcome, Reference, ViewState
-from odd.paper import CREDIT, published
+from odd.findings.paper import CREDIT, published
+from odd.text import markdown_escaped
+from odd.views.finding_figures import figure_of
+from odd.views.finding_table import destination, merged, row_name, table_payload
+from odd.views.links import Outcome, Reference, ViewState
+from odd.views.missing import no_decision_point, why_no_scores
 from pages.parts.findings_choices import chosen_runs, filters, show_choices
 from pages.parts.findings_tokens import ask_strongest, download, show_behind, show_path, show_strongest
 from pages.shared.data import OpenRun, keeping, kept
@@ -99,8 +102,8 @@ def _draw(runs: Mapping[str, OpenRun], finding: Finding, view: ViewState) -> Non
             st.markdown(markdown_escaped(sentence))
         if finding.notes:
             st.caption("  \n".join(map(markdown_escaped, finding.notes)))
-        if finding.figure is not None:
-            figure(finding.figure, name, f"figure-{key}", wide=True)
+        if (drawn := figure_of(finding)) is not None:
+            figure(drawn, name, f"figure-{key}", wide=True)
             rows = {row_name(finding, next(iter(found.values()))): found for found in merged(finding).values()}
             with st.expander("Numbers, and the tokens behind them", expanded=view.behind in rows):
                 payload = table_payload(finding, view)

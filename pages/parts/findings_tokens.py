@@ -4,24 +4,16 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from odd.display.download import csv
-from odd.display.finding_tokens import TokenList, along, behind, place, token_key, tokens_export, tokens_payload
-from odd.display.resolve import question_number
-from odd.display.spelling import markdown_escaped
-from odd.display.strongest_tokens import (
-    StrongestTokens,
-    asked_of,
-    export,
-    payload,
-    row_key,
-    sentence,
-    strongest_tokens,
-)
-from odd.display.strongest_tokens import place as strongest_place
-from odd.figures.path_scores import Step, path_scores
-from odd.findings import Evidence
+from odd.export.tables import csv
+from odd.findings.evidence import Evidence
 from odd.findings.model import Row
-from odd.links import NO_BRANCH, ViewState
+from odd.text import markdown_escaped
+from odd.views.figures.path_scores import Step, path_scores
+from odd.views.finding_tokens import TokenList, along, behind, place, token_key, tokens_export, tokens_payload
+from odd.views.links import NO_BRANCH, ViewState
+from odd.views.resolve import question_number
+from odd.views.strongest_tokens import StrongestTokens, asked_of, export, payload, row_key, sentence, strongest_tokens
+from odd.views.strongest_tokens import place as strongest_place
 from pages.shared.choices import choose_path, choose_question, choose_teacher
 from pages.shared.data import OpenRun, kept
 from pages.shared.frame import open_tree

@@ -4,12 +4,12 @@ from typing import Any
 
 import streamlit as st
 
-from odd.display.generation_graph import display
-from odd.display.generation_tree import decision_payload, tree_payload
-from odd.display.resolve import question_number
-from odd.display.scores import colour_scale
-from odd.display.spelling import markdown_escaped
-from odd.links import MOST, ViewState
+from odd.text import markdown_escaped
+from odd.views.generation_graph import display
+from odd.views.generation_tree import decision_payload, tree_payload
+from odd.views.links import MOST, ViewState
+from odd.views.resolve import question_number
+from odd.views.scores import colour_scale
 from pages.shared.data import OpenRun, kept
 from pages.shared.mount import mount
 from pages.shared.state import change_view

@@ -2,8 +2,11 @@
 
 import streamlit as st
 
-from odd.display.download import csv
-from odd.display.pinned_token import (
+from odd.export.tables import csv
+from odd.text import markdown_escaped
+from odd.views.figures.gradients import gradient_figure
+from odd.views.links import ViewState
+from odd.views.pinned_token import (
     children_table,
     continuations,
     drawn_children,
@@ -11,9 +14,6 @@ from odd.display.pinned_token import (
     read_table,
     token_children,
 )
-from odd.display.spelling import markdown_escaped
-from odd.figures.gradients import gradient_figure
-from odd.links import ViewState
 from pages.shared.data import OpenRun
 from pages.shared.layout import beside, figure
 from pages.shared.mount import mount

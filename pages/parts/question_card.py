@@ -3,9 +3,9 @@
 import numpy as np
 import streamlit as st
 
-from odd.display.spelling import markdown_escaped, visible_text
-from odd.links import ViewState
-from odd.success import jeffreys
+from odd.method.success import jeffreys
+from odd.text import markdown_escaped, visible_text
+from odd.views.links import ViewState
 from pages.shared.data import OpenRun
 from pages.shared.layout import beside
 

@@ -5,11 +5,11 @@ from typing import get_args
 import pandas as pd
 import streamlit as st
 
-from odd.display.download import csv
-from odd.display.missing import why_no_scores
-from odd.display.question_table import QuestionTable, export, listed, payload, question_table, sort_keys
-from odd.display.spelling import markdown_escaped
-from odd.links import AT_START, LONGEST, Difficulty, ViewState
+from odd.export.tables import csv
+from odd.text import markdown_escaped
+from odd.views.links import AT_START, LONGEST, Difficulty, ViewState
+from odd.views.missing import why_no_scores
+from odd.views.question_table import QuestionTable, export, listed, payload, question_table, sort_keys
 from pages.shared.choices import choose, choose_convention, choose_objective
 from pages.shared.data import OpenRun, kept
 from pages.shared.frame import open_tree

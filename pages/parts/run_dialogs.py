@@ -5,14 +5,13 @@ from collections.abc import Mapping
 import streamlit as st
 
 from odd.config import TeacherConfig, parse_config
-from odd.display.amounts import size
-from odd.display.run_list import Entry, Listing
-from odd.display.spelling import markdown_escaped
 from odd.errors import OddError
-from odd.jobs import delete_run, start_teaching
-from odd.links import ViewState
 from odd.models.embedded import EMBEDDED
+from odd.pipeline.jobs import delete_run, start_teaching
 from odd.store import accept_run
+from odd.text import markdown_escaped, size
+from odd.views.links import ViewState
+from odd.views.run_list import Entry, Listing
 from pages.parts.run_form import run_form
 from pages.parts.run_state import DIALOG, close_dialog, done, entry_of, facts_of
 from pages.shared.data import CACHE

@@ -6,18 +6,17 @@ from typing import Any
 
 import streamlit as st
 
-from odd.commands.options import parse_teacher
+from odd.cli.options import parse_teacher
 from odd.config import PRESETS, ModelConfig, Objective, QuestionsConfig, RunConfig, TeacherConfig, parse_config
-from odd.display.amounts import rough
-from odd.display.spelling import markdown_escaped
+from odd.config.teachers import PAPER_TEACHERS, SELF_3C, SELF_CHECK, SELF_TEACHERS, SHOWN
 from odd.errors import OddError
-from odd.estimate import READING, Estimate, Speed, benchmark_speed, estimate, measured_speed
-from odd.jobs import keep_questions, start_run
 from odd.models.embedded import EMBEDDED, TINY
+from odd.pipeline.estimate import READING, Estimate, Speed, benchmark_speed, estimate, measured_speed
+from odd.pipeline.jobs import keep_questions, start_run
 from odd.questions.files import SUFFIXES
 from odd.questions.sources import bundled_sets, load_questions, parse_source
 from odd.store import list_runs
-from odd.teacher_settings import PAPER_TEACHERS, SELF_3C, SELF_CHECK, SELF_TEACHERS, SHOWN
+from odd.text import markdown_escaped, rough
 from pages.parts.run_state import close_dialog
 from pages.shared.data import CACHE, OpenRun, as_it_is, kept
 

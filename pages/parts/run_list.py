@@ -5,13 +5,12 @@ import time
 import streamlit as st
 
 from odd.config import PRESETS
-from odd.display.amounts import age, rough, size
-from odd.display.run_list import SORTS, Entry, Facts, Listing, sort_entries
-from odd.display.spelling import markdown_escaped
 from odd.errors import OddError
-from odd.estimate import benchmark_speed, estimate
-from odd.jobs import Job, continue_run, remove_job, resume, start_run, tail
-from odd.links import ViewState
+from odd.pipeline.estimate import benchmark_speed, estimate
+from odd.pipeline.jobs import Job, continue_run, remove_job, resume, start_run, tail
+from odd.text import age, markdown_escaped, rough, size
+from odd.views.links import ViewState
+from odd.views.run_list import SORTS, Entry, Facts, Listing, sort_entries
 from pages.parts.run_state import ask, attempt, facts_of, view_of
 from pages.shared.data import CACHE, open_run
 

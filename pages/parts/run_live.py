@@ -4,12 +4,11 @@ import time
 
 import streamlit as st
 
-from odd.display.amounts import duration, rough, size
-from odd.display.run_list import Entry, at_work, list_entries
-from odd.display.spelling import markdown_escaped
 from odd.errors import OddError
-from odd.jobs import STAGES, Job, Watched, stop, time_left
-from odd.links import AT_START, ViewState
+from odd.pipeline.jobs import STAGES, Job, Watched, stop, time_left
+from odd.text import duration, markdown_escaped, rough, size
+from odd.views.links import AT_START, ViewState
+from odd.views.run_list import Entry, at_work, list_entries
 from pages.parts.run_state import attempt, facts_of, view_of
 from pages.shared.data import CACHE, OpenRun, as_it_is, kept
 

@@ -5,11 +5,11 @@ from typing import Any, NoReturn
 
 import streamlit as st
 
-from odd.display.run_list import Entry, Facts, Listing, list_entries, read_facts
-from odd.display.spelling import markdown_escaped
 from odd.errors import OddError
-from odd.links import ViewState
 from odd.store import RunInfo
+from odd.text import markdown_escaped
+from odd.views.links import ViewState
+from odd.views.run_list import Entry, Facts, Listing, list_entries, read_facts
 from pages.shared.data import CACHE, OpenRun, as_it_is, kept
 from pages.shared.frame import header
 from pages.shared.state import read_view, write_view

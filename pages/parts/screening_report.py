@@ -4,13 +4,13 @@ from typing import get_args
 
 import streamlit as st
 
-from odd.display.download import csv
-from odd.display.screening import ScreeningReport, chosen, export, payload, report
-from odd.display.spelling import markdown_escaped
+from odd.export.tables import csv
+from odd.findings.paper import CREDIT
 from odd.findings.published import reference_name
-from odd.links import AT_START, Reference, Screened, ViewState
-from odd.paper import CREDIT
-from odd.screening import Screening, read_screening
+from odd.findings.screening import Screening, read_screening
+from odd.text import markdown_escaped
+from odd.views.links import AT_START, Reference, Screened, ViewState
+from odd.views.screening import ScreeningReport, chosen, export, payload, report
 from pages.shared.choices import choose, choose_reference
 from pages.shared.data import OpenRun, kept
 from pages.shared.frame import open_tree

@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from odd.display.spelling import markdown_escaped, visible_text
-from odd.display.teacher_context import Given, given_to
-from odd.links import ViewState
+from odd.text import markdown_escaped, visible_text
+from odd.views.links import ViewState
+from odd.views.teacher_context import Given, given_to
 from pages.shared.data import OpenRun, kept
 
 _given = kept(given_to)

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from odd.display.missing import NO_TEACHER, no_decision_point
-from odd.display.scores import Row, colour_scale
-from odd.display.spelling import markdown_escaped
-from odd.display.token_path import (
+from odd.text import markdown_escaped
+from odd.views.links import ViewState
+from odd.views.missing import NO_TEACHER, no_decision_point
+from odd.views.scores import Row, colour_scale
+from odd.views.token_path import (
     SHOWN,
     end_tokens,
     measure,
@@ -17,7 +18,6 @@ from odd.display.token_path import (
     path_payload,
     path_rows,
 )
-from odd.links import ViewState
 from pages.parts.pinned_token import show_rollouts
 from pages.shared.choices import convention_name, objective_name
 from pages.shared.data import OpenRun, kept

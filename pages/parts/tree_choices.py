@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from odd.display.scores import LEGENDS, colour_scale
-from odd.links import ViewState
+from odd.views.links import ViewState
+from odd.views.scores import LEGENDS, colour_scale
 from pages.shared.choices import (
     choose_colour,
     choose_convention,

@@ -4,10 +4,10 @@ from typing import get_args
 
 import streamlit as st
 
-from odd.display.resolve import question_number
-from odd.display.token_path import path_names
 from odd.findings.published import reference_name
-from odd.links import AT_START, Reference, ViewState
+from odd.views.links import AT_START, Reference, ViewState
+from odd.views.resolve import question_number
+from odd.views.token_path import path_names
 from pages.shared.data import OpenRun
 from pages.shared.state import bound
 

@@ -12,11 +12,11 @@ from typing import Any
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from odd.display.resolve import resolve
-from odd.display.spelling import markdown_escaped
 from odd.errors import OddError
-from odd.links import ViewState
 from odd.store import run_files
+from odd.text import markdown_escaped
+from odd.views.links import ViewState
+from odd.views.resolve import resolve
 from pages import parts
 from pages.shared.data import CACHE, OpenRun, named_run, open_run
 from pages.shared.glossary import show_help
@@ -34,7 +34,7 @@ PAGES = {
 }
 ROOT = Path(__file__).parents[2]
 AT_FIRST_USE = "scipy.stats", "scipy.sparse"
-"""What `odd.statistics` imports when it needs it."""
+"""What `odd.findings.statistics` imports when it needs it."""
 OF_A_QUESTION = "Tree", "Compare"
 """Pages that look at one question of the run."""
 

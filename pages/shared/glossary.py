@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from odd.glossary import Entry, find
+from odd.views.glossary import Entry, find
 
 
 def show_help() -> None:

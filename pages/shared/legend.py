@@ -5,9 +5,9 @@ from html import escape
 
 import streamlit as st
 
-from odd.components.palette import FAILURE, HALF, HARMFUL, HELPFUL, PAGES, SUCCESS, TEACHER
-from odd.display.scores import Legend
-from odd.display.spelling import markdown_escaped
+from odd.text import markdown_escaped
+from odd.views.components.palette import FAILURE, HALF, HARMFUL, HELPFUL, PAGES, SUCCESS, TEACHER
+from odd.views.scores import Legend
 
 RAMPS = {
     "diverging": f"{HARMFUL}, transparent, {HELPFUL}",

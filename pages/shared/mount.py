@@ -1,4 +1,4 @@
-"""Mounts the components of `odd.components`."""
+"""Mounts the components of `odd.views.components`."""
 
 import json
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from odd.components import source
+from odd.views.components import source
 
 
 @cache

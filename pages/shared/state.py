@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from odd.links import ViewState
+from odd.views.links import ViewState
 
 WRITTEN = "written-addresses"
 """Key of the addresses that the browser may not have heard of yet, from the one it was at to the latest one."""

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from benchmarks.serving import serving
-from odd.display.spelling import visible_text
+from odd.text import visible_text
 from tests.browser.conftest import settle
 from tests.hostile import FILE, IMAGE, QUESTIONS, SCRIPT, TEACHERS, TEXTS
 
@@ -158,7 +158,7 @@ def test_hostile_texts_appear_as_they_are(reader, hostile_url):
 SAMPLES = """
 import json, pathlib
 import streamlit as st
-from odd.display.spelling import markdown_escaped
+from odd.text import markdown_escaped
 texts = json.loads(pathlib.Path("texts.json").read_text())
 kinds = {"markdown": st.markdown, "warning": st.warning, "caption": st.caption, "checkbox": st.checkbox}
 for kind, show in kinds.items():

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from benchmarks.serving import serving
-from odd.links import ViewState
+from odd.views.links import ViewState
 from tests.browser.conftest import changing, settle
 
 PAGES = ("questions", "tree", "compare", "findings", "screening")

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from benchmarks.serving import serving
-from odd.jobs import list_jobs
+from odd.pipeline.jobs import list_jobs
 from odd.store import RunReader, list_runs
 from tests.hostile import FILE
 

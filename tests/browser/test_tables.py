@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import streamlit
 
-from odd.components import source
+from odd.views.components import source
 
 DRAW = """async ([script, payload]) => {
   const { default: draw } = await import(URL.createObjectURL(new Blob([script], { type: 'text/javascript' })))

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from odd.alignment import cosine, gain
-from odd.findings import Evidence, Filters, gather
-from odd.gradients import ideal_gradient
+from odd.findings.evidence import Evidence, Filters, gather
+from odd.method.alignment import cosine, gain
+from odd.method.gradients import ideal_gradient
 
 NODES = 8
 """Decision points on each of the two paths of a question."""

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from odd.config import load_config
-from odd.findings import Filters, gather
-from odd.statistics import cluster_bootstrap
+from odd.findings.evidence import Filters, gather
+from odd.findings.statistics import cluster_bootstrap
 from odd.store import RunReader
 from tests.findings.made_up import META, evidence, make
 

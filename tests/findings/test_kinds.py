@@ -6,11 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from odd.findings import BY_KEY, KINDS, Filters, find, numbers, shown
+from odd.findings.compose import find, numbers, shown
+from odd.findings.evidence import Filters
+from odd.findings.kinds import BY_KEY, KINDS
 from odd.findings.model import ALL_TEACHERS
 from odd.findings.outcomes import GAP
+from odd.findings.paper import published
 from odd.findings.selection import EVERY, OTHER, SAME
-from odd.paper import published
+from odd.views.finding_figures import figure_of
 from tests.findings.made_up import FakeRun, evidence
 
 NAN = float("nan")
@@ -201,7 +204,8 @@ def test_every_estimate_has_an_n_and_stands_in_both_tables(kind, planted):
     assert len(table) == len(written) == len(finding.founds["run"].rows)
     for quantity in kind.quantities:
         assert {quantity.key, f"{quantity.key}_n"} <= set(table) and quantity.name in written
-    assert finding.figure is not None and finding.figure.to_json()
+    drawn = figure_of(finding)
+    assert drawn is not None and drawn.to_json()
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.key)
@@ -220,7 +224,8 @@ def test_runs_stand_side_by_side(kind, planted):
     assert set(numbers(finding)["run"]) == {"small", "<b>large"}
     assert len(finding.sentences) == 2 and finding.sentences[1].startswith("<b>large: ")
     assert all(f"{kind.quantities[0].name}, {name}" in shown(finding) for name in finding.founds)
-    assert finding.figure is not None and "<b>large" not in finding.figure.to_json()
+    drawn = figure_of(finding)
+    assert drawn is not None and "<b>large" not in drawn.to_json()
 
 
 def test_the_paper_s_numbers_stand_beside_teachers_of_the_same_name(named):

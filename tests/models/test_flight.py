@@ -18,11 +18,11 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from odd.models import drawing
-from odd.models.batch import Rows
-from odd.models.drawing import BLOCK, draw
-from odd.models.flight import Flight, fits
-from odd.models.hf import HFModel
+from odd.models.transformers import drawing
+from odd.models.transformers.batch import Rows
+from odd.models.transformers.drawing import BLOCK, draw
+from odd.models.transformers.flight import Flight, fits
+from odd.models.transformers.hf import HFModel
 
 SIZE = 90
 SMALL = {"vocab_size": SIZE, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "pad_token_id": 0}

@@ -13,11 +13,11 @@ from scipy.stats import chisquare
 from tokenizers import Tokenizer, decoders
 from tokenizers.models import BPE
 
-from odd.contexts import question_block
 from odd.errors import OddError
-from odd.models import flight
 from odd.models.base import check_same_vocabulary
-from odd.models.hf import HFModel
+from odd.models.transformers import flight
+from odd.models.transformers.hf import HFModel
+from odd.questions.contexts import question_block
 
 SMALL = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "head_dim": 8}
 SMALL |= {"num_key_value_heads": 2, "initializer_range": 0.4, "max_position_embeddings": 256}

@@ -10,9 +10,9 @@ from safetensors.torch import load_file, save_file
 
 from odd.config import ModelConfig
 from odd.errors import OddError
-from odd.models import loading
 from odd.models.embedded import WEIGHTS
 from odd.models.registry import load_model
+from odd.models.transformers import loading
 
 
 @pytest.fixture

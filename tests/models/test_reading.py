@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from odd.errors import OddError
-from odd.models import prefix_tree
-from odd.models.hf import HFModel
-from odd.models.prefix_tree import PrefixTree, TreePlaces, prefix_trees
 from odd.models.tabular import TabularModel
+from odd.models.transformers import prefix_tree
+from odd.models.transformers.hf import HFModel
+from odd.models.transformers.prefix_tree import PrefixTree, TreePlaces, prefix_trees
 from tests.models.test_hf import ARCHITECTURES, other, prompt
 
 TEMPERATURES = (0.5, 1.0, 2.0)

@@ -6,9 +6,9 @@ import pytest
 from odd.config import ModelConfig, SamplingConfig
 from odd.models.base import Generation
 from odd.models.embedded import embedded_path
-from odd.models.hf import HFModel
+from odd.models.transformers.hf import HFModel
 from odd.questions.base import Question
-from odd.rollouts import opens_thinking, sample_chunk
+from odd.rollouts.sampling import opens_thinking, sample_chunk
 
 QUESTION = Question(id="sum", question="What is 8+6-3?", answer="11", kind="number")
 TEMPLATES = {

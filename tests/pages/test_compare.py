@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from odd.links import NO_BRANCH
+from odd.views.links import NO_BRANCH
 from pages.parts import compare_pairs
 from tests.hostile import make_hostile
 from tests.pages.drawn import payload_of

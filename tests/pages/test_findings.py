@@ -7,7 +7,7 @@ from functools import partial
 import duckdb
 import pytest
 
-from odd.findings import KINDS, SECTIONS
+from odd.findings.kinds import KINDS, SECTIONS
 from tests.hostile import make_hostile
 from tests.pages.drawn import payload_of
 

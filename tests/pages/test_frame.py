@@ -7,7 +7,7 @@ import duckdb
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from odd.links import ViewState
+from odd.views.links import ViewState
 from tests.hostile import make_hostile
 
 ROOT = Path(__file__).parents[2]

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from odd.config import PRESETS, Objective, QuestionsConfig, load_config
-from odd.jobs import list_jobs
-from odd.jobs.job import Job, jobs_folder
+from odd.pipeline.jobs import list_jobs
+from odd.pipeline.jobs.job import Job, jobs_folder
 from odd.store import RunWriter
 from pages.parts.run_form import count_questions
 from pages.parts.run_state import DIALOG
@@ -45,7 +45,7 @@ def the(app, kind, label):
 def started(monkeypatch):
     """What would have been started; no process is."""
     begun = []
-    monkeypatch.setattr("odd.jobs.start._start", lambda job, cache: begun.append(job) or job)
+    monkeypatch.setattr("odd.pipeline.jobs.start._start", lambda job, cache: begun.append(job) or job)
     return begun
 
 

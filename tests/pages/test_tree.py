@@ -6,7 +6,7 @@ from functools import partial
 import duckdb
 import pytest
 
-from odd.display.scores import LEGENDS
+from odd.views.scores import LEGENDS
 from pages.shared.legend import legend_html
 from tests.pages.drawn import payload_of
 

@@ -3,7 +3,7 @@
 import pytest
 
 from odd.config import TargetingConfig, fingerprint, load_config
-from odd.pipeline import run
+from odd.pipeline.worker import run
 from tests.runs import assert_same_results, rows, small_config
 
 TARGETING = {

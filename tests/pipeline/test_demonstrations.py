@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-import odd.models.hf
+import odd.models.transformers.hf
 from odd.config import ModelConfig, TeacherConfig
 from odd.errors import OddError
-from odd.models.hf import HFModel
-from odd.pipeline import run, teach
-from odd.rollouts import sample_chunk
+from odd.models.transformers.hf import HFModel
+from odd.pipeline.worker import run, teach
+from odd.rollouts.sampling import sample_chunk
 from tests.runs import ROLLOUTS, TINY_M, rows, small_config
 
 TRIES = "SELECT question, source, attempt, text, correct FROM demonstrations ORDER BY question, source, attempt"
@@ -115,9 +115,9 @@ def test_what_was_written_is_not_written_again(helped, tmp_path, monkeypatch):
 
 def test_a_writer_with_other_weights_is_refused(helped, tmp_path, monkeypatch):
     path = Path(shutil.copy(helped[0], tmp_path))
-    digest = odd.models.hf.model_digest
+    digest = odd.models.transformers.hf.model_digest
     changed = lambda model, tokenizer: "x" if "tiny-m" in model.name_or_path else digest(model, tokenizer)  # noqa: E731
-    monkeypatch.setattr(odd.models.hf, "model_digest", changed)
+    monkeypatch.setattr(odd.models.transformers.hf, "model_digest", changed)
     both = TeacherConfig(name="Late", context="sum_1c1w", summarizer=ModelConfig(name="tiny-m"))
     with pytest.raises(OddError, match="'tiny-m' that writes demonstrations has changed"):
         teach(tmp_path, path.stem, [both], lambda step: None)

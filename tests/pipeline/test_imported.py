@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from odd.cli.summary import import_lines
 from odd.config import SELF_CHECK, load_config, parse_config
 from odd.errors import OddError
-from odd.jobs import continue_run
-from odd.models.hf import HFModel
-from odd.pipeline import run
-from odd.summary import import_lines
+from odd.models.transformers.hf import HFModel
+from odd.pipeline.jobs import continue_run
+from odd.pipeline.worker import run
 from tests.runs import ROLLOUTS, assert_same_results, rows, small_config
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
@@ -157,7 +157,7 @@ def test_the_prompt_of_the_log_is_kept_whatever_the_instruction_of_the_run(tmp_p
 def test_a_job_of_the_dashboard_goes_on_with_an_imported_run(imported, tmp_path, monkeypatch):
     """What a run file says of itself, as TOML and lines of questions, names the very run."""
     started = []
-    monkeypatch.setattr("odd.jobs.start._start", lambda job, cache: started.append(job) or job)
+    monkeypatch.setattr("odd.pipeline.jobs.start._start", lambda job, cache: started.append(job) or job)
     path = imported[1]
     shutil.copy(path, tmp_path)
     continue_run(tmp_path, dict(rows(path, "SELECT key, value FROM meta")))

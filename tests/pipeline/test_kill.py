@@ -9,14 +9,15 @@ from functools import partial
 import pytest
 
 from odd.config import TeacherConfig
-from odd.pipeline import run, screen, teach
+from odd.pipeline.screening import screen
+from odd.pipeline.worker import run, teach
 from odd.store import RunReader, published_path
 from tests.runs import SCREENING, assert_same_results, rows, screening_config, small_config
 
 LATE = [TeacherConfig(name="Late", context="1c"), TeacherConfig(name="Later", context="1c1w")]
 # each worker is a process of its own, forked from one that has loaded all code
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["odd.models.hf", "odd.pipeline"])
+PROCESSES.set_forkserver_preload(["odd.models.transformers.hf", "odd.pipeline"])
 
 
 def work(job, steps):

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from odd.jobs import read_progress
+from odd.pipeline.jobs import read_progress
+from odd.pipeline.processes import JOB_FOLDER
 from odd.pipeline.progress import Progress, ProgressFile
-from odd.processes import JOB_FOLDER
 
 RUN = "x-00000000"
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from odd.config import AnalysisConfig, Objective, TeacherConfig
-from odd.models.hf import HFModel
-from odd.pipeline import reading, run, teach
+from odd.models.transformers.hf import HFModel
+from odd.pipeline import reading
 from odd.pipeline.reading import reading_chunks
-from odd.rollouts import Rollout
+from odd.pipeline.worker import run, teach
+from odd.rollouts.sampling import Rollout
 from tests.runs import assert_same_results, rows, small_config
 
 OBJECTIVES = (Objective(name="reverse_kl"), Objective(name="minillm"), Objective(name="minillm", temperature=2))

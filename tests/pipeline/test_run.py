@@ -5,11 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import odd.models.hf
+import odd.models.transformers.hf
 from odd.config import TeacherConfig
 from odd.errors import OddError
-from odd.models.hf import HFModel
-from odd.pipeline import run, teach
+from odd.models.transformers.hf import HFModel
+from odd.pipeline.worker import run, teach
 from tests.runs import ROLLOUTS, SCORES, assert_same_results, rows, small_config
 
 
@@ -169,8 +169,8 @@ def test_all_truncated_is_reported(tmp_path):
 
 
 def test_question_without_incorrect_rollout_is_marked_and_scored(tmp_path, monkeypatch):
-    monkeypatch.setattr("odd.rollouts.is_correct", lambda question, answer: True)
-    monkeypatch.setattr("odd.rollouts.read_answer", lambda question, text, inside: text)
+    monkeypatch.setattr("odd.rollouts.sampling.is_correct", lambda question, answer: True)
+    monkeypatch.setattr("odd.rollouts.sampling.read_answer", lambda question, text, inside: text)
     sample = HFModel.sample
     monkeypatch.setattr(
         HFModel, "sample", lambda *args, **kw: [replace(made, truncated=False) for made in sample(*args, **kw)]
@@ -243,13 +243,13 @@ def test_a_teacher_that_never_scored_can_be_mended(tmp_path, monkeypatch):
 
 
 def test_a_student_with_other_weights_makes_another_run(finished, tmp_path, monkeypatch):
-    monkeypatch.setattr(odd.models.hf, "model_digest", lambda model, tokenizer: "another")
+    monkeypatch.setattr(odd.models.transformers.hf, "model_digest", lambda model, tokenizer: "another")
     assert run(small_config(tmp_path), lambda step: None).stem != finished[1].stem
 
 
 def test_a_teacher_with_other_weights_is_refused(copied, monkeypatch):
-    digest = odd.models.hf.model_digest
-    monkeypatch.setattr(odd.models.hf, "model_digest", lambda m, t: "x" if _is_m(m) else digest(m, t))
+    digest = odd.models.transformers.hf.model_digest
+    monkeypatch.setattr(odd.models.transformers.hf, "model_digest", lambda m, t: "x" if _is_m(m) else digest(m, t))
     config, _ = copied
     with pytest.raises(OddError, match="has changed since"):
         run(config, lambda step: None)

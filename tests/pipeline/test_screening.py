@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from odd.errors import OddError
-from odd.models.hf import HFModel
-from odd.pipeline import run, screen
+from odd.models.transformers.hf import HFModel
+from odd.pipeline.screening import screen
+from odd.pipeline.worker import run
 from tests.runs import ROLLOUTS, SCREENING, assert_same_results, rows, screening_config, small_config
 
 STATUS = "SELECT value FROM meta WHERE key = 'status'"

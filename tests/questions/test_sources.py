@@ -5,9 +5,9 @@ import json
 import pytest
 
 from odd.config import PRESETS, QuestionsConfig
-from odd.contexts import question_block
 from odd.errors import OddError
 from odd.questions.base import Question
+from odd.questions.contexts import question_block
 from odd.questions.sources import bundled_sets, load_questions
 from odd.questions.tiny_task import Problem, is_held_out
 from odd.questions.verifiers import extract_answer, is_correct

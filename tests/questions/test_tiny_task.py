@@ -8,14 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from odd.questions.base import Question
-from odd.questions.tiny_task import (
-    LEVELS,
-    Expression,
-    answer_of,
-    is_held_out,
-    random_problem,
-    solution,
-)
+from odd.questions.tiny_task import LEVELS, Expression, answer_of, is_held_out, random_problem, solution
 from odd.questions.verifiers import extract_answer, is_correct
 
 SEEDS = 300

@@ -4,8 +4,8 @@ import duckdb
 import numpy as np
 import pytest
 
+from odd.method.success import wilson
 from odd.store import VIEWS
-from odd.success import wilson
 from tests.store.example_run import ROWS
 
 

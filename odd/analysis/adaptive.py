@@ -1,0 +1,110 @@
+"""Targeted rollouts that are allotted chunk by chunk, by what those before came to (`targeting.allocation`).
+
+A chunk depends on the rollouts of the chunks before it, on the distributions along the paths and on seeds alone. So a
+run that was interrupted goes on to the same result.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from odd.config import SamplingConfig, TargetingConfig
+from odd.method.allocation import TargetNode, next_launches
+from odd.method.gradients import reverse_kl
+from odd.method.success import edge_counts
+from odd.method.tree import build_tree
+from odd.rollouts.sampling import Rollout, chunks, derived_seed
+
+Prefix = tuple[int, ...]
+
+
+class Allotment:
+    """The targeted rollouts of one question."""
+
+    def __init__(
+        self,
+        question: str,
+        initial: Sequence[Rollout],
+        pairs: Sequence[Mapping],
+        paths: Sequence[Prefix],
+        log_p: Sequence[np.ndarray],
+        log_q: Mapping[str, Sequence[np.ndarray]],
+        targeting: TargetingConfig,
+        sampling: SamplingConfig,
+    ) -> None:
+        """Lay out the nodes.
+
+        Args:
+            question: id of the question; part of every seed.
+            initial: its initial rollouts.
+            pairs: rows of the table `pairs`.
+            paths: tokens of the representative rollouts.
+            log_p: student log-probabilities along each path, (T, V).
+            log_q: the same of the teachers whose signs are to be settled.
+            targeting: settings.
+            sampling: settings.
+        """
+        self.question, self.initial, self.targeting, self.sampling = question, initial, targeting, sampling
+        places = {paths[pair["path"]][: pair["position"]]: (pair["path"], pair["position"]) for pair in pairs}
+        self.prefixes = [(*paths[pair["path"]][: pair["position"]], pair["token"]) for pair in pairs]
+        number = {prefix: i for i, prefix in enumerate(self.prefixes)}
+        self.nodes = [
+            _target_node(before, number, log_p[path][at], [rows[path][at] for rows in log_q.values()], targeting.tau)
+            for before, (path, at) in places.items()
+        ]
+        self.budget = sum(max(0, targeting.n_min - pair["visits"]) for pair in pairs)
+        length = float(np.mean([len(rollout.token_ids) for rollout in initial]))
+        self.cost = np.array([max(1.0, length - len(prefix)) for prefix in self.prefixes])
+
+    def chunk(self, number: int, targeted: Sequence[Rollout]) -> list[Prefix]:
+        """Forced prefixes of a chunk, one a rollout; empty when no more are needed.
+
+        Args:
+            number: of the chunk.
+            targeted: rollouts of all chunks before it.
+        """
+        size = min(self.sampling.chunk_size, self.budget - len(targeted))
+        if size <= 0 or not self.nodes:
+            return []
+        successes, visits = self._counts([*self.initial, *targeted])
+        rng = np.random.default_rng([self.sampling.seed, derived_seed(self.question, "allocation", number)])
+        given = next_launches(self.nodes, successes, visits, self.cost, size, self.targeting.floor, rng)
+        forced = [prefix for prefix, count in zip(self.prefixes, given.tolist(), strict=True) for _ in range(count)]
+        return chunks(forced, len(forced))[0] if forced else []
+
+    def launched(self, targeted: Sequence[Rollout]) -> list[int]:
+        """Rollouts that each pair got."""
+        drawn = [rollout.token_ids[: rollout.launch] for rollout in targeted]
+        return [drawn.count(prefix) for prefix in self.prefixes]
+
+    def _counts(self, rollouts: Sequence[Rollout]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """On-policy successes and visits of the children of each node."""
+        tree = build_tree([rollout.token_ids for rollout in rollouts])
+        forced = np.array([rollout.launch for rollout in rollouts])
+        counts = edge_counts(tree, forced, np.array([rollout.correct for rollout in rollouts]), "on_policy")
+        children = [
+            np.array([tree.child(at, token) for token in node.tokens.tolist()])
+            for node, at in ((node, tree.find(node.prefix)) for node in self.nodes)
+        ]
+        # -1: no rollout went there yet
+        return (
+            [np.where(edges >= 0, counts.successes[edges], 0) for edges in children],
+            [np.where(edges >= 0, counts.visits[edges], 0) for edges in children],
+        )
+
+
+def _target_node(
+    prefix: Prefix, pairs: Mapping[Prefix, int], log_p: np.ndarray, log_q: Sequence[np.ndarray], tau: float
+) -> TargetNode:
+    """The children that are looked at: those that are forced, and those that the student often takes."""
+    log_p = log_p.astype(np.float64)
+    forced = {edge[-1] for edge in pairs if edge[:-1] == prefix}
+    tokens = np.array(sorted(forced | set(np.flatnonzero(np.exp(log_p) > tau).tolist())), dtype=np.int64)
+    gradients = [reverse_kl(log_p, row[: len(log_p)].astype(np.float64))[tokens] for row in log_q]
+    return TargetNode(
+        prefix,
+        tokens,
+        np.exp(log_p[tokens]),
+        np.array(gradients).reshape(len(gradients), len(tokens)),
+        np.array([pairs.get((*prefix, token), -1) for token in tokens.tolist()], dtype=np.int64),
+    )

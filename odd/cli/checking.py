@@ -1,0 +1,42 @@
+"""Commands that need no run: `models`, `vectors`."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from odd.cli.options import CACHE, DEFAULT_CACHE
+from odd.errors import OddError
+
+
+def models(cache: CACHE = DEFAULT_CACHE) -> None:
+    """List the models that come with the installation; prepare those that need it."""
+    from odd.models.embedded import EMBEDDED, embedded_path
+
+    table = Table("name", "what it is", "where")
+    for model in EMBEDDED.values():
+        try:
+            where = str(embedded_path(model.name, cache))
+        except OddError as error:
+            where = str(error)
+        table.add_row(model.name, model.description, Text(where))  # a path may look like rich's markup
+    Console().print(table)
+    print("Any other causal language model of transformers goes by its folder or hub name.")
+
+
+def vectors(file: Annotated[Path, typer.Argument(help="JSON in the format of tests/oracle/*.json.")]) -> None:
+    """Compute what a file of test vectors asks for and print it as JSON, to check other implementations."""
+    from odd.cli.vectors import compute_vectors
+    from odd.text import parse_json
+
+    try:
+        document = parse_json(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise OddError(f"{file}: {error.strerror}; give a JSON file of test vectors") from error
+    except ValueError as error:
+        raise OddError(f"{file} is not JSON ({error}): give a file like tests/oracle/cases.json") from error
+    print(json.dumps(compute_vectors(document)))

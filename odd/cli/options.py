@@ -1,0 +1,107 @@
+"""Options that commands share, and what they are read as."""
+
+import json
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from odd.config import PRESETS, ModelConfig, RunConfig, TeacherConfig, load_config, parse_config
+from odd.config.teachers import SHOWN
+from odd.errors import OddError
+
+TABLE_WIDTH = 136
+CACHE = Annotated[Path, typer.Option("--cache", help="Folder of run files.")]
+DEFAULT_CACHE = load_config().cache
+RUN = Annotated[str, typer.Argument(metavar="RUN", help="Run id or path of its file.")]
+PRESET = Annotated[str, typer.Option(help=f"What to start from: {', '.join(PRESETS)}.")]
+CONFIG = Annotated[Path | None, typer.Option(help="TOML file with settings that replace the preset's.")]
+STUDENT = Annotated[str | None, typer.Option(help="Student: embedded model, folder, or hub name.")]
+QUESTIONS = Annotated[
+    str | None,
+    typer.Option(help="Questions: bundled set, .jsonl, .csv or .parquet file, hf:NAME?split=..., gym:NAME?size=..."),
+]
+LIMIT = Annotated[int | None, typer.Option(help="Take only the first questions.")]
+TEACHER = Annotated[
+    list[str] | None,
+    typer.Option(
+        help=f"NAME=MODEL[:CONTEXT][,demonstrations=MODEL][,summarizer=MODEL], contexts {', '.join(SHOWN)}; "
+        "MODEL 'student' is the student. Repeatable."
+    ),
+]
+NEW_CACHE = Annotated[Path | None, typer.Option("--cache", help="Folder of run files.")]
+SET = Annotated[list[str] | None, typer.Option("--set", help="Any other setting, as section.key=value. Repeatable.")]
+SHOW_CONFIG = Annotated[bool, typer.Option("--show-config", help="Print the settings and stop.")]
+
+
+def settings_of(
+    preset: str,
+    config: Path | None,
+    student: str | None,
+    questions: str | None,
+    limit: int | None,
+    teacher: list[str] | None,
+    cache: Path | None,
+    set_: list[str] | None,
+) -> RunConfig:
+    """The settings that the options of `run`, `import` and `screen` ask for."""
+    short = {"student.name": student, "questions.source": questions, "questions.limit": limit, "cache": cache}
+    plain = {key: str(value) if isinstance(value, Path) else value for key, value in short.items() if value is not None}
+    overrides = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in plain.items()]
+    settings = load_config(preset, config, (*overrides, *(set_ or ())))
+    if not teacher:
+        return settings
+    given = [parse_teacher(text, settings.student).model_dump(mode="json") for text in teacher]
+    return parse_config(settings.model_dump(mode="json") | {"teachers": given})
+
+
+def parse_teacher(text: str, like: ModelConfig) -> TeacherConfig:
+    """`NAME=MODEL[:CONTEXT][,demonstrations=MODEL][,summarizer=MODEL]` as a teacher.
+
+    The model `student` stands for the student itself.
+
+    Args:
+        text: what the user wrote.
+        like: a model whose device and dtype another model gets.
+
+    Raises:
+        OddError: the text has another form; says which.
+    """
+    name, equals, rest = text.partition("=")
+    rest, *writers = re.split(r",(?=(?:demonstrations|summarizer)=)", rest)
+    model, colon, context = rest.rpartition(":")
+    if not colon:
+        model, context = rest, "none"
+    named = {"model": model} | {key: value for key, _, value in (writer.partition("=") for writer in writers)}
+    if not equals or not all(named.values()):
+        raise OddError(f"--teacher {text!r}: write it as NAME=MODEL[:CONTEXT], for instance Self-1C=student:1c")
+    models = {
+        key: None if value == "student" else like.model_copy(update={"name": value}).model_dump()
+        for key, value in named.items()
+    }
+    parsed = parse_config({"teachers": [{"name": name, "context": context, **models}]})
+    return parsed.teachers[0]
+
+
+def locate(run_: str, cache: Path) -> tuple[Path, str]:
+    """Folder and id of a run given by id or by path."""
+    path = Path(run_)
+    return (path.parent, path.stem) if path.suffix == ".duckdb" else (cache, run_)
+
+
+def say(line: str | None) -> None:
+    """Print a line of plain text, if there is one."""
+    if line:
+        Console().print(Text(line), soft_wrap=True)
+
+
+def print_run(path: Path, objective: str | None = None, convention: str | None = None) -> None:
+    """Print what a run found, by an objective and a convention, or by the usual ones."""
+    from odd.cli.summary import print_summary
+
+    console = Console()
+    console.width = max(console.width, TABLE_WIDTH)  # a pipe or a narrow terminal must not break the numbers
+    print_summary(path, objective, convention, console)

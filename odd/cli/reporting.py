@@ -1,0 +1,72 @@
+"""Commands that say what a run found: `show`, `findings`, `weights`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from odd.cli.options import CACHE, DEFAULT_CACHE, RUN, locate, print_run, say
+from odd.config import RULE_THRESHOLDS, USUAL, WeightsConfig, parse_weights
+
+WEIGHTS = WeightsConfig()
+
+
+def show(
+    run_: RUN,
+    objective: Annotated[str | None, typer.Option(help="Objective whose scores are shown.")] = None,
+    convention: Annotated[str | None, typer.Option(help="Convention of the scores.")] = None,
+    cache: CACHE = DEFAULT_CACHE,
+) -> None:
+    """Print what a run found: its screening, its questions, and per teacher the scores on both kinds of path."""
+    folder, run_id = locate(run_, cache)
+    print_run(folder / f"{run_id}.duckdb", objective, convention)
+
+
+def weights(
+    run_: RUN,
+    teacher: Annotated[str | None, typer.Option(help="Teacher of the scores; needed if there are several.")] = None,
+    rule: Annotated[str, typer.Option(help=f"What is kept: {', '.join(RULE_THRESHOLDS)}.")] = WEIGHTS.rule,
+    threshold: Annotated[
+        float | None, typer.Option(help="Keep tokens whose score is above; 0, or 0.975 for p_positive.")
+    ] = None,
+    outcome: Annotated[str, typer.Option(help="Of the rollouts: all, correct, incorrect.")] = WEIGHTS.outcome,
+    rollouts: Annotated[str, typer.Option(help="paths, or all initial ones.")] = WEIGHTS.rollouts,
+    objective: Annotated[str, typer.Option(help="Objective of the scores.")] = WEIGHTS.objective,
+    convention: Annotated[str, typer.Option(help="Convention of the scores.")] = WEIGHTS.convention,
+    unscored: Annotated[float, typer.Option(help="Weight of a token without a score.")] = WEIGHTS.unscored,
+    out: Annotated[Path | None, typer.Option(help="Folder, or beginning of the files' names.")] = None,
+    cache: CACHE = DEFAULT_CACHE,
+) -> None:
+    """Write per-token loss weights for a trainer: which tokens of the run's rollouts to learn from."""
+    asked = {"teacher": teacher, "rule": rule, "threshold": threshold, "outcome": outcome, "rollouts": rollouts}
+    asked |= {"objective": objective, "convention": convention, "unscored": unscored}
+    wanted = parse_weights(asked)
+    folder, run_id = locate(run_, cache)
+    from odd.export.weights import about, training_rows, write_weights
+    from odd.store import RunReader
+
+    with RunReader(folder / f"{run_id}.duckdb") as reader:
+        rows, coverage = training_rows(reader, wanted)
+        described = about(reader.run_id, reader.meta, wanted, coverage)
+    say(str(coverage))
+    for file in write_weights(rows, described, out or Path(f"{run_id}-weights")):
+        say(str(file))
+
+
+def findings(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Run ids or paths; several stand side by side.")],
+    objective: Annotated[str, typer.Option(help="Objective of the scores.")] = USUAL["objective"],
+    convention: Annotated[str, typer.Option(help="Convention of the scores.")] = USUAL["convention"],
+    paths: Annotated[str, typer.Option(help="Paths that count: all, correct, incorrect.")] = "all",
+    difficulty: Annotated[str, typer.Option(help="Questions that count: all, easy, medium, hard.")] = "all",
+    kind: Annotated[str | None, typer.Option(help="Kind of answer of the questions that count.")] = None,
+    beside: Annotated[str, typer.Option(help="The paper's numbers to stand beside: 0.6B-BoolQ, ..., none.")] = "none",
+    out: Annotated[Path | None, typer.Option(help="Folder for findings.md and a CSV file a table.")] = None,
+    cache: CACHE = DEFAULT_CACHE,
+) -> None:
+    """Print what runs show over all their questions, and write every table."""
+    from odd.cli.findings import write_findings
+
+    chosen = {"objective": objective, "convention": convention, "outcome": paths, "difficulty": difficulty}
+    files = [folder / f"{run_id}.duckdb" for folder, run_id in (locate(one, cache) for one in runs)]
+    print(write_findings(files, chosen | {"kind": kind, "reference": beside}, out))

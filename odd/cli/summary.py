@@ -1,0 +1,175 @@
+"""The table that `show` prints: what a run found about its questions and its teachers (method §7)."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from odd.cli.screening_tables import print_screening
+from odd.findings.measures import chosen_measure, estimates
+from odd.findings.screening import read_screening
+from odd.findings.statistics import Estimate
+from odd.store import RunReader
+
+OUTCOMES = ("all", "correct", "incorrect")
+TRUSTED = 0.95
+"""Share of rewards that the verifier must repeat; below it a run says that two judges are at work."""
+MEASURES = ("mean_cosine", "fraction_positive", "weighted_cosine", "mean_gain", "advantage")
+
+
+def teacher_summary(scores: pd.DataFrame, teachers: Sequence[str], seed: int = 0) -> pd.DataFrame:
+    """Per teacher and path outcome: the measures of method §7 with 95 % intervals over questions.
+
+    Args:
+        scores: one row a (question, path, position, teacher) of one objective and convention.
+        teachers: all of them, in the order of the rows.
+        seed: of the bootstrap.
+
+    Returns:
+        Rows by teacher and outcome; `decision_points` counts nodes once even where paths share them. A teacher
+        without any has 0 there and undefined measures.
+    """
+    rows, decisions = [], _decisions(scores)
+    for teacher in teachers:
+        own = decisions[decisions["teacher"] == teacher]
+        for outcome in OUTCOMES:
+            part = own if outcome == "all" else own[own["correct"] == (outcome == "correct")]
+            part = part.drop_duplicates(["question", "node"])
+            counted = {"teacher": teacher, "outcome": outcome, "decision_points": len(part)}
+            rows.append(counted | estimates(part, seed))
+    return pd.DataFrame(rows, columns=["teacher", "outcome", "decision_points", *MEASURES])
+
+
+def decision_points(scores: pd.DataFrame) -> Counter:
+    """Decision points of each question that has any, every node counted once; `scores` as for `teacher_summary`."""
+    return Counter(_decisions(scores).drop_duplicates(["question", "node"])["question"].tolist())
+
+
+def _decisions(scores: pd.DataFrame) -> pd.DataFrame:
+    return scores[scores["decision"].fillna(False).astype(bool)]
+
+
+def print_summary(path: Path, objective: str | None, convention: str | None, console: Console) -> None:
+    """Print the account of a run's import, its screening, if it has them, its questions and its teachers.
+
+    Raises:
+        OddError: the run cannot be read, or has no such objective or convention; names those it has.
+    """
+    with RunReader(path) as reader:
+        objective, convention = chosen_measure(reader.query("measures"), path.stem, objective, convention)
+        questions, teachers = reader.query("questions"), reader.query("teachers")["teacher"].tolist()
+        scores = reader.query("scores", objective=objective, convention=convention)
+        skipped = reader.query("contexts_unavailable")
+        status, imported = reader.meta["status"], reader.meta.get("imported")
+        screening = read_screening(reader)
+    for line in import_lines(imported) if imported else ():
+        console.print(Text(line), soft_wrap=True)
+    if screening is not None:
+        print_screening(screening, console)
+    if screening is None or set(questions["stage"]) != {"new"}:
+        _print_findings(questions, teachers, scores, skipped, (objective, convention), console)
+    console.print(Text(f"run file ({status}): {path}"), soft_wrap=True)
+
+
+def _print_findings(
+    questions: pd.DataFrame,
+    teachers: Sequence[str],
+    scores: pd.DataFrame,
+    skipped: pd.DataFrame,
+    measure: tuple[str, str],
+    console: Console,
+) -> None:
+    found = decision_points(scores)
+    console.print(_questions_table(questions, found))
+    console.print(_teachers_table(teacher_summary(scores, teachers), *measure))
+    if not found:
+        console.print(Text(_nothing_found(questions, teachers, measure[1])), soft_wrap=True)
+    excluded = questions[questions["note"].notna()]
+    for row in excluded.to_dict("records"):
+        console.print(Text(f"question {row['id']}: {row['note']}"))
+    for row in skipped[~skipped["question"].isin(excluded["question"])].to_dict("records"):
+        console.print(Text(f"teacher {row['teacher']} skipped question {row['id']}: {row['reason']}"))
+
+
+def import_lines(account: str) -> list[str]:
+    """What became of the logs of a run with imported rollouts.
+
+    Args:
+        account: `imported` of the run's `meta`, JSON.
+    """
+    counts = json.loads(account)
+    lines = [f"imported: {counts['taken']:,} rollouts"]
+    lines += [
+        f"not imported: {part['rows']:,} rows, {part['reason']}; such as {part['example'].removeprefix('import ')}"
+        for part in counts["refused"]
+    ]
+    if counts["without"]:
+        lines.append(f"left out: {counts['without']:,} questions without a rollout")
+    if counts["judged"]:
+        share = counts["agreeing"] / counts["judged"]
+        line = (
+            f"rewards and ODD's verifier agree on {counts['agreeing']:,} of {counts['judged']:,} rollouts ({share:.1%})"
+        )
+        remedy = (
+            "targeted rollouts are judged by the verifier: check kinds and answers of the questions, or --threshold"
+        )
+        lines.append(line if share >= TRUSTED else f"{line}; {remedy}")
+    return lines
+
+
+def _nothing_found(questions: pd.DataFrame, teachers: Sequence[str], convention: str) -> str:
+    """Why the table of teachers is empty, and what would fill it."""
+    if not teachers:
+        return "The run has no teacher, so nothing is scored: add one with python -m odd teach."
+    if not (questions["stage"] == "scored").any():
+        return "No question is scored yet: the table fills as the run goes on."
+    return (
+        f"No question has a decision point under {convention}: nowhere do two tokens with enough visits differ in "
+        "success. Raise targeting.n_min or sampling.initial_rollouts, or lower analysis.n_sig."
+    )
+
+
+def _questions_table(questions: pd.DataFrame, found: Mapping[int, int]) -> Table:
+    table = Table(title="Questions", box=SIMPLE_HEAD)
+    for column in ("question", "passed", "difficulty", "truncated", "targeted", "decision points"):
+        table.add_column(column)
+    for row in questions.to_dict("records"):
+        table.add_row(
+            Text(row["id"]),
+            f"{row['initial_correct']}/{row['initial_rollouts']}",
+            row["difficulty"] if isinstance(row["difficulty"], str) else "",
+            str(row["initial_truncated"]),
+            str(row["targeted_rollouts"]),
+            str(found.get(row["question"], 0)),
+        )
+    return table
+
+
+def _teachers_table(summary: pd.DataFrame, objective: str, convention: str) -> Table:
+    table = Table(title=f"Teachers: {objective}, {convention}; 95 % intervals over questions", box=SIMPLE_HEAD)
+    headings = ("mean cosine", "positive", "range-weighted", "mean gain", "advantage")
+    for column in ("teacher", "paths", "decisions", *headings):
+        table.add_column(column, justify="left" if column in ("teacher", "paths") else "right", no_wrap=True)
+    for row in summary.to_dict("records"):
+        table.add_row(
+            Text(row["teacher"]) if row["outcome"] == "all" else "",
+            row["outcome"],
+            str(row["decision_points"]),
+            *(_written(row[measure], signed=measure != "fraction_positive") for measure in MEASURES),
+        )
+    return table
+
+
+def _written(estimate: Estimate, signed: bool) -> str:
+    if np.isnan(estimate.value):
+        return "–"
+    form = "+.3f" if signed else ".3f"
+    interval = "" if np.isnan(estimate.low) else f"\n[{estimate.low:{form}}, {estimate.high:{form}}]"
+    return f"{estimate.value:{form}}{interval}"

@@ -1,0 +1,242 @@
+"""Test vectors: from the inputs of a document, everything the mathematics says about them.
+
+A document holds `cases` (single nodes), `questions` (tabular language models with rollouts), or both; unknown keys,
+expected results among them, are never read. Undefined values are None (JSON null).
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import AfterValidator, BaseModel, Field, StrictBool, ValidationError, model_validator
+
+from odd.errors import OddError
+from odd.method.alignment import cosine, gain, success_range, teacher_advantage
+from odd.method.divergences import divergences, top_k_overlap
+from odd.method.gradients import ideal_gradient
+from odd.method.logspace import log_sum_exp
+from odd.method.node_signal import NodeSignal
+from odd.method.objectives import Baseline, Objective
+from odd.method.success import edge_counts, jeffreys, launch_edges, stratified, wilson
+from odd.method.tree import Tree, build_tree
+from odd.models.tabular import TabularModel
+
+DETERMINISTIC = (
+    Objective(name="reverse_kl"),
+    Objective(name="forward_kl"),
+    *(Objective(name="jsd", beta=beta) for beta in (0.1, 0.5, 0.9)),
+)
+SAMPLED = (Objective(name="sampled_reverse_kl"), Objective(name="dr_grpo"))
+
+
+LARGEST = 1e15  # of logits and weights: their sums and squares are far from overflow
+DEEPEST = 256  # exact success walks a model by recursion
+TABLE_SIZE = 10_000_000  # probabilities of one model: 80 MB
+
+
+def _bounded_or_impossible(value: float) -> float:
+    if not (abs(value) <= LARGEST or value == -math.inf):
+        raise ValueError(f"a logit must be a number from {-LARGEST:g} to {LARGEST:g}, or -Infinity")
+    return value
+
+
+Logit = Annotated[float, AfterValidator(_bounded_or_impossible)]
+Weight = Annotated[float, Field(ge=0, le=LARGEST, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0, le=2**31)]
+Token = Annotated[int, Field(ge=0, lt=TABLE_SIZE)]
+Prefix = Annotated[list[Token], Field(max_length=DEEPEST)]
+
+
+class _Case(BaseModel):
+    student_logits: list[Logit] = Field(min_length=1)
+    teacher_logits: list[Logit]
+    visits: list[Count]
+    successes: list[Count]
+    support: list[Token]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "_Case":
+        size = len(self.student_logits)
+        if not size == len(self.teacher_logits) == len(self.visits) == len(self.successes):
+            raise ValueError("student_logits, teacher_logits, visits and successes must have the same length")
+        if any(won > visited for won, visited in zip(self.successes, self.visits, strict=True)):
+            raise ValueError("successes must not exceed visits")
+        if len(set(self.support)) < len(self.support) or any(token >= size for token in self.support):
+            raise ValueError(f"support must hold distinct token ids below {size}")
+        if math.inf == -max(self.student_logits) or math.inf == -max(self.teacher_logits):
+            raise ValueError("a distribution needs at least one finite logit")
+        return self
+
+
+class _Row(BaseModel):
+    prefix: Prefix
+    weights: dict[Token, Weight] = Field(min_length=1)
+
+
+class _Rollout(BaseModel):
+    tokens: Annotated[list[Token], Field(min_length=1, max_length=DEEPEST + 1)]
+    forced: Count
+    correct: StrictBool
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "_Rollout":
+        if self.forced > len(self.tokens):
+            raise ValueError("forced must not exceed the number of tokens")
+        return self
+
+
+class _Question(BaseModel):
+    weights: list[_Row] = Field(min_length=1)
+    correct_leaves: list[list[Token]]
+    rollouts: list[_Rollout]
+
+    @model_validator(mode="after")
+    def _small(self) -> "_Question":
+        size = len(self.weights) * (1 + max(token for row in self.weights for token in row.weights))
+        if size > TABLE_SIZE:
+            raise ValueError(f"rows times vocabulary must not exceed {TABLE_SIZE}, not {size}: number tokens from 0")
+        return self
+
+
+class _Document(BaseModel):
+    cases: list[_Case] | None = None
+    questions: list[_Question] | None = None
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> "_Document":
+        if self.cases is None and self.questions is None:
+            raise ValueError("neither 'cases' nor 'questions' is there")
+        return self
+
+
+def compute_vectors(document: Any) -> dict[str, Any]:
+    """Work out a document of test vectors.
+
+    Args:
+        document: parsed JSON.
+
+    Returns:
+        `cases` with all quantities of each node and `questions` with all edges of each model, in input order.
+
+    Raises:
+        OddError: the document is malformed.
+    """
+    if not isinstance(document, dict):
+        raise OddError("test vectors: the document is no JSON object; give it a key 'cases' or 'questions'")
+    try:
+        parsed = _Document.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the document"
+        problem = first["msg"].removeprefix("Value error, ")
+        raise OddError(f"test vectors: {place}: {problem}; correct it in the file") from None
+    result: dict[str, Any] = {}
+    if parsed.cases is not None:
+        result["cases"] = [_plain(_case(case)) for case in parsed.cases]
+    if parsed.questions is not None:
+        result["questions"] = [_plain(_question(i, question)) for i, question in enumerate(parsed.questions)]
+    return result
+
+
+def _case(case: _Case) -> dict[str, Any]:
+    log_p, log_q = (_log_softmax(logits) for logits in (case.student_logits, case.teacher_logits))
+    visits, successes = np.array(case.visits), np.array(case.successes)
+    support = np.array(case.support, dtype=np.int64)
+    with np.errstate(invalid="ignore"):
+        success = successes[support] / visits[support]
+    node = NodeSignal(log_p, log_q[None], visits, successes)
+    full = ideal_gradient(node.student(support, "full", "off"), success)
+    ideal = np.zeros(len(log_p))
+    ideal[support] = full
+    scores = {
+        objective.label: _scores(node, objective, support, success, ("full", "children")) for objective in DETERMINISTIC
+    }
+    scores |= {objective.label: _scores(node, objective, support, success, ("full",)) for objective in SAMPLED}
+    return {
+        "ideal": ideal,
+        "gradients": {objective.label: node.gradient(objective)[0] for objective in (*DETERMINISTIC, *SAMPLED)},
+        "alignment": {label: alignment for label, (alignment, _) in scores.items()},
+        "gain": {label: gains for label, (_, gains) in scores.items()},
+        "advantage": teacher_advantage(log_p[support], log_q[support], success),
+        "success_range": success_range(success),
+        **vars(divergences(log_p, log_q)),
+        "overlap_top3": top_k_overlap(log_p, log_q, 3),
+        "wilson": np.column_stack(wilson(successes[support], visits[support])),
+        "jeffreys": np.column_stack(jeffreys(successes[support], visits[support])),
+    }
+
+
+def _scores(
+    node: NodeSignal, objective: Objective, support: np.ndarray, success: np.ndarray, baselines: tuple[Baseline, ...]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Alignment and gain by baseline."""
+    alignment, gains = {}, {}
+    for baseline in baselines:
+        ideal = ideal_gradient(node.student(support, baseline, "off"), success)
+        teacher = node.components(objective, support, baseline, "off")[0]
+        alignment[baseline], gains[baseline] = cosine(ideal, teacher), gain(ideal, teacher)
+    return alignment, gains
+
+
+def _question(index: int, question: _Question) -> dict[str, Any]:
+    try:
+        model = TabularModel.from_weights({(): [row.model_dump() for row in question.weights]})
+    except OddError as error:
+        raise OddError(f"test vectors: questions.{index}: {error}") from None
+    for i, rollout in enumerate(question.rollouts):
+        _check_rollout(model, rollout.tokens, f"questions.{index}.rollouts.{i}")
+    correct_leaves = {tuple(leaf) for leaf in question.correct_leaves}
+    tree = build_tree([rollout.tokens for rollout in question.rollouts])
+    forced = np.array([rollout.forced for rollout in question.rollouts], dtype=np.int64)
+    correct = np.array([rollout.correct for rollout in question.rollouts], dtype=bool)
+    on_policy, pooled = edge_counts(tree, forced, correct, "on_policy"), edge_counts(tree, forced, correct, "pooled")
+    value = stratified(tree, on_policy, launch_edges(tree, forced), _edge_probabilities(model, tree))
+    edges = []
+    for row in question.weights:
+        for token in row.weights:
+            prefix = (*row.prefix, token)
+            node = tree.find(prefix)
+            edge = {
+                "node": row.prefix,
+                "token": token,
+                "probability": model.probabilities(row.prefix)[token],
+                "p_succ_exact": model.p_succ(prefix, correct_leaves.__contains__),
+            }
+            for name, counts in (("on_policy", on_policy), ("pooled", pooled)):
+                edge[name] = [int(counts.visits[node]), int(counts.successes[node])] if node >= 0 else [0, 0]
+            edges.append({**edge, "stratified": value[node] if node >= 0 else math.nan})
+    return {"root_value_exact": model.p_succ((), correct_leaves.__contains__), "edges": edges}
+
+
+def _edge_probabilities(model: TabularModel, tree: Tree) -> np.ndarray:
+    probability = np.full(tree.size, np.nan)
+    for node in range(1, tree.size):
+        *prefix, token = tree.token[tree.path(node)[1:]].tolist()
+        probability[node] = model.probabilities(prefix)[token]
+    return probability
+
+
+def _check_rollout(model: TabularModel, tokens: Sequence[int], place: str) -> None:
+    for t, token in enumerate(tokens):
+        possible = not model.is_terminal(tokens[:t]) and token < model.vocabulary_size
+        if not (possible and model.probabilities(tokens[:t])[token] > 0):
+            raise OddError(f"test vectors: {place}: token {token} cannot follow {list(tokens[:t])}; add its weight")
+
+
+def _log_softmax(logits: Sequence[float]) -> np.ndarray:
+    x = np.array(logits, dtype=np.float64)
+    return x - log_sum_exp(x)
+
+
+def _plain(value: Any) -> Any:
+    """As JSON: lists and numbers, None for what is undefined."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    return value

@@ -1,0 +1,52 @@
+"""Settings of a run: what they are, their defaults, presets, and how they are read and checked."""
+
+from odd.config.loading import PRESETS, load_config, merge, parse_config, parse_override, parse_weights, read_toml
+from odd.config.models import SCORING_MEMORY, ImportConfig, ModelConfig
+from odd.config.run import (
+    BASELINE,
+    RULE_THRESHOLDS,
+    USUAL,
+    AnalysisConfig,
+    QuestionsConfig,
+    RunConfig,
+    SamplingConfig,
+    ScreeningConfig,
+    TargetingConfig,
+    WeightRule,
+    WeightsConfig,
+    fingerprint,
+)
+from odd.config.teachers import SHOWN, ContextKind, DemonstrationsConfig, TeacherConfig, Templates
+from odd.method.objectives import Convention, Objective
+
+__all__ = [
+    "BASELINE",
+    "PRESETS",
+    "RULE_THRESHOLDS",
+    "SCORING_MEMORY",
+    "SHOWN",
+    "USUAL",
+    "AnalysisConfig",
+    "ContextKind",
+    "Convention",
+    "DemonstrationsConfig",
+    "ImportConfig",
+    "ModelConfig",
+    "Objective",
+    "QuestionsConfig",
+    "RunConfig",
+    "SamplingConfig",
+    "ScreeningConfig",
+    "TargetingConfig",
+    "TeacherConfig",
+    "Templates",
+    "WeightRule",
+    "WeightsConfig",
+    "fingerprint",
+    "load_config",
+    "merge",
+    "parse_config",
+    "parse_override",
+    "parse_weights",
+    "read_toml",
+]

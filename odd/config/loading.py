@@ -1,0 +1,135 @@
+"""Presets, and the settings of a run from a preset, a TOML file and overrides of a command line."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from odd.config.run import RunConfig, WeightsConfig
+from odd.config.teachers import PAPER_TEACHERS, SELF_CHECK, SELF_TEACHERS
+from odd.errors import OddError
+from odd.settings import Settings
+
+Parsed = TypeVar("Parsed", bound=Settings)
+
+
+def _preset(**changes: Any) -> RunConfig:
+    return RunConfig.model_validate(changes)
+
+
+PRESETS: dict[str, RunConfig] = {
+    "demo": _preset(
+        title="demo",
+        sampling={"initial_rollouts": 200, "batch_size": 256},
+        targeting={"n_min": 60},
+    ),
+    "smollm2": _preset(
+        title="smollm2",
+        student={"name": "smollm2"},
+        questions={"source": "smollm2"},
+        sampling={"initial_rollouts": 64, "max_new_tokens": 64, "batch_size": 32},
+        targeting={"n_gradient": 4, "n_difference": 2, "n_min": 24, "correct_paths": 1, "incorrect_paths": 1},
+        analysis={"n_sig": 10},
+        teachers=[*SELF_TEACHERS, SELF_CHECK],
+    ),
+    "paper": _preset(
+        title="paper",
+        questions={"source": "tiny-heldout", "limit": 10},
+        sampling={"initial_rollouts": 200, "batch_size": 256},
+        targeting={"n_min": 100, "tau": 0.02, "correct_paths": 2, "incorrect_paths": 2},
+        analysis={"n_sig": 20},
+        teachers=PAPER_TEACHERS,
+    ),
+}
+
+
+def load_config(preset: str = "demo", file: Path | None = None, overrides: tuple[str, ...] = ()) -> RunConfig:
+    """A preset, changed by a TOML file, changed by overrides such as `sampling.seed=3`.
+
+    Raises:
+        OddError: unknown preset, unreadable file, unknown key or impossible value; names it and what is allowed.
+    """
+    if preset not in PRESETS:
+        raise OddError(f"unknown preset {preset!r}: choose one of {', '.join(PRESETS)}")
+    tree = PRESETS[preset].model_dump(mode="json")
+    for changes in (read_toml(file) if file else {}, *map(parse_override, overrides)):
+        questions = changes.get("questions")
+        if isinstance(questions, dict) and "source" in questions:
+            tree["questions"] = {}  # a limit belongs to the questions that it was set for
+        merge(tree, changes)
+    return parse_config(tree)
+
+
+def parse_config(tree: dict[str, Any]) -> RunConfig:
+    """Validate a configuration.
+
+    Raises:
+        OddError: an unknown key or impossible value; one line that names it.
+    """
+    return _parse(RunConfig, tree, "config")
+
+
+def parse_weights(tree: dict[str, Any]) -> WeightsConfig:
+    """Validate what weights are asked for.
+
+    Raises:
+        OddError: an impossible value; one line that names it.
+    """
+    return _parse(WeightsConfig, tree, "weights")
+
+
+def _parse(kind: type[Parsed], tree: dict[str, Any], name: str) -> Parsed:
+    try:
+        return kind.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            message = "there is no such setting; python -m odd run --show-config prints those there are"
+        # checks that span a section have all of it as input: too much to print, and the message says what matters
+        value = "" if isinstance(first["input"], dict) else f" = {str(first['input'])[:60]!r}"
+        raise OddError(": ".join(part for part in (name, where + value, message) if part)) from error
+
+
+def read_toml(file: Path) -> dict[str, Any]:
+    """The content of a TOML file.
+
+    Raises:
+        OddError: it cannot be read or is not TOML.
+    """
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise OddError(f"config file {file}: {error.strerror}; give the path of a TOML file") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise OddError(f"config file {file} is not TOML ({error}): mend that place") from error
+
+
+def parse_override(override: str) -> dict[str, Any]:
+    """`a.b=1` as {"a": {"b": 1}}; a value that is no TOML literal is taken as a string.
+
+    Raises:
+        OddError: it has another form.
+    """
+    key, equals, value = override.partition("=")
+    if not equals or not re.fullmatch(r"[a-z0-9_]+(\.[a-z0-9_]+)*", key):
+        raise OddError(f"--set {override!r}: write it as section.key=value, for instance sampling.seed=3")
+    try:
+        parsed: Any = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value
+    for part in reversed(key.split(".")):
+        parsed = {part: parsed}
+    return parsed
+
+
+def merge(tree: dict[str, Any], changes: dict[str, Any]) -> None:
+    """Put changes into a tree of settings, in place; tables are merged, all else is replaced."""
+    for key, value in changes.items():
+        if isinstance(value, dict) and isinstance(tree.get(key), dict):
+            merge(tree[key], value)
+        else:
+            tree[key] = value

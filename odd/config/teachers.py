@@ -1,0 +1,142 @@
+"""Settings of teachers: their model, what they are shown, in which words, and how that is made (method §6).
+
+As in `odd.config.run`, all defaults stand here.
+"""
+
+from string import Template
+from typing import Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from odd.config.models import ModelConfig
+from odd.settings import Settings
+
+ContextKind = Literal["none", "1c", "1c1w", "3c", "sum_1c", "sum_1c1w"]
+
+SHOWN: dict[ContextKind, tuple[int, int]] = {
+    "none": (0, 0),
+    "1c": (1, 0),
+    "1c1w": (1, 1),
+    "3c": (3, 0),
+    "sum_1c": (1, 0),
+    "sum_1c1w": (1, 1),
+}
+"""How many correct and wrong responses each context shows."""
+_HOLDS = {"message": ("question", "heading", "examples", "closing"), "example": ("label", "text")}
+_HOLDS["request"] = ("question", "summarize", "text")
+
+
+class Templates(Settings):
+    """The wording of prompts; the embedded `tiny` family was trained on the defaults.
+
+    `message`, `example` and `request` say how the parts are put together: $name stands for a part, $$ for a dollar.
+    """
+
+    instruction: str = 'Think step by step. End with a line "Answer: X".'
+    heading: str = "Worked examples"
+    correct: str = "A correct response to this question:"
+    wrong: str = "A wrong response to this question, do not imitate it:"
+    correct_summary: str = "A summary of a correct response to this question:"
+    wrong_summary: str = "A summary of a wrong response to this question, do not imitate it:"
+    closing: str = "Now answer the question yourself, thinking included."
+    summarize: str = "Summarize this response to its key steps and its answer:"
+    message: str = "$question\n\n$heading\n$examples\n$closing"
+    example: str = Field(default="$label\n$text", description="$text stands in a fence")
+    request: str = Field(default="$question\n\n$summarize\n$text", description="asks for a summary")
+
+    @model_validator(mode="after")
+    def _are_put_together_from_parts_there_are(self) -> "Templates":
+        for name, parts in _HOLDS.items():
+            template = Template(getattr(self, name))
+            known = template.is_valid() and set(template.get_identifiers()) <= set(parts)
+            if not known:
+                raise ValueError(f"{name} may hold {', '.join('$' + part for part in parts)}, and $$ for a dollar")
+        if "examples" not in Template(self.message).get_identifiers():
+            raise ValueError("message must hold $examples")
+        if not all("text" in Template(form).get_identifiers() for form in (self.example, self.request)):
+            raise ValueError("example and request must hold $text")
+        return self
+
+
+class DemonstrationsConfig(Settings):
+    """How the responses that teachers are shown are made; they are tried in batches until there are enough."""
+
+    temperature: float = Field(default=0.7, ge=0.01, le=100)
+    tries: int = Field(default=60, ge=1, description="a question and source model, at most")
+    batch_size: int = Field(default=10, ge=1, description="tries drawn together; part of the seed's meaning")
+    summary_tries: int = Field(default=8, ge=1, description="a summary must end, with the outcome of its response")
+
+    @model_validator(mode="after")
+    def _tries_are_whole_batches(self) -> "DemonstrationsConfig":
+        if self.tries % self.batch_size:
+            raise ValueError(f"tries = {self.tries} are no whole batches: make it a multiple of {self.batch_size}")
+        return self
+
+
+class TeacherConfig(Settings):
+    """A teacher: a model plus a context. `model = None` is the student itself (self-distillation)."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._()+-]{0,59}$")
+    model: ModelConfig | None = None
+    context: ContextKind = "none"
+    demonstrations: ModelConfig | None = Field(
+        default=None, description="model that writes the responses shown; None: the student"
+    )
+    summarizer: ModelConfig | None = Field(default=None, description="of sum_ contexts; None: the student")
+    template: dict[str, str] = Field(default={}, description="parts of the run's templates to replace for this teacher")
+
+    @model_validator(mode="after")
+    def _has_a_use_for_what_it_is_given(self) -> "TeacherConfig":
+        if self.context == "none" and (self.demonstrations or self.template):
+            raise ValueError(f"teacher {self.name!r} shows nothing, as its context is none: choose another context")
+        if self.summarizer and not self.summarized:
+            raise ValueError(f"teacher {self.name!r} has a summarizer but shows whole responses: choose a sum_ context")
+        if unknown := set(self.template) - (set(Templates.model_fields) - {"instruction"}):
+            # the instruction is part of the question, which the student is asked too
+            parts = ", ".join(name for name in Templates.model_fields if name != "instruction")
+            raise ValueError(f"template of teacher {self.name!r}: no part {min(unknown)!r}, there are {parts}")
+        try:
+            self.templates(Templates())
+        except ValidationError as error:
+            message = error.errors()[0]["msg"].removeprefix("Value error, ")
+            raise ValueError(f"template of teacher {self.name!r}: {message}") from error
+        return self
+
+    @property
+    def is_student_in_context(self) -> bool:
+        """Whether it is the student with something before its question."""
+        return self.model is None and self.context != "none"
+
+    @property
+    def shown(self) -> tuple[int, int]:
+        """How many correct and wrong responses it is shown."""
+        return SHOWN[self.context]
+
+    @property
+    def summarized(self) -> bool:
+        """Whether it is shown summaries."""
+        return self.context.startswith("sum_")
+
+    def templates(self, of_run: Templates) -> Templates:
+        """The wording for this teacher in a run with its own wording."""
+        return Templates.model_validate(of_run.model_dump() | self.template)
+
+
+_TINY_L = ModelConfig(name="tiny-l")
+SELF_CHECK = TeacherConfig(name="Self-check")
+SELF_TEACHERS = TeacherConfig(name="Self-1C", context="1c"), TeacherConfig(name="Self-1C1W", context="1c1w")
+SELF_3C = TeacherConfig(name="Self-3C", context="3c")
+TINY_L = TeacherConfig(name="tiny-l", model=_TINY_L)
+PAPER_TEACHERS = (
+    *SELF_TEACHERS,
+    TeacherConfig(name="Self-Sum-1C", context="sum_1c", summarizer=_TINY_L),
+    TeacherConfig(name="Self-Sum-1C1W", context="sum_1c1w", summarizer=_TINY_L),
+    TeacherConfig(name="Self-1C (tiny-l)", context="1c", demonstrations=_TINY_L),
+    TINY_L,
+    TeacherConfig(name="tiny-m", model=ModelConfig(name="tiny-m")),
+    TeacherConfig(name="tiny-xl", model=ModelConfig(name="tiny-xl")),
+)
+"""The paper's teachers for the student `tiny-s`: in five contexts, and three larger models.
+
+`SELF_3C`, which the paper has in its screening only, is the ninth.
+"""

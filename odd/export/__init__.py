@@ -1,0 +1,1 @@
+"""What leaves a run: weights for trainers, reports, tables."""

@@ -1,0 +1,93 @@
+"""All findings of some runs as a text, as Markdown and as files of comma-separated values."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from odd.errors import OddError
+from odd.export.tables import csv
+from odd.findings.choices import Reference
+from odd.findings.compose import Finding, find, numbers, shown
+from odd.findings.evidence import Evidence
+from odd.findings.kinds import KINDS, SECTIONS
+from odd.findings.paper import CREDIT
+from odd.findings.words import basis
+from odd.text import markdown_escaped, visible_text
+
+
+def every_finding(evidences: Mapping[str, Evidence], reference: Reference) -> list[Finding]:
+    """All findings of some runs by name, in the order of the page."""
+    return [find(kind, evidences, reference) for kind in KINDS]
+
+
+def heading(evidences: Mapping[str, Evidence]) -> list[str]:
+    """What the findings are of, a line each; plain text with untrusted names."""
+    chosen = next(iter(evidences.values())).filters
+    parts = [chosen.objective, chosen.convention, f"{chosen.outcome} paths", f"{chosen.difficulty} questions"]
+    parts += [f"answers of kind {chosen.kind}"] if chosen.kind else []
+    return [
+        ", ".join(visible_text(part or "–") for part in parts),
+        *(f"{visible_text(name)}: run {visible_text(one.run.run_id)}. {basis(one)}" for name, one in evidences.items()),
+    ]
+
+
+def as_text(evidences: Mapping[str, Evidence], findings: Sequence[Finding]) -> str:
+    """The sentences."""
+    lines = [*heading(evidences)]
+    for section, name in SECTIONS.items():
+        lines += ["", name.upper()]
+        for finding in findings:
+            if finding.kind.section == section:
+                lines += ["", finding.title, *(f"  {text}" for text in (*finding.sentences, *finding.notes))]
+    return "\n".join(lines)
+
+
+def as_markdown(evidences: Mapping[str, Evidence], findings: Sequence[Finding]) -> str:
+    """Sentences and tables."""
+    lines = ["# Findings", *(f"\n{markdown_escaped(line)}" for line in heading(evidences))]
+    for section, name in SECTIONS.items():
+        lines.append(f"\n## {name}")
+        for finding in findings:
+            if finding.kind.section == section:
+                lines += _markdown(finding)
+    return "\n".join(lines) + "\n"
+
+
+def _markdown(finding: Finding) -> list[str]:
+    lines = [f"\n### {markdown_escaped(finding.title)}", f"\n{markdown_escaped(finding.kind.about)}"]
+    lines += [f"\n{markdown_escaped(text)}" for text in finding.sentences]
+    lines += ["", *(f"* {markdown_escaped(text)}" for text in finding.notes)] if finding.notes else []
+    table = shown(finding)
+    if len(table):
+        lines += ["", _row([markdown_escaped(name) for name in table.columns]), _row(["---"] * len(table.columns))]
+        # estimates are written by the program; labels are not
+        labels = set(finding.kind.labels)
+        for row in table.to_dict("records"):
+            lines.append(_row([markdown_escaped(text) if name in labels else text for name, text in row.items()]))
+    if finding.marks:
+        lines.append(f"\nPaper ({finding.reference}): {CREDIT}")
+    return lines
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def write(evidences: Mapping[str, Evidence], findings: Sequence[Finding], folder: Path) -> list[Path]:
+    """Write the Markdown, a file a finding, and the scores of every token along its path.
+
+    Raises:
+        OddError: the folder cannot be written.
+    """
+    files = {"findings.md": as_markdown(evidences, findings).encode()}
+    files |= {f"{finding.kind.key}.csv": csv(numbers(finding)) for finding in findings}
+    steps = [one.chosen_steps().drop(columns="point").assign(run=name) for name, one in evidences.items()]
+    files["path_scores.csv"] = csv(pd.concat(steps, ignore_index=True))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+    except OSError as error:
+        raise OddError(f"{folder}: {error.strerror}; give a folder that can be written") from error
+    return [folder / name for name in files]

@@ -1,0 +1,8 @@
+"""What a reader can choose about findings: the words that links, options and payloads have for it."""
+
+from typing import Literal
+
+Outcome = Literal["all", "correct", "incorrect"]
+Difficulty = Literal["all", "easy", "medium", "hard", "never"]
+Section = Literal["teachers", "scores", "choosing", "trust"]
+Reference = Literal["none", "0.6B-BoolQ", "0.6B-MMLU", "1.7B-BoolQ", "1.7B-MMLU"]

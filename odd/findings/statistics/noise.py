@@ -1,0 +1,145 @@
+"""The noise floor: scores under permutations of success among siblings.
+
+Dimension letters: N scores, M nodes among those of equally many children, K orders of their success that are told
+apart, B shuffles, S sets of scores, T terms.
+
+A node with few children has few orders, each shuffle draws one for each node, and so all shuffles are known by the
+scores under each order and by what was drawn. Sums over many scores are then products of matrices: the sum of each
+node under each order, times which nodes drew it.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from itertools import permutations
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Float64, Int32, Int64
+
+from odd.findings.statistics.siblings import Scores, Siblings
+
+if TYPE_CHECKING:
+    from scipy import sparse
+
+MOST = 2_000_000
+"""Shuffled scores that are kept at once."""
+NAMES = tuple(one.name for one in fields(Scores))
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """The scores of nodes with equally many children.
+
+    Attributes:
+        rows: numbers of the scores, (R,).
+        node: node of each, 0 to M - 1, (R,).
+        orders: scores under each order of success, (K, R).
+        drawn: order that each node has in each shuffle, (B, M).
+    """
+
+    rows: Int64[np.ndarray, " R"]
+    node: Int64[np.ndarray, " R"]
+    orders: Scores
+    drawn: Int32[np.ndarray, "B M"]
+
+
+@dataclass(frozen=True, eq=False)
+class NoiseFloor:
+    """B × N scores under shuffled success.
+
+    Attributes:
+        count: N.
+        draws: B.
+        parts: of them.
+    """
+
+    count: int
+    draws: int
+    parts: tuple[_Part, ...]
+
+    def scores(self) -> Scores:
+        """All of them, float32."""
+        floor = {name: np.empty((self.draws, self.count), np.float32) for name in NAMES}
+        for part in self.parts:
+            drawn = part.drawn[:, part.node] * len(part.rows) + np.arange(len(part.rows))
+            for name in NAMES:
+                table = getattr(part.orders, name)
+                # such as the success range: the same in all orders
+                same = all(np.array_equal(table[0], row, equal_nan=True) for row in table)
+                for draw in range(self.draws):
+                    floor[name][draw, part.rows] = table[0] if same else table.take(drawn[draw])
+        return Scores(**floor)
+
+    def sums(
+        self, terms: Callable[[Scores], Sequence[Float[np.ndarray, "K R"]]], sets: Sequence[Int64[np.ndarray, " _"]]
+    ) -> Float64[np.ndarray, "B T S"]:
+        """Sums over sets of scores in each shuffle.
+
+        Args:
+            terms: T numbers made of each score, none of them NaN.
+            sets: numbers of the scores of each set.
+        """
+        nothing = Scores(*(np.empty((1, 0), np.float32) for _ in NAMES))
+        found = np.zeros((self.draws, len(terms(nothing)), len(sets)))
+        member = np.zeros((len(sets), self.count), bool)
+        for number, scores in enumerate(sets):
+            member[number, scores] = True
+        for part in self.parts:
+            found += _sums(part, np.stack(terms(part.orders), axis=-1, dtype=np.float32), member[:, part.rows])
+        return found
+
+
+def _sums(
+    part: _Part, terms: Float32[np.ndarray, "K R T"], member: Bool[np.ndarray, "S R"]
+) -> Float64[np.ndarray, "B T S"]:
+    """The sums over the scores of a part."""
+    of_node = [_sum_by_node(part.node, one, part.drawn.shape[1]) for one in member]
+    found = np.zeros((len(part.drawn), len(member), terms.shape[2]))
+    for order, values in enumerate(terms):
+        drew = part.drawn == order
+        any_did = drew.any(axis=1)
+        sums = np.concatenate([of_set @ values for of_set in of_node], axis=1)
+        found[any_did] += (drew[any_did].astype(np.float32) @ sums).reshape(-1, *found.shape[1:])
+    return found.swapaxes(1, 2)
+
+
+def _sum_by_node(node: Int64[np.ndarray, " R"], member: Bool[np.ndarray, " R"], nodes: int) -> "sparse.csr_array":
+    """The matrix that adds up the members of each node, (M, R)."""
+    from scipy import sparse  # a quarter of a second that a run does not need
+
+    scores = np.flatnonzero(member)
+    return sparse.csr_array((np.ones(len(scores), np.float32), (node[scores], scores)), shape=(nodes, len(node)))
+
+
+def noise_floor(
+    siblings: Siblings, shuffles: int, rng: np.random.Generator, undefined: Bool[np.ndarray, " N"] | None = None
+) -> NoiseFloor:
+    """The scores under permutations of success among siblings.
+
+    Args:
+        siblings: what the scores are made of.
+        shuffles: permutations; fewer where scores are many.
+        rng: draws them.
+        undefined: scores without cosine and gain, which have none under any permutation; None: there are none.
+    """
+    count = len(siblings.node)
+    draws = min(shuffles, max(20, MOST // max(1, count)))
+    parts = []
+    for rows, narrow in siblings.by_width():
+        nodes, which = narrow.nodes()
+        orders = math.factorial(narrow.p.shape[1])
+        shape = draws, int(narrow.node.max(initial=-1)) + 1
+        if orders <= draws:  # all orders there are, of which each node draws one
+            drawn = rng.integers(orders, size=shape, dtype=np.int32)
+            every = (nodes.success[:, order] for order in permutations(range(narrow.p.shape[1])))
+        else:
+            drawn = np.broadcast_to(np.arange(draws, dtype=np.int32)[:, None], shape)
+            every = (nodes.shuffled(rng).success for _ in range(draws))
+        scores = [narrow.scores_of_nodes(nodes.with_success(success), which) for success in every]
+        tables = {name: np.stack([getattr(one, name) for one in scores]).astype(np.float32) for name in NAMES}
+        if undefined is not None:
+            for name in ("alignment", "gain"):
+                tables[name][:, undefined[rows]] = np.nan
+        parts.append(_Part(rows, narrow.node, Scores(**tables), drawn))
+    return NoiseFloor(count, draws, tuple(parts))

@@ -1,0 +1,122 @@
+"""Agreement of a teacher's gradient with the ideal one at a node (method §4).
+
+Equation numbers are those of Armandpour et al., arXiv 2605.10889; dimension letters as in `odd.method.logspace`. A
+score that is undefined is NaN, never 0. What the gradients are over, S_u alone or the rest as well,
+`odd.method.node_signal` decides.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Float64, Int64
+
+from odd.method.logspace import restrict
+
+ZERO_NORM = 1e-7
+"""A teacher's gradient no longer than this is zero: about the rounding of float32 log-probabilities."""
+
+ZERO_IDEAL = 1e-30
+"""The ideal gradient has no such rounding: it is exactly 0 where all children succeed alike, and no longer than P_theta
+of an improbable child elsewhere, so that only underflow is left out."""
+
+
+def cosine(ideal: Float[np.ndarray, "*#B K"], teacher: Float[np.ndarray, "*#B K"]) -> Float64[np.ndarray, "*#B"]:
+    """Align(u) = <g_ideal, g_D> / (|g_ideal| |g_D|) (eq. 2.12); NaN where one of the two is zero.
+
+    Zero means a norm of at most `ZERO_IDEAL` and `ZERO_NORM`, respectively.
+    """
+    norms = np.linalg.norm(ideal, axis=-1), np.linalg.norm(teacher, axis=-1)
+    zero = (norms[0] <= ZERO_IDEAL) | (norms[1] <= ZERO_NORM)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = (ideal * teacher).sum(axis=-1) / (norms[0] * norms[1])
+    return np.asarray(np.where(zero, np.nan, np.clip(value, -1.0, 1.0)))
+
+
+def gain(ideal: Float[np.ndarray, "*#B K"], teacher: Float[np.ndarray, "*#B K"]) -> Float64[np.ndarray, "*#B"]:
+    """<g_ideal, g_D> / |g_D|: first-order change of success per unit step. NaN where |g_D| is at most `ZERO_NORM`."""
+    norm = np.linalg.norm(teacher, axis=-1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = (ideal * teacher).sum(axis=-1) / norm
+    return np.asarray(np.where(norm <= ZERO_NORM, np.nan, value))
+
+
+class PosteriorAlignment(NamedTuple):
+    """95 % intervals of alignment and gain, and P(Align > 0); one entry a teacher gradient."""
+
+    align_low: Float64[np.ndarray, "*B M"]
+    align_high: Float64[np.ndarray, "*B M"]
+    gain_low: Float64[np.ndarray, "*B M"]
+    gain_high: Float64[np.ndarray, "*B M"]
+    p_positive: Float64[np.ndarray, "*B M"]
+
+
+def posterior_alignment(
+    ideal_draws: Float[np.ndarray, "*B D K"], teacher: Float[np.ndarray, "*B M K"]
+) -> PosteriorAlignment:
+    """Uncertainty of alignment and gain that comes from P̂ being estimated.
+
+    Args:
+        ideal_draws: `ideal_gradient` of posterior draws of P̂, the rest's included if the components have one.
+        teacher: components of any number of teachers and objectives under the same convention.
+
+    Returns:
+        NaN for gradients that are zero or unknown; draws whose ideal gradient is zero have no alignment and are
+        left out of its interval and of P(Align > 0).
+    """
+    ideal_norm = np.linalg.norm(ideal_draws, axis=-1)
+    teacher_norm = np.linalg.norm(teacher, axis=-1, keepdims=True)
+    unit = teacher / np.where(teacher_norm > ZERO_NORM, teacher_norm, np.nan)
+    draws = np.ascontiguousarray(ideal_draws.swapaxes(-1, -2))  # side by side: a sum over few children is of many draws
+    gains = np.einsum("...mk,...kd->...md", unit, draws)  # BLAS would add up as suits the number of teachers
+    defined = ideal_norm > ZERO_IDEAL
+    aligned = gains / np.where(defined, ideal_norm, np.nan)[..., None, :]
+    every, counted = np.full(defined.shape[:-1], defined.shape[-1]), np.asarray(defined.sum(axis=-1))
+    with np.errstate(invalid="ignore"):
+        positive = (aligned > 0).sum(axis=-1) / counted[..., None]
+    low, high = np.clip(_interval(aligned, counted), -1.0, 1.0)
+    gain_low, gain_high = _interval(gains, every)
+    return PosteriorAlignment(low, high, gain_low, gain_high, np.where(np.isnan(low), np.nan, positive))
+
+
+def _interval(draws: Float64[np.ndarray, "*B M D"], counted: Int64[np.ndarray, "*B"]) -> Float64[np.ndarray, "2 *B M"]:
+    """Central 95 % of each row, which is sorted in place: of as many entries as are counted, the others being NaN.
+
+    NaN for a row with another NaN, and without any entry.
+    """
+    draws.sort(axis=-1)  # NaN last; far faster than the search for a few of its entries
+    last = np.maximum(counted - 1, 0)[..., None, None]
+    exact = np.array([0.025, 0.975]) * last
+    below = np.floor(exact).astype(np.int64)
+    places = np.concatenate([below, np.minimum(below + 1, last), last], axis=-1)
+    entries = np.take_along_axis(draws, places, axis=-1)
+    part = exact - below
+    ends = entries[..., :2] * (1 - part) + entries[..., 2:4] * part
+    return np.moveaxis(np.where(np.isnan(entries[..., 4:]), np.nan, ends), -1, 0)
+
+
+def teacher_advantage(
+    log_p: Float[np.ndarray, "*#B K"], log_q: Float[np.ndarray, "*#B K"], success: Float[np.ndarray, "*#B K"]
+) -> Float64[np.ndarray, "*#B"]:
+    """Adv(u): mean P̂ under the teacher minus that under the student, both renormalised on S_u (eq. 2.1).
+
+    Args:
+        log_p: student log-probabilities of the children.
+        log_q: teacher log-probabilities of the children; one unknown (-inf), or no child, makes the result NaN.
+        success: P̂ of the children.
+    """
+    every = np.arange(log_p.shape[-1])
+    shift = np.exp(restrict(log_q, every)) - np.exp(restrict(log_p, every))
+    known = (log_q > -np.inf).all(axis=-1) & (len(every) > 0)
+    return np.asarray(np.where(known, (shift * success).sum(axis=-1), np.nan))
+
+
+def success_range(success: Float[np.ndarray, "*B K"]) -> Float64[np.ndarray, "*B"]:
+    """Largest minus smallest P̂ over S_u; NaN without children or with an unknown P̂."""
+    if success.shape[-1] == 0:
+        return np.full(success.shape[:-1], np.nan)
+    return np.asarray(success.max(axis=-1) - success.min(axis=-1), dtype=np.float64)
+
+
+def is_decision_point(success: Float[np.ndarray, "*B K"]) -> Bool[np.ndarray, "*B"]:
+    """Whether S_u has at least two children and not all have the same P̂."""
+    return np.asarray((success_range(success) > 0) & (success.shape[-1] >= 2))

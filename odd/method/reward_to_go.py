@@ -1,0 +1,82 @@
+"""MiniLLM's reward-to-go along rollouts, and its mean over the rollouts through each edge (method §3, eq. 2.10).
+
+The reward of a token is r_t = log P_te - log P_theta of that token; the reward-to-go at t is the sum over t' >= t of
+gamma^(t' - t) r_t'. With length normalisation it is divided by the sum of the same powers of gamma, the discounted
+number of tokens that remain: as MiniLLM (arXiv 2306.08543) and `MiniLLMTrainer._compute_advantage` of TRL 1.0.0
+document it. (That code leaves a factor gamma^t in place where it does not normalise; the definition is followed here.)
+
+Dimension letters as in `odd.method.logspace`.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float, Float64, Integer
+
+from odd.method.success import counting
+from odd.method.tree import Tree
+
+
+@dataclass(frozen=True, eq=False)
+class RewardToGo:
+    """Reward-to-go first * r + later, r the reward of the first token itself.
+
+    Attributes:
+        first: weight of the first reward: 1, or 1 / (discounted) length that remains.
+        later: discounted rewards that follow, normalised alike.
+    """
+
+    first: Float64[np.ndarray, "..."]
+    later: Float64[np.ndarray, "..."]
+
+
+def split_rewards(
+    rewards: Float[np.ndarray, "*B T"], inside: Bool[np.ndarray, "*#B T"], gamma: float, length_normalization: bool
+) -> RewardToGo:
+    """Reward-to-go at every position of every rollout.
+
+    Args:
+        rewards: log P_te - log P_theta of each token; NaN where unknown, which everything before it becomes, too.
+        inside: which positions hold a token; the others follow them.
+        gamma: discount, 0 to 1.
+        length_normalization: whether to divide by the discounted length that remains.
+
+    Returns:
+        Of shape (*B, T), 0 beyond the end of a rollout.
+    """
+    rewards = np.where(inside, rewards, 0.0).astype(np.float64, copy=False)
+    later, lengths = np.zeros_like(rewards), np.zeros(inside.shape)
+    for t in range(rewards.shape[-1] - 2, -1, -1):
+        # not 0 * NaN: without discounted future nothing later is unknown
+        later[..., t] = gamma * (rewards[..., t + 1] + later[..., t + 1]) if gamma else 0.0
+        lengths[..., t] = gamma * (inside[..., t + 1] + lengths[..., t + 1])
+    first = inside / (1 + lengths) if length_normalization else inside.astype(np.float64)
+    return RewardToGo(np.broadcast_to(first, rewards.shape), later * first)
+
+
+def edge_means(
+    tree: Tree,
+    forced: Integer[np.ndarray, " R"],
+    values: Float[np.ndarray, "*B R T"],
+    rule: Literal["on_policy", "pooled", "natural"],
+) -> Float64[np.ndarray, "*B N"]:
+    """Mean of a value over the rollouts that count for each edge; NaN where none does.
+
+    Rollouts whose value is unknown (NaN) at an edge are left out there.
+
+    Args:
+        tree: of the rollouts.
+        forced: number of leading tokens that were forced.
+        values: by rollout and position, of the edge that the token there is.
+        rule: see `odd.method.success`.
+    """
+    counted = counting(tree, forced, rule)[:, 1:]
+    nodes = tree.rollout_nodes[:, 1:][counted]
+    flat = values[..., counted].reshape(-1, len(nodes))
+    means = np.empty((len(flat), tree.size))
+    for row, known in zip(range(len(flat)), ~np.isnan(flat), strict=True):
+        visits = np.bincount(nodes[known], minlength=tree.size)
+        with np.errstate(invalid="ignore"):
+            means[row] = np.bincount(nodes[known], flat[row][known], minlength=tree.size) / visits
+    return means.reshape(*values.shape[:-2], tree.size)

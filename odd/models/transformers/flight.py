@@ -1,0 +1,200 @@
+"""Rollouts in flight: a fixed number of rows, which rollouts leave when they end and waiting ones enter."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from transformers import PreTrainedModel
+
+from odd.errors import OddError
+from odd.models.base import Generation
+from odd.models.transformers.drawing import draw
+from odd.models.transformers.prefix_tree import shared_length
+from odd.models.transformers.shared_prompt import Places, SharedPromptCache, attending, read_prompt
+
+ENTER_AT = 8
+"""Waiting rollouts enter once one row in this many is free: few at a time would cost a pass of their own each."""
+SHRINK_AT = 0.85
+"""Rows are given up once no more than this share of them goes on: shrinking copies the whole cache."""
+PREFILL_TOKENS = 4096
+"""Most tokens that one pass over forced tokens takes."""
+
+
+class Flight:
+    """Continuations of many prefixes, drawn in a batch of `width` rows."""
+
+    def __init__(self, model: PreTrainedModel, name: str, size: int, ends: frozenset[int], temperature: float) -> None:
+        """Sample over the first `size` tokens; `name` is what the user calls the model."""
+        self.model, self.name, self.size, self.temperature = model, name, size, temperature
+        self.device = model.device
+        self.ends = torch.tensor(sorted(ends), device=self.device)
+
+    def run(
+        self, prefixes: Sequence[Sequence[int]], limits: Sequence[int], uniforms: torch.Tensor, width: int
+    ) -> list[Generation]:
+        """Draw one continuation of each prefix, `width` at a time.
+
+        Args:
+            prefixes: token ids, none of them empty.
+            limits: most tokens of each continuation.
+            uniforms: float64 (N, at least the largest limit): what each rollout draws its tokens with.
+            width: rows of the batch.
+
+        Raises:
+            OddError: the model gives no numbers.
+        """
+        shared = _shared_length(prefixes)
+        self.rest = [tuple(prefix[shared:]) for prefix in prefixes]
+        # of like length together, so that little is padded; the same ones side by side, so that each is read once
+        self.waiting = sorted(range(len(prefixes)), key=lambda i: (len(self.rest[i]), self.rest[i]), reverse=True)
+        self.uniforms, self.limits = uniforms.to(self.device), torch.tensor(list(limits), device=self.device)
+        self.tokens = torch.zeros(len(prefixes), max(limits), dtype=torch.long, device=self.device)
+        self.log_probs = torch.zeros(len(prefixes), max(limits), device=self.device)
+        self.counts = torch.zeros(len(prefixes), dtype=torch.long, device=self.device)
+        self._read_prompt(list(prefixes[0][: max(shared, 1)]), shared, min(width, len(prefixes)))
+        with attending(self.model):
+            self._enter()
+            while len(self.row_of):
+                drawn = self._give_up_rows(self._draw())
+                if bool((self.row_of >= 0).any()):
+                    self._forward(None, drawn[:, None], self.length[:, None], int(self.length.max()) + 1)
+                    self.length += 1
+                self._enter()
+        return self._generations()
+
+    def _read_prompt(self, prompt: list[int], shared: int, width: int) -> None:
+        """Read what all prefixes begin with, and make room for `width` rows."""
+        cache, logits = read_prompt(self.model, prompt)
+        self.prompt, self.first = shared, logits[:, : self.size].float()
+        self.cache = SharedPromptCache(cache, shared, width)
+        self.row_of = torch.full((width,), -1, dtype=torch.long, device=self.device)  # -1: the row is free
+        self.length = torch.zeros(width, dtype=torch.long, device=self.device)
+        self.logits = self.first.expand(width, -1).clone()
+
+    def _generations(self) -> list[Generation]:
+        """What was drawn."""
+        counts = self.counts.tolist()
+        tokens, log_probs = self.tokens.tolist(), self.log_probs.cpu().numpy()
+        last = self.tokens.gather(1, (self.counts - 1).clamp(min=0)[:, None])[:, 0]
+        ended = (torch.isin(last, self.ends) & (self.counts > 0)).tolist()
+        return [
+            Generation(tuple(tokens[i][:count]), log_probs[i, :count].astype(np.float32), truncated=not ended[i])
+            for i, count in enumerate(counts)
+        ]
+
+    def _draw(self) -> torch.Tensor:
+        """Draw a token for each row; rows of rollouts that end by it are free."""
+        alive, rows = self.row_of >= 0, self.row_of.clamp(min=0)
+        counts = self.counts[rows].clamp(max=self.uniforms.shape[1] - 1)
+        drawn, log_probs = draw(self.logits, self.uniforms[rows, counts], self.temperature)
+        if bool(log_probs[alive].isnan().any()):
+            raise OddError(f"model {self.name!r} gives log-probabilities that are no numbers: set its dtype to float32")
+        going, at = rows[alive], counts[alive]
+        self.tokens[going, at], self.log_probs[going, at] = drawn[alive], log_probs[alive]
+        self.counts[going] = at + 1
+        self.row_of[alive & (torch.isin(drawn, self.ends) | (counts + 1 >= self.limits[rows]))] = -1
+        return drawn
+
+    def _give_up_rows(self, drawn: torch.Tensor) -> torch.Tensor:
+        """Where nothing waits, keep only rows that go on, once it is worth copying their cache; their drawn tokens."""
+        kept = (self.row_of >= 0).nonzero()[:, 0]
+        if self.waiting or len(kept) > SHRINK_AT * len(self.row_of):
+            return drawn
+        self.cache.keep(kept)
+        self.row_of, self.length, self.logits = self.row_of[kept], self.length[kept], self.logits[kept]
+        return drawn[kept]
+
+    def _forward(self, rows: torch.Tensor | None, ids: torch.Tensor, index: torch.Tensor, width: int) -> None:
+        """Read tokens at places after the prompt; the logits after the last one of each row are kept."""
+        self.cache.places = places = Places(rows, index, self.prompt, width)
+        logits = (
+            self.model(
+                input_ids=ids,
+                position_ids=places.positions,
+                past_key_values=self.cache,
+                use_cache=True,
+                logits_to_keep=1,
+            )
+            .logits[:, -1, : self.size]
+            .float()
+        )
+        if rows is None:
+            self.logits = logits
+        else:
+            self.logits[rows] = logits
+
+    def _enter(self) -> None:
+        """Let waiting rollouts take the free rows, if these are many enough."""
+        free = (self.row_of < 0).nonzero()[:, 0].tolist()
+        if not self.waiting or len(free) * ENTER_AT < len(self.row_of):
+            return
+        entering = [self.waiting.pop() for _ in range(min(len(free), len(self.waiting)))]
+        rows = dict(zip(entering, free, strict=False))
+        self.row_of[list(rows.values())] = torch.tensor(entering, device=self.device)
+        first: dict[tuple[int, ...], int] = {}
+        copies = {rows[i]: first.setdefault(self.rest[i], rows[i]) for i in entering}
+        for batch in _batches([rest for rest in first if rest]):
+            self._read(batch, [first[rest] for rest in batch])
+        if () in first:
+            self.logits[first[()]], self.length[first[()]] = self.first[0], 0
+        for row, source in copies.items():
+            if row != source:
+                self.length[row], self.logits[row] = self.length[source], self.logits[source]
+        targets = [row for row, source in copies.items() if row != source]
+        if targets and (width := max(len(self.rest[i]) for i in entering)):
+            sources = torch.tensor([copies[row] for row in targets], device=self.device)
+            self.cache.copy_rows(sources, torch.tensor(targets, device=self.device), width)
+
+    def _read(self, batch: list[tuple[int, ...]], rows: list[int]) -> None:
+        """Read forced tokens into rows; shorter ones are padded on the left, so that all end in one column."""
+        width = max(map(len, batch))
+        ids = torch.zeros(len(batch), width, dtype=torch.long)
+        index = torch.arange(width).expand(len(batch), -1) - width + torch.tensor([[len(rest)] for rest in batch])
+        for i, rest in enumerate(batch):
+            ids[i, width - len(rest) :] = torch.tensor(rest)
+        places = torch.tensor(rows, device=self.device)
+        self._forward(places, ids.to(self.device), index.to(self.device), width)
+        self.length[places] = torch.tensor([len(rest) for rest in batch], device=self.device)
+
+
+def _shared_length(prefixes: Sequence[Sequence[int]]) -> int:
+    """Tokens that all prefixes begin with."""
+    rows = [tuple(prefix) for prefix in prefixes]
+    return shared_length(min(rows), max(rows))  # what the first and last in order share, all share
+
+
+def _batches(rests: list[tuple[int, ...]]) -> Iterator[list[tuple[int, ...]]]:
+    """Forced tokens that are read together."""
+    batch: list[tuple[int, ...]] = []
+    for rest in sorted(rests, key=len):
+        if batch and len(rest) * (len(batch) + 1) > PREFILL_TOKENS:
+            yield batch
+            batch = []
+        batch.append(rest)
+    if batch:
+        yield batch
+
+
+@torch.inference_mode()
+def fits(model: PreTrainedModel, size: int) -> bool:
+    """Whether a model can be sampled by `Flight`: what it says there of a few tokens is what it says by itself."""
+    ids = [i % size for i in range(1, 9)]
+    prefixes = [ids, [*ids[:4], *ids[:2]]]
+    uniforms = torch.full((len(prefixes), 3), 0.5, dtype=torch.float64)
+    try:
+        drawn = Flight(model, "probe", size, frozenset(), 1.0).run(prefixes, [3] * len(prefixes), uniforms, 2)
+    except (AttributeError, KeyError, OddError, RuntimeError, TypeError, ValueError):  # its cache is another
+        return False
+    tolerance = 1e-3 if model.dtype == torch.float32 else 0.1
+    return all(
+        np.abs(_own(model, size, prefix, one.token_ids) - one.log_probs).max() < tolerance
+        for prefix, one in zip(prefixes, drawn, strict=True)
+    )
+
+
+def _own(model: PreTrainedModel, size: int, prefix: Sequence[int], tokens: Sequence[int]) -> np.ndarray:
+    """Log-probabilities of tokens after a prefix by a plain forward pass."""
+    ids = torch.tensor([[*prefix, *tokens[:-1]]], device=model.device)
+    logits = model(input_ids=ids, use_cache=False, logits_to_keep=len(tokens)).logits[0, :, :size].float()
+    chosen = torch.tensor(list(tokens), device=model.device)[:, None]
+    return logits.log_softmax(-1).gather(1, chosen)[:, 0].cpu().numpy()

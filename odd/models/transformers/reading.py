@@ -1,0 +1,83 @@
+"""Reading many continuations of one prefix: the prefix is computed once, and so is every distinct token after it."""
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+
+import numpy as np
+import torch
+from transformers import Cache, PreTrainedModel
+
+from odd.models.transformers import prefix_tree
+from odd.models.transformers.batch import log_softmax
+from odd.models.transformers.prefix_tree import PrefixTree, Tokens, TreePlaces
+from odd.models.transformers.shared_prompt import SharedPromptCache, attending, read_prompt
+
+
+class Reader:
+    """A prefix, and reading what continues it."""
+
+    def __init__(
+        self, model: PreTrainedModel, name: str, size: int, room: int, prefix: Sequence[int], once: bool
+    ) -> None:
+        """Distributions are over the first `size` tokens, `room` of them are held at a time; `once`: of one tree."""
+        self.model, self.name, self.size, self.room, self.once = model, name, size, room, once
+        self.prefix = tuple(prefix)
+
+    @cached_property
+    def _read(self) -> tuple[Cache, torch.Tensor]:
+        """The prefix as a model keeps it, and the logits after it."""
+        return read_prompt(self.model, self.prefix)
+
+    def log_probs(self, tree: PrefixTree, temperature: float) -> np.ndarray:
+        """Distributions after the prefix and after every node of a tree, float32 (U + 1, V)."""
+        read = np.empty((len(tree) + 1, self.size), dtype=np.float32)
+        for rows, logits in self._slices(tree):
+            read[rows] = log_softmax(logits, temperature, self.name).cpu().numpy()
+        return read
+
+    def token_log_probs(self, tree: PrefixTree, temperatures: Sequence[float]) -> dict[Tokens, np.ndarray]:
+        """Log-probability of every token of a tree's continuations, float32 (len(temperatures), T) each."""
+        asked, where = np.unique(
+            np.concatenate([np.stack([rows, tokens]) for tokens, rows in tree.rows.items()], axis=1),
+            axis=1,
+            return_inverse=True,
+        )
+        parts = []
+        for rows, logits in self._slices(tree):
+            at, tokens = asked[:, (asked[0] >= rows.start) & (asked[0] < rows.stop)]
+            heated = [log_softmax(logits, temperature, self.name) for temperature in temperatures]
+            parts.append(torch.stack([one[at - rows.start, tokens] for one in heated]).cpu().numpy())
+        read = np.concatenate(parts, axis=1)[:, where.reshape(-1)]
+        ends = np.cumsum([len(tokens) for tokens in tree.rows])[:-1]
+        return dict(zip(tree.rows, np.split(read, ends, axis=1), strict=True))
+
+    def _slices(self, tree: PrefixTree) -> Iterator[tuple[slice, torch.Tensor]]:
+        """Rows of the distributions with their logits, (rows, V)."""
+        if joined := self._joined(tree):
+            cache, known, before = SharedPromptCache(None, 0, 1), 0, len(self.prefix) - 1
+        else:
+            prompt, logits = self._read
+            yield slice(0, 1), logits[:, : self.size]
+            cache, known, before = SharedPromptCache(prompt, len(self.prefix), 1), 1, -1
+        nodes = joined or tree
+        with attending(self.model):
+            for start in range(known, len(tree) + 1, self.room):
+                end = min(start + self.room, len(tree) + 1)
+                first = start + before if start else 0
+                cache.places = places = TreePlaces(
+                    nodes, first, end + before, cache.get_seq_length(), self.model.device
+                )
+                logits = self.model(
+                    input_ids=torch.tensor([nodes.tokens[first : end + before]], device=self.model.device),
+                    position_ids=places.positions,
+                    past_key_values=cache,
+                    use_cache=True,
+                    logits_to_keep=end - start,
+                ).logits[0, :, : self.size]
+                yield slice(start, end), logits
+
+    def _joined(self, tree: PrefixTree) -> PrefixTree | None:
+        """The tree with the prefix as its trunk, to read both in one pass, where another tree does not need it too."""
+        if not self.once or len(self.prefix) + len(tree) > prefix_tree.MOST_NODES:
+            return None
+        return PrefixTree([(*self.prefix, *tokens) for tokens in tree.rows])

@@ -1,0 +1,26 @@
+"""Jobs of the dashboard: runs made by processes of their own, started, watched, stopped and taken up again."""
+
+from odd.pipeline.jobs.job import Job, list_jobs, read_job
+from odd.pipeline.jobs.log import tail
+from odd.pipeline.jobs.questions import keep_questions
+from odd.pipeline.jobs.start import continue_run, delete_run, remove_job, resume, start_run, start_teaching, stop
+from odd.pipeline.jobs.watch import STAGES, Watched, read_progress, time_left
+
+__all__ = [
+    "STAGES",
+    "Job",
+    "Watched",
+    "continue_run",
+    "delete_run",
+    "keep_questions",
+    "list_jobs",
+    "read_job",
+    "read_progress",
+    "remove_job",
+    "resume",
+    "start_run",
+    "start_teaching",
+    "stop",
+    "tail",
+    "time_left",
+]

@@ -1,0 +1,146 @@
+"""Which question a logged prompt asks, and with which messages the student was asked.
+
+The rollouts of a run belong to one prompt. So the run takes over the prompt of the log, whatever its wording: messages
+as they are, text by inverting the student's chat template. Logs hold text either as the template renders it (TRL), or
+decoded without control tokens (verl).
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from odd.config.teachers import Templates
+from odd.errors import OddError
+from odd.models.base import LanguageModel
+from odd.questions.base import Question
+from odd.questions.contexts import DEFAULT_TEMPLATES
+from odd.rollouts.log_records import Prompt, Record
+
+Messages = list[dict[str, str]]
+# stand for contents while a template is inverted
+MARKS = {"user": "qzxuserqzx", "system": "qzxsystemqzx"}
+SHAPES = (("user",), ("system", "user"))
+
+
+class Refused(Exception):
+    """A rollout cannot be taken; the message is the reason, the same for all of its kind."""
+
+
+Render = Callable[[Messages], str]
+
+
+@dataclass(frozen=True)
+class Form:
+    """What the prompts of a shape look like: a pattern with a group a role, what follows the last message, and how."""
+
+    pattern: re.Pattern[str]
+    shape: tuple[str, ...]
+    end: str
+    render: Render
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Number of a question, and the messages it was asked with."""
+
+    question: int
+    messages: Messages
+
+
+class Prompts:
+    """Recognises prompts."""
+
+    def __init__(
+        self, student: LanguageModel, questions: Sequence[Question], templates: Templates = DEFAULT_TEMPLATES
+    ) -> None:
+        """Invert the student's chat template; `templates` is how the run words its questions."""
+        self._questions = questions
+        self._plain = [question.messages(templates=templates) for question in questions]
+        self._numbers = {question.id: number for number, question in enumerate(questions)}
+        self._forms: list[Form] = []
+        self._known: dict[str, Messages | None] = {}
+        for render in (student.render_chat, lambda messages: student.decode(student.encode_chat(messages))):
+            self._forms += [form for shape in SHAPES if (form := _form(render, shape)) is not None]
+            for messages in self._plain:
+                self._known.setdefault(render(messages), messages)
+
+    def asked(self, record: Record) -> Asked:
+        """What a rollout was a response to.
+
+        Raises:
+            Refused: no question, or no prompt that can be taken over.
+        """
+        messages = None if record.prompt is None else self._messages(record.prompt)
+        if record.question is not None:
+            if record.question not in self._numbers:
+                raise Refused("no question has this id")
+            number = self._numbers[record.question]
+            return Asked(number, self._plain[number] if messages is None else messages)
+        if messages is None:
+            raise Refused("it says neither question nor prompt")
+        return Asked(self._number(messages), messages)
+
+    def _messages(self, prompt: Prompt) -> Messages:
+        if not isinstance(prompt, str):
+            return [dict(message) for message in prompt]
+        if prompt not in self._known:
+            self._known[prompt] = self._inverted(prompt)
+        found = self._known[prompt]
+        if found is None:
+            raise Refused("its prompt is not of the form of the student's chat template")
+        return found
+
+    def _inverted(self, text: str) -> Messages | None:
+        """The messages that the template makes a text of."""
+        for form in self._forms:
+            found = form.pattern.fullmatch(text)
+            # without control tokens, further turns look like a part of the last message
+            if found is None or (form.end and form.end in found[form.shape[-1]]):
+                continue
+            messages = [{"role": role, "content": found[role]} for role in form.shape]
+            if form.render(messages) == text:
+                return messages
+        return None
+
+    def _number(self, messages: Messages) -> int:
+        """The question whose text and choices the last message holds: the longest, where one is part of another."""
+        if messages in self._plain:
+            return self._plain.index(messages)
+        content = messages[-1]["content"] if messages else ""
+        found = {
+            number: question.question.strip()
+            for number, question in enumerate(self._questions)
+            if all(part.strip() in content for part in (question.question, *question.choices))
+        }
+        whole = [n for n, text in found.items() if not any(text != other and text in other for other in found.values())]
+        if len(whole) != 1:
+            raise Refused(f"its prompt holds the text of {'several questions' if whole else 'no question'}")
+        return whole[0]
+
+
+def _form(render: Render, shape: tuple[str, ...]) -> Form | None:
+    """The form of all prompts of a shape; None if the template refuses it or uses contents otherwise than once."""
+    try:
+        text = render([{"role": role, "content": MARKS[role]} for role in shape])
+    except OddError:
+        return None
+    if any(text.count(MARKS[role]) != 1 for role in shape):
+        return None
+    pattern = re.escape(text)
+    for role in shape:
+        pattern = pattern.replace(MARKS[role], f"(?P<{role}>.*{'' if role == shape[-1] else '?'})")
+    return Form(re.compile(pattern, re.DOTALL), shape, text.rpartition(MARKS[shape[-1]])[2].strip(), render)
+
+
+def with_prompt(question: Question, messages: Messages, templates: Templates = DEFAULT_TEMPLATES) -> Question:
+    """A question that is asked with these messages, whatever a run with these templates would ask it with.
+
+    Raises:
+        Refused: they are more than a system and a user message.
+    """
+    if messages == question.messages(templates=templates):
+        return question
+    if tuple(message["role"] for message in messages) not in SHAPES:
+        raise Refused("its prompt has other turns than a system and a user message")
+    system = messages[0]["content"] if len(messages) > 1 else None
+    return question.model_copy(update={"prompt": messages[-1]["content"], "system": system or None, "shots": ()})

@@ -1,0 +1,132 @@
+"""Text in and out: hostile text made visible, times and sizes in words, JSON that others wrote.
+
+A token's bytes need not be whole characters, and what a model writes may hold control characters, text directions,
+markup or formulas. `visible` spells a token so that nothing is hidden; the escapes let other text pass through
+Markdown and plotly as itself.
+"""
+
+import json
+import re
+import unicodedata
+from functools import lru_cache
+from typing import Any
+
+NAMED = {"\n": "⏎", "\t": "⇥", "\r": "␍", "\x1b": "␛", "\x00": "␀", "\x7f": "␡"}
+JOINERS = "\u200d\ufe0f"
+MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&\"'=^/@])")
+
+REWRITTEN = re.compile(r"(?<=[-<>=~])(?=[-<>=~])|(?<=:)(?=//|streamlit)|(?=@)|(?<=www)(?=\.)", re.IGNORECASE)
+
+
+@lru_cache(maxsize=1 << 15)
+def visible(token: bytes) -> str:
+    """Spell the bytes of a token: control and format characters named, bytes that are no UTF-8 as `⟨E2⟩`.
+
+    Spaces stay spaces (the page marks them); an empty token is `∅`.
+    """
+    text = token.decode("utf-8", errors="surrogateescape")
+    if not text.strip(JOINERS):
+        return "".join(f"⟨U+{ord(character):04X}⟩" for character in text) or "∅"
+    # a mark that combines with the letter before it has none here
+    base = "◌" if unicodedata.category(text[0]).startswith("M") else ""
+    return base + "".join(_shown(character) for character in text)
+
+
+def visible_text(text: str) -> str:
+    """Spell a longer text as `visible` does, keeping its line breaks."""
+    return "".join(character if character == "\n" else _shown(character) for character in text)
+
+
+def _shown(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"⟨{code - 0xDC00:02X}⟩"
+    if character in NAMED:
+        return NAMED[character]
+    # zero-width joiners hold emoji together and stay; marks of direction and other invisible characters are spelled
+    if character in JOINERS:
+        return character
+    if unicodedata.category(character) in ("Cc", "Cf", "Co", "Cs", "Zl", "Zp", "Cn"):
+        return f"⟨U+{code:04X}⟩"
+    return character
+
+
+def markdown_escaped(text: str) -> str:
+    """Text that Markdown, with streamlit's formulas, colours and icons, shows as it is, in one line."""
+    # arrows, addresses and streamlit's logo are made of plain text, after the escapes are gone: a word joiner, which
+    # has no width, takes them apart
+    return MARKDOWN.sub(r"\\\1", REWRITTEN.sub("\u2060", " ".join(visible_text(text).split())))
+
+
+def plotly_escaped(text: str) -> str:
+    """Text that plotly shows as it is: it reads tags and entities out of labels, and formulas between dollars."""
+    # a zero-width space keeps two dollars from being a formula: plotly has no escape for them
+    escaped = visible_text(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return escaped.replace("$", "$\u200b").replace("\n", "⏎")
+
+
+STEPS = ((60, "second"), (60, "minute"), (24, "hour"), (365, "day"))
+
+
+def age(seconds: float) -> str:
+    """How long ago something was: "5 minutes ago"; the future, by a clock that is wrong, is now."""
+    if seconds < 10:
+        return "just now"
+    amount = seconds
+    for size, unit in STEPS:
+        if amount < size:
+            return f"{_counted(amount, unit)} ago"
+        amount /= size
+    return f"{_counted(amount, 'year')} ago"
+
+
+def _counted(amount: float, unit: str) -> str:
+    whole = int(amount)
+    return f"{whole} {unit}" if whole == 1 else f"{whole} {unit}s"
+
+
+def duration(seconds: float | None) -> str:
+    """A time to wait: "45 s", "3 min 20 s", "2 h 5 min"; an en dash where it is unknown."""
+    if seconds is None:
+        return "–"
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 600:
+        return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
+    minutes = round(whole / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours = f"{minutes // 60} h"
+    return f"{hours} {minutes % 60} min" if minutes % 60 else hours
+
+
+def rough(seconds: float | None) -> str:
+    """A time to wait that is only known roughly: "about 3 min"; an en dash where it is unknown."""
+    if seconds is None:
+        return "–"
+    step = 5 if seconds < 60 else 10 if seconds < 300 else 60
+    return f"about {duration(max(step, step * round(seconds / step)))}"
+
+
+def size(count: int) -> str:
+    """Bytes as kB, MB or GB."""
+    if count < 1e6:
+        return f"{count / 1e3:.0f} kB"
+    return f"{count / 1e6:.1f} MB" if count < 1e9 else f"{count / 1e9:.2f} GB"
+
+
+def parse_json(text: str) -> Any:
+    """Parse JSON, whatever it holds.
+
+    Raises:
+        ValueError: it is no JSON, or Python cannot hold it: too many digits, or nested too deeply. One short line.
+    """
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:
+        raise ValueError("a number has too many digits") from None
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None

@@ -1,0 +1,195 @@
+"""Teachers side by side over all questions: means, and differences on the same nodes.
+
+A table of decisions is what the query `decisions` gives: a row a (question, node, teacher), every node once. Intervals
+come from resampling questions (method §7); all estimates draw the same ones.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from odd.findings.measures import estimates
+from odd.findings.statistics import Estimate, cluster_bootstrap, winners
+
+MEASURES = {
+    "mean": "mean_cosine",
+    "positive": "fraction_positive",
+    "weighted": "weighted_cosine",
+    "gain": "mean_gain",
+    "advantage": "advantage",
+}
+"""Fields of a row of the table, and the keys of their measures in `odd.findings.measures`."""
+UNKNOWN = Estimate(np.nan, np.nan, np.nan, 0, 0)
+
+
+@dataclass(frozen=True)
+class TeacherRow:
+    """A teacher over all questions.
+
+    Attributes:
+        teacher: its name.
+        mean: alignment.
+        positive: share of decision points with alignment > 0.
+        weighted: alignment weighted by success range.
+        gain: mean gain.
+        advantage: mean advantage.
+        difference: mean of alignment minus the baseline's on the nodes that both have; None for the baseline.
+        best: share of the common decision points at which no compared teacher is better aligned; ties are split.
+    """
+
+    teacher: str
+    mean: Estimate
+    positive: Estimate
+    weighted: Estimate
+    gain: Estimate
+    advantage: Estimate
+    difference: Estimate | None
+    best: Estimate
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All compared teachers, the best aligned first.
+
+    Attributes:
+        rows: one a teacher; those without any alignment come last.
+        baseline: name of the baseline.
+        questions: questions with decision points.
+        nodes: decision points.
+        common: those with an alignment under every teacher that has any at all.
+        pairs: differences row minus column on the same nodes, by both names.
+    """
+
+    rows: tuple[TeacherRow, ...]
+    baseline: str
+    questions: int
+    nodes: int
+    common: int
+    pairs: dict[tuple[str, str], Estimate]
+
+    @property
+    def order(self) -> list[str]:
+        """Names of the teachers, the best aligned first."""
+        return [row.teacher for row in self.rows]
+
+
+def compare(decisions: pd.DataFrame, teachers: Sequence[str], baseline: str, seed: int = 0) -> Comparison:
+    """Summarise the teachers over all questions.
+
+    Args:
+        decisions: of one objective and convention.
+        teachers: those that are compared.
+        baseline: one of them.
+        seed: of the bootstrap.
+    """
+    wide = _wide(decisions, teachers, "alignment")
+    pairs = _pairs(wide, seed)
+    shares, common = _best(wide, seed)
+    rows = [
+        TeacherRow(
+            name,
+            **_measures(decisions[decisions["teacher"] == name], seed),
+            difference=None if name == baseline else pairs[name, baseline],
+            best=shares[name],
+        )
+        for name in teachers
+    ]
+    rows.sort(key=lambda row: -np.inf if np.isnan(row.mean.value) else row.mean.value, reverse=True)
+    nodes = decisions.drop_duplicates(["question", "node"])
+    return Comparison(tuple(rows), baseline, nodes["question"].nunique(), len(nodes), common, pairs)
+
+
+def _wide(decisions: pd.DataFrame, teachers: Sequence[str], column: str) -> pd.DataFrame:
+    """One row a (question, node), one column a teacher."""
+    own = decisions[decisions["teacher"].isin(list(teachers))].drop_duplicates(["question", "node", "teacher"])
+    return own.pivot(index=["question", "node"], columns="teacher", values=column).reindex(columns=list(teachers))
+
+
+def _measures(own: pd.DataFrame, seed: int) -> dict[str, Estimate]:
+    found = estimates(own, seed)
+    return {name: found[key] for name, key in MEASURES.items()}
+
+
+def _pairs(wide: pd.DataFrame, seed: int) -> dict[tuple[str, str], Estimate]:
+    questions = wide.index.get_level_values("question").to_numpy()
+    pairs: dict[tuple[str, str], Estimate] = {}
+    for one, other in combinations(wide.columns, 2):
+        found = cluster_bootstrap((wide[one] - wide[other]).to_numpy(float), questions, seed)
+        pairs[one, other] = found
+        pairs[other, one] = Estimate(-found.value, -found.high, -found.low, found.n, found.clusters)
+    return pairs
+
+
+def _best(wide: pd.DataFrame, seed: int) -> tuple[dict[str, Estimate], int]:
+    """How often each teacher is the best aligned where all that have any alignment are defined, and how many those."""
+    aligned = wide.loc[:, wide.notna().any()].dropna()
+    shares = dict.fromkeys(wide.columns, UNKNOWN)
+    if aligned.shape[1] < 2 or aligned.empty:
+        return shares, len(aligned)
+    first = winners(aligned.to_numpy(float))
+    questions = aligned.index.get_level_values("question").to_numpy()
+    for column, name in enumerate(aligned.columns):
+        shares[name] = cluster_bootstrap(first[:, column], questions, seed)
+    return shares, len(aligned)
+
+
+def payload(comparison: Comparison) -> dict[str, Any]:
+    """The comparison for the component `teacher_table`; what is unknown is None."""
+    return {
+        "baseline": comparison.baseline,
+        "questions": comparison.questions,
+        "common": comparison.common,
+        "rows": [
+            {"teacher": row.teacher} | {name: _plain(getattr(row, name)) for name in (*MEASURES, "difference", "best")}
+            for row in comparison.rows
+        ],
+    }
+
+
+def _plain(found: Estimate | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {name: None if value != value else value for name, value in asdict(found).items()}
+
+
+def pair_payload(comparison: Comparison) -> dict[str, Any]:
+    """The differences of all pairs for the component `pair_matrix`; `end` is where its colours end."""
+    order, pairs = comparison.order, comparison.pairs
+    cells = [[_plain(pairs.get((one, other))) for other in order] for one in order]
+    known = [abs(cell["value"]) for row in cells for cell in row if cell and cell["value"] is not None]
+    return {"order": order, "cells": cells, "end": max([0.05, *known])}
+
+
+def table(comparison: Comparison) -> pd.DataFrame:
+    """The rows with every interval and n in columns of their own, for download."""
+    rows = []
+    for row in comparison.rows:
+        cells: dict[str, Any] = {"teacher": row.teacher, "baseline": comparison.baseline}
+        for name in (*MEASURES, "difference", "best"):
+            found = getattr(row, name) or UNKNOWN
+            cells |= {f"{name}_{part}": value for part, value in asdict(found).items()}
+        rows.append(cells)
+    return pd.DataFrame(rows)
+
+
+def pair_table(comparison: Comparison) -> pd.DataFrame:
+    """The differences of all pairs, for download."""
+    return pd.DataFrame(
+        [{"teacher": one, "minus": other, **asdict(found)} for (one, other), found in comparison.pairs.items()],
+        columns=["teacher", "minus", "value", "low", "high", "n", "clusters"],
+    )
+
+
+def other_teacher(comparison: Comparison, wanted: str | None) -> str | None:
+    """Who is set against the baseline in detail: the one asked for, else the one that differs most; None if alone."""
+    others = [name for name in comparison.order if name != comparison.baseline]
+    if wanted in others:
+        return wanted
+    if not others:
+        return None
+    distances = {name: abs(comparison.pairs[name, comparison.baseline].value) for name in others}
+    return max(others, key=lambda name: -1.0 if np.isnan(distances[name]) else distances[name])

@@ -1,0 +1,134 @@
+"""One path under several teachers, token by token: what the strips, their hover card and the heat map show."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from odd.store.run import Run
+from odd.views.links import ViewState
+from odd.views.resolve import question_number
+from odd.views.scores import LEGENDS, Legend, Row, colour_scale, colour_value, number, passes, raw_value, settled
+from odd.views.token_path import end_tokens, path_rows, short, shorts, spelled
+
+MOST = 10
+"""Disagreements of a path that the keys d and D go through."""
+
+POINT = ("children", "success_range", "visits", "p_student", "success")
+SCORE = ("alignment", "low", "high", "p_positive", "gain", "advantage", "p_teacher", "kl_student_teacher")
+CELL = ("colour", "settled", "value", "difference", *SCORE)
+"""What the list of a cell holds."""
+
+
+def path_payload(run: Run, view: ViewState, teachers: Sequence[str]) -> dict[str, Any]:
+    """The path of the view under each teacher, for the component `token_strips`.
+
+    Args:
+        run: the run that the view names.
+        view: complete, with a question and a path; its pinned token does not matter.
+        teachers: those to show, in the order of the strips.
+
+    Returns:
+        `tokens`, one a position, with what is the student's; `teachers`, each with one cell a position, a list in the
+        order of `names`, whose colour is between the ends of the legend and None without estimate; `disagreements`,
+        positions in order.
+    """
+    question = question_number(run, view)
+    missing = _missing(run, question, teachers)
+    rows = {name: path_rows(run, question, view.but(teacher=name)) for name in teachers}
+    scale, base = colour_scale(run, question, view), rows.get(view.baseline or "")
+    return {
+        "tokens": _tokens(rows, end_tokens(run, question)),
+        "teachers": [
+            {
+                "name": name,
+                "note": missing.get(name),
+                "cells": _cells(rows[name], base, view, scale) if name not in missing else [None] * len(rows[name]),
+            }
+            for name in teachers
+        ],
+        "names": CELL,
+        "baseline": view.baseline,
+        "legend": shown_legend(view).payload(scale),
+        "difference": view.show == "difference",
+        "disagreements": _disagreements(rows),
+    }
+
+
+def shown_legend(view: ViewState) -> Legend:
+    """Legend of what the strips show: the score, or its difference to the baseline's."""
+    plain = LEGENDS[view.colour]
+    if view.show == "score":
+        return plain
+    words = {"name": f"{plain.name}, difference to the baseline", "symbol": f"Δ {plain.symbol}"}
+    return replace(plain, kind="diverging", interval=False, low="below it", high="above it", **words)
+
+
+def _missing(run: Run, question: int, teachers: Sequence[str]) -> dict[str, str]:
+    """Why teachers have nothing to show for the question."""
+    contexts = {row["teacher"]: row for row in run.query("contexts", question=question).to_dict("records")}
+    reasons = {name: "not scored yet" for name in teachers if name not in contexts}
+    for name, row in contexts.items():
+        if not row["available"]:
+            reasons[name] = f"not available: {row['reason'] or 'no context'}"
+    return reasons
+
+
+def _tokens(rows: Mapping[str, Sequence[Row]], ends: frozenset[int]) -> list[dict[str, Any]]:
+    """Each token with what does not depend on the teacher; scores of a teacher that has them say what S_u is."""
+    tokens = []
+    for under in zip(*rows.values(), strict=True):
+        scored = next((row for row in under if number(row, "children") is not None), under[0])
+        text, mark = spelled(int(scored["token"]), scored["bytes"], ends)
+        point = {name: short(scored, name) for name in POINT}
+        tokens.append({"text": text, "mark": mark, "decision": bool(number(scored, "decision"))} | point)
+    return tokens
+
+
+def _cells(rows: Sequence[Row], base: Sequence[Row] | None, view: ViewState, scale: float) -> list[list[Any]]:
+    """The tokens under one teacher, each in the order of `CELL`; `base` are the same tokens under the baseline."""
+    others = base or [{}] * len(rows)
+    shown = [_shown(row, other, view, scale) for row, other in zip(rows, others, strict=True)]
+    return [[*one, *scores] for one, scores in zip(shown, shorts(rows, SCORE), strict=True)]
+
+
+def _shown(row: Row, base: Row, view: ViewState, scale: float) -> list[Any]:
+    """Colour of a token, whether its sign is settled, its value and the difference to the baseline."""
+    value, reference = raw_value(view.colour, row), raw_value(view.colour, base)
+    difference = None if value is None or reference is None else value - reference
+    if view.show == "score":
+        colour, sure = colour_value(view.colour, row, scale), settled(view.colour, row)
+    else:
+        colour, sure = None if difference is None else min(1.0, max(-1.0, difference / scale)), None
+    shown = colour if passes(row, view) else None
+    return [_short(shown), sure, _short(value), _short(difference)]
+
+
+def _short(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.4g}")
+
+
+def _disagreements(rows: Mapping[str, Sequence[Row]]) -> list[int]:
+    """Positions at which alignments of two teachers have opposite signs; of many those with most at stake.
+
+    At stake is the largest difference between two teachers times the success range.
+    """
+    stakes: dict[int, float] = {}
+    for position, under in enumerate(zip(*rows.values(), strict=True)):
+        aligned = [value for row in under if (value := number(row, "alignment")) is not None]
+        if aligned and min(aligned) < 0 < max(aligned):
+            ranges = [number(row, "success_range") or 0.0 for row in under]
+            stakes[position] = (max(aligned) - min(aligned)) * max(ranges)
+    return sorted(sorted(stakes, key=lambda position: (-stakes[position], position))[:MOST])
+
+
+def path_table(payload: Mapping[str, Any]) -> pd.DataFrame:
+    """A row a (token, teacher) of `path_payload`, for download."""
+    rows = []
+    for teacher in payload["teachers"]:
+        for position, (token, cell) in enumerate(zip(payload["tokens"], teacher["cells"], strict=True)):
+            own = dict(zip(CELL[2:], cell[2:], strict=True)) if cell else {}
+            where = {"position": position, "token": token["text"], "decision": token["decision"]}
+            rows.append(where | {name: token[name] for name in POINT} | {"teacher": teacher["name"]} | own)
+    return pd.DataFrame(rows)

@@ -1,0 +1,44 @@
+"""The dashboard's own pieces: scripts and styles that draw a payload in the browser.
+
+A component is `<name>.js` with `<name>.css`; both are put after `common.js` and `common.css`. A script exports one
+function that draws the JSON in `data.payload` into its element, and may be called again with newer data at any time.
+Text out of models and files reaches the page as text nodes only, never as HTML.
+"""
+
+import json
+from functools import cache
+from pathlib import Path
+
+from odd.views.components.palette import PAGES, PALETTE
+
+FOLDER = Path(__file__).parent
+PARTS = {
+    "generation_tree": (
+        "token_path_staff",
+        "generation_tree_layout",
+        "generation_tree_draw",
+        "generation_tree_marks",
+        "generation_tree_words",
+        "generation_tree_moves",
+    ),
+    "token_path": ("token_path_staff", "token_path_card", "token_cursor", "picture"),
+    "token_strips": ("token_path_staff", "token_path_card", "token_cursor", "picture", "token_strips_card"),
+    "teacher_table": ("picture",),
+    "pair_matrix": ("picture",),
+    "figure_picture": ("picture",),
+}
+"""Further scripts that a component's own script uses, put before it."""
+
+
+@cache
+def source(name: str) -> tuple[str, str]:
+    """Script and style of a component, complete in themselves."""
+    files = {"js": ("common", *PARTS.get(name, ()), name), "css": ("common", name)}
+    script, style = (
+        "\n".join((FOLDER / f"{part}.{kind}").read_text(encoding="utf-8") for part in parts)
+        for kind, parts in files.items()
+    )
+    return f"const PALETTE = {json.dumps(PALETTE)};\nconst PAGES = {json.dumps(PAGES)};\n{script}", style
+
+
+__all__ = ["source"]

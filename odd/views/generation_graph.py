@@ -1,0 +1,242 @@
+"""The part of a question's tree that is drawn, as a networkx graph of nodes: paths, frequent branches, unfolded ones.
+
+A big question has a million nodes, so the database hands over a bounded choice of them (query `tree_nodes`): the most
+visited ones, the paths, and what the reader unfolded, always with all ancestors. Out of these come the rows of the
+picture. What a node has below it and is not drawn stays countable, as the database also counts its children.
+"""
+
+import heapq
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+
+from odd.method.success import jeffreys, wilson
+from odd.store.run import Run
+
+CANDIDATES = 4000
+"""Most visited nodes that the database hands over; few of them are drawn."""
+ROWS = 24
+"""Rows of the picture beyond those of the paths and of what is unfolded."""
+PAGE = 40
+"""Children that unfolding a node shows; each further time shows as many more."""
+FOLLOWED = 0.05
+"""A row follows the most visited child as long as so much of the row's rollouts go along."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """What a question's rollouts sum up to.
+
+    Attributes:
+        rollouts: all of them.
+        initial: those from the root.
+        visits: visits of nodes, root excluded, as the convention counts them.
+        ends: tokens that end a response.
+        cut: length at which responses were cut; None if none was.
+    """
+
+    rollouts: int
+    initial: int
+    visits: int
+    ends: frozenset[int]
+    cut: int | None
+
+
+@dataclass(frozen=True)
+class Single:
+    """A rollout that goes its own way below a node, where the tree has no nodes of its own for it."""
+
+    rollout: int
+    tokens: tuple[int, ...]
+    visits: int
+    correct: bool
+    truncated: bool
+    low: float | None
+    high: float | None
+
+
+@dataclass
+class Display:
+    """The nodes that are drawn.
+
+    Attributes:
+        graph: edges from parent to child; attributes of a node are the columns of the query `tree_nodes`.
+        paths: nodes of each representative path, root excluded.
+        singles: by node, its rollouts that are drawn one by one.
+        size: of the whole tree.
+    """
+
+    graph: nx.DiGraph
+    paths: dict[int, list[int]]
+    size: Size
+    singles: dict[int, list[Single]] = field(default_factory=dict)
+
+    def ended(self, node: int) -> bool:
+        """Whether the rollouts that reach a node end there."""
+        row = self.graph.nodes[node]
+        return row["children"] == 0 and (row["token"] in self.size.ends or row["depth"] == self.size.cut)
+
+    def hidden(self, node: int) -> tuple[int, int]:
+        """Branches that leave a node and are not drawn, and the rollouts in them; a rollout of its own is a branch."""
+        row = self.graph.nodes[node]
+        if self.ended(node):
+            return 0, 0
+        singles = self.singles.get(node, [])
+        alone = row["rollouts"] - row["children_rollouts"]
+        drawn = sum(self.graph.nodes[child]["rollouts"] for child in self.graph[node])
+        branches = row["children"] - self.graph.out_degree(node) + alone - len(singles)
+        return max(0, branches), max(0, row["rollouts"] - drawn - len(singles))
+
+    def prefix(self, node: int) -> list[int]:
+        """Tokens from the root to a node."""
+        tokens = []
+        while node != 0:
+            tokens.append(self.graph.nodes[node]["token"])
+            node = next(self.graph.predecessors(node))
+        return tokens[::-1]
+
+
+def tree_size(run: Run, question: int, convention: str) -> Size:
+    """What the rollouts of a question sum up to."""
+    row = run.query("tree_size", question=question).iloc[0].to_dict()
+    visits = row["pooled" if convention.startswith("pooled") else "on_policy"]
+    ends = () if row["ends"] is None else (int(token) for token in row["ends"] if token == token)
+    cut = None if row["cut"] != row["cut"] or row["cut"] is None else int(row["cut"])
+    total = 0 if visits is None or visits != visits else int(visits)
+    return Size(int(row["rollouts"]), int(row["initial"]), total, frozenset(ends), cut)
+
+
+def display(
+    run: Run, question: int, convention: str, unfolded: tuple[int, ...] = (), node: int | None = None
+) -> Display:
+    """Choose what is drawn of a question's tree.
+
+    Args:
+        run: the run.
+        question: number of the question.
+        convention: label; its pooling rule says which rollouts count.
+        unfolded: nodes whose rarer branches are shown as well; each time a node is named shows `PAGE` more of them.
+        node: a node that must be drawn, with its ancestors.
+    """
+    times = Counter(unfolded)
+    asked = set(times) if node is None else {*times, node}
+    rows = run.query(
+        "tree_nodes",
+        question=question,
+        convention=convention,
+        asked=sorted(asked),
+        unfolded=list(times),
+        most=[PAGE * count for count in times.values()],
+        limit=CANDIDATES,
+    )
+    chosen = rows["node"].isin(drawn(_Candidates.of(rows)))
+    paths: dict[int, list[int]] = {}
+    for path, child in run.query("tree_paths", question=question)[["path", "child"]].to_numpy().tolist():
+        paths.setdefault(path, []).append(child)
+    found = Display(_graph(rows[chosen].to_dict("records")), paths, tree_size(run, question, convention))
+    for start in times:
+        if start in found.graph:
+            _add_singles(run, question, convention, found, start, PAGE * times[start])
+    return found
+
+
+def _graph(rows: list[dict[Any, Any]]) -> nx.DiGraph:
+    graph = nx.DiGraph()
+    graph.add_nodes_from((row["node"], {name: _plain(value) for name, value in row.items()}) for row in rows)
+    graph.add_edges_from((row["parent"], row["node"]) for row in rows if row["node"] != 0)
+    return graph
+
+
+def _plain(value: Any) -> Any:
+    """A cell as JSON takes it, None where it is unknown."""
+    if isinstance(value, float) and value != value:
+        return None
+    return value.item() if isinstance(value, np.generic) else value
+
+
+@dataclass(frozen=True)
+class _Candidates:
+    """What the choice is made by: nodes that hang together with the root, and their children."""
+
+    visits: dict[int, int]
+    depth: dict[int, int]
+    children: dict[int, list[int]]
+    wanted: set[int]
+
+    @classmethod
+    def of(cls, rows: pd.DataFrame) -> Self:
+        """Read the rows of the query `tree_nodes`, in which parents come before their children."""
+        found = cls({}, {}, {}, set())
+        columns = (rows[name].tolist() for name in ("node", "parent", "success_visits", "depth", "wanted"))
+        for node, parent, visits, depth, wanted in zip(*columns, strict=True):
+            if node != 0 and parent not in found.children:
+                continue
+            found.visits[node], found.depth[node], found.children[node] = visits, depth, []
+            if node != 0:
+                found.children[parent].append(node)
+            if wanted:
+                found.wanted.add(node)
+        return found
+
+    def urgency(self, node: int) -> tuple[float, int]:
+        """Order of drawing. Visits alone would let the many forced branches of equal size push out the early ones."""
+        return -self.visits[node] / self.depth[node] ** 0.5, node
+
+    def row_from(self, head: int) -> Iterator[int]:
+        """A node and those that most of its rollouts take from there."""
+        enough = max(2, FOLLOWED * self.visits[head])
+        node: int | None = head
+        while node is not None:
+            yield node
+            best = max(self.children[node], key=lambda child: (self.visits[child], -child), default=None)
+            node = best if best is not None and self.visits[best] >= enough else None
+
+
+def drawn(candidates: _Candidates) -> set[int]:
+    """The nodes to draw: those wanted, and `ROWS` rows more, by visits and the nearer to the root the sooner."""
+    shown, children = set(candidates.wanted), candidates.children
+    frontier = [candidates.urgency(child) for node in shown for child in children[node] if child not in shown]
+    heapq.heapify(frontier)
+    for _ in range(ROWS):
+        while frontier and frontier[0][1] in shown:
+            heapq.heappop(frontier)
+        if not frontier:
+            break
+        for node in candidates.row_from(heapq.heappop(frontier)[1]):
+            shown.add(node)
+            for child in children[node]:
+                heapq.heappush(frontier, candidates.urgency(child))
+    return shown
+
+
+def _add_singles(run: Run, question: int, convention: str, found: Display, start: int, most: int) -> None:
+    """Look up the rollouts that leave the tree where an unfolded node branches."""
+    node, graph = start, found.graph
+    while graph.out_degree(node) == 1:
+        child = next(iter(graph[node]))
+        if graph.nodes[child]["rollouts"] != graph.nodes[node]["rollouts"]:
+            break
+        node = child
+    row = graph.nodes[node]
+    room = most - row["children"]
+    if found.ended(node) or row["rollouts"] <= row["children_rollouts"] or room <= 0:
+        return
+    stored = [graph.nodes[child]["token"] for child in graph[node]]
+    rows = run.query(
+        "tree_singles", question=question, depth=row["depth"], prefix=found.prefix(node), stored=stored, most=room
+    )
+    interval = wilson if convention.startswith("pooled") else jeffreys
+    low, high = (ends.tolist() for ends in interval(np.array([0, 1]), np.array([1, 1])))
+    for single in rows.to_dict("records"):
+        correct, counts = bool(single["correct"]), convention.startswith("pooled")
+        visits = int(counts or single["launch"] <= row["depth"] + 1)
+        ends = (low[correct], high[correct]) if visits else (None, None)
+        tokens = tuple(int(token) for token in single["token_ids"])
+        found.singles.setdefault(node, []).append(
+            Single(int(single["rollout"]), tokens, visits, correct, bool(single["truncated"]), *ends)
+        )

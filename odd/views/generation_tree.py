@@ -1,0 +1,210 @@
+"""The generation tree as the component `generation_tree` draws it: branches, paths, and decision points.
+
+Nodes that follow one another without a branch that is drawn are one branch. Branches form a networkx graph of their
+own, numbered so that parents come first and siblings with the higher success stand above.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import networkx as nx
+
+from odd.store.run import Run, of_teacher
+from odd.views.generation_graph import Display, Single
+from odd.views.links import ViewState
+from odd.views.scores import LEGENDS, colour_value, number, passes, settled
+from odd.views.token_path import path_names, short, spelled
+
+COUNTS = {
+    "on_policy": "on-policy visits: a targeted rollout counts from its forced token on",
+    "stratified": "on-policy visits: a targeted rollout counts from its forced token on; success is backed up",
+    "pooled": "pooled visits: every rollout counts for all that it passes, forced or not, which biases ancestors",
+}
+"""What the width of a branch stands for, by pooling rule."""
+SCORES = ("alignment", "low", "high", "p_positive", "gain", "gain_low", "gain_high", "advantage", "children",
+          "success_range", "visits")  # fmt: skip
+"""What a decision point tells when it is pointed at, in the order of the payload."""
+
+
+def branch_graph(display: Display) -> nx.DiGraph:
+    """Merge the nodes that are drawn into branches.
+
+    Returns:
+        Branches numbered from 0, the root; edges from a branch to those that leave its end. Attributes: `nodes`, or
+        `single` for a rollout of its own; `depth` of the node that the branch leaves.
+    """
+    merged = nx.DiGraph()
+    graph = display.graph
+    if 0 not in graph:
+        return merged
+    merged.add_node(0, nodes=[0], depth=-1)
+    waiting = list(_leaving(display, 0, 0))
+    while waiting:
+        parent, head = waiting.pop()
+        number, depth = len(merged), _end_depth(merged, parent)
+        merged.add_edge(parent, number)
+        if isinstance(head, Single):
+            merged.add_node(number, single=head, depth=depth)
+            continue
+        nodes = [head]
+        while graph.out_degree(nodes[-1]) == 1 and nodes[-1] not in display.singles:
+            nodes.append(next(iter(graph[nodes[-1]])))
+        merged.add_node(number, nodes=nodes, depth=depth)
+        waiting.extend(_leaving(display, nodes[-1], number))
+    return merged
+
+
+def _end_depth(merged: nx.DiGraph, branch: int) -> int:
+    row = merged.nodes[branch]
+    return row["depth"] + len(row["nodes"])
+
+
+def _leaving(display: Display, node: int, branch: int) -> Iterator[tuple[int, int | Single]]:
+    """What leaves a node, the least successful first, as the last one is taken up first."""
+    rows = display.graph.nodes
+    heads: list[tuple[float, int, int | Single]] = [
+        (rows[child]["success"] if rows[child]["success"] is not None else 0.5, -child, child)
+        for child in display.graph[node]
+    ]
+    heads += [(float(single.correct), -single.rollout, single) for single in display.singles.get(node, [])]
+    return ((branch, head) for _, _, head in sorted(heads, key=lambda entry: entry[:2]))
+
+
+def tree_payload(run: Run, question: int, convention: str, display: Display) -> dict[str, Any]:
+    """All of the tree that does not depend on teacher, colour or what is chosen.
+
+    Args:
+        run: the run.
+        question: number of the question.
+        convention: label.
+        display: of `odd.views.generation_graph.display`.
+    """
+    merged, graph, size = branch_graph(display), display.graph, display.size
+    spelling = _Spelling(run, display)
+    through: dict[int, list[int]] = {}
+    for path, nodes in display.paths.items():
+        for node in nodes:
+            through.setdefault(node, []).append(path)
+    records = [_record(display, merged, branch, spelling, through) for branch in merged]
+    hidden = sum(branches for node in graph for branches in display.hidden(node)[:1])
+    seen = sum(graph.nodes[node]["success_visits"] for node in graph if node != 0)
+    seen += sum(single.visits * len(single.tokens) for singles in display.singles.values() for single in singles)
+    paths = run.query("paths", question=question)
+    names = path_names(paths)
+    return {
+        "branches": records,
+        "tokens": spelling.texts,
+        "depth": max((record["depth"] + max(1, len(record["n"])) for record in records), default=0),
+        "counts": COUNTS[convention.split("-")[0]],
+        "hidden": [hidden, max(0.0, 1 - seen / size.visits) if size.visits else 0.0],
+        "rollouts": [size.initial, size.rollouts - size.initial],
+        "paths": [
+            {"path": row["path"], "name": names[row["path"]], "correct": row["correct"], "length": row["length"]}
+            for row in paths.to_dict("records")
+        ],
+    }
+
+
+class _Spelling:
+    """Numbers for the texts of tokens, each text being sent once."""
+
+    def __init__(self, run: Run, display: Display) -> None:
+        used = {row["token"] for node, row in display.graph.nodes.items() if node != 0}
+        used |= {token for singles in display.singles.values() for single in singles for token in single.tokens}
+        ordered = sorted(used)
+        rows = run.query("token_bytes", tokens=ordered)
+        known: Mapping[int, object] = dict(zip(rows["token"].tolist(), rows["bytes"], strict=True))
+        self.texts = [spelled(token, known.get(token), display.size.ends) for token in ordered]
+        self.numbers = {token: place for place, token in enumerate(ordered)}
+
+
+def _record(
+    display: Display, merged: nx.DiGraph, branch: int, spelling: _Spelling, through: Mapping[int, list[int]]
+) -> dict[str, Any]:
+    """One branch: where it is, its tokens, and per node visits and success; interval and counts of its first node."""
+    row = merged.nodes[branch]
+    place = {"parent": next(iter(merged.predecessors(branch)), None), "depth": row["depth"]}
+    if "single" in row:
+        return place | _single_record(row["single"], spelling)
+    nodes, graph = row["nodes"], display.graph.nodes
+    head, last = graph[nodes[0]], graph[nodes[-1]]
+    hidden = [(at, *display.hidden(node)) for at, node in enumerate(nodes)]
+    ended = display.ended(nodes[-1])
+    return place | {
+        "nodes": nodes,
+        "tokens": [spelling.numbers[graph[node]["token"]] for node in nodes] if nodes[0] else [],
+        "n": [graph[node]["success_visits"] for node in nodes],
+        "p": [_rounded(graph[node]["success"]) for node in nodes],
+        "low": _rounded(head["success_low"]),
+        "high": _rounded(head["success_high"]),
+        "right": head["correct"],
+        "student": short(head, "p_student"),
+        "paths": through.get(nodes[0], []),
+        "hidden": [list(entry) for entry in hidden if entry[1]],
+        "ended": ended,
+        "cut": ended and last["token"] not in display.size.ends,
+    }
+
+
+def _single_record(single: Single, spelling: _Spelling) -> dict[str, Any]:
+    length = len(single.tokens)
+    success = float(single.correct) if single.visits else None
+    return {
+        "rollout": single.rollout,
+        "nodes": [],
+        "tokens": [spelling.numbers[token] for token in single.tokens],
+        "n": [single.visits] * length,
+        "p": [success] * length,
+        "low": _rounded(single.low),
+        "high": _rounded(single.high),
+        "right": int(single.correct) * single.visits,
+        "student": None,
+        "paths": [],
+        "hidden": [],
+        "ended": True,
+        "cut": single.truncated,
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
+
+
+def decision_payload(run: Run, question: int, view: ViewState, scale: float) -> dict[str, Any]:
+    """The decision points on the paths, coloured as the tokens of the text are.
+
+    Args:
+        run: the run.
+        question: number of the question.
+        view: whose teacher, objective, convention, colour and filters are applied.
+        scale: value at the upper end of the colour, of `odd.views.scores.colour_scale`.
+    """
+    asked = {"question": question, "objective": view.objective, "convention": view.convention}
+    rows = of_teacher(run.query("tree_decisions", **asked), view.teacher).to_dict("records")
+    shown = [row for row in rows if passes(row, view)]
+    return {
+        "legend": LEGENDS[view.colour].payload(scale),
+        "decisions": [_decision(row, view, scale) for row in shown],
+        "filtered": len({row["node"] for row in rows}) - len({row["node"] for row in shown}),
+    }
+
+
+def _decision(row: Mapping[Any, Any], view: ViewState, scale: float) -> dict[str, Any]:
+    value = colour_value(view.colour, row, scale)
+    return {
+        "path": int(row["path"]),
+        "position": int(row["position"]),
+        "node": int(row["node"]),
+        "child": int(row["child"]),
+        "value": None if value is None else round(value, 3),
+        "settled": settled(view.colour, row),
+        "scores": [short(row, name) for name in SCORES],
+        "success": short(row, "success"),
+        "difference": _difference(row),
+        "kl": short(row, "kl_student_teacher"),
+    }
+
+
+def _difference(row: Mapping[Any, Any]) -> float | None:
+    teacher, student = number(row, "p_teacher"), number(row, "p_student")
+    return None if teacher is None or student is None else round(teacher - student, 4)

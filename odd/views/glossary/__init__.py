@@ -1,0 +1,33 @@
+"""What every quantity of the dashboard means: a sentence, its formula, its range, and where it is shown."""
+
+from odd.views.glossary.findings import FINDINGS, SCREENING
+from odd.views.glossary.terms import ACROSS, APART, COUNTING, GRADIENTS, KEYS, SCORES, TEACHERS, TREE, Entry
+
+GLOSSARY: dict[str, tuple[Entry, ...]] = {
+    "The tree": TREE,
+    "Scores of a token": SCORES,
+    "Gradients": GRADIENTS,
+    "Conventions: what counts": COUNTING,
+    "Across questions": ACROSS,
+    "Findings": FINDINGS,
+    "Student against teacher": APART,
+    "Teachers": TEACHERS,
+    "Screening": SCREENING,
+    "Keys": KEYS,
+}
+"""Title of a group to its terms."""
+
+
+def find(text: str) -> dict[str, tuple[Entry, ...]]:
+    """The groups with the terms that hold every word of a text in their name or meaning; none without terms."""
+    words = text.casefold().split()
+    found = {
+        group: tuple(
+            entry for entry in entries if all(word in f"{entry.term} {entry.meaning}".casefold() for word in words)
+        )
+        for group, entries in GLOSSARY.items()
+    }
+    return {group: entries for group, entries in found.items() if entries}
+
+
+__all__ = ["GLOSSARY", "Entry", "find"]

@@ -1,0 +1,29 @@
+"""Why there is nothing to see, in the same words on every page. Markdown of the program's own, without foreign text."""
+
+from odd.store.run import Run
+
+NO_TEACHER = "This run has no teacher, so nothing is scored: add one on the page Runs."
+NOT_SCORED = "No question is scored yet: scores appear as the run goes on."
+
+
+def no_decision_point(subject: str) -> str:
+    """Why something has none, and what may find some; `subject` begins the sentence."""
+    return (
+        f"{subject} has no decision point under this convention: at no token do two continuations with enough visits "
+        "differ in success. More rollouts (`targeting.n_min`, `sampling.initial_rollouts`) or a lower "
+        "`analysis.n_sig` may find some."
+    )
+
+
+def why_no_scores(run: Run, decision_points: bool) -> str:
+    """Why a run has no scores to show; empty if it has some.
+
+    Args:
+        run: the run.
+        decision_points: whether any question has one under the chosen convention.
+    """
+    if run.query("teachers").empty:
+        return NO_TEACHER
+    if not (run.query("questions")["stage"] == "scored").any():
+        return NOT_SCORED
+    return "" if decision_points else no_decision_point("This run")

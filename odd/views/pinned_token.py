@@ -1,0 +1,127 @@
+"""What a pinned token has behind it: all children of its node, and continuations of each to read."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from odd.store.run import Run, of_teacher
+from odd.text import visible, visible_text
+from odd.views.links import ViewState
+from odd.views.scores import number
+from odd.views.token_path import REST, end_tokens, measure, short, spelled
+
+EVERY = 10_000
+"""Children that are read of a node: all."""
+BEFORE = 12
+"""Tokens before the pinned one that are shown with its continuations."""
+TABLE = {
+    "p_student": "P student",
+    "p_teacher": "P teacher",
+    "success": "P̂ success",
+    "success_low": "P̂ low",
+    "success_high": "P̂ high",
+    "success_visits": "visits",
+    "ideal": "ideal gradient",
+    "teacher_gradient": "teacher gradient",
+}
+"""Columns of `token_children` that the table shows, with their headings."""
+
+
+def token_children(run: Run, question: int, view: ViewState) -> pd.DataFrame:
+    """All children of the node of the pinned token, with `text` and `mark`; those of S_u first."""
+    place = measure(question, view) | {"position": view.token}
+    children = of_teacher(run.query("token_children", most=EVERY, **place), view.teacher)
+    ends = end_tokens(run, question)
+    spellings = [
+        spelled(int(token), spelling, ends)
+        for token, spelling in zip(children["token"], children["bytes"], strict=True)
+    ]
+    return children.assign(
+        text=pd.Series([text for text, _ in spellings], index=children.index, dtype=object),
+        mark=[mark for _, mark in spellings],
+    )
+
+
+def drawn_children(children: pd.DataFrame, most: int = 16) -> pd.DataFrame:
+    """Those that a figure shows: S_u and the bucket; where nothing is estimated, the most visited."""
+    significant = children[children["significant"]]
+    return (significant if len(significant) else children).head(most)
+
+
+def children_table(children: pd.DataFrame) -> pd.DataFrame:
+    """The children as a table to read and to save. Tokens are JSON texts: exact, and never a spreadsheet's formula."""
+    tokens = [json.dumps(text, ensure_ascii=False) for text in children["text"]]
+    frame = pd.DataFrame({"token": tokens, "taken": children["taken"], "in S_u": children["significant"]})
+    return frame.assign(**{heading: children[name] for name, heading in TABLE.items()}).reset_index(drop=True)
+
+
+def read_table(table: pd.DataFrame) -> pd.DataFrame:
+    """`children_table` to be read in little room: success and its interval as one text."""
+    ends = ("P̂ success", "P̂ low", "P̂ high")
+    written = [
+        "–" if pd.isna(value) else f"{value:.2f}" + ("" if pd.isna(low) else f" [{low:.2f}, {high:.2f}]")
+        for value, low, high in zip(*(table[name] for name in ends), strict=True)
+    ]
+    return table.assign(**{ends[0]: written}).drop(columns=list(ends[1:]))
+
+
+def continuations(
+    run: Run, question: int, view: ViewState, children: pd.DataFrame, draw: int, each: int = 2, groups: int = 6
+) -> dict[str, Any]:
+    """Rollouts that go on with each child, some right and some wrong, for the component `continuations`.
+
+    Args:
+        run: the run.
+        question: number of the question.
+        view: whose token is pinned; its convention says which rollouts count.
+        children: of `token_children`.
+        draw: another number draws other rollouts.
+        each: right ones, and wrong ones, of each child.
+        groups: children, those of S_u and the taken one first.
+    """
+    known = children[children["token"] != REST]
+    known = known.sort_values(["significant", "taken"], ascending=False, kind="stable").head(groups)
+    place = {"question": question, "path": view.path, "position": view.token}
+    prefix = run.query("path_prefix", **place)["token"].tolist()
+    pooled = (view.convention or "").startswith("pooled")
+    found = run.query(
+        "continuations", question=question, prefix=prefix, depth=len(prefix), forced=pooled, draw=draw, each=each,
+        tokens=known["token"].tolist(),
+    )  # fmt: skip
+    texts = _texts(run, question, [prefix[-BEFORE:], *found["continuation"]])
+    lines: dict[int, list[dict[str, Any]]] = {}
+    for row, text in zip(found.to_dict("records"), texts[1:], strict=True):
+        lines.setdefault(int(row["token"]), []).append(_line(row, text))
+    before = ("…" if len(prefix) > BEFORE else "") + texts[0]
+    return {"before": before, "groups": [_group(row, lines) for row in known.to_dict("records")]}
+
+
+def _line(row: dict, text: str) -> dict[str, Any]:
+    return {name: bool(row[name]) for name in ("correct", "truncated")} | {"text": text, "found": int(row["found"])}
+
+
+def _group(row: dict, lines: dict[int, list[dict[str, Any]]]) -> dict[str, Any]:
+    rate = [short(row, name) for name in ("success", "success_low", "success_high")]
+    visits = int(number(row, "success_visits") or 0)
+    token = {"text": row["text"], "mark": bool(row["mark"]), "taken": bool(row["taken"])}
+    return token | {"rate": rate, "visits": visits, "lines": lines.get(int(row["token"]), [])}
+
+
+def _texts(run: Run, question: int, sequences: Sequence[Sequence[int]]) -> list[str]:
+    """Token sequences spelled out, whole characters put together again; end tokens have no text."""
+    ends = end_tokens(run, question)
+    wanted = sorted({int(token) for sequence in sequences for token in sequence} - ends)
+    rows = run.query("token_bytes", tokens=wanted)
+    spelling = dict(zip(rows["token"].tolist(), rows["bytes"], strict=True))
+    spelling |= {token: b"" for token in ends}
+    joined = (b"".join(spelling.get(int(token), b"\xff") for token in sequence) for sequence in sequences)
+    return [visible(text) if text else "" for text in joined]
+
+
+def drawn_rollouts(run: Run, question: int, draw: int, each: int = 4) -> dict[str, Any]:
+    """Some initial rollouts of a question, right and wrong, for the component `continuations`."""
+    rows = run.query("rollouts_drawn", question=question, draw=draw, each=each).to_dict("records")
+    lines = [_line(row, visible_text(row["text"] or "").replace("\n", "⏎")) for row in rows]
+    return {"before": "", "groups": [{"text": None, "lines": lines}] if lines else []}

@@ -1,0 +1,114 @@
+"""From what a link asks for to what the run has: defaults filled in, and the nearest thing where there is none."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from odd.config import USUAL
+from odd.store.run import Run
+from odd.views.links import AT_START, ViewState
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A view whose every id exists in the run, and one sentence for each id that did not."""
+
+    view: ViewState
+    notices: tuple[str, ...]
+
+
+def usual_measure(run: Run) -> dict[str, str | None]:
+    """Objective and convention that are shown unless a link asks for others; None where the run has none."""
+    measures = run.query("measures")
+    options = {part: measures[part].unique().tolist() for part in USUAL}
+    return {part: USUAL[part] if USUAL[part] in found else next(iter(found), None) for part, found in options.items()}
+
+
+class _Resolver:
+    def __init__(self, run: Run, view: ViewState) -> None:
+        self.run, self.view = run, view
+        self.notices: list[str] = []
+
+    def pick(self, part: str, options: Sequence, default: object = None) -> None:
+        """Keep the view's value of a part if the run has it, or take the default and say so."""
+        wanted = getattr(self.view, part)
+        if wanted in options:
+            return
+        chosen = default if default in options else (options[0] if len(options) else None)
+        if wanted is not None:
+            instead = f"{part} {chosen} is shown" if chosen is not None else f"it has no {part} to show"
+            self.notices.append(f"This run has no {part} {wanted!r}: {instead}.")
+        self.view = self.view.but(**{part: chosen})
+
+    def measures(self) -> None:
+        measures = self.run.query("measures")
+        for part, usual in usual_measure(self.run).items():
+            self.pick(part, measures[part].unique().tolist(), usual)
+
+    def teachers(self) -> None:
+        names = self.run.query("teachers")["teacher"].tolist()
+        self.pick("teacher", names)
+        missing = [name for name in self.view.teachers if name not in names]
+        if missing:
+            self.notices.append(f"This run has no teacher {', '.join(map(repr, missing))}: left out.")
+        kept = tuple(name for name in dict.fromkeys(self.view.teachers) if name in names)
+        self.view = self.view.but(teachers=kept or tuple(names))
+        self.pick("baseline", self.view.teachers)
+
+    def question(self) -> None:
+        questions = self.run.query("questions")
+        best = questions.sort_values("decision_points", ascending=False, kind="stable")["id"].tolist()
+        self.pick("question", questions["id"].tolist(), best[0] if best else None)
+        if self.view.question is None:
+            self.view = self.view.but(**AT_START)
+            return
+        number = question_number(self.run, self.view)
+        paths = self.run.query("paths", question=number)
+        self.pick("path", paths["path"].tolist())
+        self._token(paths)
+        self._nodes(number)
+
+    def _token(self, paths: pd.DataFrame) -> None:
+        length = paths.loc[paths["path"] == self.view.path, "length"]
+        token = self.view.token
+        if token is None or (len(length) and token < length.item()):
+            return
+        self.notices.append(f"This path has no token {token}: the path is shown without a pinned token.")
+        self.view = self.view.but(token=None)
+
+    def _nodes(self, number: int) -> None:
+        asked = {*self.view.unfolded, *self.view.folded, *({self.view.node} - {None})}
+        if not asked:
+            return
+        found = set(self.run.query("nodes_known", question=number, nodes=sorted(asked))["node"].tolist())
+        for node in sorted(asked - found):
+            self.notices.append(f"This tree has no node {node}: left out.")
+        self.view = self.view.but(
+            node=self.view.node if self.view.node in found else None,
+            unfolded=tuple(node for node in self.view.unfolded if node in found),
+            folded=tuple(node for node in self.view.folded if node in found),
+        )
+
+
+def resolve(run: Run, view: ViewState) -> Resolved:
+    """Fill in what the link leaves open and replace what the run does not have.
+
+    Args:
+        run: the run that `view.run` names.
+        view: what the link asks for.
+    """
+    resolver = _Resolver(run, view)
+    resolver.measures()
+    resolver.teachers()
+    resolver.question()
+    return Resolved(resolver.view, tuple(resolver.notices))
+
+
+def question_number(run: Run, view: ViewState) -> int:
+    """Number in the run of the question that the view names, which the run must have."""
+    questions = run.query("questions")
+    return int(questions["question"].iloc[questions["id"].tolist().index(view.question)])
+
+
+__all__ = ["Resolved", "question_number", "resolve"]

@@ -1,0 +1,87 @@
+"""Print the structure of a tree: rooms, files, arrows between rooms, and circles of rooms and of files.
+
+python -m scripts.rooms [ROOT]
+"""
+
+import ast
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import networkx as nx
+
+ROOT = Path(__file__).parents[1]
+
+
+def modules(root: Path, *folders: str) -> dict[str, Path]:
+    """Dotted name of each Python file in some folders; a package goes by the name of its folder."""
+    return {
+        ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__"): path
+        for folder in folders
+        for path in sorted((root / folder).rglob("*.py"))
+    }
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """Dotted names that a module imports when it runs, at its top or inside functions."""
+    found: set[str] = set()
+    nodes: list[ast.AST] = [tree]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        for_types = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        nodes += node.orelse if for_types else ast.iter_child_nodes(node)
+    return found
+
+
+def imports(files: Mapping[str, Path]) -> nx.DiGraph:
+    """Which module imports which, among those given."""
+    graph: nx.DiGraph = nx.DiGraph()
+    graph.add_nodes_from(files)
+    for name, path in files.items():
+        targets = imported(ast.parse(path.read_text(encoding="utf-8"))) & files.keys()
+        graph.add_edges_from((name, target) for target in targets if target != name)
+    return graph
+
+
+def room_of(module: str) -> str:
+    """The entry of odd/ that a module lies in."""
+    return ".".join(module.split(".")[:2])
+
+
+def between_rooms(graph: nx.DiGraph) -> nx.DiGraph:
+    """The same between rooms; `odd` itself, which only names the version, is left out."""
+    pairs = {(room_of(one), room_of(other)) for one, other in graph.edges}
+    rooms: nx.DiGraph = nx.DiGraph()
+    rooms.add_nodes_from({room_of(name) for name in graph if name != "odd"})
+    rooms.add_edges_from((one, other) for one, other in pairs if one != other and "odd" not in (one, other))
+    return rooms
+
+
+def circles(graph: nx.DiGraph) -> list[list[str]]:
+    """Groups of nodes that reach each other."""
+    return sorted(sorted(group) for group in nx.strongly_connected_components(graph) if len(group) > 1)
+
+
+def _lines(title: str, groups: Iterable[Iterable[str]]) -> list[str]:
+    named = [", ".join(group) for group in groups]
+    return [f"{title}: {len(named)}", *(f"  {names}" for names in named)]
+
+
+def main(root: Path = ROOT) -> None:
+    """Print what there is."""
+    files = modules(root, "odd")
+    graph = imports(files)
+    rooms = between_rooms(graph)
+    folders = [room for room in rooms if (root / room.replace(".", "/")).is_dir()]
+    print(f"entries of odd/: {len(rooms)}, {len(folders)} of them folders")
+    print(f"files: {len(files)}")
+    print(f"arrows between entries: {rooms.number_of_edges()}")
+    print("\n".join(_lines("circles of entries", circles(rooms)) + _lines("circles of files", circles(graph))))
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:2]))

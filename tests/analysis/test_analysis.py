@@ -1,0 +1,206 @@
+"""Rows of the tree and of the scores, on an exact tabular model."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from odd.analysis import REST, QuestionTree, half_rows, score_teachers
+from odd.config import AnalysisConfig, Objective
+from odd.method import alignment
+from odd.method.gradients import distillation_gradient, ideal_gradient
+from odd.method.success import jeffreys
+from odd.models.tabular import TabularModel
+from odd.rollouts.sampling import Rollout
+
+QUESTION = json.loads((Path(__file__).parents[1] / "oracle/tree.json").read_text())["questions"][0]
+CONFIG = AnalysisConfig(
+    n_sig=5, posterior_draws=100, objectives=(Objective(name="reverse_kl"), Objective(name="dr_grpo"))
+)
+
+
+def make_tree(config=CONFIG, always=None):
+    model = TabularModel.from_weights({(): QUESTION["weights"]})
+    correct = {tuple(leaf) for leaf in QUESTION["correct_leaves"]}
+    prefixes = [()] * 150 + [(1, 4)] * 40 + [(4, 2)] * 40
+    rollouts = []
+    for prefix, made in zip(prefixes, model.sample(prefixes, [9] * len(prefixes), 1.0, 3), strict=True):
+        ids = (*prefix, *made.token_ids)
+        stage = "targeted" if prefix else "initial"
+        won = ids in correct if always is None else always
+        rollouts.append(Rollout(stage, 0, len(prefix), ids, np.zeros(len(ids), np.float32), "", "", won, False))
+    paths = [
+        next(i for i, r in enumerate(rollouts) if (r.token_ids in correct) is outcome) for outcome in (True, False)
+    ]
+    log_p = [model.log_probs((), rollouts[i].token_ids) for i in paths]
+    return QuestionTree("q", rollouts, paths, log_p, config)
+
+
+@pytest.fixture(scope="module")
+def tree():
+    return make_tree()
+
+
+@pytest.fixture(scope="module")
+def teachers(tree):
+    """Distributions over the same tokens, tilted towards higher or lower ids."""
+    tilts = {"up": 0.5, "down": -0.5}
+    return {
+        name: [rows + tilt * np.arange(rows.shape[1], dtype=np.float32) for rows in tree.path_log_probs]
+        for name, tilt in tilts.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def tables(tree, teachers):
+    return score_teachers(tree, teachers)
+
+
+def test_one_row_for_each_teacher_objective_and_convention(tables):
+    sizes = tables["scores"].groupby(["node", "teacher", "objective", "convention"]).size()
+    assert (sizes == 1).all()
+    per_node = tables["scores"][tables["scores"].convention.str.startswith("on_policy")].groupby("node").size()
+    assert (per_node == 2 * 2 * 4).all()
+
+
+def test_score_is_the_cosine_of_the_method(tree, teachers, tables):
+    root = tables["scores"].query(
+        "node == 0 and teacher == 'up' and objective == 'reverse_kl' and convention == 'on_policy-full-off'"
+    )
+    counts = tree.success["on_policy"].counts
+    children = [c for c in tree.tree.children(0) if counts.visits[c] >= CONFIG.n_sig]
+    support = tree.tree.token[children]
+    log_p, log_q = (rows[0][0].astype(float) for rows in (tree.path_log_probs, teachers["up"]))
+    ideal = ideal_gradient(np.exp(log_p[support]), counts.successes[children] / counts.visits[children])
+    gradient = distillation_gradient(Objective(name="reverse_kl"), log_p, log_q)[support]
+    assert root.alignment.item() == pytest.approx(float(alignment.cosine(ideal, gradient)))
+
+
+def test_a_teacher_scores_the_same_alone_and_among_others(tree, teachers, tables):
+    alone = score_teachers(tree, {"down": teachers["down"]})["scores"].astype({"teacher": str})
+    among = tables["scores"].astype({"teacher": str}).query("teacher == 'down'")
+    pd.testing.assert_frame_equal(alone, among.reset_index(drop=True), check_exact=True)
+
+
+def test_what_has_no_teacher_scores_the_same_under_each(tables):
+    up, down = (tables["scores"].query(f"teacher == {name!r} and objective == 'dr_grpo'") for name in ("up", "down"))
+    different = ["teacher", "advantage"]
+    one, other = (rows.drop(columns=different).reset_index(drop=True) for rows in (up, down))
+    assert one["low"].notna().any()
+    pd.testing.assert_frame_equal(one, other, check_exact=True)
+
+
+def test_bucket_adds_one_component_at_the_end(tables):
+    bucket = tables["gradients"][tables["gradients"].convention.str.endswith("bucket")]
+    assert all(tokens[-1] == REST and (tokens[:-1] >= 0).all() for tokens in bucket.tokens)
+    vectors = zip(bucket.tokens, bucket.ideal, bucket.teacher_gradient, strict=True)
+    assert all(len(t) == len(i) == len(g) for t, i, g in vectors)
+
+
+def test_interval_encloses_most_scores(tables):
+    scored = tables["scores"].dropna(subset=["alignment"])
+    inside = (scored.low <= scored.alignment) & (scored.alignment <= scored.high)
+    assert inside.mean() > 0.8
+
+
+def test_equal_success_leaves_the_score_its_interval_and_its_sign_undefined(teachers):
+    scores = score_teachers(make_tree(always=True), teachers)["scores"].query("convention == 'on_policy-full-off'")
+    assert len(scores) and not scores.decision.any() and (scores.success_range == 0).all()
+    assert scores[["alignment", "low", "high", "p_positive"]].isna().all(axis=None)
+
+
+def test_path_nodes_shared_by_paths_are_scored_once(tree, tables):
+    assert tree.places[0] == (0, 0)
+    assert tables["node_teachers"].groupby(["node", "teacher"]).size().max() == 1
+
+
+def test_root_row_counts_initial_rollouts_only(tree):
+    root = tree.node_rows().query("node == 0").iloc[0]
+    assert (root.visits, root.pooled_visits) == (150, 230)
+
+
+def test_nodes_that_only_one_rollout_walks_are_left_out_unless_a_path_passes(tree):
+    rows = tree.node_rows()
+    lonely = rows[(rows.pooled_visits < 2) & (rows.parent >= 0)]
+    assert set(lonely.parent) <= set(tree.places)
+
+
+def test_too_few_visits_give_no_score():
+    tree = make_tree(CONFIG.model_copy(update={"n_sig": 500}))
+    assert "scores" not in score_teachers(tree, {"same": tree.path_log_probs})
+
+
+def test_halves_add_up_to_the_tree_and_are_drawn_once(tree):
+    halves, nodes = half_rows(tree), tree.node_rows().set_index("node")
+    sums = halves.groupby("node").sum()
+    for name in ("visits", "successes", "pooled_visits", "pooled_successes", "natural_visits", "natural_successes"):
+        assert (sums[name] == nodes.loc[sums.index, name]).all()
+    assert set(halves["half"]) == {0, 1} and (tree.tree.parent[sums.index] >= 0).all()
+    pd.testing.assert_frame_equal(halves, half_rows(tree))
+
+
+def test_enriched_edges_have_equally_many_rollouts_in_both_halves(tree):
+    halves = half_rows(tree)
+    launched = (halves["visits"] - halves["natural_visits"]).groupby(halves["node"])
+    assert set(launched.sum()) == {0, 40}
+    assert ((launched.max() - launched.min()) <= 1).all()
+
+
+def test_a_half_is_backed_up_from_its_own_rollouts(tree):
+    halves = half_rows(tree)
+    whole = tree.success["stratified"].mean
+    launched = halves[halves["node"] == tree.tree.child(0, 4)]
+    assert launched["stratified"].notna().all() and (launched["stratified"] != whole[tree.tree.child(0, 4)]).all()
+    assert launched["stratified"].mean() == pytest.approx(whole[tree.tree.child(0, 4)], abs=0.15)
+
+
+@pytest.fixture(scope="module")
+def sharing():
+    return make_tree(CONFIG.model_copy(update={"prior": "siblings"}))
+
+
+def test_the_prior_changes_intervals_and_nothing_else(sharing, tree, teachers):
+    ends = ["low", "high", "stratified_low", "stratified_high"]
+    shared, own = sharing.node_rows(), tree.node_rows()
+    pd.testing.assert_frame_equal(shared.drop(columns=ends), own.drop(columns=ends))
+    assert (shared[ends] != own[ends]).any().all()
+    one, other = (score_teachers(each, teachers)["scores"] for each in (sharing, tree))
+    ends = ["low", "high", "p_positive", "gain_low", "gain_high"]
+    pd.testing.assert_frame_equal(one.drop(columns=ends), other.drop(columns=ends))
+    pooled = one.convention.str.startswith("pooled")
+    pd.testing.assert_frame_equal(one[pooled], other[pooled])
+    assert not one[~pooled].equals(other[~pooled])
+
+
+def test_by_jeffreys_prior_every_edge_has_its_own_interval(tree):
+    rows = tree.node_rows()
+    low, high = jeffreys(rows.successes.to_numpy(), rows.visits.to_numpy())
+    np.testing.assert_array_equal(rows[["low", "high"]], np.column_stack([low, high]))
+
+
+def test_off_the_paths_nothing_is_shared(sharing, tree):
+    off = ~sharing.node_rows().parent.isin(sharing.places)
+    ends = ["low", "high"]
+    assert off.any()
+    pd.testing.assert_frame_equal(sharing.node_rows()[off][ends], tree.node_rows()[off][ends])
+
+
+def test_intervals_of_path_edges_are_closed_and_hold_the_rate_of_many_visits(sharing):
+    rows = sharing.node_rows()
+    edges = rows[rows.parent.isin(sharing.places) & (rows.visits > 0)]
+    assert (edges.low[edges.successes == 0] == 0).all() and (edges.high[edges.successes == edges.visits] == 1).all()
+    often = edges[edges.visits >= 40]
+    rate = often.successes / often.visits
+    assert len(often) > 2 and ((often.low <= rate) & (rate <= often.high)).all()
+
+
+def test_only_backed_up_edges_have_other_evidence_than_their_counts(sharing):
+    strata = sharing.success["stratified"]
+    backed_up = sorted(strata.backed_up)
+    won, seen = (np.delete(part, backed_up) for part in strata.evidence)
+    counts = [np.delete(part, backed_up) for part in (strata.counts.successes, strata.counts.visits)]
+    np.testing.assert_array_equal([won, seen], counts)
+    assert backed_up
+    assert (strata.evidence[1][backed_up] >= strata.counts.visits[backed_up]).all()

@@ -1,0 +1,225 @@
+"""Counts by pooling rule, intervals, and the backup, against exact success in tabular models."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from odd.method.success import (
+    Counts,
+    edge_counts,
+    edge_draws,
+    jeffreys,
+    launch_edges,
+    node_value,
+    posterior_draws,
+    random_halves,
+    significant_children,
+    stratified,
+    stratified_draws,
+    wilson,
+)
+from odd.method.tree import build_tree
+from odd.models.tabular import TabularModel
+
+ORACLE = json.loads((Path(__file__).parents[1] / "oracle/tree.json").read_text())["questions"]
+LAUNCHES = ((1, 4), (4, 2), (1, 4, 2))
+
+
+class Run:
+    """Simulated rollouts of the first oracle model: 60 from the root and 40 from each launch edge."""
+
+    def __init__(self, seed, initial=60, forced=40, launches=LAUNCHES):
+        self.model = TabularModel.from_weights({(): ORACLE[0]["weights"]})
+        self.is_correct = {tuple(leaf) for leaf in ORACLE[0]["correct_leaves"]}.__contains__
+        prefixes = [()] * initial + [launch for launch in launches for _ in range(forced)]
+        generated = self.model.sample(prefixes, [9] * len(prefixes), 1.0, seed)
+        rollouts = [(*prefix, *g.token_ids) for prefix, g in zip(prefixes, generated, strict=True)]
+        self.tree = build_tree(rollouts)
+        self.forced = np.array([len(prefix) for prefix in prefixes])
+        self.correct = np.array([self.is_correct(ids) for ids in rollouts])
+
+    def counts(self, rule):
+        return edge_counts(self.tree, self.forced, self.correct, rule)
+
+    @property
+    def backup_inputs(self):
+        probability = np.full(self.tree.size, np.nan)
+        for launch in LAUNCHES:
+            probability[self.tree.find(launch)] = self.model.probabilities(launch[:-1])[launch[-1]]
+        return self.tree, self.counts("on_policy"), launch_edges(self.tree, self.forced), probability
+
+    def draws(self, n):
+        tree, counts, launched, probability = self.backup_inputs
+        return stratified_draws(tree, counts, launched, probability, n, np.random.default_rng(0))
+
+    def prefix(self, node):
+        return tuple(self.tree.token[self.tree.path(node)[1:]].tolist())
+
+    def exact(self, prefix):
+        return self.model.p_succ(prefix, self.is_correct)
+
+
+@pytest.fixture(scope="module")
+def runs():
+    return [Run(seed) for seed in range(300)]
+
+
+def assert_unbiased(estimates, exact, sigmas=4.0):
+    estimates = np.array([x for x in estimates if np.isfinite(x)])
+    assert abs(estimates.mean() - exact) < sigmas * estimates.std(ddof=1) / np.sqrt(len(estimates))
+
+
+@pytest.mark.parametrize("question", ORACLE)
+def test_counts_and_backup_equal_the_oracle(question):
+    tree = build_tree([rollout["tokens"] for rollout in question["rollouts"]])
+    forced = np.array([rollout["forced"] for rollout in question["rollouts"]])
+    correct = np.array([rollout["correct"] for rollout in question["rollouts"]])
+    probability = np.full(tree.size, np.nan)
+    edges = [(tree.find([*edge["node"], edge["token"]]), edge) for edge in question["edges"]]
+    seen = [(node, edge) for node, edge in edges if node >= 0]
+    for node, edge in seen:
+        probability[node] = edge["probability"]
+    on_policy, pooled = (edge_counts(tree, forced, correct, rule) for rule in ("on_policy", "pooled"))
+    value = stratified(tree, on_policy, launch_edges(tree, forced), probability)
+    assert len(seen) == tree.size - 1 and all(edge["pooled"] == [0, 0] for node, edge in edges if node < 0)
+    for node, edge in seen:
+        assert [on_policy.visits[node], on_policy.successes[node]] == edge["on_policy"]
+        assert [pooled.visits[node], pooled.successes[node]] == edge["pooled"]
+        expected = np.nan if edge["stratified"] is None else edge["stratified"]
+        np.testing.assert_allclose(value[node], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("edge", ((1,), (4,), (1, 4), (1, 4, 2), (4, 2, 2)))
+def test_on_policy_and_stratified_are_unbiased(runs, edge):
+    on_policy = [run.counts("on_policy").mean[run.tree.find(edge)] for run in runs]
+    backed_up = [stratified(*run.backup_inputs)[run.tree.find(edge)] for run in runs]
+    assert_unbiased(on_policy, runs[0].exact(edge))
+    assert_unbiased(backed_up, runs[0].exact(edge))
+
+
+def test_pooling_biases_the_ancestors_of_launch_edges(runs):
+    pooled = np.array([run.counts("pooled").mean[run.tree.find((1,))] for run in runs])
+    assert abs(pooled.mean() - runs[0].exact((1,))) > 20 * pooled.std() / np.sqrt(len(runs))
+
+
+def test_the_backup_is_more_precise_than_the_on_policy_mean(runs):
+    node = [run.tree.find((1,)) for run in runs]
+    on_policy = [run.counts("on_policy").mean[n] for run, n in zip(runs, node, strict=True)]
+    backed_up = [stratified(*run.backup_inputs)[n] for run, n in zip(runs, node, strict=True)]
+    assert np.var(backed_up) < 0.8 * np.var(on_policy)
+
+
+def test_stratified_draws_cover_exact_success_at_the_nominal_rate(runs):
+    covered = []
+    for run in runs:
+        draws = run.draws(300)
+        for edge in ((1,), (4,), (1, 4)):
+            node = run.tree.find(edge)
+            if node in draws:
+                low, high = np.quantile(draws[node], [0.025, 0.975])
+                covered.append(low <= run.exact(edge) <= high)
+    assert len(covered) > 500 and abs(np.mean(covered) - 0.95) < 0.03
+
+
+def test_exact_success_lies_in_both_intervals_at_the_nominal_rate(runs):
+    covered = {wilson: [], jeffreys: []}
+    for run in runs:
+        counts = run.counts("on_policy")
+        nodes = np.flatnonzero(counts.visits >= 20)[1:]
+        exact = np.array([run.exact(run.prefix(node)) for node in nodes.tolist()])
+        open_question = (exact > 0) & (exact < 1)
+        for interval, hits in covered.items():
+            low, high = interval(counts.successes[nodes], counts.visits[nodes])
+            hits += ((low <= exact) & (exact <= high))[open_question].tolist()
+    for hits in covered.values():
+        assert len(hits) > 1500 and abs(np.mean(hits) - 0.95) < 0.02
+
+
+def test_a_forced_token_counts_on_policy_but_was_not_drawn():
+    tree, forced, correct = build_tree([[1, 2, 3], [1, 2, 0]]), np.array([2, 0]), np.array([True, False])
+    path = [tree.find([1, 2, 3][:t]) for t in range(4)]
+    assert edge_counts(tree, forced, correct, "pooled").visits[path].tolist() == [2, 2, 2, 1]
+    assert edge_counts(tree, forced, correct, "on_policy").visits[path].tolist() == [1, 1, 2, 1]
+    assert edge_counts(tree, forced, correct, "natural").visits[path].tolist() == [0, 1, 1, 1]
+
+
+def test_draws_of_the_student_split_as_its_probabilities_at_any_node(runs):
+    for node, token in (((), 1), ((1,), 4), ((1, 4), 2)):
+        shares = []
+        for run in runs:
+            visits = run.counts("natural").visits
+            children = run.tree.children(run.tree.find(node))
+            shares.append(visits[run.tree.find((*node, token))] / visits[children].sum())
+        assert_unbiased(shares, runs[0].model.probabilities(node)[token])
+
+
+def test_the_backup_goes_through_enriched_edges_of_enriched_edges():
+    rollouts = [[1, 1, 1], [1, 1, 2], [1, 2, 0], [2, 0, 0]] + [[1, 1, 1]] * 4
+    forced, correct = np.array([0, 2, 0, 0, 3, 3, 3, 3]), np.array([0, 1, 0, 1, 1, 1, 1, 0], dtype=bool)
+    tree = build_tree(rollouts)
+    probability = np.full(tree.size, np.nan)
+    probability[tree.find([1, 1])], probability[tree.find([1, 1, 1])] = 0.6, 0.25
+    counts = edge_counts(tree, forced, correct, "on_policy")
+    value = stratified(tree, counts, launch_edges(tree, forced), probability)
+    inner = 0.25 * 3 / 5 + 0.75 * 1.0
+    np.testing.assert_allclose(value[tree.find([1, 1])], inner)
+    np.testing.assert_allclose(value[tree.find([1])], 0.6 * inner + 0.4 * 0.0)
+
+
+def test_the_backup_falls_back_to_the_on_policy_mean_where_it_lacks_something():
+    tree, forced, correct = build_tree([[1, 2], [1, 2], [1, 2]]), np.array([2, 2, 0]), np.array([True, True, False])
+    counts = edge_counts(tree, forced, correct, "on_policy")
+    edge, parent = tree.find([1, 2]), tree.find([1])
+    for known in (np.nan, 0.5):  # unknown probability; no rollout in the remaining half
+        probability = np.where(np.arange(tree.size) == edge, known, np.nan)
+        assert stratified(tree, counts, launch_edges(tree, forced), probability)[parent] == 0.0
+    whole = np.ones(tree.size)
+    np.testing.assert_allclose(stratified(tree, counts, launch_edges(tree, forced), whole)[parent], 2 / 3)
+
+
+def test_draws_of_backed_up_edges_centre_on_their_mean():
+    run = Run(0, initial=3000, forced=2000)
+    draws = run.draws(2000)
+    nodes = [run.tree.find(edge) for edge in ((1,), (4,), (1, 4, 2))]
+    sample = edge_draws(nodes, run.counts("on_policy"), 2000, np.random.default_rng(1), draws)
+    np.testing.assert_allclose(sample.mean(0), stratified(*run.backup_inputs)[nodes], atol=0.004)
+    assert (sample[:, 0] == draws[nodes[0]]).all()
+
+
+def test_posterior_draws_have_the_jeffreys_quantiles_and_are_undefined_without_visits():
+    successes, visits = np.array([3, 30, 0]), np.array([20, 31, 0])
+    draws = posterior_draws(successes, visits, 40_000, np.random.default_rng(0))
+    low, high = jeffreys(successes, visits)
+    np.testing.assert_allclose(np.quantile(draws, 0.025, axis=0), low, atol=0.01)
+    np.testing.assert_allclose(np.quantile(draws, 0.975, axis=0), high, atol=0.01)
+    assert np.isnan(low[2]) and np.isnan(wilson(successes, visits)[0][2]) and np.isnan(draws[:, 2]).all()
+
+
+def test_significant_children_have_the_visits_and_the_rest_is_joined():
+    tree = build_tree([[1], [1], [1], [2], [3], [3]])
+    counts = Counts(np.array([0, 3, 1, 2]), np.array([0, 2, 1, 0]))
+    children = significant_children(tree, 0, counts, counts, 3)
+    assert children.nodes.tolist() == [tree.find([1])]
+    assert (children.rest_visits, children.rest_successes) == (3, 1)
+
+
+def test_the_value_of_a_node_is_the_mean_success_of_its_children():
+    run = Run(0, initial=1)
+    success = np.array([run.exact((token,)) for token in range(5)])
+    np.testing.assert_allclose(node_value(run.model.probabilities(()), success), ORACLE[0]["root_value_exact"])
+
+
+def test_halves_deal_the_rollouts_of_each_launch_edge_evenly():
+    launch = np.repeat([0, 7, 9], [50, 11, 4])
+    second = random_halves(launch, np.random.default_rng(0))
+    for edge, count in ((0, 50), (7, 11), (9, 4)):
+        assert abs(second[launch == edge].sum() - count / 2) <= 0.5
+
+
+def test_halves_do_not_follow_the_order_of_the_rollouts():
+    launch = np.zeros(4000, dtype=np.int64)
+    second = random_halves(launch, np.random.default_rng(1))
+    assert abs(second[:2000].mean() - 0.5) < 0.05 and abs((second[1:] == second[:-1]).mean() - 0.5) < 0.05
+    assert len(random_halves(np.empty(0, np.int64), np.random.default_rng(2))) == 0
