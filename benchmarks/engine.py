@@ -29,8 +29,11 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.conditions import question_source
-from odd.analysis import QuestionTree, score_teachers
+from odd.analysis.path_rows import children_along, read_path_rows
+from odd.analysis.question_tree import QuestionTree
+from odd.analysis.teacher_scores import score_teachers
 from odd.config import PRESETS, AnalysisConfig, ModelConfig, QuestionsConfig, SamplingConfig
+from odd.method.tree import build_tree
 from odd.models.embedded import EMBEDDED
 from odd.models.registry import hf_model, load_model
 from odd.pipeline.progress import Progress
@@ -76,21 +79,26 @@ def measure(name: str, cache: Path) -> dict[str, float]:
         seconds = time.perf_counter() - started
         paths = sorted(range(rollouts), key=lambda i: -len(drawn[i].token_ids))[:8]
         scoring = time.perf_counter()
-        log_p = model.paths_log_probs(prompt, [drawn[i].token_ids for i in paths])
+        responses = [drawn[i].token_ids for i in paths]
+        read = list(model.read(prompt, responses))
         scoring = time.perf_counter() - scoring
         reading = time.perf_counter()
         model.token_log_probs(prompt, [rollout.token_ids for rollout in drawn], (1.0,))
         reading = time.perf_counter() - reading
         analysing = time.perf_counter()
-        tree = QuestionTree(question.id, drawn, paths, log_p, AnalysisConfig(n_sig=2))
-        score_teachers(tree, {"shifted": [rows[:, ::-1] for rows in log_p]})
+        config = AnalysisConfig(n_sig=2)
+        wanted = children_along(build_tree([rollout.token_ids for rollout in drawn]), paths)
+        shifted = {"shifted": [rows[:, ::-1] for rows in read]}
+        rows = read_path_rows(responses, read, shifted, wanted, config.objectives)
+        tree = QuestionTree(question.id, drawn, paths, rows, config)
+        score_teachers(tree)
         analysing = time.perf_counter() - analysing
         if repeat:
             tokens = sum(len(rollout.token_ids) for rollout in drawn)
             figures["rollouts/s"].append(rollouts / seconds)
             figures["generated tokens/s"].append(tokens / seconds)
             figures["read tokens/s"].append(tokens / reading)
-            figures["scored tokens/s"].append(sum(len(rows) for rows in log_p) / scoring)
+            figures["scored tokens/s"].append(sum(map(len, responses)) / scoring)
             figures["nodes/s"].append(len(tree.places) / analysing)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {label: statistics.median(values) for label, values in figures.items()} | {"peak memory, MB": peak}

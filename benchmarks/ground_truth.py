@@ -20,9 +20,11 @@ import torch
 from rich.progress import track
 
 from benchmarks.split_sampling import repeated, success_by_splitting
+from odd.analysis.path_rows import children_along, read_path_rows
 from odd.analysis.planning import choose_paths, plan_targets
 from odd.config import ModelConfig, QuestionsConfig, SamplingConfig, TargetingConfig, load_config
-from odd.method.gradients import reverse_kl
+from odd.method.objectives.reverse_kl import ReverseKL
+from odd.method.tree import build_tree
 from odd.models.registry import load_model
 from odd.models.transformers.hf import HFModel
 from odd.questions.base import Question
@@ -99,19 +101,22 @@ class Studied:
         self.length = float(np.mean([len(rollout.token_ids) for rollout in initial]))
         self.paths = choose_paths(question.id, initial, targeting, 0)
         responses = [initial[i].token_ids for i in self.paths]
-        log_p = self.student.paths_log_probs(self.prompt, responses)
-        log_q = {name: models[name].paths_log_probs(self.prompt, responses) for name in TEACHERS}
-        plan = plan_targets(initial, self.paths, log_p, log_q, targeting)
+        teachers = {name: models[name].read(self.prompt, responses) for name in TEACHERS}
+        wanted = children_along(build_tree([rollout.token_ids for rollout in initial]), self.paths)
+        student = self.student.read(self.prompt, responses)
+        rows = read_path_rows(responses, student, teachers, wanted, [ReverseKL()], targeting.tau)
+        plan = plan_targets(initial, self.paths, rows, TEACHERS, targeting)
         self.edges: dict[Prefix, tuple[float, list[float]]] = {}
         for row in plan.rows:
             path, position = row["path"], row["position"]
-            rows = [log_q[name][path][position] for name in TEACHERS]
-            gradients = [reverse_kl(log_p[path][position], row) for row in rows]
-            likely = np.flatnonzero(np.exp(log_p[path][position]) > targeting.tau).tolist()
-            for token in {row["token"], *likely}:
-                p = float(np.exp(log_p[path][position][token]))
-                edge = (*responses[path][:position], token)
-                self.edges.setdefault(edge, (p, [float(gradient[token]) for gradient in gradients]))
+            at = rows.at(path, position)
+            p = np.exp(at[1.0].log_p.astype(np.float64))
+            tokens = np.union1d(at[1.0].tokens[p > targeting.tau], [row["token"]])
+            gradients = ReverseKL().at(at, tokens, None)
+            for token, likelihood, of_teachers in zip(
+                tokens.tolist(), np.exp(at[1.0].at(tokens)[0]).tolist(), gradients.T.tolist(), strict=True
+            ):
+                self.edges.setdefault((*responses[path][:position], token), (likelihood, of_teachers))
 
     def drawn(self, prefix: Prefix, count: int, chunk: int) -> list[Rollout]:
         """Rollouts from a prefix; the same chunk gives the same uniform numbers, whatever the prefix."""

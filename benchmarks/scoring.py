@@ -65,7 +65,7 @@ def main() -> None:
             model.log_probs(prompt, response)
 
     jobs: list[tuple[str, Responses, Callable[[], object]]] = [
-        ("paths", paths, lambda: model.paths_log_probs(prompt, paths)),
+        ("paths", paths, lambda: list(model.read(prompt, paths))),
         ("rollouts", rollouts, lambda: model.token_log_probs(prompt, rollouts, (1.0,))),
     ]
     columns = ("job", "responses", "tokens", "distinct", "one by one", "as a tree", "times as fast")

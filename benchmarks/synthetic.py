@@ -20,10 +20,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmarks.distributions import rows_of
 from benchmarks.language import Drawn, Language, spellings
-from odd.analysis import QuestionTree, score_teachers
+from odd.analysis.path_rows import PathRows
 from odd.analysis.planning import Plan, choose_paths, plan_targets
-from odd.config import AnalysisConfig, Objective, RunConfig, TargetingConfig, TeacherConfig
+from odd.analysis.question_tree import QuestionTree
+from odd.analysis.teacher_scores import score_teachers
+from odd.config import AnalysisConfig, RunConfig, TargetingConfig, TeacherConfig, objective
 from odd.method.success import difficulty
 from odd.pipeline.teachers import TeacherContext
 from odd.questions.base import Question
@@ -70,7 +73,7 @@ def settings(size: Size) -> RunConfig:
     return RunConfig(
         title="synthetic",
         analysis=AnalysisConfig(
-            objectives=(Objective(name="reverse_kl"), Objective(name="forward_kl")),
+            objectives=(objective("reverse_kl"), objective("forward_kl")),
             poolings=("on_policy", "pooled"),
             baselines=("full",),
             rests=("off",),
@@ -147,17 +150,23 @@ def question_tables(number: int, size: Size) -> tuple[str, dict[str, pd.DataFram
     initial = _rollouts(language.draw([()] * size.initial, rng), "initial", [()] * size.initial, asked)
     chosen = choose_paths(asked.id, initial, TargetingConfig(), 0)
     responses = [initial[i].token_ids for i in chosen]
-    log_p = [language.log_probs(response) for response in responses]
-    log_q = {
-        name: [language.log_probs(response, *leaning, salt) for response in responses]
-        for salt, (name, leaning) in enumerate(TEACHERS.items())
-    }
-    plan = _spread(plan_targets(initial, chosen, log_p, log_q, TargetingConfig()), targeted)
+    targeting, analysis = TargetingConfig(), settings(size).analysis
+
+    def read(drawn: Sequence[Rollout]) -> PathRows:
+        teachers = {
+            name: lambda path, leaning=leaning, salt=salt: language.log_probs(responses[path], *leaning, salt)
+            for salt, (name, leaning) in enumerate(TEACHERS.items())
+        }
+        tokens = [rollout.token_ids for rollout in drawn]
+        student = lambda path: language.log_probs(responses[path])  # noqa: E731 - as its teachers
+        return rows_of(tokens, chosen, student, teachers, analysis.objectives, targeting.tau)
+
+    plan = _spread(plan_targets(initial, chosen, read(initial), list(TEACHERS), targeting), targeted)
     rollouts = [*initial, *_rollouts(language.draw(plan.forced, rng), "targeted", plan.forced, asked)]
-    tree = QuestionTree(asked.id, rollouts, chosen, log_p, settings(size).analysis)
+    tree = QuestionTree(asked.id, rollouts, chosen, read(rollouts), analysis)
     tokens = sum(len(rollout.token_ids) for rollout in rollouts)
     timing = {"stage": "targeted", "seconds": tokens / 50_000, "items": len(rollouts), "tokens": tokens}
-    tables = score_teachers(tree, log_q) | {
+    tables = score_teachers(tree) | {
         "nodes": tree.node_rows(),
         "path_tokens": tree.path_token_rows(),
         "rollouts": pd.DataFrame([vars(rollout) | {"rollout": i} for i, rollout in enumerate(rollouts)], dtype=object),

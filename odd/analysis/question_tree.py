@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from odd.analysis.path_rows import PathRows
 from odd.config import AnalysisConfig
-from odd.method.objectives import Pooling
+from odd.method.conventions import Pooling
 from odd.method.sibling_prior import SiblingPrior, equivalent_counts, fit_sibling_prior
 from odd.method.success import Counts, edge_counts, edge_draws, jeffreys, launch_edges, stratified, stratified_draws
 from odd.method.tree import Tree, build_tree
@@ -64,14 +65,14 @@ class QuestionTree:
         question: id of the question; part of every seed.
         rollouts: all rollouts, initial ones first.
         path_rollouts: indices of the representative paths.
-        path_log_probs: student log-probabilities along each path, float32 (T, V).
+        rows: distributions along each path, which keep the children that rollouts took.
         config: analysis settings.
     """
 
     question: str
     rollouts: Sequence[Rollout]
     path_rollouts: Sequence[int]
-    path_log_probs: Sequence[np.ndarray]
+    rows: PathRows
     config: AnalysisConfig
     tree: Tree = field(init=False)
     places: dict[int, tuple[int, int]] = field(init=False)
@@ -93,7 +94,8 @@ class QuestionTree:
         for node, (path, position) in self.places.items():
             children = np.asarray(self.tree.children(node))
             if len(children):
-                log_p[children] = self.path_log_probs[path][position, self.tree.token[children]]
+                row = self.rows.at(path, position)[1.0]
+                log_p[children] = row.log_p[row.index(self.tree.token[children])]
         return log_p
 
     def _success(self) -> dict[Pooling, Success]:
@@ -196,11 +198,3 @@ class QuestionTree:
                 )
             )
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
-
-    def dense(self, node: int, counts: Counts, size: int) -> tuple[np.ndarray, np.ndarray]:
-        """Visits and successes of every token at a node, float64 (V,) each."""
-        children = np.asarray(self.tree.children(node), dtype=np.int64)
-        visits, successes = np.zeros((2, size))
-        visits[self.tree.token[children]] = counts.visits[children]
-        successes[self.tree.token[children]] = counts.successes[children]
-        return visits, successes

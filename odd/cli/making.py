@@ -76,13 +76,14 @@ def _make(settings: RunConfig, show_config: bool, screening: bool = False) -> No
         print(settings.model_dump_json(indent=2))
         return
     # what brings torch comes after the settings are known to be good
-    from odd import pipeline
     from odd.cli.console import RUN, SCREENING, Bars
+    from odd.pipeline import screening as screenings
+    from odd.pipeline import worker
     from odd.pipeline.cost import reading_of_a_run
 
     if not screening:
         say(reading_of_a_run(settings))
-    make, stages = (pipeline.screen, SCREENING) if screening else (pipeline.run, RUN)
+    make, stages = (screenings.screen, SCREENING) if screening else (worker.run, RUN)
     with Bars(settings.cache, stages) as bars:
         path = make(settings, bars)
     print_run(path)

@@ -4,7 +4,7 @@ A model that can be enumerated exactly (`odd.models.tabular`) and a transformers
 satisfy the same protocols, so everything above is tested against exact probabilities.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -64,21 +64,22 @@ class Sampler(Protocol):
 
 
 class Scorer(Protocol):
-    """Gives whole next-token distributions."""
+    """Gives next-token distributions."""
 
     @property
     def capabilities(self) -> Capabilities:
         """What this model can do."""
         ...
 
-    def log_probs(self, prompt: Sequence[int], response: Sequence[int], temperature: float = 1.0) -> np.ndarray:
-        """Log-softmax, float32 of shape (T, V): row t is the distribution of response[t] given all before it."""
-        ...
-
-    def paths_log_probs(
+    def read(
         self, prompt: Sequence[int], responses: Sequence[Sequence[int]], temperature: float = 1.0
-    ) -> list[np.ndarray]:
-        """`log_probs` of many responses; what they have in common is computed once."""
+    ) -> Iterator[np.ndarray]:
+        """Next-token distributions along responses, slice by slice, each distinct prefix once.
+
+        Yields:
+            Log-softmax in float32, (n, V): after the prompt and each prefix of the responses that a token follows, in
+            the order of `odd.method.tree.distinct_places`.
+        """
         ...
 
     def token_log_probs(

@@ -13,6 +13,7 @@ from jaxtyping import Float32, Float64
 
 from odd.errors import OddError
 from odd.method.logspace import soften
+from odd.method.tree import distinct_places
 from odd.models.base import Capabilities, Generation
 
 Tokens = tuple[int, ...]
@@ -139,11 +140,12 @@ class TabularModel:
         rows = [_log_softened(self.probabilities(response[:t], prompt), temperature) for t in range(len(response))]
         return np.array(rows, dtype=np.float32).reshape(-1, self.vocabulary_size)
 
-    def paths_log_probs(
+    def read(
         self, prompt: Sequence[int], responses: Sequence[Sequence[int]], temperature: float = 1.0
-    ) -> list[np.ndarray]:
-        """`log_probs` of many responses."""
-        return [self.log_probs(prompt, response, temperature) for response in responses]
+    ) -> Iterator[np.ndarray]:
+        """Next-token distributions along responses; see `odd.models.base.Scorer`."""
+        for number, position in distinct_places(responses):
+            yield self.log_probs(prompt, responses[number][: position + 1], temperature)[-1:]
 
     def token_log_probs(
         self, prefix: Sequence[int], continuations: Sequence[Sequence[int]], temperatures: Sequence[float]

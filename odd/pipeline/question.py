@@ -1,16 +1,20 @@
 """The stages of one question, each committed when it is done (method §5)."""
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from odd.analysis import QuestionTree, half_rows, score_teachers
 from odd.analysis.adaptive import Allotment
+from odd.analysis.halves import half_rows
+from odd.analysis.path_rows import PathRows, children_along, read_path_rows
 from odd.analysis.planning import Plan, choose_paths, plan_targets
+from odd.analysis.question_tree import QuestionTree
+from odd.analysis.teacher_scores import score_teachers
 from odd.config import TeacherConfig
+from odd.method.tree import build_tree
 from odd.models.base import LanguageModel
 from odd.pipeline.base import Drawing, QuestionBase, why_never
 from odd.pipeline.frame import Frame
@@ -26,12 +30,29 @@ SCORED_TABLES = ("nodes", "halves", "path_tokens", "teacher_tokens", "node_teach
 
 @dataclass(frozen=True)
 class Paths:
-    """The representative paths, and every model's distributions along them, float32 (T, V) a path."""
+    """The representative paths, the prompts of the teachers, and the distributions along the paths."""
 
     rollouts: list[int]
     contexts: list[TeacherContext]
-    log_p: list[np.ndarray]
-    log_q: dict[str, list[np.ndarray]]
+    rows: PathRows
+
+
+class Timed:
+    """An iterator that keeps count of the time that its source takes."""
+
+    def __init__(self, source: Iterator[np.ndarray]) -> None:
+        """Nothing is read yet."""
+        self.source, self.seconds = source, 0.0
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """The source's items."""
+        while True:
+            started = time.perf_counter()
+            item = next(self.source, None)
+            self.seconds += time.perf_counter() - started
+            if item is None:
+                return
+            yield item
 
 
 class QuestionWork(QuestionBase):
@@ -92,37 +113,49 @@ class QuestionWork(QuestionBase):
         if self.stage in ("new", "sampled"):
             chosen = choose_paths(self.question.id, initial, self.config.targeting, self.config.sampling.seed)
         responses = [initial[i].token_ids for i in chosen]
-        temperature = self.config.sampling.temperature
-        started = time.perf_counter()
-        log_p = self.student.paths_log_probs(self.prompt, responses, temperature)
-        self._scored("student", started, responses)
-        scored, longest = [initial[i].text for i in chosen], max(map(len, responses), default=0)
-        contexts, log_q = [], {}
-        for done, teacher in enumerate(teachers, start=1):
-            model = self.frame.models.teacher(teacher)
-            window = model.capabilities.max_context
-            context = teacher_context(teacher, self.demonstrations, window, longest, scored)
-            contexts.append(context)
-            if context.reason is None:
-                started = time.perf_counter()
-                # a self-teacher is the sampled student with another prompt, so its distribution is tempered alike
-                heat = temperature if teacher.model is None else 1.0
-                log_q[teacher.name] = model.paths_log_probs(context.prompt, responses, heat)
-                self._scored(teacher.name, started, responses)
-            self.frame.report("plan", self.number, done, len(teachers))
-        return Paths(chosen, contexts, log_p, log_q)
+        contexts = [self._context(teacher, initial, chosen) for teacher in teachers]
+        wanted = children_along(build_tree([rollout.token_ids for rollout in initial]), chosen)
+        return Paths(chosen, contexts, self._read(contexts, responses, wanted))
 
-    def _scored(self, teacher: str, started: float, responses: Sequence[Sequence[int]]) -> None:
+    def _context(self, teacher: TeacherConfig, initial: Sequence[Rollout], chosen: Sequence[int]) -> TeacherContext:
+        """The prompt of a teacher."""
+        window = self.frame.models.teacher(teacher).capabilities.max_context
+        longest = max((len(initial[i].token_ids) for i in chosen), default=0)
+        return teacher_context(teacher, self.demonstrations, window, longest, [initial[i].text for i in chosen])
+
+    def _read(
+        self,
+        contexts: Sequence[TeacherContext],
+        responses: Sequence[tuple[int, ...]],
+        wanted: Sequence[Sequence[np.ndarray]],
+    ) -> PathRows:
+        """Let the student and the teachers that have a prompt score the paths, side by side."""
+        temperature = self.config.sampling.temperature
+        student = Timed(self.student.read(self.prompt, responses, temperature))
+        teachers: dict[str, Timed] = {}
+        configs = {teacher.name: teacher for teacher in self.config.teachers}
+        for context in contexts:
+            if context.reason is None:
+                teacher = configs[context.teacher]
+                # a self-teacher is the sampled student with another prompt, so its distribution is softened alike
+                own = temperature if teacher.model is None else 1.0
+                model = self.frame.models.teacher(teacher)
+                teachers[teacher.name] = Timed(model.read(context.prompt, responses, own))
+        objectives, tau = self.config.analysis.objectives, self.config.targeting.tau
+        rows = read_path_rows(responses, student, teachers, wanted, objectives, tau, self._report_read)
         with self.writer.transaction():
-            seconds = time.perf_counter() - started
-            self.time("plan", teacher, seconds, len(responses), sum(len(response) for response in responses))
+            for name, timed in {"student": student, **teachers}.items():
+                self.time("plan", name, timed.seconds, len(responses), sum(map(len, responses)))
+        return rows
+
+    def _report_read(self, done: int, total: int) -> None:
+        self.frame.report("plan", self.number, done, total)
 
     def _plan(self, initial: Sequence[Rollout], paths: Paths) -> Plan:
         """Choose what to force and keep it; a plan that is kept already is taken from the run file."""
         if self.stage == "planned":
             return state.stored_plan(self.writer, self.number, [initial[i].token_ids for i in paths.rollouts])
-        guides = {name: rows for name, rows in paths.log_q.items() if name in self.guides}
-        plan = plan_targets(initial, paths.rollouts, paths.log_p, guides, self.config.targeting)
+        plan = plan_targets(initial, paths.rollouts, paths.rows, self.guides, self.config.targeting)
         rows = [
             {
                 "path": path,
@@ -146,9 +179,10 @@ class QuestionWork(QuestionBase):
             self._reach("planned", "targeted")
             return targeted
         sampling, targeting = self.config.sampling, self.config.targeting
-        guides = {name: rows for name, rows in paths.log_q.items() if name in self.guides}
         responses = [initial[i].token_ids for i in paths.rollouts]
-        allotment = Allotment(self.question.id, initial, plan.rows, responses, paths.log_p, guides, targeting, sampling)
+        allotment = Allotment(
+            self.question.id, initial, plan.rows, responses, paths.rows, self.guides, targeting, sampling
+        )
         drawing = Drawing(self, "targeted", allotment.budget)
         while forced := allotment.chunk(len(drawing.chunks), drawing.rollouts):
             drawing.add(len(drawing.chunks), forced)
@@ -161,9 +195,10 @@ class QuestionWork(QuestionBase):
     def _score(self, rollouts: Sequence[Rollout], initial: Sequence[Rollout], paths: Paths, fresh: bool) -> None:
         """Build the tree and write all that is computed from it; `fresh` unless only teachers are added."""
         reading = RolloutReading(self.frame, self.number, rollouts).read(self.prompt, paths.contexts)
+        rows = self._complete(rollouts, paths)
         started = time.perf_counter()
-        tree = QuestionTree(self.question.id, rollouts, paths.rollouts, paths.log_p, self.config.analysis)
-        tables = score_teachers(tree, paths.log_q, reading)
+        tree = QuestionTree(self.question.id, rollouts, paths.rollouts, rows, self.config.analysis)
+        tables = score_teachers(tree, reading)
         if fresh:
             tables |= {"nodes": tree.node_rows(), "halves": half_rows(tree), "path_tokens": tree.path_token_rows()}
         seconds = time.perf_counter() - started
@@ -177,9 +212,17 @@ class QuestionWork(QuestionBase):
             self._vocabulary(rollouts)
             note = self._note([initial[i].correct for i in paths.rollouts], initial)
             self.describe(initial, stage="scored", note=note)
-            self.time("score", None, seconds, len(tree.places) * max(1, len(paths.log_q)), 0)
+            self.time("score", None, seconds, len(tree.places) * max(1, len(rows.teachers)), 0)
         self.frame.report("score", self.number, 1, 1, 0, seconds)
         self.writer.publish_meanwhile(interval=0.0)
+
+    def _complete(self, rollouts: Sequence[Rollout], paths: Paths) -> PathRows:
+        """Rows that keep every child that a rollout took; the paths are read again where some do not."""
+        wanted = children_along(build_tree([rollout.token_ids for rollout in rollouts]), paths.rollouts)
+        if paths.rows.keep(wanted):
+            return paths.rows
+        responses = [rollouts[i].token_ids for i in paths.rollouts]
+        return self._read(paths.contexts, responses, wanted)
 
     def _note(self, outcomes: Sequence[bool], initial: Sequence[Rollout]) -> str | None:
         """What a reader should know: a missing outcome, or fewer paths than wanted."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from odd.analysis import Reading
+from odd.analysis.rollout_rewards import Reading
 from odd.models.base import LanguageModel
 from odd.pipeline.teachers import TeacherContext
 from odd.rollouts.sampling import Rollout

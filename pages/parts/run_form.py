@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from odd.cli.options import parse_teacher
-from odd.config import PRESETS, ModelConfig, Objective, QuestionsConfig, RunConfig, TeacherConfig, parse_config
+from odd.config import PRESETS, ModelConfig, QuestionsConfig, RunConfig, TeacherConfig, parse_config
 from odd.config.teachers import PAPER_TEACHERS, SELF_3C, SELF_CHECK, SELF_TEACHERS, SHOWN
 from odd.errors import OddError
 from odd.models.embedded import EMBEDDED, TINY
@@ -91,7 +91,7 @@ def _more_objectives(base: RunConfig, key: str) -> list[dict[str, Any]]:
         help="One more objective. The student and every teacher then read all rollouts, which takes its time",
         key=f"{key}-minillm",
     )
-    return [Objective(name="minillm").model_dump(mode="json")] if wanted else []
+    return [objective("minillm").model_dump(mode="json")] if wanted else []
 
 
 def _budgets(base: RunConfig, tree: dict[str, Any], key: str) -> None:

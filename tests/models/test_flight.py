@@ -23,6 +23,7 @@ from odd.models.transformers.batch import Rows
 from odd.models.transformers.drawing import BLOCK, draw
 from odd.models.transformers.flight import Flight, fits
 from odd.models.transformers.hf import HFModel
+from tests.distributions import read_along
 
 SIZE = 90
 SMALL = {"vocab_size": SIZE, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "pad_token_id": 0}
@@ -121,7 +122,7 @@ def test_a_model_that_attends_in_its_own_way_is_sampled_all_the_same(tiny, caplo
     assert "'alibi'" in caplog.text
     rows = [(8, 9, 10), (8, 9), ()]
     expected = [model.log_probs([5, 6], row) for row in rows]
-    read, taken = model.paths_log_probs([5, 6], rows), model.token_log_probs([5, 6], rows, (1.0,))
+    read, taken = read_along(model, [5, 6], rows), model.token_log_probs([5, 6], rows, (1.0,))
     for one, whole, other, row in zip(read, expected, taken, rows, strict=True):
         np.testing.assert_array_equal(one, whole)
         np.testing.assert_array_equal(other[0], whole[np.arange(len(row)), list(row)])

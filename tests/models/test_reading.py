@@ -9,6 +9,7 @@ from odd.models.tabular import TabularModel
 from odd.models.transformers import prefix_tree
 from odd.models.transformers.hf import HFModel
 from odd.models.transformers.prefix_tree import PrefixTree, TreePlaces, prefix_trees
+from tests.distributions import read_along
 from tests.models.test_hf import ARCHITECTURES, other, prompt
 
 TEMPERATURES = (0.5, 1.0, 2.0)
@@ -48,9 +49,7 @@ def test_tokens_are_read_as_the_scorer_reads_them(tiny, name):
 @pytest.mark.parametrize("name", ["tiny", *ARCHITECTURES])
 def test_distributions_are_read_as_the_scorer_reads_them(tiny, name):
     model, rows = model_called(tiny, name), continuations(tiny)
-    assert_close(
-        model.paths_log_probs(prompt(tiny), rows, 0.7), [model.log_probs(prompt(tiny), row, 0.7) for row in rows]
-    )
+    assert_close(read_along(model, prompt(tiny), rows, 0.7), [model.log_probs(prompt(tiny), row, 0.7) for row in rows])
 
 
 @pytest.mark.parametrize("nodes", [1, 20])
@@ -70,7 +69,7 @@ def test_the_same_question_gets_the_same_answer_to_the_last_bit(tiny):
 
 def test_no_more_logits_than_there_is_room_for_are_asked_of_the_model(tiny, monkeypatch):
     rows = continuations(tiny)
-    tiny.paths_log_probs(prompt(tiny), rows)  # here it is found out what fits the model
+    read_along(tiny, prompt(tiny), rows)  # here it is found out what fits the model
     asked, forward = [], tiny.model.forward
 
     def counted(*args, **settings):
@@ -80,7 +79,7 @@ def test_no_more_logits_than_there_is_room_for_are_asked_of_the_model(tiny, monk
 
     monkeypatch.setattr(tiny.model, "forward", counted)
     monkeypatch.setattr(type(tiny), "room", 9)
-    tiny.paths_log_probs(prompt(tiny), rows)
+    read_along(tiny, prompt(tiny), rows)
     assert max(asked) == 9
     tokens = {row[:n] for row in rows for n in range(1, len(row))}
     assert sum(asked) == 1 + len(tokens)
@@ -105,14 +104,14 @@ def passes(tiny):
 
 
 def test_a_prompt_and_the_only_tree_after_it_are_read_in_one_pass(tiny, passes):
-    tiny.paths_log_probs(prompt(tiny), SEVERAL)
+    read_along(tiny, prompt(tiny), SEVERAL)
     assert passes == [len(prompt(tiny)) + len({row[:n] for row in SEVERAL for n in range(1, len(row))})]
 
 
 def test_a_prompt_of_several_trees_is_read_once(tiny, passes, monkeypatch):
     monkeypatch.setattr(prefix_tree, "MOST_NODES", 4)
     trees = [len(tree) for tree in prefix_trees(SEVERAL)]
-    tiny.paths_log_probs(prompt(tiny), SEVERAL)
+    read_along(tiny, prompt(tiny), SEVERAL)
     assert len(trees) > 1 and passes == [len(prompt(tiny)), *(nodes for nodes in trees if nodes)]
 
 

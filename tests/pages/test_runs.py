@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from odd.config import PRESETS, Objective, QuestionsConfig, load_config
+from odd.config import PRESETS, QuestionsConfig, load_config, objective
 from odd.pipeline.jobs import list_jobs
 from odd.pipeline.jobs.job import Job, jobs_folder
 from odd.store import RunWriter
@@ -197,7 +197,7 @@ def test_minillm_is_asked_for_with_what_it_costs(cache, started):
     assert "to read all rollouts" in written(app)
     button(app, "Start").click().run()
     config = load_config("demo", started[0].folder / "config.toml")
-    assert config.analysis.objectives == (*PRESETS["demo"].analysis.objectives, Objective(name="minillm"))
+    assert config.analysis.objectives == (*PRESETS["demo"].analysis.objectives, objective("minillm"))
 
 
 def test_the_estimate_prefers_a_run_that_was_made_here(run):

@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from odd.config import AnalysisConfig, Objective, TeacherConfig
+from odd.config import AnalysisConfig, TeacherConfig, objective
 from odd.models.transformers.hf import HFModel
 from odd.pipeline import reading
 from odd.pipeline.reading import reading_chunks
@@ -13,7 +13,7 @@ from odd.pipeline.worker import run, teach
 from odd.rollouts.sampling import Rollout
 from tests.runs import assert_same_results, rows, small_config
 
-OBJECTIVES = (Objective(name="reverse_kl"), Objective(name="minillm"), Objective(name="minillm", temperature=2))
+OBJECTIVES = (objective("reverse_kl"), objective("minillm"), objective("minillm", temperature=2))
 TEACHERS = [{"name": "Self-1C", "context": "1c"}, {"name": "Self-check"}]
 ROLLOUTS = "SELECT count(*) FROM rollouts"
 READ = "SELECT * FROM rollout_log_probs ORDER BY question, teacher NULLS FIRST, temperature, rollout"
@@ -127,7 +127,7 @@ def test_a_teacher_added_later_reads_alone_and_scores_the_same(read, tmp_path, c
 def test_another_discount_reads_nothing_again(read, tmp_path, counted):
     config, path, _ = read
     shutil.copy(path, tmp_path)
-    objectives = (Objective(name="minillm", gamma=0.5),)
+    objectives = (objective("minillm", gamma=0.5),)
     analysis = config.analysis.model_copy(update={"objectives": objectives})
     again = run(config.model_copy(update={"cache": tmp_path, "analysis": analysis}), lambda step: None)
     assert not counted

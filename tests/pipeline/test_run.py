@@ -227,7 +227,7 @@ def test_teaching_an_unknown_run_leaves_no_trace(tmp_path):
 def test_a_teacher_that_never_scored_can_be_mended(tmp_path, monkeypatch):
     """Without a context row the teacher was a mistake; the next command's settings count."""
     broken = small_config(tmp_path)
-    log_probs = HFModel.paths_log_probs
+    log_probs = HFModel.read
 
     def fail(self, *args, **kw):
         if self.name == "tiny-m":
@@ -235,7 +235,7 @@ def test_a_teacher_that_never_scored_can_be_mended(tmp_path, monkeypatch):
         return log_probs(self, *args, **kw)
 
     with monkeypatch.context() as patched, pytest.raises(OddError, match="no numbers"):
-        patched.setattr(HFModel, "paths_log_probs", fail)
+        patched.setattr(HFModel, "read", fail)
         run(broken, lambda step: None)
     mended = [{"name": "tiny-m", "context": "1c"}]
     path = run(small_config(tmp_path, teachers=mended), lambda step: None)

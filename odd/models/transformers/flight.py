@@ -7,9 +7,9 @@ import torch
 from transformers import PreTrainedModel
 
 from odd.errors import OddError
+from odd.method.tree import shared_length
 from odd.models.base import Generation
 from odd.models.transformers.drawing import draw
-from odd.models.transformers.prefix_tree import shared_length
 from odd.models.transformers.shared_prompt import Places, SharedPromptCache, attending, read_prompt
 
 ENTER_AT = 8

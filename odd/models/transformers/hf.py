@@ -8,6 +8,7 @@ import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import cast
 
@@ -18,6 +19,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from odd.config import SCORING_MEMORY, ModelConfig
 from odd.errors import OddError
+from odd.method.tree import distinct_places, shared_length
 from odd.models.base import Capabilities, Generation, Message, check_window
 from odd.models.transformers.batch import Rows, log_softmax
 from odd.models.transformers.flight import Flight, fits
@@ -168,22 +170,29 @@ class HFModel:
         return log_softmax(logits, temperature, self.name).cpu().numpy()
 
     @torch.inference_mode()
-    def paths_log_probs(
+    def read(
         self, prompt: Sequence[int], responses: Sequence[Sequence[int]], temperature: float = 1.0
-    ) -> list[np.ndarray]:
-        """Log-softmax in float32, shape (T, V) each: every distinct token of the responses goes through the model once.
+    ) -> Iterator[np.ndarray]:
+        """Next-token distributions along responses; see `odd.models.base.Scorer`.
 
         Raises:
             OddError: prompt and a response exceed the model's window, or it gives no numbers.
         """
-        if not self._shares_prompts:
-            return [self.log_probs(prompt, response, temperature) for response in responses]
         rows = [tuple(response) for response in responses]
-        read: dict[Tokens, np.ndarray] = {(): np.empty((0, self.capabilities.vocabulary_size), dtype=np.float32)}
+        if not self._shares_prompts:
+            for number, places in groupby(distinct_places(rows), key=lambda place: place[0]):
+                yield self.log_probs(prompt, rows[number], temperature)[[position for _, position in places]]
+            return
+        before: Tokens = ()
         for reader, tree in self._trees(prompt, rows):
-            distributions = reader.log_probs(tree, temperature)
-            read |= {tokens: distributions[at] for tokens, at in tree.rows.items()}
-        return [read[tokens] for tokens in rows]
+            first, *_, last = *tree.rows, *tree.rows
+            # a tree repeats what its first response shares with the one before
+            known = min(shared_length(before, first) + 1, len(before)) if before else 0
+            for places, logits in reader.slices(tree):
+                fresh = max(0, known - places.start)
+                if fresh < len(logits):
+                    yield log_softmax(logits[fresh:], temperature, self.name).cpu().numpy()
+            before = last
 
     @property
     def room(self) -> int:
