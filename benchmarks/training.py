@@ -56,7 +56,7 @@ ARMS: dict[str, Choose] = {
 
 
 def example() -> ModuleType:
-    """The loop that the README shows."""
+    """The loop that docs/training.md shows."""
     spec = importlib.util.spec_from_file_location("train_with_weights", EXAMPLE)
     if spec is None or spec.loader is None:
         raise ImportError(f"{EXAMPLE} cannot be read")

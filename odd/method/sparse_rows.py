@@ -1,4 +1,4 @@
-"""Sparse rows: what later steps need of the distributions at a node, read off them once (method §3).
+"""Sparse rows: what later steps need of the distributions at a node, read off them once (method §8).
 
 A path of 4,096 tokens over 151,936 entries is 2.5 GB in float32 per model. Every gradient has the shape
 g_j = P_j (f_j - mean f), so at the children of a node the other tokens count only through the mean of f, and through

@@ -48,7 +48,7 @@ class Speed:
     fill: float
 
 
-BENCHMARK_SOURCE = "the benchmark of 2026-11-25, two cores (README, Speed)"
+BENCHMARK_SOURCE = "the benchmark of 2026-11-25, two cores (docs/benchmarks.md)"
 # generated tokens/s, tokens/s read along a path and of many rollouts, nodes/s by `python -m benchmarks.engine`
 _MEASURED = {
     "tiny-s": (26_821, 40_111, 209_450, 745),

@@ -1,4 +1,4 @@
-"""The weights in training: the loops that the README and docs/examples show really run, and learn where they should."""
+"""The weights in training: the loops that docs/ shows really run, and learn where they should."""
 
 import copy
 import importlib.util
@@ -74,7 +74,7 @@ def passed(student, model):
 
 
 def test_the_readme_shows_the_loop_as_it_is():
-    blocks = (ROOT / "README.md").read_text().split("```python\n")[1:]
+    blocks = (ROOT / "docs" / "training.md").read_text().split("```python\n")[1:]
     shown = [block.split("```")[0].strip() for block in blocks]
     source = (ROOT / "docs/examples/train_with_weights.py").read_text()
     assert any("def token_losses" in block for block in shown)
