@@ -25,7 +25,7 @@ from odd.analysis import QuestionTree, score_teachers
 from odd.analysis.planning import Plan, choose_paths, plan_targets
 from odd.config import AnalysisConfig, Objective, RunConfig, TargetingConfig, TeacherConfig
 from odd.method.success import difficulty
-from odd.pipeline.teachers import TeacherContext
+from odd.pipeline.contexts import TeacherContext
 from odd.questions.base import Question
 from odd.rollouts.sampling import Rollout, Stage
 from odd.store import RunWriter
