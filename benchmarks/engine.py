@@ -37,6 +37,7 @@ from odd.method.tree import build_tree
 from odd.models.embedded import EMBEDDED
 from odd.models.registry import hf_model, load_model
 from odd.pipeline.progress import Progress
+from odd.pipeline.stages import Stage
 from odd.pipeline.worker import run
 from odd.questions.sources import load_questions
 from odd.rollouts.sampling import sample_chunk
@@ -47,20 +48,10 @@ ROLLOUTS = {"smollm2": 32}
 DEFAULT_ROLLOUTS = 256
 RUNS = ("demo", "paper")
 """Presets whose runs are taken apart, with the questions that they have."""
-STAGES = {
-    "initial": "initial rollouts",
-    "targeted": "targeted rollouts",
-    "demonstrations": "demonstrations",
-    "summaries": "summaries",
-    "plan": "student and teachers read the paths",
-    "score": "gradients and scores",
-}
-"""What the stages of a run are called in the table."""
-
 WRITING = "insert", "update", "delete", "set_meta", "query", "publish_meanwhile", "finish"
 """What of the writer a run waits for, beside its transactions."""
 
-Stage = tuple[str, float, int, int]
+Timed = tuple[str, float, int, int]
 """Name, seconds, items, tokens."""
 
 
@@ -104,7 +95,7 @@ def measure(name: str, cache: Path) -> dict[str, float]:
     return {label: statistics.median(values) for label, values in figures.items()} | {"peak memory, MB": peak}
 
 
-def run_stages(preset: str, folder: Path) -> list[Stage]:
+def run_stages(preset: str, folder: Path) -> list[Timed]:
     """Stages of a run of a preset in this process."""
     importing = time.perf_counter()
     hf_model()
@@ -120,7 +111,7 @@ def run_stages(preset: str, folder: Path) -> list[Stage]:
     with RunReader(path) as reader:
         stages = reader.query("timings").groupby("stage", sort=False)[["seconds", "items", "tokens"]].sum()
     rows = [
-        (STAGES.get(str(stage), str(stage)), float(row[0]), int(row[1]), int(row[2]))
+        (Stage(str(stage)).label, float(row[0]), int(row[1]), int(row[2]))
         for stage, row in zip(stages.index, stages.to_numpy(), strict=True)
     ]
     rows.append(("storing and publishing", stored.seconds, 0, 0))

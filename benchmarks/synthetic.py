@@ -28,7 +28,7 @@ from odd.analysis.question_tree import QuestionTree
 from odd.analysis.teacher_scores import score_teachers
 from odd.config import AnalysisConfig, RunConfig, TargetingConfig, TeacherConfig, objective
 from odd.method.success import difficulty
-from odd.pipeline.teachers import TeacherContext
+from odd.pipeline.contexts import TeacherContext
 from odd.questions.base import Question
 from odd.rollouts.sampling import Rollout, Stage
 from odd.store import RunWriter

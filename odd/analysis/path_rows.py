@@ -5,7 +5,7 @@ no (T, V) array is ever held. Prefixes that several paths share are read once.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -56,16 +56,15 @@ class PathRows:
         )
 
 
-def read_path_rows(
+def reading_path_rows(
     responses: Sequence[Sequence[int]],
     student: Slices,
     teachers: Mapping[str, Slices],
     wanted: Sequence[Sequence[np.ndarray]],
     objectives: Sequence[Objective],
     tau: float = 1.0,
-    report: Callable[[int, int], None] = lambda done, total: None,
-) -> PathRows:
-    """Read the distributions along paths.
+) -> Generator[tuple[int, int], None, PathRows]:
+    """Read the distributions along paths, slice by slice.
 
     Args:
         responses: token ids of each path.
@@ -74,7 +73,12 @@ def read_path_rows(
         wanted: by path and position, tokens that rows must keep, ascending.
         objectives: whose gradients will be asked for.
         tau: rows also keep the tokens with a probability above it under the student or any teacher.
-        report: is told after each slice how many distinct prefixes are read, of how many.
+
+    Yields:
+        After each slice, how many distinct prefixes are read, and of how many.
+
+    Returns:
+        The rows.
     """
     places = distinct_places(responses)
     threshold = np.log(tau) if tau > 0 else -np.inf
@@ -94,10 +98,27 @@ def read_path_rows(
             size = min(part.shape[1] for part in slices)
             nodes = np.stack([part[:, :size] for part in slices], axis=1)
             rows += threads.map(reduced, zip(nodes, places[len(rows) : len(rows) + len(nodes)], strict=True))
-            report(len(rows), len(places))
+            yield len(rows), len(places)
     if len(rows) != len(places):
         raise ValueError(f"{len(places)} distinct prefixes were to be read, the models gave {len(rows)}")
     return PathRows(tuple(teachers), rows, _numbers(responses, places))
+
+
+def read_path_rows(
+    responses: Sequence[Sequence[int]],
+    student: Slices,
+    teachers: Mapping[str, Slices],
+    wanted: Sequence[Sequence[np.ndarray]],
+    objectives: Sequence[Objective],
+    tau: float = 1.0,
+) -> PathRows:
+    """`reading_path_rows` to its end."""
+    steps = reading_path_rows(responses, student, teachers, wanted, objectives, tau)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
 
 
 def _numbers(responses: Sequence[Sequence[int]], places: Sequence[tuple[int, int]]) -> list[np.ndarray]:

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -70,21 +70,21 @@ def import_(
     _make(settings_of(preset, config, student, questions, limit, teacher, cache, [*own, *(set_ or ())]), show_config)
 
 
-def _make(settings: RunConfig, show_config: bool, screening: bool = False) -> None:
+def _make(settings: RunConfig, show_config: bool, kind: Literal["run", "screening"] = "run") -> None:
     """Make a run or its screening, or print what it would be made with."""
     if show_config:
         print(settings.model_dump_json(indent=2))
         return
     # what brings torch comes after the settings are known to be good
-    from odd.cli.console import RUN, SCREENING, Bars
-    from odd.pipeline import screening as screenings
-    from odd.pipeline import worker
+    from odd.cli.console import Bars
+    from odd.pipeline import screening, worker
     from odd.pipeline.cost import reading_of_a_run
+    from odd.pipeline.stages import Stage
 
-    if not screening:
+    if kind == "run":
         say(reading_of_a_run(settings))
-    make, stages = (screenings.screen, SCREENING) if screening else (worker.run, RUN)
-    with Bars(settings.cache, stages) as bars:
+    make = worker.run if kind == "run" else screening.screen
+    with Bars(settings.cache, Stage.of(kind)) as bars:
         path = make(settings, bars)
     print_run(path)
 
@@ -102,7 +102,7 @@ def screen(
 ) -> None:
     """Find out how often the student is right, alone and behind each context; `run` goes on with the same options."""
     settings = settings_of(preset, config, student, questions, limit, teacher, cache, set_)
-    _make(settings, show_config, screening=True)
+    _make(settings, show_config, "screening")
 
 
 def teach(
@@ -120,9 +120,10 @@ def teach(
     folder, run_id = locate(run_, cache)
     from odd.cli.console import Bars
     from odd.pipeline.cost import reading_of_teachers
-    from odd.pipeline.worker import teach as add
+    from odd.pipeline.stages import Stage
+    from odd.pipeline.worker import add_teachers
 
     say(reading_of_teachers(folder, run_id, len(teachers)))
-    with Bars(folder) as bars:
-        path = add(folder, run_id, teachers, bars)
+    with Bars(folder, Stage.of("run")) as bars:
+        path = add_teachers(folder, run_id, teachers, bars)
     print_run(path)

@@ -13,11 +13,9 @@ from typing import Any
 
 from odd.config import ModelConfig, RunConfig
 from odd.errors import OddError
+from odd.pipeline.stages import Stage
 from odd.store.run import Run
 from odd.text import parse_json
-
-READING = "reading all rollouts"
-"""The part of a run that only `minillm` needs."""
 
 LOADING = 6.0
 """Seconds until Python and the models of a run are loaded."""
@@ -103,8 +101,8 @@ def measured_speed(run: Run, meta: Mapping[str, str], student: ModelConfig) -> S
     if config.student != student:
         return None
     stages = run.query("timings").groupby("stage")[["seconds", "items", "tokens"]].sum().to_dict("index")
-    names = ("initial", "targeted", "plan", "score", "read")
-    initial, targeted, plan, score, read = (stages.get(stage, {}) for stage in names)
+    names = (Stage.INITIAL, Stage.TARGETED, Stage.PLAN, Stage.SCORE, Stage.READ)
+    initial, targeted, plan, score, read = (stages.get(stage.value, {}) for stage in names)
     paths = int(run.query("run_facts")["paths"].iloc[0])
     needed = (initial, "items"), (initial, "tokens"), (targeted, "items"), (targeted, "seconds"), (score, "items")
     if paths == 0 or any(not stage.get(key) for stage, key in needed) or not plan.get("seconds"):
@@ -146,9 +144,10 @@ def _pairs(config: RunConfig, length: float) -> float:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds that a run will take, by part, the rollouts it will draw, and the tokens of these that will be read.
+    """Seconds that a run will take, by stage, the rollouts it will draw, and the tokens of these that will be read.
 
-    `read_tokens` counts each reader, and is 0 unless the run has `minillm`.
+    `read_tokens` counts each reader, and is 0 unless the run has `minillm`. To load Python and the models is a
+    part, too.
     """
 
     seconds: float
@@ -178,12 +177,12 @@ def estimate(config: RunConfig, questions: int, speed: Speed) -> Estimate:
     read = round(drawn * (1 + len(config.teachers))) if config.analysis.reading_temperatures else 0
     parts = {
         "loading": LOADING,
-        "initial rollouts": initial * length / speed.sampling,
-        "demonstrations": questions * _written(config) * length * _SMALL_BATCH / speed.sampling,
-        "targeted rollouts": targeted * length * speed.rest / speed.sampling,
-        "teachers": questions * paths * length * (1 + len(config.teachers)) / speed.reading,
-        READING: read / speed.reading_all,
-        "scores": nodes / speed.scoring,
+        Stage.INITIAL: initial * length / speed.sampling,
+        Stage.DEMONSTRATIONS: questions * _written(config) * length * _SMALL_BATCH / speed.sampling,
+        Stage.TARGETED: targeted * length * speed.rest / speed.sampling,
+        Stage.PLAN: questions * paths * length * (1 + len(config.teachers)) / speed.reading,
+        Stage.READ: read / speed.reading_all,
+        Stage.SCORE: nodes / speed.scoring,
     }
     return Estimate(sum(parts.values()), parts, initial, targeted, read)
 

@@ -7,6 +7,7 @@ No index but the primary key of `meta`: others slow inserts and openings, and sc
 """
 
 from odd.store.context_tables import CONTEXT_TABLES, QUESTION
+from odd.store.question_stage import QuestionStage
 
 SCHEMA_VERSION = 2
 """Changes whenever a table or column is added, removed or changes its meaning."""
@@ -48,7 +49,7 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "kind": ("VARCHAR", "kind of answer, which decides how it is verified"),
             "prompt_text": ("VARCHAR", "the student's prompt, template included"),
             "prompt_ids": ("INTEGER[]", "token ids of the student's prompt"),
-            "stage": ("VARCHAR", "how far it is: new, sampled, planned, targeted, scored"),
+            "stage": ("VARCHAR", f"how far it is: {', '.join(QuestionStage)}"),
             "difficulty": ("VARCHAR", "easy, medium, hard, never: pass rate of the initial rollouts; NULL until known"),
             "note": ("VARCHAR", "what a reader should know, such as too few correct rollouts"),
         },

@@ -11,8 +11,9 @@ from odd.config import PRESETS, ModelConfig, QuestionsConfig, RunConfig, Teacher
 from odd.config.teachers import PAPER_TEACHERS, SELF_3C, SELF_CHECK, SELF_TEACHERS, SHOWN
 from odd.errors import OddError
 from odd.models.embedded import EMBEDDED, TINY
-from odd.pipeline.estimate import READING, Estimate, Speed, benchmark_speed, estimate, measured_speed
+from odd.pipeline.estimate import Estimate, Speed, benchmark_speed, estimate, measured_speed
 from odd.pipeline.jobs import keep_questions, start_run
+from odd.pipeline.stages import Stage
 from odd.questions.files import SUFFIXES
 from odd.questions.sources import bundled_sets, load_questions, parse_source
 from odd.store import list_runs
@@ -224,7 +225,7 @@ def _time(config: RunConfig, questions: int) -> None:
 
 def _of_reading(guess: Estimate) -> str:
     """What of the time goes into reading all rollouts, for `minillm`."""
-    return f"{rough(guess.parts[READING]).capitalize()} of it to read all rollouts. " if guess.read_tokens else ""
+    return f"{rough(guess.parts[Stage.READ]).capitalize()} of it to read all rollouts. " if guess.read_tokens else ""
 
 
 def best_speed(student: ModelConfig) -> Speed | None:

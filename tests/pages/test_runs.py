@@ -112,7 +112,7 @@ def test_a_stopped_run_can_be_resumed(run, started):
 def test_a_failed_job_is_shown_with_its_last_line_and_log_and_can_be_dismissed(cache):
     folder = jobs_folder(cache) / "20260101-000000-abcdef"
     folder.mkdir(parents=True)
-    Job(folder, "run", "mine", time.time(), pid=1, born="long ago").save()
+    Job(folder, "run", "mine", time.time(), pid=1, start_time=1e9).save()
     (folder / "log.txt").write_text("first\n\x1b[31merror: no <b>room</b>\x1b[0m")
     (folder / "exit").write_text("1")
     app = launch("runs")
@@ -231,7 +231,7 @@ def test_a_teacher_is_added_from_the_form(run, started):
     button(app, "Add").click().run()
     assert not app.exception
     (job,) = started
-    assert (job.kind, job.run, job.title) == ("teach", run.stem, "Late")
+    assert (job.kind, job.run, job.title) == ("add_teachers", run.stem, "Late")
     assert 'name = "tiny-l"' in (job.folder / "config.toml").read_text().replace('"name"', "name")
 
 

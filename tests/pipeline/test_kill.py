@@ -10,7 +10,7 @@ import pytest
 
 from odd.config import TeacherConfig
 from odd.pipeline.screening import screen
-from odd.pipeline.worker import run, teach
+from odd.pipeline.worker import add_teachers, run
 from odd.store import RunReader, published_path
 from tests.runs import SCREENING, assert_same_results, rows, screening_config, small_config
 
@@ -65,9 +65,9 @@ def test_killed_teach_goes_on_to_the_same_result(copied, tmp_path, steps):
     config, path = copied
     (tmp_path / "whole").mkdir()
     shutil.copy(path, tmp_path / "whole" / path.name)
-    whole = teach(tmp_path / "whole", path.stem, LATE, lambda step: None)
-    kill(partial(teach, config.cache, path.stem, LATE), steps)
-    assert_same_results(whole, teach(config.cache, path.stem, LATE, lambda step: None))
+    whole = add_teachers(tmp_path / "whole", path.stem, LATE, lambda step: None)
+    kill(partial(add_teachers, config.cache, path.stem, LATE), steps)
+    assert_same_results(whole, add_teachers(config.cache, path.stem, LATE, lambda step: None))
 
 
 @pytest.mark.slow

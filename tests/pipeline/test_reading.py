@@ -9,7 +9,7 @@ from odd.config import AnalysisConfig, TeacherConfig, objective
 from odd.models.transformers.hf import HFModel
 from odd.pipeline import reading
 from odd.pipeline.reading import reading_chunks
-from odd.pipeline.worker import run, teach
+from odd.pipeline.worker import add_teachers, run
 from odd.rollouts.sampling import Rollout
 from tests.runs import assert_same_results, rows, small_config
 
@@ -117,7 +117,7 @@ def test_an_interrupted_reading_goes_on_where_it_was(read, tmp_path, counted, mo
 
 def test_a_teacher_added_later_reads_alone_and_scores_the_same(read, tmp_path, counted):
     shutil.copy(read[1], tmp_path)
-    path = teach(tmp_path, read[1].stem, [TeacherConfig(name="Late", context="1c")], lambda step: None)
+    path = add_teachers(tmp_path, read[1].stem, [TeacherConfig(name="Late", context="1c")], lambda step: None)
     assert len(counted) == rows(path, ROLLOUTS)[0][0]
     scores = "SELECT * EXCLUDE teacher FROM scores WHERE teacher = '{}' ORDER BY question, node, objective, convention"
     late, first = (rows(path, scores.format(name)) for name in ("Late", "Self-1C"))

@@ -9,7 +9,7 @@ import odd.models.transformers.hf
 from odd.config import TeacherConfig
 from odd.errors import OddError
 from odd.models.transformers.hf import HFModel
-from odd.pipeline.worker import run, teach
+from odd.pipeline.worker import add_teachers, run
 from tests.runs import ROLLOUTS, SCORES, assert_same_results, rows, small_config
 
 
@@ -79,7 +79,7 @@ def copied(finished, tmp_path):
 def test_teacher_added_later_samples_nothing_and_scores_as_if_it_had_been_there(copied, monkeypatch):
     config, run_id = copied
     monkeypatch.setattr(HFModel, "sample", _refuse)
-    path = teach(config.cache, run_id, [TeacherConfig(name="Late", context="1c")], lambda step: None)
+    path = add_teachers(config.cache, run_id, [TeacherConfig(name="Late", context="1c")], lambda step: None)
     late, first = (
         rows(path, SCORES.replace("FROM scores", f"FROM scores WHERE teacher = '{name}'"))
         for name in ("Late", "Self-1C")
@@ -90,7 +90,7 @@ def test_teacher_added_later_samples_nothing_and_scores_as_if_it_had_been_there(
 
 def test_teaching_leaves_the_other_scores_alone(copied, finished):
     config, run_id = copied
-    path = teach(config.cache, run_id, [TeacherConfig(name="Late", context="1c")], lambda step: None)
+    path = add_teachers(config.cache, run_id, [TeacherConfig(name="Late", context="1c")], lambda step: None)
     others = SCORES.replace("FROM scores", "FROM scores WHERE teacher <> 'Late'")
     assert repr(rows(path, others)) == repr(rows(finished[1], SCORES))
 
@@ -212,15 +212,15 @@ def test_a_teach_that_was_killed_can_be_repeated(copied):
             raise Stop
 
     with pytest.raises(Stop):
-        teach(config.cache, run_id, late, die)
-    path = teach(config.cache, run_id, late, lambda step: None)
+        add_teachers(config.cache, run_id, late, die)
+    path = add_teachers(config.cache, run_id, late, lambda step: None)
     scored = rows(path, "SELECT count(DISTINCT question) FROM scores WHERE teacher = 'Late'")
     assert scored == rows(path, "SELECT count(DISTINCT question) FROM scores WHERE teacher = 'Self-1C'")
 
 
 def test_teaching_an_unknown_run_leaves_no_trace(tmp_path):
     with pytest.raises(OddError, match="there is no run"):
-        teach(tmp_path, "small-00000000", [TeacherConfig(name="Late")], lambda step: None)
+        add_teachers(tmp_path, "small-00000000", [TeacherConfig(name="Late")], lambda step: None)
     assert not list(tmp_path.iterdir())
 
 
