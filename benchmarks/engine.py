@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -35,7 +36,7 @@ from odd.analysis.teacher_scores import score_teachers
 from odd.config import PRESETS, AnalysisConfig, ModelConfig, QuestionsConfig, SamplingConfig
 from odd.method.tree import build_tree
 from odd.models.embedded import EMBEDDED
-from odd.models.registry import hf_model, load_model
+from odd.models.registry import ENGINES, load_model
 from odd.pipeline.progress import Progress
 from odd.pipeline.stages import Stage
 from odd.pipeline.worker import run
@@ -59,7 +60,7 @@ def measure(name: str, cache: Path) -> dict[str, float]:
     """Speeds of one model in this process, and its peak memory in MB."""
     model = load_model(ModelConfig(name=name), cache)
     question = load_questions(QuestionsConfig(source=question_source(name)))[2]
-    prompt = model.encode_chat(question.messages())
+    prompt = model.tokenizer.encode_chat(question.messages())
     sampling = SamplingConfig(max_new_tokens=64)
     rollouts = ROLLOUTS.get(name, DEFAULT_ROLLOUTS)
     labels = ("rollouts/s", "generated tokens/s", "scored tokens/s", "read tokens/s", "nodes/s")
@@ -71,10 +72,10 @@ def measure(name: str, cache: Path) -> dict[str, float]:
         paths = sorted(range(rollouts), key=lambda i: -len(drawn[i].token_ids))[:8]
         scoring = time.perf_counter()
         responses = [drawn[i].token_ids for i in paths]
-        read = list(model.read(prompt, responses))
+        read = list(model.scorer.read(prompt, responses))
         scoring = time.perf_counter() - scoring
         reading = time.perf_counter()
-        model.token_log_probs(prompt, [rollout.token_ids for rollout in drawn], (1.0,))
+        model.scorer.token_log_probs(prompt, [rollout.token_ids for rollout in drawn], (1.0,))
         reading = time.perf_counter() - reading
         analysing = time.perf_counter()
         config = AnalysisConfig(n_sig=2)
@@ -98,7 +99,7 @@ def measure(name: str, cache: Path) -> dict[str, float]:
 def run_stages(preset: str, folder: Path) -> list[Timed]:
     """Stages of a run of a preset in this process."""
     importing = time.perf_counter()
-    hf_model()
+    import_module(ENGINES["transformers"])
     started = time.perf_counter()
     loaded: list[float] = []
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import cycle, islice, repeat
 from multiprocessing import get_context
 from pathlib import Path
@@ -154,11 +155,11 @@ def question_tables(number: int, size: Size) -> tuple[str, dict[str, pd.DataFram
 
     def read(drawn: Sequence[Rollout]) -> PathRows:
         teachers = {
-            name: lambda path, leaning=leaning, salt=salt: language.log_probs(responses[path], *leaning, salt)
+            name: partial(_log_probs, language, responses, leaning, salt)
             for salt, (name, leaning) in enumerate(TEACHERS.items())
         }
         tokens = [rollout.token_ids for rollout in drawn]
-        student = lambda path: language.log_probs(responses[path])  # noqa: E731 - as its teachers
+        student = partial(_log_probs, language, responses, (), None)
         return rows_of(tokens, chosen, student, teachers, analysis.objectives, targeting.tau)
 
     plan = _spread(plan_targets(initial, chosen, read(initial), list(TEACHERS), targeting), targeted)
@@ -176,6 +177,13 @@ def question_tables(number: int, size: Size) -> tuple[str, dict[str, pd.DataFram
         "timings": pd.DataFrame([timing]),
     }
     return difficulty(float(np.mean([rollout.correct for rollout in initial]))), tables
+
+
+def _log_probs(
+    language: Language, responses: Sequence[tuple[int, ...]], leaning: tuple, salt: int | None, path: int
+) -> np.ndarray:
+    """Distributions along a path of the student, or of a teacher that leans away from it."""
+    return language.log_probs(responses[path], *leaning, *([] if salt is None else [salt]))
 
 
 def _rollouts(drawn: Drawn, stage: Stage, forced: Sequence[tuple[int, ...]], asked: Question) -> list[Rollout]:

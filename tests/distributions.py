@@ -42,14 +42,14 @@ def rows_along(
     )
 
 
-def read_along(model, prompt, responses, temperature=1.0) -> list[np.ndarray]:
+def read_along(scorer, prompt, responses, temperature=1.0) -> list[np.ndarray]:
     """What a scorer reads along responses, (T, V) each."""
     places = distinct_places(responses)
-    read = list(model.read(prompt, responses, temperature))
+    read = list(scorer.read(prompt, responses, temperature))
     rows = np.concatenate(read) if read else np.empty((0, 0), np.float32)
     assert len(rows) == len(places)
     known = {tuple(responses[i][:t]): row for (i, t), row in zip(places, rows, strict=True)}
-    size = model.capabilities.vocabulary_size
+    size = scorer.vocabulary_size
     return [
         np.array([known[tuple(response[:t])] for t in range(len(response))], dtype=np.float32).reshape(-1, size)
         for response in responses

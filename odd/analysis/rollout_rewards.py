@@ -9,7 +9,7 @@ import numpy as np
 from odd.analysis.question_tree import QuestionTree
 from odd.method.node_signal import softened_at
 from odd.method.objectives import Objective
-from odd.method.reward_to_go import RewardToGo, edge_means, split_rewards
+from odd.method.reward_to_go import RewardToGo, edge_means
 
 Rule = Literal["on_policy", "pooled"]
 RULES: tuple[Rule, ...] = ("on_policy", "pooled")
@@ -91,7 +91,7 @@ class RolloutRewards:
 
     def _means(self, rewards: np.ndarray, objective: Objective) -> dict[Rule, RewardToGo]:
         inside = self.tree.tree.rollout_nodes[:, 1:] >= 0
-        to_go = split_rewards(rewards, inside, objective.gamma, objective.length_normalization)
+        to_go = objective.rewards_to_go(rewards, inside)
         # what is unknown has no weight either
         values = np.stack([np.where(np.isnan(to_go.later), np.nan, to_go.first), to_go.later])
         return {rule: RewardToGo(*edge_means(self.tree.tree, self.forced, values, rule)) for rule in RULES}

@@ -198,8 +198,9 @@ def fingerprint(config: RunConfig, questions: list[dict[str, Any]], student_dige
         questions: the questions, as JSON objects.
         student_digest: of the student's weights and tokenizer: a name can come to mean another model.
     """
+    usual = {"scoring_memory"} | ({"engine"} if config.student.engine == ModelConfig().engine else set())
     parts = {
-        "student": config.student.model_dump(mode="json", exclude={"scoring_memory"}),
+        "student": config.student.model_dump(mode="json", exclude=usual),
         "digest": student_digest,
         "questions": questions,
         "sampling": config.sampling.model_dump(mode="json"),

@@ -14,7 +14,7 @@ from jaxtyping import Float32, Float64
 from odd.errors import OddError
 from odd.method.logspace import soften
 from odd.method.tree import distinct_places
-from odd.models.base import Capabilities, Generation
+from odd.models.base import Generation
 
 Tokens = tuple[int, ...]
 Table = Mapping[Tokens, np.ndarray]
@@ -34,6 +34,7 @@ class TabularModel:
     def __init__(self, tables: Mapping[Tokens, Table], eos: int = 0) -> None:
         """Check and keep the tables."""
         self.eos = eos
+        self.max_context: int | None = None
         self._tables = {
             prompt: {prefix: np.asarray(row, dtype=np.float64) for prefix, row in table.items()}
             for prompt, table in tables.items()
@@ -66,11 +67,6 @@ class TabularModel:
                 with np.errstate(invalid="ignore"):
                     tables[prompt][tuple(row["prefix"])] = weights / weights.sum()
         return cls(tables, eos)
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """Whole distributions, with the log-probability of every sampled token, at any length."""
-        return Capabilities(self.vocabulary_size, max_context=None, full_vocabulary=True, sampled_log_probs=True)
 
     def is_terminal(self, prefix: Sequence[int], prompt: Sequence[int] = ()) -> bool:
         """Whether a response is complete."""

@@ -38,7 +38,7 @@ class QuestionBase:
         """
         self.config, self.models, self.question, self.state = config, models, question, state
         self.number, self.student = state.number, models.student
-        self.prompt = self.student.encode_chat(question.messages(templates=config.templates))
+        self.prompt = self.student.tokenizer.encode_chat(question.messages(templates=config.templates))
         self.demonstrations = Demonstrations(config, models, question, state)
 
     def initial_chunks(self) -> Chunks:

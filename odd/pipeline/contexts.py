@@ -72,10 +72,10 @@ def teacher_context(
     if shown:
         block = with_demonstrations(block, shown, teacher.summarized, wording)
     messages = question.messages(block, templates)
-    prompt = tuple(student.encode_chat(messages))
+    prompt = tuple(student.tokenizer.encode_chat(messages))
     reason = None
     if window is not None and len(prompt) + longest > window:
         reason = f"prompt of {len(prompt)} and response of {longest} tokens do not fit the window of {window}"
     seen = {response for one in shown for response in (one.text, one.response)}
     remark = "shows a response that it also scores: there is no other" if seen & {*scored} else None
-    return TeacherContext(teacher.name, prompt, student.render_chat(messages), shown, reason, remark)
+    return TeacherContext(teacher.name, prompt, student.tokenizer.render_chat(messages), shown, reason, remark)

@@ -78,9 +78,9 @@ class Demonstrations:
         sampling = SamplingConfig.model_validate(
             config.model_dump() | {"temperature": self.settings.temperature, "batch_size": count}
         )
-        prompt = model.encode_chat(messages)
+        prompt = model.tokenizer.encode_chat(messages)
         try:
-            check_window(model, "demonstration", len(prompt), config.max_new_tokens)
+            check_window(model.sampler.max_context, model.name, "demonstration", len(prompt), config.max_new_tokens)
         except OddError as error:
             raise ContextUnavailable(str(error)) from error
         started = time.perf_counter()

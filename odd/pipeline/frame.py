@@ -60,9 +60,9 @@ class Frame:
         rows = []
         for number, question in enumerate(self.questions):
             messages = question.messages(templates=self.config.templates)
-            prompt = self.models.student.encode_chat(messages)
+            prompt = self.models.student.tokenizer.encode_chat(messages)
             student, response = self.models.student, self.config.sampling.max_new_tokens
-            check_window(student, f"question {question.id!r}", len(prompt), response)
+            check_window(student.sampler.max_context, student.name, f"question {question.id!r}", len(prompt), response)
             rows.append(
                 {
                     "question": number,
@@ -71,7 +71,7 @@ class Frame:
                     "choices": list(question.choices),
                     "answer": question.answer,
                     "kind": question.kind,
-                    "prompt_text": self.models.student.render_chat(messages),
+                    "prompt_text": self.models.student.tokenizer.render_chat(messages),
                     "prompt_ids": prompt,
                     "stage": QuestionStage.NEW.value,
                     "difficulty": None,

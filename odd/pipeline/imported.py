@@ -4,8 +4,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from odd.config import RunConfig
 from odd.errors import OddError
 from odd.models.base import LanguageModel
@@ -83,12 +81,12 @@ def score_import(
     tokens, started = 0, time.perf_counter()
     for chunk in sorted(state.unscored_chunks):
         rows = [i for i, rollout in enumerate(rollouts) if rollout.chunk == chunk]
-        for i in rows:
-            response = rollouts[i].token_ids
-            distributions = student.log_probs(prompt, response, temperature)
-            taken = distributions[np.arange(len(response)), list(response)]
-            rollouts[i] = replace(rollouts[i], log_probs=taken.astype(np.float32))
-            tokens += len(response)
+        responses = [rollouts[i].token_ids for i in rows]
+        for i, (log_probs,) in zip(
+            rows, student.scorer.token_log_probs(prompt, responses, (temperature,)), strict=True
+        ):
+            rollouts[i] = replace(rollouts[i], log_probs=log_probs)
+        tokens += sum(map(len, responses))
         unscored = Delete("rollouts", {"question": state.number, "stage": "initial", "chunk": chunk})
         scored = rollout_rows(state.number, rows[0], [rollouts[i] for i in rows])
         yield Commit((unscored, Insert("rollouts", scored)), publish="if_due")

@@ -224,7 +224,7 @@ class QuestionWork(QuestionBase):
     def _spelled(self, rollouts: Sequence[Rollout]) -> SpellTokens:
         """The tokens that the question uses, so that reading the run needs no tokenizer."""
         used = {token for rollout in rollouts for token in rollout.token_ids}
-        return SpellTokens({token: self.student.token_bytes(token) for token in sorted(used)})
+        return SpellTokens({token: self.student.tokenizer.token_bytes(token) for token in sorted(used)})
 
     def _note(self, outcomes: Sequence[bool], initial: Sequence[Rollout]) -> str | None:
         """What a reader should know: a missing outcome, or fewer paths than wanted."""

@@ -108,7 +108,7 @@ class RolloutReading:
         forced = self.rollouts[chunk[0]].token_ids[:launch]
         drawn = [self.rollouts[i].token_ids[launch:] for i in chunk]
         softened = [reader.temperature * temperature for temperature in temperatures]
-        read = reader.model.token_log_probs((*reader.prompt, *forced), drawn, softened)
+        read = reader.model.scorer.token_log_probs((*reader.prompt, *forced), drawn, softened)
         unread = np.full(launch, np.nan, dtype=np.float32)
         return {
             (i, temperature): np.concatenate([unread, row])

@@ -161,7 +161,7 @@ class QuestionScreening(QuestionBase):
         """The student's responses with one context; `at` is its number among all, for the progress."""
         stored = self.state.screened.get(teacher.name)
         if stored is None:
-            window, longest = self.student.capabilities.max_context, self.config.sampling.max_new_tokens
+            window, longest = self.student.scorer.max_context, self.config.sampling.max_new_tokens
             context = yield from teacher_context(teacher, self.demonstrations, window, longest)
             yield Commit((self.insert("screening", [_row(context)]),))
             stored = Screened(context.prompt if context.reason is None else (), frozenset())

@@ -22,7 +22,7 @@ from odd.models.transformers import drawing
 from odd.models.transformers.batch import Rows
 from odd.models.transformers.drawing import BLOCK, draw
 from odd.models.transformers.flight import Flight, fits
-from odd.models.transformers.hf import HFModel
+from odd.models.transformers.language_model import wrap
 from tests.distributions import read_along
 
 SIZE = 90
@@ -96,9 +96,9 @@ def test_what_is_drawn_does_not_depend_on_the_rows_of_the_batch(model):
 
 
 def test_waiting_rollouts_enter_where_others_end(tiny):
-    prompt = tiny.encode_chat([{"role": "user", "content": "What is 3+4-2?"}])
+    prompt = tiny.tokenizer.encode_chat([{"role": "user", "content": "What is 3+4-2?"}])
     limits = [1 + 5 * i % 23 for i in range(30)]
-    together, waiting = (tiny.sample([prompt] * 30, limits, 1.0, 2, size) for size in (None, 8))
+    together, waiting = (tiny.sampler.sample([prompt] * 30, limits, 1.0, 2, size) for size in (None, 8))
     assert [one.token_ids for one in together] == [one.token_ids for one in waiting]
 
 
@@ -111,18 +111,18 @@ def test_prefixes_may_have_nothing_in_common():
 
 def test_a_model_that_attends_in_its_own_way_is_sampled_all_the_same(tiny, caplog):
     torch.manual_seed(0)
-    size = tiny.capabilities.vocabulary_size
+    size = tiny.scorer.vocabulary_size
     alibi = BloomForCausalLM(BloomConfig(vocab_size=size, hidden_size=32, n_layer=2, n_head=4, initializer_range=0.3))
-    alibi.generation_config.eos_token_id = tiny.tokenizer.eos_token_id
+    alibi.generation_config.eos_token_id = tiny.tokenizer.tokenizer.eos_token_id
     assert not fits(alibi.eval(), size)
     with caplog.at_level(logging.WARNING):
-        model = HFModel("alibi", alibi, tiny.tokenizer)
-        drawn = model.sample([[5, 6, 7], [5, 6]], [4, 6], 1.0, 0)
+        model = wrap("alibi", alibi, tiny.tokenizer.tokenizer)
+        drawn = model.sampler.sample([[5, 6, 7], [5, 6]], [4, 6], 1.0, 0)
     assert [len(one.token_ids) for one in drawn] == [4, 6]
     assert "'alibi'" in caplog.text
     rows = [(8, 9, 10), (8, 9), ()]
-    expected = [model.log_probs([5, 6], row) for row in rows]
-    read, taken = read_along(model, [5, 6], rows), model.token_log_probs([5, 6], rows, (1.0,))
+    expected = [model.scorer.log_probs([5, 6], row) for row in rows]
+    read, taken = read_along(model.scorer, [5, 6], rows), model.scorer.token_log_probs([5, 6], rows, (1.0,))
     for one, whole, other, row in zip(read, expected, taken, rows, strict=True):
         np.testing.assert_array_equal(one, whole)
         np.testing.assert_array_equal(other[0], whole[np.arange(len(row)), list(row)])

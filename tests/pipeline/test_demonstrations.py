@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-import odd.models.transformers.hf
+import odd.models.transformers.language_model
 from odd.config import ModelConfig, TeacherConfig
 from odd.errors import OddError
-from odd.models.transformers.hf import HFModel
+from odd.models.transformers.engine import TransformersEngine
 from odd.pipeline.worker import add_teachers, run
 from odd.rollouts.sampling import sample_chunk
 from tests.runs import ROLLOUTS, TINY_M, rows, small_config
@@ -33,14 +33,14 @@ def helped(finished, tmp_path_factory):
     """The finished run with teachers that a larger model writes for, and all that was sampled for them."""
     folder = tmp_path_factory.mktemp("helped")
     shutil.copy(finished[1], folder)
-    drawn, sample = [], HFModel.sample
+    drawn, sample = [], TransformersEngine.sample
 
     def note(self, prefixes, limits, temperature, *how):
         drawn.append((self.name, len(prefixes), temperature))
         return sample(self, prefixes, limits, temperature, *how)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(HFModel, "sample", note)
+        patched.setattr(TransformersEngine, "sample", note)
         return add_teachers(folder, finished[1].stem, HELPED, lambda step: None), drawn
 
 
@@ -106,7 +106,7 @@ def test_teaching_samples_nothing_but_what_is_shown(helped, finished):
 
 def test_what_was_written_is_not_written_again(helped, tmp_path, monkeypatch):
     path = Path(shutil.copy(helped[0], tmp_path))
-    monkeypatch.setattr(HFModel, "sample", lambda *_, **__: pytest.fail("sampled"))
+    monkeypatch.setattr(TransformersEngine, "sample", lambda *_, **__: pytest.fail("sampled"))
     again = [one.model_copy(update={"name": f"{one.name} again"}) for one in HELPED]
     taught = add_teachers(tmp_path, path.stem, again, lambda step: None)
     for one in HELPED:
@@ -115,9 +115,9 @@ def test_what_was_written_is_not_written_again(helped, tmp_path, monkeypatch):
 
 def test_a_writer_with_other_weights_is_refused(helped, tmp_path, monkeypatch):
     path = Path(shutil.copy(helped[0], tmp_path))
-    digest = odd.models.transformers.hf.model_digest
+    digest = odd.models.transformers.language_model.model_digest
     changed = lambda model, tokenizer: "x" if "tiny-m" in model.name_or_path else digest(model, tokenizer)  # noqa: E731
-    monkeypatch.setattr(odd.models.transformers.hf, "model_digest", changed)
+    monkeypatch.setattr(odd.models.transformers.language_model, "model_digest", changed)
     both = TeacherConfig(name="Late", context="sum_1c1w", summarizer=ModelConfig(name="tiny-m"))
     with pytest.raises(OddError, match="'tiny-m' that writes demonstrations has changed"):
         add_teachers(tmp_path, path.stem, [both], lambda step: None)

@@ -17,7 +17,7 @@ from tests.runs import SCREENING, assert_same_results, rows, screening_config, s
 LATE = [TeacherConfig(name="Late", context="1c"), TeacherConfig(name="Later", context="1c1w")]
 # each worker is a process of its own, forked from one that has loaded all code
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["odd.models.transformers.hf", "odd.pipeline"])
+PROCESSES.set_forkserver_preload(["odd.models.transformers.language_model", "odd.pipeline"])
 
 
 def work(job, steps):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from odd.config import AnalysisConfig, TeacherConfig, objective
-from odd.models.transformers.hf import HFModel
+from odd.models.transformers.engine import TransformersEngine
 from odd.pipeline import reading
 from odd.pipeline.reading import reading_chunks
 from odd.pipeline.worker import add_teachers, run
@@ -43,13 +43,13 @@ def read(tmp_path_factory):
 @pytest.fixture
 def counted(monkeypatch):
     """Rollouts that models read meanwhile."""
-    tokens, original = [], HFModel.token_log_probs
+    tokens, original = [], TransformersEngine.token_log_probs
 
     def count(self, prefix, continuations, temperatures):
         tokens.extend(continuations)
         return original(self, prefix, continuations, temperatures)
 
-    monkeypatch.setattr(HFModel, "token_log_probs", count)
+    monkeypatch.setattr(TransformersEngine, "token_log_probs", count)
     return tokens
 
 

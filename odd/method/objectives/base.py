@@ -194,6 +194,18 @@ class Objective(Settings):
         """
         raise ValueError(f"objective {self.kind} has no loss: define it")
 
+    def rewards_to_go(self, rewards: Float[np.ndarray, "*B R T"], inside: Bool[np.ndarray, "*#B R T"]) -> RewardToGo:
+        """What each token of each rollout is rewarded with, for an objective that needs rewards.
+
+        Args:
+            rewards: log P_te - log P_theta of each token; NaN where unknown.
+            inside: which positions hold a token; the others follow them.
+
+        Raises:
+            ValueError: the objective needs no rewards.
+        """
+        raise ValueError(f"objective {self.kind} has no rewards-to-go")
+
     def partial_sum(self, part: Part) -> Float64[np.ndarray, " M"] | None:
         """A sum over a slice of the vocabulary that `gradient_at` needs beside those that every row has."""
         return None

@@ -3,11 +3,12 @@
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Float64, Integer
+from jaxtyping import Bool, Float, Float64, Integer
 from pydantic import Field
 
 from odd.method.logspace import fill_with_mean, known_both, log_ratio, weighted_deviation
 from odd.method.objectives.base import NOT_KNOWN, Gradient, LogProbs, Objective, Rollouts, Taken, finished
+from odd.method.reward_to_go import RewardToGo, split_rewards
 from odd.method.sparse_rows import SparseRow
 
 
@@ -55,6 +56,10 @@ class MiniLLM(Objective):
     def parameters(self) -> str:
         """Discount and normalization."""
         return f"_{self.gamma:g}" + ("_normalized" if self.length_normalization else "")
+
+    def rewards_to_go(self, rewards: Float[np.ndarray, "*B R T"], inside: Bool[np.ndarray, "*#B R T"]) -> RewardToGo:
+        """The discounted rewards from each token on."""
+        return split_rewards(rewards, inside, self.gamma, self.length_normalization)
 
     def gradient(self, log_p: LogProbs, log_q: LogProbs, taken: Taken = NOT_KNOWN) -> Gradient:
         """See `minillm`."""

@@ -1,5 +1,6 @@
 """A model of transformers with its tokenizer, by embedded name, local folder or hub name."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -14,7 +15,16 @@ from odd.models.transformers.loading import load_pretrained, model_digest
 from odd.models.transformers.tokenizer import TransformersTokenizer
 
 
-def load(config: ModelConfig, cache: Path) -> LanguageModel:
+@dataclass(frozen=True)
+class TransformersModel(LanguageModel):
+    """A language model of transformers; one engine samples and scores."""
+
+    tokenizer: TransformersTokenizer
+    sampler: TransformersEngine
+    scorer: TransformersEngine
+
+
+def load(config: ModelConfig, cache: Path) -> TransformersModel:
     """Load an embedded model, a local folder, or a hub model.
 
     Raises:
@@ -32,7 +42,7 @@ def wrap(
     tokenizer: PreTrainedTokenizerBase,
     thinking: bool = False,
     scoring_memory: int = SCORING_MEMORY,
-) -> LanguageModel:
+) -> TransformersModel:
     """A loaded model and its tokenizer.
 
     Args:
@@ -52,7 +62,7 @@ def wrap(
     # all distributions, so that student and teacher speak of the same V tokens.
     size = min(model.config.get_text_config().vocab_size, max(tokenizer.get_vocab().values()) + 1)
     engine = TransformersEngine(name, model, size, ends, scoring_memory)
-    return LanguageModel(
+    return TransformersModel(
         name=name,
         digest=model_digest(model, tokenizer),
         tokenizer=TransformersTokenizer(name, tokenizer, ends, thinking),
