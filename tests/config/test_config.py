@@ -12,6 +12,7 @@ from odd.config import (
     RunConfig,
     fingerprint,
     load_config,
+    objective,
     parse_config,
 )
 from odd.config.teachers import TeacherConfig, Templates

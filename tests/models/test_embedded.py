@@ -24,7 +24,7 @@ def test_members_of_the_tiny_family_have_the_students_vocabulary(tiny, name, tmp
     assert member.name == name
     check_same_vocabulary(tiny, member)
     question = [{"role": "user", "content": "What is 3+4?"}]
-    assert member.encode_chat(question) == tiny.tokenizer.encode_chat(question)
+    assert member.tokenizer.encode_chat(question) == tiny.tokenizer.encode_chat(question)
 
 
 def test_models_of_all_presets_are_embedded():

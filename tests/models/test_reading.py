@@ -62,7 +62,7 @@ def test_distributions_are_read_as_the_scorer_reads_them(tiny, name):
 def test_little_room_changes_nothing(tiny, name, nodes, monkeypatch):
     model, rows = model_called(tiny, name), continuations(tiny)
     monkeypatch.setattr(prefix_tree, "MOST_NODES", nodes)
-    monkeypatch.setattr(type(model), "room", 9)
+    monkeypatch.setattr(type(model.scorer), "room", 9)
     assert_close(model.scorer.token_log_probs(prompt(tiny), rows, TEMPERATURES), one_by_one(model, prompt(tiny), rows))
 
 
@@ -83,7 +83,7 @@ def test_no_more_logits_than_there_is_room_for_are_asked_of_the_model(tiny, monk
         return found
 
     monkeypatch.setattr(tiny.scorer.model, "forward", counted)
-    monkeypatch.setattr(type(tiny), "room", 9)
+    monkeypatch.setattr(type(tiny.scorer), "room", 9)
     read_along(tiny.scorer, prompt(tiny), rows)
     assert max(asked) == 9
     tokens = {row[:n] for row in rows for n in range(1, len(row))}
@@ -93,13 +93,13 @@ def test_no_more_logits_than_there_is_room_for_are_asked_of_the_model(tiny, monk
 def test_the_memory_that_is_set_bounds_the_logits_of_a_pass(tiny):
     model = wrap("m", tiny.scorer.model, tiny.tokenizer.tokenizer, scoring_memory=3)
     size = tiny.scorer.vocabulary_size
-    assert 4 * size * model.room <= 3 << 20 < 4 * size * (model.room + 1)
+    assert 4 * size * model.scorer.room <= 3 << 20 < 4 * size * (model.scorer.room + 1)
 
 
 @pytest.fixture
 def passes(tiny):
     """Tokens of every forward pass."""
-    assert tiny._shares_prompts  # trying whether a model fits is not part of it
+    assert tiny.sampler._shares_prompts  # trying whether a model fits is not part of it
     counts = []
     hook = tiny.scorer.model.register_forward_pre_hook(
         lambda _, __, settings: counts.append(settings["input_ids"].numel()), with_kwargs=True
@@ -146,7 +146,7 @@ def test_trees_hold_every_continuation_once_and_about_as_many_nodes_as_are_wante
 
 def test_a_table_reads_what_it_scores():
     model = TabularModel({(7,): {(): np.array([0.2, 0.8]), (1,): np.array([0.5, 0.5])}})
-    read = model.scorer.token_log_probs((7, 1), [(0,), (1,), ()], (1.0, 2.0))
+    read = model.token_log_probs((7, 1), [(0,), (1,), ()], (1.0, 2.0))
     assert [rows.shape for rows in read] == [(2, 1), (2, 1), (2, 0)]
     np.testing.assert_allclose(read[0], np.log(0.5), rtol=1e-6)
 

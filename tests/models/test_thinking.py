@@ -5,6 +5,7 @@ import pytest
 
 from odd.config import ModelConfig, SamplingConfig
 from odd.models.base import Generation
+from odd.models.transformers import language_model
 from odd.models.transformers.language_model import wrap
 from odd.questions.base import Question
 from odd.rollouts.sampling import opens_thinking, sample_chunk

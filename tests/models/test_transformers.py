@@ -172,7 +172,7 @@ def computed(tiny):
     def note(module, arguments, settings):
         shapes.append(tuple(settings["input_ids"].shape))
 
-    assert tiny._shares_prompts  # trying whether a model fits is not part of it
+    assert tiny.sampler._shares_prompts  # trying whether a model fits is not part of it
     hook = tiny.scorer.model.register_forward_pre_hook(note, with_kwargs=True)
     yield shapes
     hook.remove()
@@ -191,14 +191,14 @@ def test_rollouts_that_ended_leave_the_batch(tiny, computed):
 
 
 def test_waiting_rollouts_enter_beside_those_that_go_on(tiny, computed, monkeypatch):
-    monkeypatch.setattr(tiny, "end_tokens", frozenset())
+    monkeypatch.setattr(tiny.sampler, "end_tokens", frozenset())
     tiny.sampler.sample([prompt(tiny)] * 4, [3, 3, 3, 9], 1.0, seed=0, batch_size=2)
     assert computed[1:] == [(2, 1)] * 8  # all short ones beside the long one; batches one after another take 10
 
 
 def test_logits_are_computed_only_where_a_token_is_drawn(tiny, monkeypatch):
-    monkeypatch.setattr(tiny, "end_tokens", frozenset())
-    assert tiny._shares_prompts
+    monkeypatch.setattr(tiny.sampler, "end_tokens", frozenset())
+    assert tiny.sampler._shares_prompts
     counts = []
     hook = tiny.scorer.model.lm_head.register_forward_hook(
         lambda _, __, logits: counts.append(logits.shape[:2].numel())
@@ -325,9 +325,9 @@ def test_a_model_without_end_token_is_refused(tiny):
 def test_end_tokens_are_those_of_the_settings_and_of_the_tokenizer(tiny):
     model = copy.deepcopy(tiny.scorer.model)
     model.generation_config.eos_token_id = [0, 5]
-    assert wrap("several", model, tiny.tokenizer.tokenizer).end_tokens == {0, 5, *tiny.tokenizer.end_tokens}
+    assert wrap("several", model, tiny.tokenizer.tokenizer).sampler.end_tokens == {0, 5, *tiny.tokenizer.end_tokens}
     model.generation_config = None
-    assert wrap("without settings", model, tiny.tokenizer.tokenizer).end_tokens == tiny.tokenizer.end_tokens
+    assert wrap("without settings", model, tiny.tokenizer.tokenizer).sampler.end_tokens == tiny.tokenizer.end_tokens
 
 
 def test_a_digest_tells_weights_and_tokenizers_apart(tiny):
