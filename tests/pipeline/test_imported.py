@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from odd.cli.summary import import_lines
-from odd.config import SELF_CHECK, load_config, parse_config
+from odd.config import load_config, parse_config
+from odd.config.teachers import SELF_CHECK
 from odd.errors import OddError
 from odd.models.transformers.hf import HFModel
 from odd.pipeline.jobs import continue_run
