@@ -5,9 +5,8 @@ first. The random draws behind the posterior intervals are seeded by question, p
 """
 
 from odd.analysis.cuts import REST
-from odd.analysis.halves import half_rows
 from odd.analysis.question_tree import QuestionTree
 from odd.analysis.rollout_rewards import Reading
 from odd.analysis.teacher_scores import score_teachers
 
-__all__ = ["REST", "QuestionTree", "Reading", "half_rows", "score_teachers"]
+__all__ = ["REST", "QuestionTree", "Reading", "score_teachers"]

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -10,9 +9,6 @@ from odd.analysis.question_tree import QuestionTree
 from odd.method.logspace import soften
 from odd.method.objectives import Objective
 from odd.method.reward_to_go import RewardToGo, edge_means, split_rewards
-
-Rule = Literal["on_policy", "pooled"]
-RULES: tuple[Rule, ...] = ("on_policy", "pooled")
 
 
 @dataclass(frozen=True)
@@ -29,7 +25,7 @@ class Reading:
 
 
 class RolloutRewards:
-    """Mean rewards-to-go of every edge, for each pooling rule and each `minillm` objective.
+    """Mean rewards-to-go of every edge, for each group of `tree.alike` and each `minillm` objective.
 
     Args:
         tree: the question's tree.
@@ -43,7 +39,7 @@ class RolloutRewards:
     def __init__(self, tree: QuestionTree, log_q: Mapping[str, Sequence[np.ndarray]], reading: Reading | None) -> None:
         """Work out all means."""
         self.tree = tree
-        self.means: dict[Rule, dict[Objective, RewardToGo]] = {rule: {} for rule in RULES}
+        self.means: dict[str, dict[Objective, RewardToGo]] = {rule: {} for rule in tree.alike}
         objectives = [objective for objective in tree.config.objectives if objective.name == "minillm"]
         if not objectives:
             return
@@ -55,11 +51,11 @@ class RolloutRewards:
             rewards[temperature] = [self._rewards(rows, reading, name, temperature) for name, rows in log_q.items()]
         for objective in objectives:
             each = [self._means(matrix, objective) for matrix in rewards[objective.temperature]]
-            for rule in RULES:
+            for rule in tree.alike:
                 firsts, laters = zip(*((own[rule].first, own[rule].later) for own in each), strict=True)
                 self.means[rule][objective] = RewardToGo(np.stack(firsts), np.stack(laters))
 
-    def at(self, node: int, rule: Rule, size: int) -> dict[Objective, RewardToGo]:
+    def at(self, node: int, rule: str, size: int) -> dict[Objective, RewardToGo]:
         """Rewards-to-go of every token at a node, float64 (M, V); NaN where no rollout that counts took it."""
         children = np.asarray(self.tree.tree.children(node), dtype=np.int64)
         tokens = self.tree.tree.token[children]
@@ -92,9 +88,12 @@ class RolloutRewards:
             rewards[children] = difference[self.tree.tree.token[children]]
         return rewards
 
-    def _means(self, rewards: np.ndarray, objective: Objective) -> dict[Rule, RewardToGo]:
+    def _means(self, rewards: np.ndarray, objective: Objective) -> dict[str, RewardToGo]:
         inside = self.tree.tree.rollout_nodes[:, 1:] >= 0
         to_go = split_rewards(rewards, inside, objective.gamma, objective.length_normalization)
         # what is unknown has no weight either
         values = np.stack([np.where(np.isnan(to_go.later), np.nan, to_go.first), to_go.later])
-        return {rule: RewardToGo(*edge_means(self.tree.tree, self.forced, values, rule)) for rule in RULES}
+        return {
+            rule: RewardToGo(*edge_means(self.tree.tree, self.forced, values, self.tree.success[rule].rule.counted))
+            for rule in self.tree.alike
+        }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from odd.analysis import QuestionTree, half_rows, score_teachers
+from odd.analysis import QuestionTree, score_teachers
 from odd.analysis.adaptive import Allotment
 from odd.analysis.planning import Plan, choose_paths, plan_targets
 from odd.config import TeacherConfig
@@ -21,7 +21,10 @@ from odd.rollouts.sampling import Rollout, chunks
 from odd.store import state
 
 # what is computed from rollouts, and made anew when the analysis changes
-SCORED_TABLES = ("nodes", "halves", "path_tokens", "teacher_tokens", "node_teachers", "scores", "gradients", "contexts")
+SCORED_TABLES = (
+    "nodes", "success", "node_values", "path_tokens", "teacher_tokens", "node_teachers", "scores", "half_scores",
+    "components", "gradients", "contexts",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -165,7 +168,9 @@ class QuestionWork(QuestionBase):
         tree = QuestionTree(self.question.id, rollouts, paths.rollouts, paths.log_p, self.config.analysis)
         tables = score_teachers(tree, paths.log_q, reading)
         if fresh:
-            tables |= {"nodes": tree.node_rows(), "halves": half_rows(tree), "path_tokens": tree.path_token_rows()}
+            tables |= tree.rows()
+        elif state.has_components(self.writer, self.number):
+            tables.pop("components", None)  # those of the teachers before are the same
         seconds = time.perf_counter() - started
         with self.writer.transaction():
             if fresh:

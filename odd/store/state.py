@@ -31,6 +31,11 @@ def known_tokens(writer: RunWriter) -> set[int]:
     return set(writer.query("SELECT token FROM vocabulary")["token"].tolist())
 
 
+def has_components(writer: RunWriter, question: int) -> bool:
+    """Whether a question has been scored with any teacher."""
+    return not writer.query("SELECT node FROM components WHERE question = ? LIMIT 1", [question]).empty
+
+
 def stored_rollouts(writer: RunWriter, question: int, stage: Stage) -> list[Rollout]:
     """The rollouts of a stage, in the order they were drawn."""
     frame = writer.query("SELECT * FROM rollouts WHERE question = ? AND stage = ? ORDER BY rollout", [question, stage])
