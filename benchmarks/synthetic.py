@@ -167,15 +167,19 @@ def question_tables(number: int, size: Size) -> tuple[str, dict[str, pd.DataFram
     tree = QuestionTree(asked.id, rollouts, chosen, read(rollouts), analysis)
     tokens = sum(len(rollout.token_ids) for rollout in rollouts)
     timing = {"stage": "targeted", "seconds": tokens / 50_000, "items": len(rollouts), "tokens": tokens}
-    tables = score_teachers(tree) | {
-        "nodes": tree.node_rows(),
-        "path_tokens": tree.path_token_rows(),
-        "rollouts": pd.DataFrame([vars(rollout) | {"rollout": i} for i, rollout in enumerate(rollouts)], dtype=object),
-        "paths": pd.DataFrame([_path_row(path, i, initial[i]) for path, i in enumerate(chosen)]),
-        "pairs": pd.DataFrame(plan.rows),
-        "contexts": pd.DataFrame([TeacherContext(name, (1, 2, 3), asked.block(), ()).row() for name in TEACHERS]),
-        "timings": pd.DataFrame([timing]),
-    }
+    tables = (
+        score_teachers(tree)
+        | tree.tables()
+        | {
+            "rollouts": pd.DataFrame(
+                [vars(rollout) | {"rollout": i} for i, rollout in enumerate(rollouts)], dtype=object
+            ),
+            "paths": pd.DataFrame([_path_row(path, i, initial[i]) for path, i in enumerate(chosen)]),
+            "pairs": pd.DataFrame(plan.rows),
+            "contexts": pd.DataFrame([TeacherContext(name, (1, 2, 3), asked.block(), ()).row() for name in TEACHERS]),
+            "timings": pd.DataFrame([timing]),
+        }
+    )
     return difficulty(float(np.mean([rollout.correct for rollout in initial]))), tables
 
 

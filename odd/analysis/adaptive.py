@@ -13,6 +13,7 @@ from odd.config import SamplingConfig, TargetingConfig
 from odd.method.allocation import TargetNode, next_launches
 from odd.method.node_signal import Rows
 from odd.method.objectives.reverse_kl import ReverseKL
+from odd.method.pooling import pooling_rule
 from odd.method.success import edge_counts
 from odd.method.tree import build_tree
 from odd.rollouts.sampling import Rollout, chunks, derived_seed
@@ -84,7 +85,8 @@ class Allotment:
         """On-policy successes and visits of the children of each node."""
         tree = build_tree([rollout.token_ids for rollout in rollouts])
         forced = np.array([rollout.launch for rollout in rollouts])
-        counts = edge_counts(tree, forced, np.array([rollout.correct for rollout in rollouts]), "on_policy")
+        correct = np.array([rollout.correct for rollout in rollouts])
+        counts = edge_counts(tree, forced, correct, pooling_rule("on_policy").counted)
         children = [
             np.array([tree.child(at, token) for token in node.tokens.tolist()])
             for node, at in ((node, tree.find(node.prefix)) for node in self.nodes)

@@ -9,15 +9,14 @@ import numpy as np
 
 from odd.analysis.question_tree import QuestionTree
 from odd.method import alignment
-from odd.method.conventions import Baseline, Pooling, Rest
+from odd.method.conventions import REST, Baseline, Rest
 from odd.method.node_signal import NodeSignal
 from odd.method.objectives import Objective
 from odd.method.objectives.base import Taken
+from odd.method.pooling import EdgeSuccess
 from odd.method.reward_to_go import RewardToGo
 from odd.method.success import Children, Counts
 from odd.rollouts.sampling import derived_seed
-
-REST = -1  # token of the bucket that holds everything outside S_u
 
 
 class Cut:
@@ -83,6 +82,7 @@ class NodeSuccess:
         cut: the teachers' signal there.
         success: P̂ of the children and, last, of the rest; (K + 1,).
         draws: of the same; (K + 1, D).
+        halves: P̂ of the same by each half of the rollouts; (2, K + 1).
         visits: of all children together.
     """
 
@@ -90,6 +90,7 @@ class NodeSuccess:
     cut: Cut
     success: np.ndarray
     draws: np.ndarray
+    halves: np.ndarray
     visits: int
 
     @property
@@ -100,23 +101,32 @@ class NodeSuccess:
     @cached_property
     def columns(self) -> Mapping[str, Any]:
         """What the table `scores` says of the node, whatever the objective."""
-        means = self.success[:-1]
-        return {
-            "advantage": alignment.teacher_advantage(self.cut.log_p[None], self.cut.log_q, means[None]),
+        return self._columns(self.success) | {
             "children": self.children,
-            "success_range": float(alignment.success_range(means)),
             "visits": self.visits,
-            "decision": bool(alignment.is_decision_point(means)),
+            "decision": bool(alignment.is_decision_point(self.success[:-1])),
         }
 
-    def components(self, rest: Rest) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Tokens (C,), success (C,) and its posterior draws (C, D); the rest goes last."""
+    @cached_property
+    def half_columns(self) -> tuple[Mapping[str, Any], ...]:
+        """What the table `half_scores` says of the node by each half of the rollouts, whatever the objective."""
+        return tuple(self._columns(half) for half in self.halves)
+
+    def _columns(self, success: np.ndarray) -> dict[str, Any]:
+        log_p, log_q = self.cut.log_p[None].astype(np.float64), self.cut.log_q.astype(np.float64)
+        return {
+            "advantage": alignment.teacher_advantage(log_p, log_q, success[None, :-1]),
+            "success_range": float(alignment.success_range(success[:-1])),
+        }
+
+    def components(self, rest: Rest) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Tokens (C,), success (C,), its posterior draws (C, D), success by halves (2, C); the rest goes last."""
         if rest == "off":
-            return self.cut.support, self.success[:-1], self.draws[:-1]
-        return np.append(self.cut.support, REST), self.success, self.draws
+            return self.cut.support, self.success[:-1], self.draws[:-1], self.halves[:, :-1]
+        return np.append(self.cut.support, REST), self.success, self.draws, self.halves
 
 
-def node_success(tree: QuestionTree, node: int, pooling: Pooling, chosen: Children, cut: Cut) -> NodeSuccess:
+def node_success(tree: QuestionTree, node: int, pooling: str, chosen: Children, cut: Cut) -> NodeSuccess:
     """P̂ at S_u; the random draws are seeded by question, pooling and node alone."""
     state, config = tree.success[pooling], tree.config
     rng = np.random.default_rng([config.seed, derived_seed(tree.question, pooling, node)])
@@ -125,7 +135,15 @@ def node_success(tree: QuestionTree, node: int, pooling: Pooling, chosen: Childr
     return NodeSuccess(
         node=node,
         cut=cut,
-        success=np.append(state.mean[chosen.nodes], rest.mean),
+        success=np.append(state.value[chosen.nodes], rest.mean),
         draws=np.ascontiguousarray(draws.T),
+        halves=np.stack([_of_half(half, chosen) for half in tree.halves[pooling]]),
         visits=int(state.counts.visits[chosen.nodes].sum()),
     )
+
+
+def _of_half(half: EdgeSuccess, chosen: Children) -> np.ndarray:
+    """P̂ of the children and of the rest by one half of the rollouts; (K + 1,)."""
+    with np.errstate(invalid="ignore"):
+        rest = half.drawn.successes[chosen.others].sum() / half.drawn.visits[chosen.others].sum()
+    return np.append(half.value[chosen.nodes], rest)

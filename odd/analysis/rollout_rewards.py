@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -10,9 +9,6 @@ from odd.analysis.question_tree import QuestionTree
 from odd.method.node_signal import softened_at
 from odd.method.objectives import Objective
 from odd.method.reward_to_go import RewardToGo, edge_means
-
-Rule = Literal["on_policy", "pooled"]
-RULES: tuple[Rule, ...] = ("on_policy", "pooled")
 
 
 @dataclass(frozen=True)
@@ -29,7 +25,7 @@ class Reading:
 
 
 class RolloutRewards:
-    """Mean rewards-to-go of every edge, for each pooling rule and each `minillm` objective.
+    """Mean rewards-to-go of every edge, for each group of `tree.alike` and each `minillm` objective.
 
     Args:
         tree: the question's tree.
@@ -42,7 +38,7 @@ class RolloutRewards:
     def __init__(self, tree: QuestionTree, reading: Reading | None) -> None:
         """Work out all means."""
         self.tree = tree
-        self.means: dict[Rule, dict[Objective, RewardToGo]] = {rule: {} for rule in RULES}
+        self.means: dict[str, dict[Objective, RewardToGo]] = {rule: {} for rule in tree.alike}
         objectives = [one for one in tree.config.objectives if "rewards" in one.needs]
         if not objectives:
             return
@@ -58,11 +54,11 @@ class RolloutRewards:
             ]
         for objective in objectives:
             each = [self._means(matrix, objective) for matrix in rewards[objective.temperature]]
-            for rule in RULES:
+            for rule in tree.alike:
                 firsts, laters = zip(*((own[rule].first, own[rule].later) for own in each), strict=True)
                 self.means[rule][objective] = RewardToGo(np.stack(firsts), np.stack(laters))
 
-    def at(self, node: int, rule: Rule) -> dict[Objective, RewardToGo]:
+    def at(self, node: int, rule: str) -> dict[Objective, RewardToGo]:
         """Rewards-to-go of a node's children, float64 (M, K); NaN where no rollout that counts took one."""
         children = np.asarray(self.tree.tree.children(node), dtype=np.int64)
         return {
@@ -89,9 +85,12 @@ class RolloutRewards:
                 rewards[:, children] = log_q - log_p
         return rewards
 
-    def _means(self, rewards: np.ndarray, objective: Objective) -> dict[Rule, RewardToGo]:
+    def _means(self, rewards: np.ndarray, objective: Objective) -> dict[str, RewardToGo]:
         inside = self.tree.tree.rollout_nodes[:, 1:] >= 0
         to_go = objective.rewards_to_go(rewards, inside)
         # what is unknown has no weight either
         values = np.stack([np.where(np.isnan(to_go.later), np.nan, to_go.first), to_go.later])
-        return {rule: RewardToGo(*edge_means(self.tree.tree, self.forced, values, rule)) for rule in RULES}
+        return {
+            rule: RewardToGo(*edge_means(self.tree.tree, self.forced, values, self.tree.success[rule].rule.counted))
+            for rule in self.tree.alike
+        }

@@ -15,9 +15,8 @@ from odd.analysis.columns import Column, Columns, Labels
 from odd.analysis.cuts import Cut, NodeSuccess, node_success, teacher_gradients
 from odd.analysis.path_rows import TOP
 from odd.analysis.question_tree import QuestionTree
-from odd.analysis.rollout_rewards import RULES, Reading, RolloutRewards, Rule
+from odd.analysis.rollout_rewards import Reading, RolloutRewards
 from odd.method import alignment
-from odd.method.conventions import Pooling
 from odd.method.gradients import ideal_gradient
 from odd.method.node_signal import NodeSignal
 from odd.method.objectives import Rollouts
@@ -25,6 +24,7 @@ from odd.method.success import Children, significant_children
 
 SCORES = ("alignment", "low", "high", "p_positive", "gain", "gain_low", "gain_high", "advantage")
 SAME = ("children", "success_range", "visits", "decision")  # of a node, whatever teacher and objective
+HALF_SCORES = ("alignment", "gain", "advantage", "success_range")  # by either half of the rollouts
 BLOCK = 48
 """Nodes that are scored together."""
 
@@ -40,7 +40,8 @@ def score_teachers(tree: QuestionTree, reading: Reading | None = None) -> dict[s
         reading: log-probabilities of all rollouts, for objectives that need rewards.
 
     Returns:
-        Rows of the tables `teacher_tokens`, `node_teachers`, `scores` and `gradients`, without the question column.
+        Rows of the tables `teacher_tokens`, `node_teachers`, `scores`, `half_scores`, `components` and `gradients`,
+        without the question column. Those of `components` are the same for any teachers.
     """
     if not tree.rows.teachers:
         return {}
@@ -68,16 +69,20 @@ class _Block:
         self.tree, self.nodes, self.rewards = tree, nodes, rewards
         self.names, self.objectives = list(tree.rows.teachers), tree.config.objectives
         self.conventions = list(tree.config.conventions)
-        self.cuts: list[dict[Pooling, tuple[Children, Cut]]] = [{} for _ in nodes]
-        self.success: dict[tuple[int, Pooling], NodeSuccess] = {}
+        self.cuts: list[dict[str, tuple[Children, Cut]]] = [{} for _ in nodes]
+        self.success: dict[tuple[int, str], NodeSuccess] = {}
         # by node, convention, and pair of teacher and objective, the objective moving fastest
         pairs = np.arange(len(self.names) * len(self.objectives)).reshape(len(self.names), -1)
-        self.scores = {name: np.full((len(nodes), len(self.conventions), pairs.size), np.nan) for name in SCORES}
+        shape = len(nodes), len(self.conventions), pairs.size
+        self.scores = {name: np.full(shape, np.nan) for name in SCORES}
+        self.half_scores = {name: np.full((*shape, 2), np.nan) for name in HALF_SCORES}
         # what has no teacher is the same under each of them
         same = [not objective.has_teacher for objective in self.objectives]
         pairs[:, same] = pairs[0, same]
         self.distinct, self.copies = np.unique(pairs.ravel(), return_inverse=True)
-        self.vectors: dict[tuple[int, int], tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
+        # what has none is made of the outcomes themselves: its halves would not be independent
+        self.halved = np.flatnonzero(~np.tile(same, len(self.names)))
+        self.vectors: dict[tuple[int, int], tuple[np.ndarray, ...]] = {}
 
     def cut_down(self) -> Iterator[Rows]:
         """Cut the nodes down to their children: rows that need nothing else."""
@@ -85,7 +90,7 @@ class _Block:
             yield from self._cut_down(place, node, NodeSignal(self.tree.rows.at(*self.tree.places[node])))
 
     def score(self, threads: Executor) -> Iterator[Rows]:
-        """Score what was cut down: rows of the tables `scores` and `gradients`."""
+        """Score what was cut down: rows of the tables of scores and of what is behind them."""
         for found in threads.map(self._success, range(len(self.nodes))):
             self.success |= found
         list(threads.map(lambda alike: self._score(*alike), self._alike()))
@@ -115,24 +120,21 @@ class _Block:
             len(self.names),
             {"node": node, "teacher": Labels(self.names, teachers), **signal.divergences(TOP)},
         )
-        for rule in RULES:
-            self._cut(place, node, signal, rule)
+        for rule, poolings in self.tree.alike.items():
+            self._cut(place, node, signal, rule, poolings)
 
-    def _cut(self, place: int, node: int, signal: NodeSignal, rule: Rule) -> None:
-        """Cut the node down to S_u, if that is two children at least, for the poolings that count by this rule."""
-        poolings: list[Pooling] = [
-            pooling for pooling in self.tree.config.poolings if (pooling == "pooled") == (rule == "pooled")
-        ]
+    def _cut(self, place: int, node: int, signal: NodeSignal, rule: str, poolings: Sequence[str]) -> None:
+        """Cut the node down to S_u, if that is two children at least, for the poolings that count as `rule` does."""
         state, config = self.tree.success[rule], self.tree.config
-        chosen = significant_children(self.tree.tree, node, state.counts, state.rest, config.n_sig)
-        if len(chosen.nodes) < 2 or not poolings:
+        chosen = significant_children(self.tree.tree, node, state.counts, state.drawn, config.n_sig)
+        if len(chosen.nodes) < 2:
             return
         # a sampled objective averages over rollouts: the student's own draws, or all of them where the rule pools
         children = np.asarray(self.tree.tree.children(node), dtype=np.int64)
         rollouts = Rollouts(
             self.tree.tree.token[children].astype(np.int64),
-            state.rest.visits[children],
-            state.rest.successes[children],
+            state.drawn.visits[children],
+            state.drawn.successes[children],
             self.rewards.at(node, rule),
         )
         cut = Cut(
@@ -140,7 +142,7 @@ class _Block:
         )
         self.cuts[place] |= dict.fromkeys(poolings, (chosen, cut))
 
-    def _success(self, place: int) -> dict[tuple[int, Pooling], NodeSuccess]:
+    def _success(self, place: int) -> dict[tuple[int, str], NodeSuccess]:
         """P̂ at a node, with posterior draws."""
         node, cuts = self.nodes[place], self.cuts[place]
         return {(place, pooling): node_success(self.tree, node, pooling, *cut) for pooling, cut in cuts.items()}
@@ -148,7 +150,7 @@ class _Block:
     def _score(self, number: int, places: Sequence[int], alike: Sequence[NodeSuccess]) -> None:
         """Score nodes with equally many children under one convention."""
         baseline, rest = self.conventions[number].baseline, self.conventions[number].rest
-        tokens, success, draws = zip(*(one.components(rest) for one in alike), strict=True)
+        tokens, success, draws, halves = zip(*(one.components(rest) for one in alike), strict=True)
         p = np.stack([one.cut.student(baseline, rest) for one in alike])
         ideal = ideal_gradient(p, np.stack(success))
         ideal_draws = ideal_gradient(p[:, None], np.stack(draws).swapaxes(1, 2))
@@ -165,36 +167,72 @@ class _Block:
             "gain": alignment.gain(ideal[:, None], gradients),
             "gain_low": posterior.gain_low,
             "gain_high": posterior.gain_high,
-            "advantage": np.stack([np.repeat(one.columns["advantage"], len(self.objectives)) for one in alike]),
+            "advantage": self._repeated([one.columns["advantage"] for one in alike]),
         }
         for name, value in values.items():
             self.scores[name][places, number] = value
-        vectors = zip(tokens, ideal.astype(np.float32), gradients.astype(np.float32), strict=True)
+        for half in (0, 1):
+            self._score_half(half, number, places, alike, ideal_gradient(p, np.stack(halves)[:, half]), gradients)
+        single = [vectors.astype(np.float32) for vectors in (ideal, gradients)]
+        vectors = zip(tokens, p, success, *single, strict=True)
         for place, vector in zip(places, vectors, strict=True):
             self.vectors[place, number] = vector
 
+    def _score_half(
+        self,
+        half: int,
+        number: int,
+        places: Sequence[int],
+        alike: Sequence[NodeSuccess],
+        ideal: np.ndarray,
+        gradients: np.ndarray,
+    ) -> None:
+        """The same scores for the ideal gradients by one half of the rollouts."""
+        columns = [one.half_columns[half] for one in alike]
+        values = {
+            "alignment": alignment.cosine(ideal[:, None], gradients),
+            "gain": alignment.gain(ideal[:, None], gradients),
+            "advantage": self._repeated([own["advantage"] for own in columns]),
+            "success_range": np.array([own["success_range"] for own in columns])[:, None],
+        }
+        for name, value in values.items():
+            self.half_scores[name][places, number, :, half] = value
+
+    def _repeated(self, of_teachers: Sequence[np.ndarray]) -> np.ndarray:
+        """Values of each teacher, (M,) a node, for every pair of teacher and objective, (N, M * O)."""
+        return np.stack([np.repeat(values, len(self.objectives)) for values in of_teachers])
+
     def _score_rows(self) -> Iterator[Rows]:
-        """Rows of the tables `scores` and `gradients`, node by node."""
+        """Rows of the scores and of what is behind them, node by node."""
         done = sorted(self.vectors)
         if not done:
             return
         place, number = np.array(done).T
-        pairs, count = self.scores["alignment"].shape[-1], self.scores["alignment"].shape[-1] * len(done)
+        pairs = np.arange(self.scores["alignment"].shape[-1])
         found = [self.success[place, self.conventions[number].pooling] for place, number in done]
-        teachers, objectives = np.divmod(np.arange(pairs), len(self.objectives))
-        labels = {
-            "teacher": Labels(self.names, np.tile(teachers, len(done))),
-            "objective": Labels([one.label for one in self.objectives], np.tile(objectives, len(done))),
-            "convention": Labels([one.label for one in self.conventions], np.repeat(number, pairs)),
-        }
-        keys = {"node": np.repeat(np.array(self.nodes)[place], pairs), **labels}
+        keys, count = self._keys(place, number, pairs), len(pairs) * len(done)
         scores = {name: values[place, number].ravel() for name, values in self.scores.items()}
-        same = {name: np.repeat([one.columns[name] for one in found], pairs) for name in SAME}
+        same = {name: np.repeat([one.columns[name] for one in found], len(pairs)) for name in SAME}
         yield "scores", count, keys | scores | same
-        vectors = [self.vectors[key] for key in done]
-        columns = {
-            "tokens": [row for tokens, _, _ in vectors for row in [tokens.astype(np.int32)] * pairs],
-            "ideal": [row for _, ideal, _ in vectors for row in [ideal] * pairs],
-            "teacher_gradient": [row for _, _, gradients in vectors for row in gradients],
+        halves = {name: values[place, number][:, self.halved] for name, values in self.half_scores.items()}
+        for half in (0, 1) if len(self.halved) else ():
+            own: dict[str, Column] = {name: values[..., half].ravel() for name, values in halves.items()}
+            keys_of_half = self._keys(place, number, self.halved) | {"half": half}
+            yield "half_scores", len(self.halved) * len(done), keys_of_half | own
+        tokens, p, success, ideal, gradients = zip(*(self.vectors[key] for key in done), strict=True)
+        yield "gradients", count, keys | {"teacher_gradient": [row for rows in gradients for row in rows]}
+        columns = {"tokens": [row.astype(np.int32) for row in tokens], "p": list(p), "success": list(success)}
+        yield "components", len(done), self._node_keys(place, number) | columns | {"ideal": list(ideal)}
+
+    def _node_keys(self, place: np.ndarray, number: np.ndarray, times: int = 1) -> dict[str, Column]:
+        """Node and convention of rows, each several times."""
+        conventions = Labels([one.label for one in self.conventions], np.repeat(number, times))
+        return {"node": np.repeat(np.array(self.nodes)[place], times), "convention": conventions}
+
+    def _keys(self, place: np.ndarray, number: np.ndarray, pairs: np.ndarray) -> dict[str, Column]:
+        """Node, convention, teacher and objective of rows: of each node some pairs of teacher and objective."""
+        teachers, objectives = (np.tile(part, len(place)) for part in np.divmod(pairs, len(self.objectives)))
+        return self._node_keys(place, number, len(pairs)) | {
+            "teacher": Labels(self.names, teachers),
+            "objective": Labels([one.label for one in self.objectives], objectives),
         }
-        yield "gradients", count, keys | columns

@@ -5,6 +5,7 @@ import typer
 from odd.cli.checking import models, vectors
 from odd.cli.making import import_, run, screen, teach
 from odd.cli.reporting import findings, show, weights
+from odd.cli.upgrading import upgrade
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -15,7 +16,7 @@ app = typer.Typer(
 for command in (screen, run):
     app.command()(command)
 app.command("import")(import_)
-for command in (teach, show, findings, weights, models, vectors):
+for command in (teach, show, findings, weights, upgrade, models, vectors):
     app.command()(command)
 
 __all__ = ["app"]

@@ -20,7 +20,8 @@ from odd.method.logspace import log_sum_exp
 from odd.method.node_signal import NodeSignal
 from odd.method.objectives import Objective, Rollouts, objective
 from odd.method.objectives.base import Taken
-from odd.method.success import edge_counts, jeffreys, launch_edges, stratified, wilson
+from odd.method.pooling import RULES, Sample
+from odd.method.success import jeffreys, wilson
 from odd.method.tree import Tree, build_tree
 from odd.models.tabular import TabularModel
 
@@ -192,8 +193,9 @@ def _question(index: int, question: _Question) -> dict[str, Any]:
     tree = build_tree([rollout.tokens for rollout in question.rollouts])
     forced = np.array([rollout.forced for rollout in question.rollouts], dtype=np.int64)
     correct = np.array([rollout.correct for rollout in question.rollouts], dtype=bool)
-    on_policy, pooled = edge_counts(tree, forced, correct, "on_policy"), edge_counts(tree, forced, correct, "pooled")
-    value = stratified(tree, on_policy, launch_edges(tree, forced), _edge_probabilities(model, tree))
+    sample = Sample(tree, forced, correct, _edge_probabilities(model, tree))
+    counts = {name: RULES[name].success(sample).counts for name in ("on_policy", "pooled")}
+    value = RULES["stratified"].success(sample).value
     edges = []
     for row in question.weights:
         for token in row.weights:
@@ -205,8 +207,8 @@ def _question(index: int, question: _Question) -> dict[str, Any]:
                 "probability": model.probabilities(row.prefix)[token],
                 "p_succ_exact": model.p_succ(prefix, correct_leaves.__contains__),
             }
-            for name, counts in (("on_policy", on_policy), ("pooled", pooled)):
-                edge[name] = [int(counts.visits[node]), int(counts.successes[node])] if node >= 0 else [0, 0]
+            for name, one in counts.items():
+                edge[name] = [int(one.visits[node]), int(one.successes[node])] if node >= 0 else [0, 0]
             edges.append({**edge, "stratified": value[node] if node >= 0 else math.nan})
     return {"root_value_exact": model.p_succ((), correct_leaves.__contains__), "edges": edges}
 

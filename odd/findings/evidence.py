@@ -9,7 +9,7 @@ rest look as if they agreed.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import get_args
 
@@ -29,6 +29,7 @@ SEED = 0
 """Of everything that is drawn for findings: the same run gives the same numbers."""
 SHUFFLES = 200
 """Permutations of success behind a noise floor."""
+SCORES = tuple(one.name for one in fields(Scores))
 OUTCOME_MADE = "dr_grpo"
 """Objective whose gradient is made of the outcomes themselves: halves of it are not independent of what it meets."""
 
@@ -176,15 +177,18 @@ class Evidence:
     def components_under(self, convention: str | None, points: pd.DataFrame) -> Components:
         """The children behind some points under another convention."""
         asked = {"objective": self.filters.objective, "convention": convention}
-        components, edges = (self.run.query(f"finding_{name}", **asked) for name in ("components", "edges"))
-        return build(points, components, edges, convention or "")
+        return build(points, self.run.query("finding_components", **asked))
 
     @cached_property
     def halves(self) -> tuple[Scores, Scores] | None:
         """The scores of every point by each half of the rollouts; None where halves would not be independent."""
         if (self.filters.objective or "").startswith(OUTCOME_MADE):
             return None
-        first, second = (self.components.siblings.with_success(half).scores() for half in self.components.halves)
+        asked = {"objective": self.filters.objective, "convention": self.filters.convention}
+        rows = self.run.query("finding_halves", **asked)
+        points = pd.MultiIndex.from_frame(self.points[POINT])
+        halves = (rows[rows["half"] == half].set_index(POINT).reindex(points) for half in (0, 1))
+        first, second = (Scores(*(half[name].to_numpy(float) for name in SCORES)) for half in halves)
         return first, second
 
     @cached_property

@@ -1,12 +1,25 @@
 """How a node is cut down to its children before scores are taken (method §4)."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import AfterValidator
+
+from odd.method.pooling import RULES
 from odd.settings import Settings
 
-Pooling = Literal["on_policy", "stratified", "pooled"]
+
+def _known_rule(name: str) -> str:
+    if name not in RULES:
+        raise ValueError(f"there is no such pooling rule: choose one of {', '.join(RULES)}")
+    return name
+
+
+Pooling = Annotated[str, AfterValidator(_known_rule)]
+"""Name of a rule of `odd.method.pooling`."""
 Baseline = Literal["full", "children"]
 Rest = Literal["off", "bucket"]
+REST = -1
+"""Token of the bucket that holds everything outside S_u."""
 
 
 class Convention(Settings):

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from odd.analysis.adaptive import Allotment
-from odd.analysis.halves import half_rows
 from odd.analysis.path_rows import PathRows, children_along, reading_path_rows
 from odd.analysis.planning import Plan, choose_paths, plan_targets
 from odd.analysis.question_tree import QuestionTree
@@ -27,7 +26,10 @@ from odd.store.question_stage import QuestionStage
 from odd.store.state import QuestionState
 
 # what is computed from rollouts, and made anew when the analysis changes
-SCORED_TABLES = ("nodes", "halves", "path_tokens", "teacher_tokens", "node_teachers", "scores", "gradients", "contexts")
+SCORED_TABLES = (
+    "nodes", "success", "node_values", "path_tokens", "teacher_tokens", "node_teachers", "scores", "half_scores",
+    "components", "gradients", "contexts",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -206,7 +208,9 @@ class QuestionWork(QuestionBase):
         tree = QuestionTree(self.question.id, rollouts, paths.rollouts, rows, self.config.analysis)
         tables = score_teachers(tree, log_probs)
         if fresh:
-            tables |= {"nodes": tree.node_rows(), "halves": half_rows(tree), "path_tokens": tree.path_token_rows()}
+            tables |= tree.tables()
+        elif self.state.has_components:
+            tables.pop("components", None)  # those of the teachers before are the same
         seconds = time.perf_counter() - started
         note = self._note([initial[i].correct for i in paths.rollouts], initial)
         earlier = SCORED_TABLES if fresh else ()

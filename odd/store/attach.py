@@ -19,7 +19,7 @@ import duckdb
 
 from odd.errors import OddError
 from odd.store.files import spill_of
-from odd.store.schema import APP, BLOCK_SIZE, ROW_GROUP_SIZE, SCHEMA_VERSION, TABLES, column_types, quote
+from odd.store.schema import APP, BLOCK_SIZE, ROW_GROUP_SIZE, SCHEMA_VERSION, TABLES, UPGRADABLE, column_types, quote
 from odd.store.views import create_views
 
 MEMORY_LIMIT = "1GB"
@@ -163,15 +163,7 @@ def check_run(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, st
     Raises:
         OddError: it is another kind of file, of another schema version, or incomplete.
     """
-    try:
-        found = _base_tables(connection)
-        meta = {}
-        if column_types("meta").items() <= found.get("meta", {}).items():
-            meta = dict(connection.execute("SELECT key, value FROM run.main.meta").fetchall())
-    except duckdb.Error as error:
-        raise explain(error, path) from error
-    if meta.get("app") != APP:
-        raise OddError(f"{path} is a DuckDB file but not an ODD run; choose a .duckdb file that ODD wrote")
+    meta, found = _meta_and_tables(connection, path)
     _check_version(meta.get("schema_version"), path)
     for table in TABLES:
         for column, type_ in column_types(table).items():
@@ -179,6 +171,31 @@ def check_run(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, st
                 what = f"table {table}" if table not in found else f"column {table}.{column} {type_}"
                 raise OddError(f"{path} is not a complete ODD run: {what} is missing; copy it again from its source")
     return meta
+
+
+def run_meta(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:
+    """The content of `meta` of the attached file, which may be a run of another schema version.
+
+    Raises:
+        OddError: it is another kind of file.
+    """
+    return _meta_and_tables(connection, path)[0]
+
+
+def _meta_and_tables(
+    connection: duckdb.DuckDBPyConnection, path: Path
+) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    """The content of `meta`, and the columns of all base tables."""
+    meta = {}
+    try:
+        found = _base_tables(connection)
+        if column_types("meta").items() <= found.get("meta", {}).items():
+            meta = dict(connection.execute("SELECT key, value FROM run.main.meta").fetchall())
+    except duckdb.Error as error:
+        raise explain(error, path) from error
+    if meta.get("app") != APP:
+        raise OddError(f"{path} is a DuckDB file but not an ODD run; choose a .duckdb file that ODD wrote")
+    return meta, found
 
 
 def _base_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
@@ -204,9 +221,8 @@ def _check_version(stored: str | None, path: Path) -> None:
             f"{path} has run-file version {version}, this ODD reads version {SCHEMA_VERSION}; upgrade ODD to open it"
         )
     if version < SCHEMA_VERSION:
-        raise OddError(
-            f"{path} has run-file version {version}, this ODD reads version {SCHEMA_VERSION}; make the run again"
-        )
+        remedy = f"upgrade it with: python -m odd upgrade {path}" if version == UPGRADABLE else "make the run again"
+        raise OddError(f"{path} has run-file version {version}, this ODD reads version {SCHEMA_VERSION}; {remedy}")
 
 
 def _safe_view(table: str) -> str:

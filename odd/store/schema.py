@@ -9,8 +9,11 @@ No index but the primary key of `meta`: others slow inserts and openings, and sc
 from odd.store.context_tables import CONTEXT_TABLES, QUESTION
 from odd.store.question_stage import QuestionStage
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Changes whenever a table or column is added, removed or changes its meaning."""
+
+UPGRADABLE = 2
+"""Version from which `odd.store.upgrade` leads to this one."""
 
 APP = "odd"
 """Value of `app` in `meta`, by which a run file is told from any other DuckDB file."""
@@ -27,6 +30,7 @@ _PATH = ("INTEGER NOT NULL", "number of the path in the question")
 _TEACHER = ("VARCHAR NOT NULL", "name of the teacher")
 _OBJECTIVE = ("VARCHAR NOT NULL", "label of the distillation objective, such as reverse_kl")
 _CONVENTION = ("VARCHAR NOT NULL", "pooling-baseline-rest, such as on_policy-full-off")
+_POOLING = ("VARCHAR NOT NULL", "pooling rule, which says what rollouts count: on_policy, stratified, pooled")
 _POSITION = ("INTEGER NOT NULL", "response tokens before the token, from 0")
 _COUNT = "INTEGER"
 
@@ -116,35 +120,35 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "token": (_COUNT, "token that leads from the parent to the node; -1 for the root"),
             "depth": (_COUNT, "response tokens up to the node"),
             "log_p": ("FLOAT", "student log-probability of the token, nats; NULL where not scored"),
-            "visits": (_COUNT, "on-policy visits: a rollout counts from its launch edge down"),
-            "successes": (_COUNT, "correct among visits"),
-            "low": ("DOUBLE", "lower end of the 95 % interval of success, by analysis.prior"),
-            "high": ("DOUBLE", "upper end of it"),
-            "pooled_visits": (_COUNT, "all rollouts through the node, forced or not: the paper's count, biased"),
-            "pooled_successes": (_COUNT, "correct among pooled_visits"),
-            "natural_visits": (
-                _COUNT,
-                "rollouts in which the student drew the token: initial ones, and targeted ones below their launch edge",
-            ),
-            "natural_successes": (_COUNT, "correct among natural_visits"),
-            "stratified": ("DOUBLE", "success probability backed up through the tree, unbiased"),
-            "stratified_low": ("DOUBLE", "lower end of its 95 % interval"),
-            "stratified_high": ("DOUBLE", "upper end of it"),
+            "rollouts": (_COUNT, "rollouts through the node, forced or not"),
         },
     ),
-    "halves": (
-        "Counts of the edges that leave path nodes in each of two random halves of the rollouts",
+    "success": (
+        "Success of the student once it is at a node, by each pooling rule of the run",
         {
             "question": _QUESTION,
-            "node": ("INTEGER NOT NULL", "the child: the edge that leads to it"),
-            "half": ("INTEGER NOT NULL", "0 or 1; each is a sample of its own, from half the rollouts"),
-            "visits": (_COUNT, "on-policy visits"),
+            "node": _NODE,
+            "pooling": _POOLING,
+            "visits": (_COUNT, "rollouts that count for the node"),
             "successes": (_COUNT, "correct among visits"),
-            "pooled_visits": (_COUNT, "as in nodes"),
-            "pooled_successes": (_COUNT, "as in nodes"),
-            "natural_visits": (_COUNT, "as in nodes"),
-            "natural_successes": (_COUNT, "as in nodes"),
-            "stratified": ("DOUBLE", "success probability backed up through the tree of this half"),
+            "success": (
+                "DOUBLE",
+                "success probability: successes / visits; stratified: backed up through the tree",
+            ),
+            "low": ("DOUBLE", "lower end of its 95 % interval: by analysis.prior, Wilson's for pooled"),
+            "high": ("DOUBLE", "upper end of it"),
+        },
+    ),
+    "node_values": (
+        "V(u) of path nodes: success of the children weighted by the student, or of the node itself where known better",
+        {
+            "question": _QUESTION,
+            "node": _NODE,
+            "pooling": _POOLING,
+            "value": ("DOUBLE", "V(u)"),
+            "low": ("DOUBLE", "lower end of its 95 % interval; children never visited may all fail"),
+            "high": ("DOUBLE", "upper end of it; children never visited may all succeed"),
+            "visits": (_COUNT, "rollouts behind it"),
         },
     ),
     "path_tokens": (
@@ -231,17 +235,42 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "decision": ("BOOLEAN", "decision point: at least two children, and their success differs"),
         },
     ),
-    "gradients": (
-        "Components of both gradients behind a score, as ascent directions",
+    "half_scores": (
+        "Scores with the success by each of two random halves of the rollouts; not of objectives made of outcomes",
         {
             "question": _QUESTION,
             "node": _NODE,
             "teacher": _TEACHER,
             "objective": _OBJECTIVE,
             "convention": _CONVENTION,
+            "half": ("INTEGER NOT NULL", "0 or 1; each is a sample of its own, from half the rollouts"),
+            "alignment": ("DOUBLE", "as in scores"),
+            "gain": ("DOUBLE", "as in scores"),
+            "advantage": ("DOUBLE", "as in scores"),
+            "success_range": ("DOUBLE", "as in scores"),
+        },
+    ),
+    "components": (
+        "What a score is made of whatever the teacher: the children, their success, and the ideal gradient (ascent)",
+        {
+            "question": _QUESTION,
+            "node": _NODE,
+            "convention": _CONVENTION,
             "tokens": ("INTEGER[]", "the children; -1: everything else in one bucket"),
+            "p": ("DOUBLE[]", "student probability of each, renormalised as the baseline says"),
+            "success": ("DOUBLE[]", "success probability of each"),
             "ideal": ("FLOAT[]", "ideal gradient of each"),
-            "teacher_gradient": ("FLOAT[]", "teacher gradient of each"),
+        },
+    ),
+    "gradients": (
+        "The teacher's gradient behind a score, as ascent direction",
+        {
+            "question": _QUESTION,
+            "node": _NODE,
+            "teacher": _TEACHER,
+            "objective": _OBJECTIVE,
+            "convention": _CONVENTION,
+            "teacher_gradient": ("FLOAT[]", "of each of the node's components"),
         },
     ),
     "vocabulary": (

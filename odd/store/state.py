@@ -47,6 +47,7 @@ class QuestionState:
         summaries: by label of the summarizer, and request.
         log_probs: what each teacher (None: the student) made of the rollouts.
         screened: what a screening has, by context.
+        has_components: whether it has been scored with any teacher.
     """
 
     number: int
@@ -61,6 +62,7 @@ class QuestionState:
     summaries: Mapping[tuple[str, str], Summary] = field(default_factory=dict)
     log_probs: Mapping[str | None, LogProbs] = field(default_factory=dict)
     screened: Mapping[str, Screened] = field(default_factory=dict)
+    has_components: bool = False
 
     def plan(self) -> Plan:
         """The plan that was made.
@@ -103,6 +105,7 @@ def load_question_state(writer: RunWriter, question: int, screening: bool = Fals
         summaries=_summaries(writer, question),
         log_probs={} if screening else _log_probs(writer, question),
         screened=_screened(writer, question),
+        has_components=bool(_rows(writer, "SELECT node FROM components WHERE question = ? LIMIT 1", question)),
     )
 
 

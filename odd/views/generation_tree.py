@@ -9,18 +9,13 @@ from typing import Any
 
 import networkx as nx
 
+from odd.method.pooling import pooling_rule
 from odd.store.run import Run, of_teacher
 from odd.views.generation_graph import Display, Single
 from odd.views.links import ViewState
 from odd.views.scores import LEGENDS, colour_value, number, passes, settled
 from odd.views.token_path import path_names, short, spelled
 
-COUNTS = {
-    "on_policy": "on-policy visits: a targeted rollout counts from its forced token on",
-    "stratified": "on-policy visits: a targeted rollout counts from its forced token on; success is backed up",
-    "pooled": "pooled visits: every rollout counts for all that it passes, forced or not, which biases ancestors",
-}
-"""What the width of a branch stands for, by pooling rule."""
 SCORES = ("alignment", "low", "high", "p_positive", "gain", "gain_low", "gain_high", "advantage", "children",
           "success_range", "visits")  # fmt: skip
 """What a decision point tells when it is pointed at, in the order of the payload."""
@@ -89,13 +84,13 @@ def tree_payload(run: Run, question: int, convention: str, display: Display) -> 
     hidden = sum(branches for node in graph for branches in display.hidden(node)[:1])
     seen = sum(graph.nodes[node]["success_visits"] for node in graph if node != 0)
     seen += sum(single.visits * len(single.tokens) for singles in display.singles.values() for single in singles)
-    paths = run.query("paths", question=question)
+    paths, rule = run.query("paths", question=question), pooling_rule(convention)
     names = path_names(paths)
     return {
         "branches": records,
         "tokens": spelling.texts,
         "depth": max((record["depth"] + max(1, len(record["n"])) for record in records), default=0),
-        "counts": COUNTS[convention.split("-")[0]],
+        "counts": f"{rule.visits}: {rule.about}",
         "hidden": [hidden, max(0.0, 1 - seen / size.visits) if size.visits else 0.0],
         "rollouts": [size.initial, size.rollouts - size.initial],
         "paths": [

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from odd.method.conventions import REST
 from odd.store.run import Run, of_teacher
 from odd.text import visible
 from odd.views.links import ViewState
@@ -16,8 +17,6 @@ from odd.views.scores import LEGENDS, Row, colour_value, number, passes, settled
 
 SHOWN = 8
 """Children of a token in its card; those beyond are counted."""
-REST = -1
-"""Token that stands for everything outside S_u, where the convention puts that into one bucket."""
 END = "⟨end⟩"
 
 VALUE = ("value", "value_low", "value_high", "value_visits")

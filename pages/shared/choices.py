@@ -5,6 +5,7 @@ from typing import get_args
 import streamlit as st
 
 from odd.findings.published import reference_name
+from odd.method.pooling import RULES
 from odd.views.links import AT_START, Reference, ViewState
 from odd.views.resolve import question_number
 from odd.views.token_path import path_names
@@ -20,13 +21,13 @@ COLOURS = {
     "kl": "KL(student ‖ teacher)",
     "difference": "P teacher − P student",
 }
-CONVENTION_PARTS = {"on_policy": "on-policy", "full": "full baseline", "children": "children's baseline"}
+BASELINES = {"full": "full baseline", "children": "children's baseline"}
 
 
 def convention_name(label: str) -> str:
     """A convention in words: `on_policy-full-off` is "on-policy · full baseline"."""
     pooling, baseline, rest = [*label.split("-"), "", ""][:3]
-    parts = [CONVENTION_PARTS.get(pooling, pooling), CONVENTION_PARTS.get(baseline, baseline)]
+    parts = [RULES[pooling].label if pooling in RULES else pooling, BASELINES.get(baseline, baseline)]
     return " · ".join([*parts, "rest in a bucket"] if rest == "bucket" else parts)
 
 

@@ -14,7 +14,9 @@ from odd.method.node_signal import NodeSignal
 from odd.method.objectives import Rollouts
 from odd.method.objectives.minillm import minillm
 from odd.method.objectives.reverse_kl import reverse_kl
+from odd.method.pooling import RULES
 from odd.method.reward_to_go import edge_means, split_rewards
+from odd.method.success import natural
 from odd.method.tree import build_tree
 from odd.models.tabular import TabularModel
 from odd.rollouts.sampling import Rollout
@@ -225,10 +227,10 @@ def test_a_forced_rollout_counts_from_its_launch_edge_down_unless_pooled():
     tree = build_tree([(1, 2, 3), (1, 2, 4)])
     values, forced = np.array([[10.0, 10, 10], [20, 20, 20]]), np.array([0, 2])
     first, second = tree.find([1]), tree.find([1, 2])
-    on_policy, pooled = (edge_means(tree, forced, values, rule) for rule in ("on_policy", "pooled"))
+    on_policy, pooled = (edge_means(tree, forced, values, RULES[rule].counted) for rule in ("on_policy", "pooled"))
     assert (on_policy[first], on_policy[second], on_policy[tree.find([1, 2, 4])]) == (10, 15, 20)
     assert (pooled[first], pooled[second]) == (15, 15)
-    assert np.isnan(edge_means(tree, forced, values, "natural")[0])  # the root is no edge
+    assert np.isnan(edge_means(tree, forced, values, natural)[0])  # the root is no edge
 
 
 def test_a_token_that_no_rollout_took_gets_the_mean_of_what_followed_the_others():

@@ -108,8 +108,8 @@ def test_changed_analysis_scores_anew_without_sampling(copied, monkeypatch):
     path = run(config.model_copy(update={"analysis": analysis}), lambda step: None)
     smallest = rows(
         path,
-        "SELECT min(n.visits) FROM gradients g, nodes n WHERE n.question = g.question AND n.parent = g.node "
-        "AND list_contains(g.tokens, n.token) AND g.convention = 'on_policy-full-off'",
+        "SELECT min(b.visits) FROM components c, branches b WHERE b.question = c.question AND b.parent = c.node "
+        "AND list_contains(c.tokens, b.token) AND c.convention = 'on_policy-full-off' AND b.pooling = 'on_policy'",
     )
     assert smallest[0][0] >= 12
 
@@ -139,7 +139,8 @@ def test_every_pair_reaches_its_visits(finished):
     short = rows(
         finished[1],
         "SELECT count(*) FROM pairs p JOIN path_tokens t USING (question, path, position) "
-        "JOIN nodes n ON n.question = p.question AND n.parent = t.node AND n.token = p.token WHERE n.visits < 12",
+        "JOIN branches b ON b.question = p.question AND b.parent = t.node AND b.token = p.token "
+        "WHERE b.pooling = 'on_policy' AND b.visits < 12",
     )
     assert short == [(0,)]
 
@@ -203,6 +204,20 @@ def test_stored_student_log_probabilities_are_those_it_was_sampled_with(finished
     )
     sampled, scored = np.array(pairs, dtype=float).T
     np.testing.assert_allclose(sampled, scored, atol=1e-4)
+
+
+def test_teaching_stores_no_children_twice(copied, finished):
+    config, run_id = copied
+    path = teach(config.cache, run_id, [TeacherConfig(name="Late", context="1c")], lambda step: None)
+    components = "SELECT * FROM components ORDER BY question, node, convention"
+    assert repr(rows(path, components)) == repr(rows(finished[1], components))
+
+
+def test_the_first_teacher_of_a_run_without_any_brings_the_children_along(tmp_path, finished):
+    path = run(small_config(tmp_path, teachers=[]), lambda step: None)
+    assert rows(path, "SELECT count(*) FROM components") == [(0,)]
+    path = teach(path.parent, path.stem, [TeacherConfig(name="Late", context="1c")], lambda step: None)
+    assert rows(path, "SELECT count(*) FROM components")[0] > (0,)
 
 
 def test_a_teach_that_was_killed_can_be_repeated(copied):

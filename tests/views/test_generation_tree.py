@@ -29,8 +29,19 @@ def payload(run, convention=ON_POLICY, unfolded=(), node=None):
     return tree_payload(run, 0, convention, display(run, 0, convention, unfolded, node))
 
 
+def counted(run, convention):
+    """Stored counts and success of every node under the rule of a convention."""
+    asked = {"asked": [], "unfolded": [], "most": [], "limit": 10**6}
+    rows = run.query("tree_nodes", question=0, convention=convention, **asked)
+    return rows.set_index("node").rename(columns={"success_visits": "visits"})
+
+
 def hidden_nodes(data):
     return [branch["nodes"][at] for branch in data["branches"] for at, _, _ in branch["hidden"]]
+
+
+def children_of(run, node):
+    return run.query("branches", question=0, node=node, convention=ON_POLICY)
 
 
 def leaves(data):
@@ -80,6 +91,7 @@ def test_more_visits_nearer_the_root_are_drawn_first(run, narrow):
     found = display(run, 0, ON_POLICY)
     nodes = run.query("nodes", question=0)
     on_path = {node for nodes in found.paths.values() for node in nodes}
+    nodes["visits"] = counted(run, ON_POLICY)["visits"].to_numpy()
     early = nodes[(nodes["parent"] == 0) & ~nodes["node"].isin(on_path)].sort_values("visits", ascending=False)
     assert early["node"].iloc[0] in found.graph
 
@@ -106,8 +118,8 @@ def test_unfolding_reaches_every_rollout(run, narrow, convention):
 
 def test_unfolding_again_shows_more(run, narrow, monkeypatch):
     monkeypatch.setattr(generation_graph, "PAGE", 1)
-    node = max(hidden_nodes(payload(run)), key=lambda node: len(run.query("branches", question=0, node=node)))
-    children = len(run.query("branches", question=0, node=node))
+    node = max(hidden_nodes(payload(run)), key=lambda node: len(children_of(run, node)))
+    children = len(children_of(run, node))
     counts = [display(run, 0, ON_POLICY, (node,) * times).hidden(node)[0] for times in range(children + 1)]
     assert counts == sorted(counts, reverse=True) and len(set(counts)) > 2
 
@@ -133,29 +145,25 @@ def test_a_rollout_of_its_own_is_a_branch_to_its_end(run, narrow):
         assert branch["low"] < branch["p"][0] == float(row["correct"]) or branch["high"] > branch["p"][0]
 
 
-@pytest.mark.parametrize(
-    ("convention", "visits", "success"),
-    [(ON_POLICY, "visits", "successes"), (POOLED, "pooled_visits", "pooled_successes")],
-)
-def test_visits_and_success_are_those_of_the_convention(run, convention, visits, success):
-    nodes = run.query("nodes", question=0).set_index("node")
+@pytest.mark.parametrize("convention", [ON_POLICY, POOLED])
+def test_visits_and_success_are_those_of_the_convention(run, convention):
+    nodes = counted(run, convention)
     for branch in payload(run, convention)["branches"]:
         for node, n, p in zip(branch["nodes"], branch["n"], branch["p"], strict=True):
-            assert n == nodes.loc[node, visits]
-            assert p == pytest.approx(nodes.loc[node, success] / nodes.loc[node, visits], abs=6e-4)
+            assert n == nodes.loc[node, "visits"]
+            assert p == pytest.approx(nodes.loc[node, "correct"] / nodes.loc[node, "visits"], abs=6e-4)
 
 
 def test_stratified_success_is_the_backed_up_one(run):
-    nodes = run.query("nodes", question=0).set_index("node")
     root = payload(run, STRATIFIED)["branches"][0]
-    assert root["p"][0] == pytest.approx(nodes.loc[0, "stratified"], abs=6e-4)
+    assert root["p"][0] == pytest.approx(counted(run, STRATIFIED).loc[0, "success"], abs=6e-4)
+    assert root["p"][0] != pytest.approx(counted(run, ON_POLICY).loc[0, "success"], abs=6e-4)
 
 
 def test_all_visits_of_the_tree_are_counted(run):
     size = tree_size(run, 0, POOLED)
     assert size.visits == sum(map(len, run.query("rollouts", question=0)["token_ids"]))
-    nodes = run.query("nodes", question=0)
-    assert tree_size(run, 0, ON_POLICY).visits >= nodes.loc[nodes["node"] > 0, "visits"].sum()
+    assert tree_size(run, 0, ON_POLICY).visits >= counted(run, ON_POLICY)["visits"].drop(0).sum()
 
 
 def test_siblings_stand_by_success(run):

@@ -72,9 +72,8 @@ def test_the_value_is_the_success_of_the_children_or_of_the_node_whichever_is_kn
 
 
 def test_all_children_are_shown_or_counted(run, view):
-    nodes = run.query("nodes", question=0)
     for node, card in path_cards(run, 0, view).items():
-        children = nodes[nodes["parent"] == node]
+        children = run.query("branches", question=0, node=node, convention=view.convention)
         assert len(card["children"]) + card["more"] == len(children)
         assert sum(child[VISITS] for child in card["children"]) + card["unseen"] == children["visits"].sum()
         assert len(card["children"]) <= SHOWN
@@ -122,7 +121,7 @@ def test_without_a_teacher_success_is_still_known(run, view):
 def test_pooled_success_is_counted_over_all_rollouts(run, view):
     rows = path_rows(run, 0, view.but(convention="pooled-full-off"))
     nodes = run.query("nodes", question=0).set_index("node")
-    assert [row["success_visits"] for row in rows] == [nodes.loc[row["child"], "pooled_visits"] for row in rows]
+    assert [row["success_visits"] for row in rows] == [nodes.loc[row["child"], "rollouts"] for row in rows]
 
 
 def test_filters_take_the_colour_and_nothing_else(run, view):

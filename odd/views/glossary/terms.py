@@ -5,6 +5,8 @@ The formulas are those of docs/method.md, in LaTeX. All texts here are our own a
 
 from dataclasses import dataclass
 
+from odd.method.pooling import RULES
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -103,30 +105,21 @@ TREE = (
     ),
 )  # fmt: skip
 
-COUNTING = (
-    Entry(
-        "Convention",
-        "What the method leaves open, recorded with every score: which rollouts count, the baseline, and what becomes "
-        "of all other tokens.",
-        r"\text{pooling}\,\text{-}\,\text{baseline}\,\text{-}\,\text{rest}", "", "everywhere",
-    ),
-    Entry(
-        "On-policy counting",
-        "A forced rollout counts for the token that was forced and for what follows, where it is an honest sample of "
-        "the student; the default.",
-    ),
-    Entry(
-        "Pooled counting",
-        "A rollout counts for every node it passes, as in the paper; earlier nodes are then biased towards what was "
-        "forced.",
-    ),
-    Entry(
-        "Stratified counting",
-        "Forced and free rollouts are weighted by the student's own probabilities, so that earlier nodes use all of "
-        "them without that bias (F: the forced children).",
-        r"\begin{aligned} V(v) = {}& \sum_{k \in F} P_\theta^k \hat P^k \\ "
-        r"& + \Big(1 - \sum_{k \in F} P_\theta^k\Big)\, \hat P_{\text{free}} \end{aligned}",
-    ),
+
+def counting() -> tuple[Entry, ...]:
+    """The terms of conventions; a pooling rule brings its own."""
+    rules = (Entry(f"{rule.label.capitalize()} counting", rule.meaning, rule.formula) for rule in RULES.values())
+    return CONVENTION, *rules, *OUTSIDE
+
+
+CONVENTION = Entry(
+    "Convention",
+    "What the method leaves open, recorded with every score: which rollouts count, the baseline, and what becomes of "
+    "all other tokens.",
+    r"\text{pooling}\,\text{-}\,\text{baseline}\,\text{-}\,\text{rest}", "", "everywhere",
+)  # fmt: skip
+
+OUTSIDE = (
     Entry(
         "Baseline: full or children",
         "Full takes probabilities and means over the whole vocabulary and then looks at the children; children's "
