@@ -1,4 +1,4 @@
-"""Commands that make runs: `run`, `import`, `screen`, `teach`."""
+"""Commands that make runs: `run`, `import`, `screen`, `add-teacher`."""
 
 import json
 from pathlib import Path
@@ -71,21 +71,28 @@ def import_(
 
 
 def _make(settings: RunConfig, show_config: bool, screening: bool = False) -> None:
-    """Make a run or its screening, or print what it would be made with."""
+    """Make a run or its screening, or print the settings that it would be made with."""
     if show_config:
         print(settings.model_dump_json(indent=2))
-        return
+    else:
+        make(settings, screening)
+
+
+def make(settings: RunConfig, screening: bool = False) -> Path:
+    """Make a run or its screening, drawing progress bars; print what it found and return its file."""
     # what brings torch comes after the settings are known to be good
-    from odd import pipeline
     from odd.cli.console import RUN, SCREENING, Bars
     from odd.pipeline.cost import reading_of_a_run
+    from odd.pipeline.screening import screen as screen_questions
+    from odd.pipeline.worker import run as make_run
 
     if not screening:
         say(reading_of_a_run(settings))
-    make, stages = (pipeline.screen, SCREENING) if screening else (pipeline.run, RUN)
+    work, stages = (screen_questions, SCREENING) if screening else (make_run, RUN)
     with Bars(settings.cache, stages) as bars:
-        path = make(settings, bars)
+        path = work(settings, bars)
     print_run(path)
+    return path
 
 
 def screen(
@@ -104,13 +111,13 @@ def screen(
     _make(settings, show_config, screening=True)
 
 
-def teach(
+def add_teacher(
     run_: RUN,
     teacher: TEACHER = None,
     config: Annotated[Path | None, typer.Option(help="TOML file whose [[teachers]] are added.")] = None,
     cache: CACHE = DEFAULT_CACHE,
 ) -> None:
-    """Add teachers to a finished run: each costs one forward pass a path, and demonstrations if they are new."""
+    """Add teachers to a finished run: each costs one forward pass per path, and demonstrations if they are new."""
     teachers = [parse_teacher(text, ModelConfig()) for text in teacher or ()]
     if config is not None:
         teachers += load_config(file=config).teachers
@@ -119,9 +126,9 @@ def teach(
     folder, run_id = locate(run_, cache)
     from odd.cli.console import Bars
     from odd.pipeline.cost import reading_of_teachers
-    from odd.pipeline.worker import teach as add
+    from odd.pipeline.worker import teach
 
     say(reading_of_teachers(folder, run_id, len(teachers)))
     with Bars(folder) as bars:
-        path = add(folder, run_id, teachers, bars)
+        path = teach(folder, run_id, teachers, bars)
     print_run(path)

@@ -14,6 +14,7 @@ from odd.config.run import (
     TargetingConfig,
     WeightRule,
     WeightsConfig,
+    default_cache,
     fingerprint,
 )
 from odd.config.teachers import SHOWN, ContextKind, DemonstrationsConfig, TeacherConfig, Templates
@@ -42,6 +43,7 @@ __all__ = [
     "Templates",
     "WeightRule",
     "WeightsConfig",
+    "default_cache",
     "fingerprint",
     "load_config",
     "merge",

@@ -53,7 +53,7 @@ def load_config(preset: str = "demo", file: Path | None = None, overrides: tuple
     """
     if preset not in PRESETS:
         raise OddError(f"unknown preset {preset!r}: choose one of {', '.join(PRESETS)}")
-    tree = PRESETS[preset].model_dump(mode="json")
+    tree = PRESETS[preset].model_dump(mode="json", exclude={"cache"})  # where that is may have changed since
     for changes in (read_toml(file) if file else {}, *map(parse_override, overrides)):
         questions = changes.get("questions")
         if isinstance(questions, dict) and "source" in questions:
@@ -88,7 +88,7 @@ def _parse(kind: type[Parsed], tree: dict[str, Any], name: str) -> Parsed:
         where = ".".join(str(part) for part in first["loc"])
         message = first["msg"].removeprefix("Value error, ")
         if first["type"] == "extra_forbidden":
-            message = "there is no such setting; python -m odd run --show-config prints those there are"
+            message = "there is no such setting; odd run --show-config prints those there are"
         # checks that span a section have all of it as input: too much to print, and the message says what matters
         value = "" if isinstance(first["input"], dict) else f" = {str(first['input'])[:60]!r}"
         raise OddError(": ".join(part for part in (name, where + value, message) if part)) from error

@@ -132,7 +132,7 @@ def _new_job(
 
 def _command(job: Job, cache: Path) -> list[str]:
     file = str((job.folder / "config.toml").resolve())
-    what = ["run", "--preset", "demo"] if job.run is None else ["teach", job.run]
+    what = ["run", "--preset", "demo"] if job.run is None else ["add-teacher", job.run]
     return [sys.executable, "-m", "odd", *what, "--config", file, "--cache", str(cache)]
 
 
