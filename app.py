@@ -28,8 +28,8 @@ if __name__ == "__main__":
     st.set_page_config(page_title="ODD", page_icon=":material/account_tree:", layout="wide")
     navigation().run()
 else:
-    # until st.navigation is called once, streamlit serves the files of `pages` by themselves, and who opens a link first
-    # would get a page without what is set above; outside of a reader's session streamlit warns that there is none
+    # until st.navigation is called once, streamlit serves the files of `pages` by themselves: who opens a link first
+    # would get a page without what is set above. Outside of a reader's session it warns that there is none
     logging.disable(logging.WARNING)
     navigation()
     load_pages()

@@ -66,7 +66,7 @@ def command(port: int | None, host: str, headless: bool, others: Sequence[str] =
     return [*start, *others]
 
 
-def serve(cache: Path, server: Sequence[str], host: str) -> NoReturn:
+def serve(cache: Path, server: list[str], host: str) -> NoReturn:
     """Become the server of the dashboard on the runs of a folder; never returns."""
     if host != LOCAL:
         say(f"There is no login: whoever reaches {host} can start and delete runs.")

@@ -177,7 +177,7 @@ def offer_first_run() -> None:
                     icon=":material/open_in_new:",
                     on_click=attempt,
                     args=(_open_example,),
-                    help="A finished run that comes with ODD: four questions, four teachers. It is copied into the cache.",
+                    help="A finished run that comes with ODD, with four questions and four teachers",
                 )
             st.button("Set up a run", icon=":material/tune:", on_click=ask, args=("new",))
             st.button("Upload a run file", icon=":material/upload:", on_click=ask, args=("upload",))
