@@ -114,7 +114,7 @@ def screen(
 def add_teacher(
     run_: RUN,
     teacher: TEACHER = None,
-    config: Annotated[Path | None, typer.Option(help="TOML file whose [[teachers]] are added.")] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML or JSON file whose teachers are added.")] = None,
     cache: CACHE = DEFAULT_CACHE,
 ) -> None:
     """Add teachers to a finished run: each costs one forward pass per path, and demonstrations if they are new."""

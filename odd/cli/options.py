@@ -19,7 +19,7 @@ CACHE = Annotated[Path, _IN]
 DEFAULT_CACHE = default_cache()
 RUN = Annotated[str, typer.Argument(metavar="RUN", help="Run id or path of its file.")]
 PRESET = Annotated[str, typer.Option(help=f"What to start from: {', '.join(PRESETS)}.")]
-CONFIG = Annotated[Path | None, typer.Option(help="TOML file with settings that replace the preset's.")]
+CONFIG = Annotated[Path | None, typer.Option(help="TOML or JSON file with settings that replace the preset's.")]
 STUDENT = Annotated[str | None, typer.Option(help="Student: embedded model, folder, or hub name.")]
 QUESTIONS = Annotated[
     str | None,

@@ -1,6 +1,6 @@
 """Settings of a run: what they are, their defaults, presets, and how they are read and checked."""
 
-from odd.config.loading import PRESETS, load_config, merge, parse_config, parse_override, parse_weights, read_toml
+from odd.config.loading import PRESETS, load_config, merge, parse_config, parse_override, parse_weights, read_settings
 from odd.config.models import SCORING_MEMORY, ImportConfig, ModelConfig
 from odd.config.run import (
     BASELINE,
@@ -50,5 +50,5 @@ __all__ = [
     "parse_config",
     "parse_override",
     "parse_weights",
-    "read_toml",
+    "read_settings",
 ]
