@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from odd.cli.making import make
-from odd.cli.options import CACHE, DEFAULT_CACHE, say
+from odd.cli.options import CACHE, DEFAULT_CACHE, LIMIT, say
 from odd.config import load_config
 from odd.errors import OddError
 from odd.places import DASHBOARD
@@ -32,6 +32,7 @@ def app(
 
 
 def demo(
+    limit: LIMIT = None,
     cache: CACHE = DEFAULT_CACHE,
     no_app: Annotated[bool, typer.Option("--no-app", help="Only make the run.")] = False,
     port: PORT = None,
@@ -39,7 +40,8 @@ def demo(
     headless: HEADLESS = False,
 ) -> None:
     """Make the demo run, in about a minute and without downloads, and open it in the dashboard."""
-    run = make(load_config("demo").model_copy(update={"cache": cache}))
+    fewer = () if limit is None else (f"questions.limit={limit}",)
+    run = make(load_config("demo", overrides=fewer).model_copy(update={"cache": cache}))
     if not no_app:
         serve(cache, command(port, host, headless, ["--", f"questions?run={run.stem}"]), host)
 
