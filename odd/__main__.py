@@ -1,4 +1,4 @@
-"""The command line: `python -m odd COMMAND`."""
+"""The command line: `odd COMMAND`, or `python -m odd COMMAND`."""
 
 import signal
 import sys
@@ -29,7 +29,7 @@ def main() -> int:
         print("stopped; finished work is kept, the same command goes on from there", file=sys.stderr)
         return 130
     except typer.TyperException as error:
-        print(f"error: {error.format_message()}; see python -m odd --help", file=sys.stderr)
+        print(f"error: {error.format_message().rstrip('.')}; see odd --help", file=sys.stderr)
         return 2
     return 0
 

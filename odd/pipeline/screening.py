@@ -37,9 +37,7 @@ def screen(config: RunConfig, listen: Listener) -> Path:
             disk.
     """
     if config.imported is not None:
-        raise OddError(
-            "imported rollouts are not screened: python -m odd import makes their run, which shows how many are right"
-        )
+        raise OddError("imported rollouts are not screened: odd import makes their run, which shows how many are right")
     if not config.screened:
         raise OddError("no teacher is the student with a context: name one, as in --teacher Self-1C=student:1c")
     if any(teacher.name == BASELINE for teacher in config.screened):

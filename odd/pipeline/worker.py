@@ -53,7 +53,7 @@ def add_teachers(cache: Path, run_id: str, teachers: Sequence[TeacherConfig], li
     with RunWriter(cache, run_id) as writer:
         meta = writer.meta()
         if "config" not in meta or not state.is_sampled(writer):
-            raise OddError(f"run {run_id!r} is not finished: finish it with python -m odd run before adding teachers")
+            raise OddError(f"run {run_id!r} is not finished: finish it with odd run before adding teachers")
         stored = parse_config(json.loads(meta["config"]))
         asked = {"teachers": [teacher.model_dump(mode="json") for teacher in teachers], "cache": str(cache)}
         config = parse_config(stored.model_dump(mode="json") | asked)

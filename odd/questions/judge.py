@@ -7,7 +7,7 @@ clock would make verdicts depend on what else the machine does. While a request 
 programs and the network are closed. That is a hurdle, no prison: it keeps honest mistakes and crude attacks of model
 output in.
 
-    python -m odd.questions.judge
+    odd.questions.judge
 """
 
 import json

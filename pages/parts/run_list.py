@@ -8,6 +8,8 @@ from odd.config import PRESETS
 from odd.errors import OddError
 from odd.pipeline.estimate import benchmark_speed, estimate
 from odd.pipeline.jobs import Job, continue_run, remove_job, resume, start_run, tail
+from odd.places import example_run
+from odd.store import accept_run
 from odd.text import age, markdown_escaped, rough, size
 from odd.views.links import ViewState
 from odd.views.run_list import SORTS, Entry, Facts, Listing, sort_entries
@@ -152,7 +154,7 @@ def _resume(entry: Entry) -> None:
 
 
 def offer_first_run() -> None:
-    """The empty cache: what a run is, and one click to have one."""
+    """The empty cache: what a run is, and one click to have one or to look at the example."""
     demo = PRESETS["demo"]
     speed = benchmark_speed(demo.student)
     how_long = rough(estimate(demo, 8, speed).seconds if speed else None)
@@ -164,13 +166,31 @@ def offer_first_run() -> None:
         )
         st.markdown(
             f"The demo asks the embedded student eight arithmetic questions and compares four teachers: {how_long} on "
-            "two cores, nothing is downloaded. The same on the command line: `python -m odd run --preset demo`."
+            "two cores, nothing is downloaded. The same on the command line: `odd run --preset demo`."
         )
         with st.container(horizontal=True):
             demo_icon = ":material/play_arrow:"
             st.button("Run the demo", icon=demo_icon, type="primary", on_click=attempt, args=(_start_demo,))
+            if example_run() is not None:
+                st.button(
+                    "Open the example run",
+                    icon=":material/open_in_new:",
+                    on_click=attempt,
+                    args=(_open_example,),
+                    help="A finished run that comes with ODD, with four questions and four teachers",
+                )
             st.button("Set up a run", icon=":material/tune:", on_click=ask, args=("new",))
             st.button("Upload a run file", icon=":material/upload:", on_click=ask, args=("upload",))
+
+
+def _open_example() -> None:
+    """Copy the run that comes with ODD into the cache and leave for its questions."""
+    file = example_run()
+    if file is None:
+        raise OddError("the example run is not there any more: install odd again")
+    with file.open("rb") as source:
+        run_id = accept_run(CACHE, source, file.name, file.stat().st_size)
+    st.switch_page("pages/questions.py", query_params=ViewState(run=run_id).to_query())
 
 
 def _start_demo() -> None:

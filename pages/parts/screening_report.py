@@ -33,7 +33,7 @@ def show_screening(run: OpenRun, view: ViewState) -> None:
         st.info(
             "This run was not screened. A screening says, before the costly part of a run, how hard the questions are "
             "and how often the student is right when it is shown its own correct responses, wrong ones, or summaries. "
-            "`python -m odd screen` takes the options of `python -m odd run`, and what it draws is used by that run."
+            "`odd screen` takes the options of `odd run`, and what it draws is used by that run."
         )
         return
     with st.container(horizontal=True):

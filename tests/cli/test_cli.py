@@ -21,7 +21,7 @@ ORACLE = Path(__file__).parents[1] / "oracle"
 
 
 def odd(*arguments):
-    """`python -m odd` with these arguments, without the seconds that a process of its own takes to start."""
+    """`odd` with these arguments, without the seconds that a process of its own takes to start."""
     command = ["odd", *map(str, arguments)]
     out, err, terminated = io.StringIO(), io.StringIO(), signal.getsignal(signal.SIGTERM)
     streams = contextlib.redirect_stdout(out), contextlib.redirect_stderr(err)

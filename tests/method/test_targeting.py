@@ -28,7 +28,9 @@ def teachers():
 
 def rows_of(student, teachers):
     return [
-        read_rows(log_p, np.array([rows[t] for rows in teachers.values()]).reshape(-1, len(log_p)), np.arange(len(log_p)))
+        read_rows(
+            log_p, np.array([rows[t] for rows in teachers.values()]).reshape(-1, len(log_p)), np.arange(len(log_p))
+        )
         for t, log_p in enumerate(student)
     ]
 

@@ -6,8 +6,8 @@ from functools import partial
 import duckdb
 import pytest
 
+from odd.views.legend import legend_html
 from odd.views.scores import LEGENDS
-from pages.shared.legend import legend_html
 from tests.pages.drawn import payload_of
 
 

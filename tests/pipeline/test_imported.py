@@ -162,6 +162,6 @@ def test_a_job_of_the_dashboard_goes_on_with_an_imported_run(imported, tmp_path,
     path = imported[1]
     shutil.copy(path, tmp_path)
     continue_run(tmp_path, dict(rows(path, "SELECT key, value FROM meta")))
-    config = load_config("demo", started[0].folder / "config.toml", (f"cache={json.dumps(str(tmp_path))}",))
+    config = load_config("demo", started[0].settings, (f"cache={json.dumps(str(tmp_path))}",))
     gone = config.imported.model_copy(update={"files": ("gone.jsonl",)})
     assert run(config.model_copy(update={"imported": gone}), quiet) == tmp_path / path.name

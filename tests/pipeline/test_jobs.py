@@ -6,12 +6,11 @@ import signal
 import subprocess
 import sys
 import time
-import tomllib
 from pathlib import Path
 
 import pytest
 
-from odd.config import PRESETS, QuestionsConfig, TeacherConfig
+from odd.config import PRESETS, QuestionsConfig, TeacherConfig, Templates, load_config
 from odd.errors import OddError
 from odd.pipeline.jobs import (
     continue_run,
@@ -30,7 +29,6 @@ from odd.pipeline.jobs import (
 from odd.pipeline.jobs import start as starting
 from odd.pipeline.jobs.job import Job, jobs_folder
 from odd.pipeline.jobs.log import last_line
-from odd.pipeline.jobs.toml import to_toml
 from odd.pipeline.processes import is_running, start_time
 from odd.pipeline.progress import ProgressRecord
 from odd.questions.sources import load_questions
@@ -157,10 +155,16 @@ def test_the_run_of_a_job_is_no_path(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["plain", 'q"\\', "tab\tline\nend\x7f\x00", "Ünï 🎉 \u2028", "[a]\nb=1", "{x}", "'''"])
-def test_settings_survive_toml(text):
-    settings = {"a": text, text: {"n": 1, "f": 1e-05, "yes": True, "list": [{"x": None, "y": text}, 2.5]}, "none": None}
-    read = tomllib.loads(to_toml(settings))
-    assert read == {"a": text, text: {"n": 1, "f": 1e-05, "yes": True, "list": [{"y": text}, 2.5]}}
+def test_settings_survive_their_file(tmp_path, monkeypatch, text):
+    monkeypatch.setattr(starting, "_start", lambda job, cache: job)
+    config = small_config(tmp_path).model_copy(update={"templates": Templates(closing=text)})
+    job = start_run(config)
+    assert load_config("demo", job.settings, (f"cache={json.dumps(str(config.cache))}",)) == config
+
+
+def test_a_job_of_an_earlier_version_keeps_its_settings(tmp_path):
+    (tmp_path / "config.toml").write_text("")
+    assert Job(tmp_path, "run", "x", 0.0).settings == tmp_path / "config.toml"
 
 
 def test_a_log_is_plain_text(tmp_path):

@@ -1,7 +1,7 @@
 """A job: one command of ODD in a process of its own, and what is kept of it in `<cache>/jobs/<job>/`.
 
 * job.json: what it does, its process and when that started
-* config.toml: the settings it was started with
+* config.json: the settings it was started with
 * log.txt: what it printed
 * exit: its exit code, written by the shell that waits for it
 * stopped: there when somebody asked it to stop
@@ -24,6 +24,7 @@ from odd.store import check_run_id
 
 Kind = Literal["run", "add_teachers"]
 State = Literal["running", "stopping", "finished", "stopped", "failed"]
+SETTINGS = "config.json"
 JOB_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}", re.ASCII)
 STOPPED = (130, 143)
 """Exit codes after SIGINT and SIGTERM."""
@@ -57,6 +58,12 @@ class Job:
     def id(self) -> str:
         """Name of the job."""
         return self.folder.name
+
+    @property
+    def settings(self) -> Path:
+        """The settings it was started with; TOML in jobs of an earlier version."""
+        earlier = self.folder / "config.toml"
+        return earlier if earlier.exists() else self.folder / SETTINGS
 
     @property
     def log(self) -> Path:
