@@ -10,6 +10,7 @@ from odd.cli.options import parse_teacher
 from odd.config import PRESETS, ModelConfig, QuestionsConfig, RunConfig, TeacherConfig, parse_config
 from odd.config.teachers import PAPER_TEACHERS, SELF_3C, SELF_CHECK, SELF_TEACHERS, SHOWN
 from odd.errors import OddError
+from odd.method.objectives import objective
 from odd.models.embedded import EMBEDDED, TINY
 from odd.pipeline.estimate import Estimate, Speed, benchmark_speed, estimate, measured_speed
 from odd.pipeline.jobs import keep_questions, start_run

@@ -208,7 +208,7 @@ def test_stored_student_log_probabilities_are_those_it_was_sampled_with(finished
 
 def test_teaching_stores_no_children_twice(copied, finished):
     config, run_id = copied
-    path = teach(config.cache, run_id, [TeacherConfig(name="Late", context="1c")], lambda step: None)
+    path = add_teachers(config.cache, run_id, [TeacherConfig(name="Late", context="1c")], lambda step: None)
     components = "SELECT * FROM components ORDER BY question, node, convention"
     assert repr(rows(path, components)) == repr(rows(finished[1], components))
 
@@ -216,7 +216,7 @@ def test_teaching_stores_no_children_twice(copied, finished):
 def test_the_first_teacher_of_a_run_without_any_brings_the_children_along(tmp_path, finished):
     path = run(small_config(tmp_path, teachers=[]), lambda step: None)
     assert rows(path, "SELECT count(*) FROM components") == [(0,)]
-    path = teach(path.parent, path.stem, [TeacherConfig(name="Late", context="1c")], lambda step: None)
+    path = add_teachers(path.parent, path.stem, [TeacherConfig(name="Late", context="1c")], lambda step: None)
     assert rows(path, "SELECT count(*) FROM components")[0] > (0,)
 
 
