@@ -144,10 +144,14 @@ def _pairs(config: RunConfig, length: float) -> float:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds that a run will take, by stage, the rollouts it will draw, and the tokens of these that will be read.
+    """How long a run will take, and how much it will draw.
 
-    `read_tokens` counts each reader, and is 0 unless the run has `minillm`. To load Python and the models is a
-    part, too.
+    Attributes:
+        seconds: in all.
+        parts: seconds by stage, and under `loading` those for loading Python and the models.
+        initial_rollouts: that it will draw.
+        targeted_rollouts: that it will draw.
+        read_tokens: tokens of rollouts that student and teachers will read, counted for each; 0 without `minillm`.
     """
 
     seconds: float

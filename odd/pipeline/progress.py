@@ -12,11 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from odd.pipeline.processes import is_running, start_time
 from odd.pipeline.stages import Stage
-from odd.store import check_run_id
+from odd.store.files import progress_path
 
 JOB_FOLDER = "ODD_JOB_FOLDER"
 """Environment variable by which a job of the dashboard tells its process where the job is kept."""
-SUFFIX = ".progress.json"
 
 Count = Annotated[int, Field(ge=0, lt=2**53)]
 
@@ -90,15 +89,6 @@ class ProgressRecord(Progress):
         """Questions that are finished, as a share of all, from 0 to 1."""
         finished = self.question + (self.stage in (Stage.SCORE, Stage.DONE))
         return min(1.0, finished / self.questions) if self.questions > 0 else 0.0
-
-
-def progress_path(cache: Path, run_id: str) -> Path:
-    """Where the progress file of a run is.
-
-    Raises:
-        OddError: the run id is not valid.
-    """
-    return cache / f"{check_run_id(run_id)}{SUFFIX}"
 
 
 @dataclass

@@ -140,7 +140,9 @@ def test_jobs_are_listed_newest_first_and_what_is_none_is_passed_over(tmp_path):
         folder = jobs_folder(tmp_path) / f"2026010{number}-000000-abcdef"
         folder.mkdir(parents=True)
         Job(folder, "run", f"job {number}", float(number)).save()
-    for name, content in (("20260103-000000-abcdef", "{"), ("20260104-000000-abcdef", "[]"), ("../x-y-z", "{}")):
+    typed = '{"kind": "run", "title": "x", "created": 1.0, "pid": 1, "start_time": "now"}'
+    spoilt = ("20260103-000000-abcdef", "{"), ("20260104-000000-abcdef", "[]"), ("20260105-000000-abcdef", typed)
+    for name, content in (*spoilt, ("../x-y-z", "{}")):
         folder = jobs_folder(tmp_path) / name
         folder.mkdir(parents=True)
         (folder / "job.json").write_text(content)
@@ -239,9 +241,21 @@ def test_a_progress_file_of_another_time_is_no_run_at_work(tmp_path):
     assert not read_progress(tmp_path, "x-00000000").alive
 
 
-@pytest.mark.parametrize("content", ["", "[]", "null", '{"run_id": "x-00000000"}', json.dumps(watched(done="many"))])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"done": "many"}, {"done": 1.5}, {"done": True}, {"question": -1}, {"total": 10**400}, {"stage": "lunch"},
+        {"stage": None}, {"rate": float("inf")}, {"seconds": "1"}, {"pid": None}, {"run_id": "y-00000000"},
+    ],
+)  # fmt: skip
+def test_progress_that_cannot_be_is_passed_over(tmp_path, changes):
+    (tmp_path / "x-00000000.progress.json").write_text(json.dumps(watched(**changes)))
+    assert read_progress(tmp_path, "x-00000000") is None
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"null", b"\xff", b'{"run_id": "x-00000000"}', b"[" * 100_000])
 def test_a_progress_file_that_is_none_is_passed_over(tmp_path, content):
-    (tmp_path / "x-00000000.progress.json").write_text(content)
+    (tmp_path / "x-00000000.progress.json").write_bytes(content)
     assert read_progress(tmp_path, "x-00000000") is None
 
 

@@ -3,8 +3,9 @@
 from contextlib import suppress
 from pathlib import Path
 
-from odd.pipeline.progress import SUFFIX, ProgressRecord, progress_path
+from odd.pipeline.progress import ProgressRecord
 from odd.pipeline.stages import Stage
+from odd.store.files import PROGRESS_SUFFIX, progress_path
 
 
 def read_progress(cache: Path, run_id: str) -> ProgressRecord | None:
@@ -22,7 +23,7 @@ def read_progress(cache: Path, run_id: str) -> ProgressRecord | None:
 
 def watched_runs(cache: Path) -> list[str]:
     """Runs that have a progress file."""
-    return sorted(path.name.removesuffix(SUFFIX) for path in cache.glob(f"*{SUFFIX}"))
+    return sorted(path.name.removesuffix(PROGRESS_SUFFIX) for path in cache.glob(f"*{PROGRESS_SUFFIX}"))
 
 
 def time_left(now: float, state: ProgressRecord) -> float | None:
