@@ -23,7 +23,7 @@ from odd.views.legend import legend_html
 from odd.views.links import Colour, ViewState
 from odd.views.panels import chosen_measure, path_notices, path_panel, tree_panel, why_no_tree
 from odd.views.resolve import resolve, usual_measure
-from odd.views.scores import LEGENDS, Row, colour_scale
+from odd.views.scores import Row, colour_scale, legend
 from odd.views.token_path import path_cards, path_names, path_rows
 
 _TABLES_OF = {
@@ -280,9 +280,9 @@ class OpenedRun:
         rows = path_rows(self, number, view)
         payload = path_panel(self, number, view, rows, path_cards(self, number, view))
         lines = [self._text(number), *map(_plain, path_notices(self, number, view, rows))]
-        legend = legend_html(LEGENDS[view.colour], colour_scale(self, number, view))
+        drawn = legend_html(legend(view.colour), colour_scale(self, number, view))
         title = f"a path of question {view.question} · {chosen_measure(view)}"
-        document = component_document("token_path", payload, title, lines, legend, theme)
+        document = component_document("token_path", payload, title, lines, drawn, theme)
         return Drawing(title, document, height or _path_height(rows))
 
     def tree(

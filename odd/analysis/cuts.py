@@ -1,14 +1,11 @@
 """Path nodes cut down to their children S_u: the signal of teachers there, and P̂ with its uncertainty."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from odd.analysis.question_tree import QuestionTree
-from odd.method import alignment
 from odd.method.conventions import REST, Baseline, Rest
 from odd.method.node_signal import NodeSignal
 from odd.method.objectives import Objective
@@ -97,27 +94,6 @@ class NodeSuccess:
     def children(self) -> int:
         """K."""
         return len(self.success) - 1
-
-    @cached_property
-    def columns(self) -> Mapping[str, Any]:
-        """What the table `scores` says of the node, whatever the objective."""
-        return self._columns(self.success) | {
-            "children": self.children,
-            "visits": self.visits,
-            "decision": bool(alignment.is_decision_point(self.success[:-1])),
-        }
-
-    @cached_property
-    def half_columns(self) -> tuple[Mapping[str, Any], ...]:
-        """What the table `half_scores` says of the node by each half of the rollouts, whatever the objective."""
-        return tuple(self._columns(half) for half in self.halves)
-
-    def _columns(self, success: np.ndarray) -> dict[str, Any]:
-        log_p, log_q = self.cut.log_p[None].astype(np.float64), self.cut.log_q.astype(np.float64)
-        return {
-            "advantage": alignment.teacher_advantage(log_p, log_q, success[None, :-1]),
-            "success_range": float(alignment.success_range(success[:-1])),
-        }
 
     def components(self, rest: Rest) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Tokens (C,), success (C,), its posterior draws (C, D), success by halves (2, C); the rest goes last."""

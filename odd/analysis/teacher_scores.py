@@ -7,6 +7,7 @@ would be the calls rather than the sums.
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,15 +17,12 @@ from odd.analysis.cuts import Cut, NodeSuccess, node_success, teacher_gradients
 from odd.analysis.path_rows import TOP
 from odd.analysis.question_tree import QuestionTree
 from odd.analysis.rollout_rewards import Reading, RolloutRewards
-from odd.method import alignment
-from odd.method.gradients import ideal_gradient
+from odd.method.measures import Nodes, scores
 from odd.method.node_signal import NodeSignal
 from odd.method.objectives import Rollouts
 from odd.method.success import Children, significant_children
 
-SCORES = ("alignment", "low", "high", "p_positive", "gain", "gain_low", "gain_high", "advantage")
-SAME = ("children", "success_range", "visits", "decision")  # of a node, whatever teacher and objective
-HALF_SCORES = ("alignment", "gain", "advantage", "success_range")  # by either half of the rollouts
+DTYPES = {"DOUBLE": np.float64, "INTEGER": np.int64, "BOOLEAN": np.bool_}
 BLOCK = 48
 """Nodes that are scored together."""
 
@@ -74,8 +72,13 @@ class _Block:
         # by node, convention, and pair of teacher and objective, the objective moving fastest
         pairs = np.arange(len(self.names) * len(self.objectives)).reshape(len(self.names), -1)
         shape = len(nodes), len(self.conventions), pairs.size
-        self.scores = {name: np.full(shape, np.nan) for name in SCORES}
-        self.half_scores = {name: np.full((*shape, 2), np.nan) for name in HALF_SCORES}
+        self.measures = scores()
+        self.scores = {
+            name: np.zeros(shape, DTYPES[measure.type])
+            for measure in self.measures
+            for name in (measure.column, *(measure.interval or ()))
+        }
+        self.half_scores = {measure.column: np.zeros((*shape, 2)) for measure in self.measures if measure.halves}
         # what has no teacher is the same under each of them
         same = [not objective.has_teacher for objective in self.objectives]
         pairs[:, same] = pairs[0, same]
@@ -151,56 +154,32 @@ class _Block:
         """Score nodes with equally many children under one convention."""
         baseline, rest = self.conventions[number].baseline, self.conventions[number].rest
         tokens, success, draws, halves = zip(*(one.components(rest) for one in alike), strict=True)
-        p = np.stack([one.cut.student(baseline, rest) for one in alike])
-        ideal = ideal_gradient(p, np.stack(success))
-        ideal_draws = ideal_gradient(p[:, None], np.stack(draws).swapaxes(1, 2))
-        gradients = teacher_gradients([one.cut for one in alike], self.objectives, baseline, rest)
-        posterior = alignment.posterior_alignment(ideal_draws, gradients.take(self.distinct, axis=1))
-        posterior = alignment.PosteriorAlignment(*(values.take(self.copies, axis=1) for values in posterior))
-        align = alignment.cosine(ideal[:, None], gradients)
-        values = {
-            "alignment": align,
-            # a score without a value has no interval either
-            "low": np.where(np.isnan(align), np.nan, posterior.align_low),
-            "high": np.where(np.isnan(align), np.nan, posterior.align_high),
-            "p_positive": np.where(np.isnan(align), np.nan, posterior.p_positive),
-            "gain": alignment.gain(ideal[:, None], gradients),
-            "gain_low": posterior.gain_low,
-            "gain_high": posterior.gain_high,
-            "advantage": self._repeated([one.columns["advantage"] for one in alike]),
-        }
-        for name, value in values.items():
-            self.scores[name][places, number] = value
-        for half in (0, 1):
-            self._score_half(half, number, places, alike, ideal_gradient(p, np.stack(halves)[:, half]), gradients)
-        single = [vectors.astype(np.float32) for vectors in (ideal, gradients)]
-        vectors = zip(tokens, p, success, *single, strict=True)
-        for place, vector in zip(places, vectors, strict=True):
-            self.vectors[place, number] = vector
-
-    def _score_half(
-        self,
-        half: int,
-        number: int,
-        places: Sequence[int],
-        alike: Sequence[NodeSuccess],
-        ideal: np.ndarray,
-        gradients: np.ndarray,
-    ) -> None:
-        """The same scores for the ideal gradients by one half of the rollouts."""
-        columns = [one.half_columns[half] for one in alike]
-        values = {
-            "alignment": alignment.cosine(ideal[:, None], gradients),
-            "gain": alignment.gain(ideal[:, None], gradients),
-            "advantage": self._repeated([own["advantage"] for own in columns]),
-            "success_range": np.array([own["success_range"] for own in columns])[:, None],
-        }
-        for name, value in values.items():
-            self.half_scores[name][places, number, :, half] = value
-
-    def _repeated(self, of_teachers: Sequence[np.ndarray]) -> np.ndarray:
-        """Values of each teacher, (M,) a node, for every pair of teacher and objective, (N, M * O)."""
-        return np.stack([np.repeat(values, len(self.objectives)) for values in of_teachers])
+        cuts = [one.cut for one in alike]
+        nodes = Nodes(
+            p=np.stack([cut.student(baseline, rest) for cut in cuts]),
+            success=np.stack(success),
+            gradients=teacher_gradients(cuts, self.objectives, baseline, rest),
+            log_p=np.stack([cut.log_p for cut in cuts]).astype(np.float64),
+            log_q=np.stack([cut.log_q for cut in cuts]).astype(np.float64),
+            visits=np.array([one.visits for one in alike]),
+            draws=np.stack(draws).swapaxes(1, 2),
+            distinct=self.distinct,
+            copies=self.copies,
+        )
+        for measure in self.measures:
+            if measure.value is not None:
+                self.scores[measure.column][places, number] = measure.value(nodes)
+            if measure.interval is not None and measure.ends is not None:
+                for name, ends in zip(measure.interval, measure.ends(nodes), strict=True):
+                    self.scores[name][places, number] = ends
+        for half, own in enumerate(np.stack(halves, axis=1)):
+            of_half = replace(nodes, success=own, draws=nodes.draws[:, :0])
+            for measure in self.measures:
+                if measure.halves and measure.value is not None:
+                    self.half_scores[measure.column][places, number, :, half] = measure.value(of_half)
+        single = [vectors.astype(np.float32) for vectors in (nodes.ideal, nodes.gradients)]
+        for place, *vectors in zip(places, tokens, nodes.p, success, *single, strict=True):
+            self.vectors[place, number] = tuple(vectors)
 
     def _score_rows(self) -> Iterator[Rows]:
         """Rows of the scores and of what is behind them, node by node."""
@@ -208,12 +187,9 @@ class _Block:
         if not done:
             return
         place, number = np.array(done).T
-        pairs = np.arange(self.scores["alignment"].shape[-1])
-        found = [self.success[place, self.conventions[number].pooling] for place, number in done]
+        pairs = np.arange(len(self.names) * len(self.objectives))
         keys, count = self._keys(place, number, pairs), len(pairs) * len(done)
-        scores = {name: values[place, number].ravel() for name, values in self.scores.items()}
-        same = {name: np.repeat([one.columns[name] for one in found], len(pairs)) for name in SAME}
-        yield "scores", count, keys | scores | same
+        yield "scores", count, keys | {name: values[place, number].ravel() for name, values in self.scores.items()}
         halves = {name: values[place, number][:, self.halved] for name, values in self.half_scores.items()}
         for half in (0, 1) if len(self.halved) else ():
             own: dict[str, Column] = {name: values[..., half].ravel() for name, values in halves.items()}

@@ -20,8 +20,8 @@ from odd.config import RunConfig
 from odd.errors import OddError
 from odd.findings.choices import Difficulty, Outcome
 from odd.findings.components import POINT, Components, at_least, build
-from odd.findings.measures import MEASURES, Measure, floors
 from odd.findings.statistics import NoiseFloor, Scores, node_numbers, noise_floor
+from odd.findings.summaries import SUMMARIES, Summary, floors
 from odd.store.run import Run
 from odd.text import parse_json
 
@@ -111,12 +111,12 @@ class Evidence:
         return {name: own == name for name in self.teachers}
 
     def scores(self, points: np.ndarray) -> pd.DataFrame:
-        """Question and scores of some points, a row a point: what `odd.findings.measures` asks for."""
+        """Question and scores of some points, a row a point: what `odd.findings.summaries` asks for."""
         return self._scores.take(points)
 
     @cached_property
     def _scores(self) -> pd.DataFrame:
-        return self.points[["question", "success_range", *dict.fromkeys(measure.column for measure in MEASURES)]]
+        return self.points[["question", "success_range", *dict.fromkeys(one.column for one in SUMMARIES)]]
 
     @cached_property
     def path_numbers(self) -> np.ndarray:
@@ -203,12 +203,12 @@ class Evidence:
         return self.noise.scores()
 
     @cached_property
-    def floors(self) -> dict[tuple[Measure, Outcome, str | None], np.ndarray]:
-        """Every measure over the points of every outcome and teacher in each shuffle, (B,); teacher None: of all."""
+    def floors(self) -> dict[tuple[Summary, Outcome, str | None], np.ndarray]:
+        """Every summary of the points of every outcome and teacher in each shuffle, (B,); teacher None: of all."""
         asked = [(outcome, teacher) for outcome in get_args(Outcome) for teacher in (None, *self.teachers)]
         sets = [self.on(*one) for one in asked]
         means = floors(self.noise, sets)
-        return {(m, *one): mean for m in MEASURES for one, mean in zip(asked, means[m], strict=True)}
+        return {(m, *one): mean for m in SUMMARIES for one, mean in zip(asked, means[m], strict=True)}
 
     def with_visits(self, visits: int) -> Scores:
         """The scores of every point if children needed more visits; for conventions of the whole vocabulary."""

@@ -19,7 +19,7 @@ import duckdb
 
 from odd.errors import OddError
 from odd.store.files import spill_of
-from odd.store.schema import APP, BLOCK_SIZE, ROW_GROUP_SIZE, SCHEMA_VERSION, TABLES, UPGRADABLE, column_types, quote
+from odd.store.schema import APP, BLOCK_SIZE, ROW_GROUP_SIZE, SCHEMA_VERSION, UPGRADABLE, column_types, quote, tables
 from odd.store.views import create_views
 
 MEMORY_LIMIT = "1GB"
@@ -165,7 +165,7 @@ def check_run(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, st
     """
     meta, found = _meta_and_tables(connection, path)
     _check_version(meta.get("schema_version"), path)
-    for table in TABLES:
+    for table in tables():
         for column, type_ in column_types(table).items():
             if found.get(table, {}).get(column) != type_:
                 what = f"table {table}" if table not in found else f"column {table}.{column} {type_}"
@@ -238,7 +238,7 @@ def create_safe_views(connection: duckdb.DuckDBPyConnection, path: Path) -> None
         OddError: the file is damaged.
     """
     try:
-        connection.execute(";".join(map(_safe_view, TABLES)))
+        connection.execute(";".join(map(_safe_view, tables())))
         connection.execute(create_views())
     except duckdb.Error as error:
         raise explain(error, path) from error

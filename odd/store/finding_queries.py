@@ -6,8 +6,7 @@ FINDING_QUERIES: dict[str, str] = {
     "finding_scores": """
         SELECT s.question, s.node, s.teacher, t.path, t.position, t.token, p.correct,
             t.position / nullif(p.length, 0) AS normalised_depth,
-            s.decision, s.alignment, s.low, s.high, s.p_positive, s.gain, s.advantage, s.children, s.success_range,
-            s.visits
+            s.* EXCLUDE (question, node, teacher, objective, convention)
         FROM scores AS s JOIN path_tokens AS t USING (question, node) JOIN paths AS p USING (question, path)
         JOIN contexts AS c ON c.question = s.question AND c.teacher = s.teacher AND c.available
         WHERE s.objective = $objective AND s.convention = $convention

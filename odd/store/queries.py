@@ -1,10 +1,30 @@
 """Named queries. Parameters are bound as $name, never put into the text."""
 
+from collections.abc import Callable
+
+from odd.method.measures import colours
 from odd.store.context_queries import CONTEXT_QUERIES
 from odd.store.finding_queries import FINDING_QUERIES
 from odd.store.path_queries import CHOSEN, PATH_QUERIES, known
+from odd.store.schema import quote
 
-QUERIES: dict[str, str] = {
+
+def _scales() -> str:
+    """The decision points that there are, and the upper ends of the colours that have the question's own."""
+    rules = {"largest": "max(abs({column}))", "quantile": "quantile_cont(abs({column}), 0.95)"}
+    columns = ["count(DISTINCT node) FILTER (decision) AS decision_points"]
+    for measure in colours().values():
+        if measure.scale in rules:
+            end = rules[measure.scale].format(column=measure.column)
+            if measure.table != "scores":
+                end = f"(SELECT {end} FROM {measure.table} WHERE question = $question)"
+            columns.append(f"{end} AS {quote(measure.key)}")
+    return f"""
+        SELECT {", ".join(columns)} FROM scores
+        WHERE question = $question AND objective = $objective AND convention = $convention"""
+
+
+QUERIES: dict[str, str | Callable[[], str]] = {
     **CONTEXT_QUERIES,
     **PATH_QUERIES,
     "questions": "SELECT * FROM question_summary ORDER BY question",
@@ -41,14 +61,9 @@ QUERIES: dict[str, str] = {
         SELECT stage, teacher, sum(seconds) AS seconds, sum(items)::BIGINT AS items, sum(tokens)::BIGINT AS tokens,
             count(DISTINCT question) AS questions
         FROM timings GROUP BY stage, teacher ORDER BY seconds DESC, stage, teacher""",
-    "score_scales": """
-        SELECT max(abs(gain)) AS gain, max(abs(advantage)) AS advantage,
-            count(DISTINCT node) FILTER (decision) AS decision_points,
-            (SELECT quantile_cont(kl_student_teacher, 0.95) FROM node_teachers WHERE question = $question) AS kl
-        FROM scores WHERE question = $question AND objective = $objective AND convention = $convention""",
+    "score_scales": _scales,
     "decisions": """
-        SELECT s.question, s.node, s.teacher, t.path, t.position, t.token, s.alignment, s.low, s.high, s.p_positive,
-            s.gain, s.advantage, s.children, s.success_range, s.visits
+        SELECT s.* EXCLUDE (objective, convention, decision), t.path, t.position, t.token
         FROM scores AS s
         JOIN (SELECT question, node, min(path) AS path, arg_min(position, path) AS position,
                   arg_min(token, path) AS token FROM path_tokens GROUP BY question, node) AS t USING (question, node)
@@ -204,7 +219,7 @@ QUERIES: dict[str, str] = {
         ORDER BY s.teacher, t.path, t.position""",
     **FINDING_QUERIES,
 }
-"""Query name to its SQL over the tables of `odd.store.schema` and the views of `odd.store.views`."""
+"""Query name to its SQL, or what makes it, over the tables of `odd.store.schema` and the views of `odd.store.views`."""
 
 
 def named_query(name: str) -> str:
@@ -215,4 +230,5 @@ def named_query(name: str) -> str:
     """
     if name not in QUERIES:
         raise ValueError(f"no query {name!r}; queries: {', '.join(QUERIES)}")
-    return QUERIES[name]
+    query = QUERIES[name]
+    return query if isinstance(query, str) else query()

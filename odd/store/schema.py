@@ -6,6 +6,7 @@ DuckDB prompt, the check of a file that comes from elsewhere, and the conversion
 No index but the primary key of `meta`: others slow inserts and openings, and scans skip groups of other questions.
 """
 
+from odd.method.measures import scores
 from odd.store.context_tables import CONTEXT_TABLES, QUESTION
 from odd.store.question_stage import QuestionStage
 
@@ -34,7 +35,10 @@ _POOLING = ("VARCHAR NOT NULL", "pooling rule, which says what rollouts count: o
 _POSITION = ("INTEGER NOT NULL", "response tokens before the token, from 0")
 _COUNT = "INTEGER"
 
-TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
+Columns = dict[str, tuple[str, str]]
+"""Column name to its type with constraint, and its comment."""
+
+_TABLES: dict[str, tuple[str, Columns]] = {
     "meta": (
         "What the file is and what it was made with",
         {
@@ -221,18 +225,6 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "teacher": _TEACHER,
             "objective": _OBJECTIVE,
             "convention": _CONVENTION,
-            "alignment": ("DOUBLE", "cosine of ideal and teacher gradient, -1 to 1"),
-            "low": ("DOUBLE", "lower end of the 95 % interval of alignment"),
-            "high": ("DOUBLE", "upper end of it"),
-            "p_positive": ("DOUBLE", "posterior probability that alignment > 0"),
-            "gain": ("DOUBLE", "first-order change of success per unit step along the teacher gradient"),
-            "gain_low": ("DOUBLE", "lower end of the 95 % interval of gain"),
-            "gain_high": ("DOUBLE", "upper end of it"),
-            "advantage": ("DOUBLE", "success under the teacher minus success under the student, on the children"),
-            "children": (_COUNT, "|S_u|, children with enough visits"),
-            "success_range": ("DOUBLE", "largest minus smallest success of the children"),
-            "visits": (_COUNT, "sum of visits over S_u, as the convention counts them"),
-            "decision": ("BOOLEAN", "decision point: at least two children, and their success differs"),
         },
     ),
     "half_scores": (
@@ -244,10 +236,6 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "objective": _OBJECTIVE,
             "convention": _CONVENTION,
             "half": ("INTEGER NOT NULL", "0 or 1; each is a sample of its own, from half the rollouts"),
-            "alignment": ("DOUBLE", "as in scores"),
-            "gain": ("DOUBLE", "as in scores"),
-            "advantage": ("DOUBLE", "as in scores"),
-            "success_range": ("DOUBLE", "as in scores"),
         },
     ),
     "components": (
@@ -293,7 +281,21 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
         },
     ),
 }
-"""Table name to its comment and its columns; column name to its type with constraint, and its comment."""
+"""Table name to its comment and its columns, but for those of `scores` and `half_scores` that are of measures."""
+
+
+def tables() -> dict[str, tuple[str, Columns]]:
+    """Table name to its comment and its columns, with a column for each measure that there is."""
+    whole: Columns = {}
+    for measure in scores():
+        whole[measure.column] = measure.type, measure.comment
+        if measure.interval is not None:
+            low, high = measure.interval
+            whole[low] = "DOUBLE", f"lower end of the 95 % interval of {measure.column}"
+            whole[high] = "DOUBLE", "upper end of it"
+    halves: Columns = {one.column: (one.type, "as in scores") for one in scores() if one.halves}
+    added = {"scores": whole, "half_scores": halves}
+    return {name: (comment, columns | added.get(name, {})) for name, (comment, columns) in _TABLES.items()}
 
 
 def column_types(table: str) -> dict[str, str]:
@@ -302,9 +304,9 @@ def column_types(table: str) -> dict[str, str]:
     Raises:
         ValueError: there is no such table.
     """
-    if table not in TABLES:
-        raise ValueError(f"no table {table!r} in a run file; tables: {', '.join(TABLES)}")
-    return {name: declared.split(" ", 1)[0] for name, (declared, _) in TABLES[table][1].items()}
+    if table not in _TABLES:
+        raise ValueError(f"no table {table!r} in a run file; tables: {', '.join(_TABLES)}")
+    return {name: declared.split(" ", 1)[0] for name, (declared, _) in tables()[table][1].items()}
 
 
 def quote(name: str) -> str:
@@ -320,7 +322,7 @@ def _literal(text: str) -> str:
 def create_tables() -> str:
     """SQL that creates all tables with their comments in the current schema."""
     statements = []
-    for table, (comment, columns) in TABLES.items():
+    for table, (comment, columns) in tables().items():
         body = ", ".join(f"{quote(name)} {declared}" for name, (declared, _) in columns.items())
         statements.append(f"CREATE TABLE {quote(table)} ({body})")
         statements.append(f"COMMENT ON TABLE {quote(table)} IS {_literal(comment)}")

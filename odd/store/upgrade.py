@@ -23,7 +23,7 @@ from odd.store.attach import attach, check_run, explain, run_meta
 from odd.store.files import published_path, remove_leftovers, work_path
 from odd.store.frames import from_duckdb, to_duckdb
 from odd.store.lock import take_lock
-from odd.store.schema import SCHEMA_VERSION, TABLES, UPGRADABLE, column_types, create_tables, quote
+from odd.store.schema import SCHEMA_VERSION, UPGRADABLE, column_types, create_tables, quote, tables
 from odd.store.views import create_views
 
 MADE = ("nodes", "success", "node_values", "half_scores", "components", "gradients")
@@ -97,7 +97,7 @@ def _write(connection: duckdb.DuckDBPyConnection) -> None:
     """Write all tables of database `run`, as this version has them, into the current one."""
     connection.execute(create_tables())
     connection.execute(create_views())
-    for table in TABLES:
+    for table in tables():
         if table not in MADE:
             columns = ", ".join(map(quote, column_types(table)))
             connection.execute(f"INSERT INTO {quote(table)} ({columns}) SELECT {columns} FROM run.main.{quote(table)}")

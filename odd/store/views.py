@@ -33,8 +33,7 @@ LEFT JOIN vocabulary AS v ON v.token = n.token""",
 SELECT t.question, t.path, t.position, t.position / nullif(p.length, 0) AS normalised_depth,
     t.node, t.child, t.token, v.text, p.correct, p.truncated, p.length,
     c.teacher, m.objective, m.convention,
-    s.alignment, s.low, s.high, s.p_positive, s.gain, s.gain_low, s.gain_high, s.advantage,
-    s.children, s.success_range, s.visits, s.decision
+    s.* EXCLUDE (question, node, teacher, objective, convention)
 FROM path_tokens AS t
 JOIN paths AS p ON p.question = t.question AND p.path = t.path
 JOIN contexts AS c ON c.question = t.question AND c.available

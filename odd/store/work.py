@@ -15,7 +15,7 @@ from odd import __version__
 from odd.errors import OddError
 from odd.store.attach import DamagedError, attach, check_run, explain
 from odd.store.files import log_of, remove_leftovers
-from odd.store.schema import APP, SCHEMA_VERSION, TABLES, column_types, create_tables, quote
+from odd.store.schema import APP, SCHEMA_VERSION, column_types, create_tables, quote, tables
 from odd.store.views import create_views
 
 
@@ -113,7 +113,7 @@ def _make(work: Path, published: Path, run_id: str) -> None:
 
 def _copy_rows(connection: duckdb.DuckDBPyConnection) -> None:
     """Copy the rows of all tables from database `run` to the current one."""
-    for table in TABLES:
+    for table in tables():
         columns = ", ".join(quote(name) for name in column_types(table))
         source = f"SELECT {columns} FROM run.main.{quote(table)}"
         connection.execute(f"INSERT INTO {quote(table)} ({columns}) {source}").fetchall()

@@ -9,6 +9,7 @@ import pandas as pd
 
 from odd.findings.evidence import Evidence
 from odd.findings.model import Row
+from odd.method.measures import score_columns
 from odd.store.run import Run
 from odd.text import visible_text
 from odd.views.links import AT_START, ViewState
@@ -16,7 +17,6 @@ from odd.views.token_path import spelled
 
 BEFORE = 8
 """Tokens shown before the one that a row is about."""
-SCORES = ("alignment", "low", "high", "p_positive", "gain", "advantage", "success_range", "children", "visits")
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,4 +140,5 @@ def tokens_export(found: TokenList) -> pd.DataFrame:
     texts = ["".join(before[:-1]) for before in found.before]
     tokens = [before[-1] for before in found.before]
     kept = ["teacher", "id", "path", "position", "correct"]
-    return found.rows[kept].assign(before=texts, token=tokens).join(found.rows[list(SCORES)])
+    scores = [name for name in score_columns() if name != "decision"]
+    return found.rows[kept].assign(before=texts, token=tokens).join(found.rows[scores])

@@ -12,8 +12,8 @@ from odd.method.pooling import pooling_rule
 from odd.store.run import Run, of_teacher
 from odd.text import visible, visible_text
 from odd.views.links import ViewState
-from odd.views.scores import number
-from odd.views.token_path import end_tokens, measure, short, spelled
+from odd.views.scores import number, short
+from odd.views.token_path import end_tokens, measure, spelled
 
 EVERY = 10_000
 """Children that are read of a node: all."""
@@ -107,7 +107,7 @@ def _line(row: dict, text: str) -> dict[str, Any]:
 
 
 def _group(row: dict, lines: dict[int, list[dict[str, Any]]]) -> dict[str, Any]:
-    rate = [short(row, name) for name in ("success", "success_low", "success_high")]
+    rate = {name: short(row, f"success{end}") for name, end in (("value", ""), ("low", "_low"), ("high", "_high"))}
     visits = int(number(row, "success_visits") or 0)
     token = {"text": row["text"], "mark": bool(row["mark"]), "taken": bool(row["taken"])}
     return token | {"rate": rate, "visits": visits, "lines": lines.get(int(row["token"]), [])}

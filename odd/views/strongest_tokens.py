@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from odd.findings.words import short
+from odd.method.measures import score_columns
 from odd.store.run import Run
 from odd.text import visible_text
 from odd.views.finding_tokens import BEFORE, texts_before
@@ -131,5 +132,5 @@ def export(found: StrongestTokens) -> pd.DataFrame:
         for whose in ("ideal", "teacher")
     }
     kept = ["teacher", "objective", "convention", "id", "path", "position", "correct"]
-    scores = ["alignment", "low", "high", "p_positive", "gain", "advantage", "success_range", "children", "visits"]
+    scores = [name for name in score_columns() if name != "decision"]
     return found.rows[kept].assign(before=texts, token=tokens, **raised).join(found.rows[scores])

@@ -117,7 +117,7 @@ def _score(rng, teacher, p, success, draws, gradient, correct, step, visits):
         "normalised_depth": position / NODES, "decision": bool(np.ptp(success) > 0),
         "low": low, "high": high,
         "p_positive": float((posterior > 0).mean()) if align == align else np.nan,
-        "children": len(p), "visits": visits * len(p), **own, **features,
+        "gain_low": np.nan, "gain_high": np.nan, "children": len(p), "visits": visits * len(p), **own, **features,
     }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from odd.errors import OddError
 from odd.store import QUERIES, SCHEMA_VERSION, RunReader, list_runs
+from odd.store.queries import named_query
 from tests.store.example_run import ROWS, RUN
 
 
@@ -56,7 +57,7 @@ PARAMETERS = {
 
 def parameters(name):
     values = PARAMETERS | {"path_prefix": {"position": 1}, "tree_nodes": {"most": []}}.get(name, {})
-    return {found: values[found] for found in re.findall(r"\$([a-z_]+)", QUERIES[name])}
+    return {found: values[found] for found in re.findall(r"\$([a-z_]+)", named_query(name))}
 
 
 @pytest.mark.parametrize("name", QUERIES)

@@ -10,6 +10,7 @@ from odd.views.generation_graph import PAGE, ROWS, display, tree_size
 from odd.views.generation_tree import branch_graph, decision_payload, tree_payload
 from odd.views.links import ViewState
 from odd.views.resolve import resolve
+from odd.views.scores import records
 
 ON_POLICY, POOLED, STRATIFIED = "on_policy-full-off", "pooled-full-off", "stratified-full-off"
 
@@ -37,7 +38,7 @@ def counted(run, convention):
 
 
 def hidden_nodes(data):
-    return [branch["nodes"][at] for branch in data["branches"] for at, _, _ in branch["hidden"]]
+    return [branch["nodes"][one["at"]] for branch in data["branches"] for one in branch["hidden"]]
 
 
 def children_of(run, node):
@@ -107,11 +108,11 @@ def test_rollouts_that_leave_a_node_are_drawn_or_counted(run, narrow):
 @pytest.mark.parametrize("convention", [ON_POLICY, POOLED])
 def test_unfolding_reaches_every_rollout(run, narrow, convention):
     unfolded, data = (), payload(run, convention)
-    assert data["hidden"][0] > 0
+    assert data["hidden"]["branches"] > 0
     while hidden_nodes(data):
         unfolded = (*unfolded, *hidden_nodes(data))
         data = payload(run, convention, unfolded)
-    assert data["hidden"] == [0, pytest.approx(0, abs=1e-9)]
+    assert data["hidden"] == {"branches": 0, "share": pytest.approx(0, abs=1e-9)}
     found = display(run, 0, convention, unfolded)
     assert responses(found) == {tuple(ids) for ids in run.query("rollouts", question=0)["token_ids"]}
 
@@ -174,21 +175,20 @@ def test_siblings_stand_by_success(run):
 
 
 def test_decision_points_are_those_of_the_measure(run, view):
-    found = decision_payload(run, 0, view, 1.0)["decisions"]
+    found = records(decision_payload(run, 0, view, 1.0)["decisions"])
     scores = run.query("scores", objective=view.objective, convention=view.convention)
     own = scores[(scores["question"] == 0) & (scores["teacher"] == view.teacher) & scores["decision"]]
     assert {(row["path"], row["position"]) for row in found} == set(zip(own["path"], own["position"], strict=True))
     for row in found:
-        low, high = row["scores"][1:3]
-        assert row["settled"] == (low > 0 or high < 0)
+        assert row["settled"] == (row["low"] > 0 or row["high"] < 0)
 
 
 def test_filters_leave_out_decision_points_and_count_them(run, view):
     all_points = decision_payload(run, 0, view, 1.0)
     strict = decision_payload(run, 0, view.but(visits=10**6), 1.0)
     assert all_points["filtered"] == 0
-    assert strict["decisions"] == []
-    assert strict["filtered"] == len({row["node"] for row in all_points["decisions"]})
+    assert records(strict["decisions"]) == []
+    assert strict["filtered"] == len({row["node"] for row in records(all_points["decisions"])})
 
 
 def test_a_payload_is_json_without_nan(run, view):

@@ -1,12 +1,11 @@
 """The glossary: complete entries, each found, formulas that are whole."""
 
 import re
-from typing import get_args
 
 import pytest
 
+from odd.method.measures import colours
 from odd.views.glossary import find, glossary
-from odd.views.links import Colour
 
 ENTRIES = [entry for entries in glossary().values() for entry in entries]
 TERMS = """P student|P teacher|Success P̂|Value V(u)|visits n|On-policy|Pooled|Stratified|S_u|Decision point
@@ -45,5 +44,5 @@ def test_a_search_needs_every_word_and_leaves_empty_groups_out():
 
 def test_every_colour_of_a_token_can_be_looked_up():
     names = {"p_positive": "P(alignment", "kl": "KL(student", "difference": "P teacher − P student"}
-    for colour in get_args(Colour):
+    for colour in colours():
         assert any(names.get(colour, colour).casefold() in entry.term.casefold() for entry in ENTRIES), colour

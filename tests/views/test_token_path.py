@@ -5,12 +5,13 @@ import json
 import numpy as np
 import pytest
 
+from odd.method.measures import colours
 from odd.text import visible
 from odd.views.links import ViewState
 from odd.views.resolve import resolve
-from odd.views.scores import LEGENDS, colour_scale, colour_value, passes, settled
+from odd.views.scores import colour_scale, colour_value, legend, passes, records, settled
 from odd.views.token_path import (
-    CHILD,
+    CHILD_COLUMNS,
     SHOWN,
     end_tokens,
     path_cards,
@@ -21,7 +22,7 @@ from odd.views.token_path import (
     spelled,
 )
 
-TAKEN, SIGNIFICANT, VISITS = 2, 3, 4 + CHILD.index("success_visits")
+TAKEN, SIGNIFICANT, VISITS = (CHILD_COLUMNS.index(name) for name in ("taken", "significant", "success_visits"))
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +43,9 @@ def test_every_token_of_the_path_is_there_in_order(run, view):
 
 def test_the_values_stand_at_the_boundaries_of_the_tokens(run, view):
     data = payload(run, view)
-    assert len(data["values"]) == len(data["tokens"]) + 1
-    assert [value[0] for value in data["values"][:-1]] == pytest.approx(
+    values = records(data["values"])
+    assert len(values) == len(data["tokens"]) + 1
+    assert [value["value"] for value in values[:-1]] == pytest.approx(
         [row["value"] for row in path_rows(run, 0, view)], rel=1e-3
     )
 
@@ -91,16 +93,16 @@ def test_gradients_are_those_of_the_children_in_s_u(run, view):
     for node, card in path_cards(run, 0, view).items():
         stored = run.query("token_gradients", question=0, node=node, **measure)
         stored = stored[stored["teacher"] == view.teacher]
-        shown = [child[4 + CHILD.index("ideal")] for child in card["children"] if child[SIGNIFICANT]]
+        shown = [child[CHILD_COLUMNS.index("ideal")] for child in card["children"] if child[SIGNIFICANT]]
         assert sorted(shown) == pytest.approx(sorted(stored["ideal"]), rel=1e-3)
 
 
-@pytest.mark.parametrize("colour", LEGENDS)
+@pytest.mark.parametrize("colour", colours())
 def test_the_payload_is_plain_small_json_for_every_colour(run, view, colour):
     data = payload(run, view.but(colour=colour))
     text = json.dumps(data, allow_nan=False)
     assert len(text) < 1500 * len(data["tokens"])
-    low = -1 if LEGENDS[colour].kind == "diverging" else 0
+    low = -1 if legend(colour).kind == "diverging" else 0
     values = [token["value"] for token in data["tokens"] if token["value"] is not None]
     assert values and all(low <= value <= 1 for value in values)
 
@@ -108,7 +110,7 @@ def test_the_payload_is_plain_small_json_for_every_colour(run, view, colour):
 def test_another_teacher_has_other_scores_on_the_same_tokens(run, view):
     one, other = payload(run, view), payload(run, view.but(teacher="Self-1C"))
     assert [token["text"] for token in one["tokens"]] == [token["text"] for token in other["tokens"]]
-    assert one["tokens"] != other["tokens"]
+    assert one["tokens"] != other["tokens"] and one["scores"] != other["scores"]
     assert one["values"] == other["values"]
 
 

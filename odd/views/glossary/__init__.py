@@ -1,14 +1,14 @@
 """What every quantity of the dashboard means: a sentence, its formula, its range, and where it is shown."""
 
 from odd.views.glossary.findings import FINDINGS, SCREENING
-from odd.views.glossary.terms import ACROSS, APART, GRADIENTS, KEYS, SCORES, TEACHERS, TREE, Entry, counting
+from odd.views.glossary.terms import ACROSS, APART, GRADIENTS, KEYS, TEACHERS, TREE, Entry, counting, scores
 
 
 def glossary() -> dict[str, tuple[Entry, ...]]:
     """Title of each group to its terms."""
     return {
         "The tree": TREE,
-        "Scores of a token": SCORES,
+        "Scores of a token": scores(),
         "Gradients": GRADIENTS,
         "Conventions: what counts": counting(),
         "Across questions": ACROSS,
