@@ -16,7 +16,7 @@ from odd.pipeline.stages import Stage
 from odd.pipeline.teachers import Models
 from odd.pipeline.worker import Worker, run
 from odd.questions.sources import load_questions
-from odd.store import TABLES, RunWriter, state
+from odd.store import RunWriter, state, tables
 from odd.store.question_stage import QuestionStage
 from tests.runs import rows, small_config
 
@@ -29,7 +29,7 @@ WITHOUT = {"meta": "SELECT * FROM meta WHERE key NOT IN ('created_at', 'config')
 def assert_same_tables(one, other, but=frozenset()):
     differ = [
         table
-        for table in TABLES.keys() - but
+        for table in tables().keys() - but
         for sql in (WITHOUT.get(table, f"SELECT * FROM {table} ORDER BY ALL"),)
         if repr(rows(one, sql)) != repr(rows(other, sql))
     ]
