@@ -158,7 +158,7 @@ def main() -> None:
     console.print(f"{seconds:.1f} s, {1e3 * seconds / nodes:.2f} ms a node, peak memory {peak:,.0f} MB")
     table = Table("part", "share of the processor time")
     for part, spent in parts.items():
-        table.add_row(part, f"{100 * spent / sum(parts.values()):.0f} %")
+        table.add_row(part, f"{100 * spent / sum(parts.values()):.0f}%")
     console.print(table)
 
 

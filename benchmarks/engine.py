@@ -187,7 +187,7 @@ def print_run(console: Console, preset: str) -> None:
         "stage", "seconds", "share", "items", "tokens", title=f"A run of preset {preset} by stage: {whole:.0f} s"
     )
     for stage, seconds, items, tokens in rows:
-        table.add_row(stage, f"{seconds:.1f}", f"{100 * seconds / whole:.0f} %", f"{items:,}", f"{tokens:,}")
+        table.add_row(stage, f"{seconds:.1f}", f"{100 * seconds / whole:.0f}%", f"{items:,}", f"{tokens:,}")
     console.print(table)
 
 

@@ -125,7 +125,7 @@ def main() -> None:
             variances.append(np.mean([(run.success - p) ** 2 for run in runs]) / (p * (1 - p) / chosen.samples))
             tokens.append(np.mean([run.tokens for run in runs]) / (chosen.samples * bank.tokens[edge].mean()))
         print(
-            f"{studied.question.id}: {studied.length:.0f} tokens a rollout; {chosen.samples} samples have "
+            f"{studied.question.id}: {studied.length:.0f} tokens per rollout; {chosen.samples} samples have "
             f"{np.mean(variances):.2f} of the variance of as many rollouts and {np.mean(tokens):.2f} of their tokens"
         )
 

@@ -2,7 +2,7 @@
 
 A run is made on some questions of `tiny-heldout`; a copy of the student is then distilled on its paths, by the loop of
 `docs/examples/train_with_weights.py`, once for each selection of tokens and each seed. Pass rates are measured on the
-questions that were trained on and on others; intervals are 95 % bootstrap over questions, of means over seeds. Two
+questions that were trained on and on others; intervals are 95% bootstrap over questions, of means over seeds. Two
 controls tell whether the selection matters or only its size: as many scored tokens at random, and those with Align < 0.
 
     python -m benchmarks.training --teacher tiny-l --steps 100 --seeds 5

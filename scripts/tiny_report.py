@@ -1,7 +1,7 @@
 """Measure the `tiny` family on held-out questions: pass rates, difficulty bins, what demonstrations do.
 
 Each model answers every question 32 times at temperature 1; the student also with one of its own correct responses in
-the prompt (1C), and with a wrong one beside it (1C1W). Intervals are 95 % bootstrap over questions.
+the prompt (1C), and with a wrong one beside it (1C1W). Intervals are 95% bootstrap over questions.
 
     python -m scripts.tiny_report
 """
@@ -67,7 +67,7 @@ def first_of_each(question: Question, texts: list[str]) -> list[Demonstration]:
 def difficulty_line(rates: np.ndarray) -> str:
     """Share of the questions in each bin of difficulty."""
     bins = Counter(difficulty(float(rate)) for rate in rates)
-    return ", ".join(f"{label} {100 * bins[label] / len(rates):.0f} %" for label in ("easy", "medium", "hard", "never"))
+    return ", ".join(f"{label} {100 * bins[label] / len(rates):.0f}%" for label in ("easy", "medium", "hard", "never"))
 
 
 def report_student(

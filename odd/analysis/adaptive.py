@@ -61,7 +61,7 @@ class Allotment:
         self.cost = np.array([max(1.0, length - len(prefix)) for prefix in self.prefixes])
 
     def chunk(self, number: int, targeted: Sequence[Rollout]) -> list[Prefix]:
-        """Forced prefixes of a chunk, one a rollout; empty when no more are needed.
+        """Forced prefixes of a chunk, one per rollout; empty when no more are needed.
 
         Args:
             number: of the chunk.

@@ -141,7 +141,7 @@ class QuestionTree:
         return np.flatnonzero(np.isin(self.tree.parent, list(self.places)))
 
     def _intervals(self, state: Success) -> tuple[np.ndarray, np.ndarray]:
-        """95 % intervals of P̂, (N,) each; off the paths nothing is shared, and they are the rule's own."""
+        """95% intervals of P̂, (N,) each; off the paths nothing is shared, and they are the rule's own."""
         low, high = state.rule.interval(state.counts.successes, state.counts.visits)
         if state.prior is None or state.evidence is None:
             for node, sample in state.posterior.items():
@@ -181,14 +181,14 @@ class QuestionTree:
         }
 
     def node_rows(self) -> pd.DataFrame:
-        """One row a node that is kept: its place, and the rollouts through it."""
+        """One row per node that is kept: its place, and the rollouts through it."""
         tree = self.tree
         columns = {"parent": tree.parent, "token": tree.token, "depth": tree.depth, "log_p": self.log_p}
         columns |= {"rollouts": self._rollouts}
         return pd.DataFrame({"node": self._stored} | {name: all_[self._stored] for name, all_ in columns.items()})
 
     def _success_rows(self, state: Success) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Under one rule: one row a node that is kept, and one row a path node with its value V(u)."""
+        """Under one rule: one row per node that is kept, and one row per path node with its value V(u)."""
         low, high = self._intervals(state)
         columns = {"visits": state.counts.visits, "successes": state.counts.successes, "success": state.value}
         columns |= {"low": low, "high": high}
@@ -200,7 +200,7 @@ class QuestionTree:
         return pd.DataFrame(success), pd.DataFrame({"node": nodes, **of, **vars(value)})
 
     def path_token_rows(self) -> pd.DataFrame:
-        """One row a position of each path: the node before the token and the child it leads to."""
+        """One row per position of each path: the node before the token and the child it leads to."""
         frames = []
         for path, rollout in enumerate(self.path_rollouts):
             length = len(self.rollouts[rollout].token_ids)

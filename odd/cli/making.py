@@ -106,7 +106,7 @@ def screen(
     set_: SET = None,
     show_config: SHOW_CONFIG = False,
 ) -> None:
-    """Find out how often the student is right, alone and behind each context; `run` goes on with the same options."""
+    """Find out how often the student is right, alone and with each context; `run` goes on with the same options."""
     settings = settings_of(preset, config, student, questions, limit, teacher, cache, set_)
     _make(settings, show_config, "screening")
 

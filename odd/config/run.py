@@ -135,7 +135,7 @@ class ScreeningConfig(Settings):
     def _compares_the_student_with_itself(self) -> "ScreeningConfig":
         for teacher in self.teachers:
             if not teacher.is_student_in_context:
-                raise ValueError(f"{teacher.name!r} is not the student behind a context: name it in teachers instead")
+                raise ValueError(f"{teacher.name!r} is not the student with a context: name it in teachers instead")
         return self
 
 

@@ -155,7 +155,7 @@ def node_value(p: Float[np.ndarray, "*#B K"], success: Float[np.ndarray, "*#B K"
 
 @dataclass(frozen=True, eq=False)
 class NodeValues:
-    """V(u) of some nodes with its 95 % interval, and the visits behind it; NaN, and 0 visits, where unknown."""
+    """V(u) of some nodes with its 95% interval, and the visits behind it; NaN, and 0 visits, where unknown."""
 
     value: Float64[np.ndarray, " U"]
     low: Float64[np.ndarray, " U"]
@@ -185,7 +185,7 @@ def node_values(
         success: P̂ of every edge; NaN where unknown.
         low: lower end of its interval.
         high: upper end of it.
-        visits: rollouts behind it.
+        visits: rollouts that it rests on.
     """
     known = np.flatnonzero((parent >= 0) & ~np.isnan(success) & (p_student > 0))
     of, size = parent[known], len(parent)

@@ -53,7 +53,7 @@ class TabularModel:
         """Build from lists of {"prefix": [ids], "weights": {"id": weight}}; probability = weight / sum of weights.
 
         Args:
-            questions: one list a prompt; `{(): weights}` for a single question without prompt.
+            questions: one list per prompt; `{(): weights}` for a single question without prompt.
             eos: the token that ends a response.
         """
         tokens = [int(token) for rows in questions.values() for row in rows for token in row["weights"]]

@@ -44,7 +44,7 @@ def reading_of_a_run(config: RunConfig) -> str | None:
         return f"{who}; how long that takes is not known before a run of this student was finished here"
     guess = estimate(config, questions, speed)
     seconds, tokens = guess.parts[Stage.READ], float(f"{guess.read_tokens:.2g}")
-    share = f"{100 * seconds / guess.seconds:.0f} % of the run"
+    share = f"{100 * seconds / guess.seconds:.0f}% of the run"
     how = "at the student's speed; roughly, by " + speed.source
     return f"{who}, about {tokens:,.0f} tokens in all: {rough(seconds)}, {share}, {how}"
 

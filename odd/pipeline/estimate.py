@@ -28,9 +28,9 @@ class Speed:
     Attributes:
         source: where the figures come from, in words.
         sampling: tokens generated a second in chunks of a run.
-        reading: tokens a second that a teacher scores along single paths.
-        reading_all: drawn tokens a second that a model scores of all rollouts, many side by side; for `minillm`.
-        scoring: nodes a second, each once a teacher, for which gradients and scores are computed.
+        reading: tokens per second that a teacher scores along single paths.
+        reading_all: drawn tokens per second that a model scores of all rollouts, many side by side; for `minillm`.
+        scoring: nodes per second, each once per teacher, for which gradients and scores are computed.
         length: tokens of a response from the root.
         rest: tokens of a targeted rollout after its forced part, as a share of `length`.
         fill: targeted rollouts as a share of the pairs times the visits each is brought to.

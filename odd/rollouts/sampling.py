@@ -2,7 +2,7 @@
 
 Rollouts come in chunks of `chunk_size`. A chunk is drawn with a seed of its own, made from the run's seed, the
 question, the stage and the chunk's number, so a run that was interrupted between chunks goes on to the same result.
-Demonstrations and rollouts behind a context (method §6) are drawn in the same way.
+Demonstrations and rollouts with a context (method §6) are drawn in the same way.
 """
 
 import hashlib
@@ -46,7 +46,7 @@ def derived_seed(*parts: str | int) -> int:
 
 
 def chunks(forced: Sequence[tuple[int, ...]], chunk_size: int) -> list[list[tuple[int, ...]]]:
-    """Forced prefixes, one a rollout, cut into chunks; prefixes of like length stand together."""
+    """Forced prefixes, one per rollout, cut into chunks; prefixes of like length stand together."""
     ordered = sorted(forced, key=lambda prefix: (len(prefix), prefix))
     return [ordered[start : start + chunk_size] for start in range(0, len(ordered), chunk_size)]
 

@@ -70,7 +70,7 @@ def end_tokens(run: Run, question: int) -> frozenset[int]:
 
 
 def path_rows(run: Run, question: int, view: ViewState) -> Sequence[Row]:
-    """One row a token: its place, probabilities, success and scores; unknown ones are NULL or NaN."""
+    """One row per token: its place, probabilities, success and scores; unknown ones are NULL or NaN."""
     return of_teacher(run.query("path_rows", **measure(question, view)), view.teacher).to_dict("records")
 
 

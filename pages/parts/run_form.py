@@ -144,7 +144,7 @@ def _questions(base: RunConfig, key: str) -> dict[str, Any]:
     )
     with st.expander("Questions from a file of yours"):
         file = st.file_uploader(
-            "JSON Lines, CSV or Parquet, one question a line",
+            "JSON Lines, CSV or Parquet, one question per line",
             type=[suffix.removeprefix(".") for suffix in SUFFIXES],
             max_upload_size=QUESTIONS_MB,
             help='{"id": "q1", "question": "What is 17 * 3?", "answer": "51", "kind": "number"}',
@@ -172,7 +172,7 @@ def _teachers(base: RunConfig, student: dict[str, Any], key: str) -> list[dict[s
     )
     more = st.text_area(
         "more teachers",
-        placeholder="NAME=MODEL:CONTEXT, one a line, for instance Big=./my-teacher:none or "
+        placeholder="NAME=MODEL:CONTEXT, one per line, for instance Big=./my-teacher:none or "
         f"Big-1C=student:1c,demonstrations=./my-teacher; contexts are {', '.join(SHOWN)}",
         height=68,
         key=f"{key}-more",

@@ -26,7 +26,7 @@ def show_live(view: ViewState) -> None:
     known = at_work(CACHE)
     if not known:
         return
-    st.markdown("#### Being made now")
+    st.markdown("#### Running")
 
     @st.fragment(run_every=EVERY, key="runs-live")
     def look() -> None:
