@@ -275,9 +275,7 @@ def main() -> None:
     for method in (USUAL, SHARING):
         _, figures = found[method.name][-1]
         shares = " and ".join(
-            f"{100 * figures[f'{name} held']:.1f}% of {name}"
-            for name in (INSIDE, OUTSIDE)
-            if f"{name} held" in figures
+            f"{100 * figures[f'{name} held']:.1f}% of {name}" for name in (INSIDE, OUTSIDE) if f"{name} held" in figures
         )
         console.print(f"{method.name}: intervals hold {shares}; {np.mean(~inside):.0%} of the edges are elsewhere")
     known = np.concatenate([known for question in questions for known in question.known])

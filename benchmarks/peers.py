@@ -31,7 +31,7 @@ class Engine(Protocol):
 
 
 class Ours:
-    """`odd.models.transformers.flight`."""
+    """`odd.models.transformers.continuous_batch`."""
 
     name = "ODD"
 

@@ -126,7 +126,7 @@ def compute_vectors(document: Any) -> dict[str, Any]:
         OddError: the document is malformed.
     """
     if not isinstance(document, dict):
-        raise OddError("test vectors: the document is no JSON object; give it a key 'cases' or 'questions'")
+        raise OddError("test vectors: the document is not a JSON object; give it a key 'cases' or 'questions'")
     try:
         parsed = _Document.model_validate(document)
     except ValidationError as error:

@@ -57,7 +57,7 @@ def edge_counts(
         tree: of the same rollouts, in the same order.
         launch: length of the forced prefix of each rollout.
         correct: outcome.
-        rule: which rollouts count. The root is no edge; its entry holds those that count for the root's value.
+        rule: which rollouts count. The root is not an edge; its entry holds those that count for the root's value.
     """
     nodes, counted = tree.rollout_nodes, counting(tree, launch, rule)
     visits = np.bincount(nodes[counted], minlength=tree.size)

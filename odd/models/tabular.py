@@ -28,7 +28,7 @@ class TabularModel:
         eos: the token that ends a response.
 
     Raises:
-        OddError: a row is no distribution, of another length, or cannot be reached; or prompts are ambiguous.
+        OddError: a row is not a distribution, of another length, or cannot be reached; or prompts are ambiguous.
     """
 
     def __init__(self, tables: Mapping[Tokens, Table], eos: int = 0) -> None:
@@ -208,7 +208,7 @@ def _check_table(table: Table, eos: int) -> None:
         raise OddError("tabular model: no row for the empty prefix; every question needs one")
     for prefix, row in table.items():
         if not (np.all(row >= 0) and np.isclose(row.sum(), 1)):
-            raise OddError(f"tabular model: the row of prefix {list(prefix)} is no distribution; check its weights")
+            raise OddError(f"tabular model: the row of prefix {list(prefix)} is not a distribution; check its weights")
         parent = table.get(prefix[:-1])
         if prefix and (parent is None or not 0 <= prefix[-1] < len(row) or parent[prefix[-1]] == 0):
             raise OddError(f"tabular model: prefix {list(prefix)} has a row but cannot be reached; remove it")

@@ -162,7 +162,7 @@ def _tokens(record: Record, student: LanguageModel, limit: int) -> tuple[tuple[i
     else:
         text = (record.response or "").removesuffix(student.tokenizer.token_bytes(student.tokenizer.end_token).decode())
         if any("\ud800" <= character <= "\udfff" for character in text):
-            raise Refused("its text is no valid Unicode")
+            raise Refused("its text is not valid Unicode")
         tokens, end = tuple(student.tokenizer.encode(text)), None
         if student.tokenizer.decode(tokens) != text:
             raise Refused("tokenising its text and decoding that does not give the text back")

@@ -1,7 +1,7 @@
 """Teachers side by side over all questions: means, and differences on the same nodes.
 
-A table of decisions is what the query `decisions` gives: a row per (question, node, teacher), every node once. Intervals
-come from resampling questions (method §7); all estimates draw the same ones.
+A table of decisions is what the query `decisions` gives: a row per (question, node, teacher), every node once.
+Intervals come from resampling questions (method §7); all estimates draw the same ones.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What is being made: progress that moves by itself, with the questions that can be looked at already."""
+"""What is running: progress that moves by itself, with the questions that can be looked at already."""
 
 import time
 

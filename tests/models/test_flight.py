@@ -1,4 +1,4 @@
-"""Rollouts in flight: the same as from transformers' own `generate`, and from any other batch."""
+"""Rollouts in one batch: the same as from transformers' own `generate`, and from any other batch."""
 
 import logging
 
@@ -20,8 +20,8 @@ from transformers import (
 
 from odd.models.transformers import drawing
 from odd.models.transformers.batch import Rows
+from odd.models.transformers.continuous_batch import ContinuousBatch, fits
 from odd.models.transformers.drawing import BLOCK, draw
-from odd.models.transformers.flight import Flight, fits
 from odd.models.transformers.language_model import wrap
 from tests.distributions import read_along
 
@@ -58,7 +58,7 @@ def prefixes(count=24):
     return [[*prompt, *forced[i % len(forced)]] for i in range(count)]
 
 
-def fly(model, rows, limits, width, temperature=1.0, seed=3, sampler=Flight):
+def fly(model, rows, limits, width, temperature=1.0, seed=3, sampler=ContinuousBatch):
     uniforms = torch.rand(len(rows), max(limits), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     with torch.inference_mode():
         return sampler(model, "m", SIZE, frozenset({END}), temperature).run(rows, limits, uniforms, width)
@@ -105,7 +105,7 @@ def test_waiting_rollouts_enter_where_others_end(tiny):
 def test_prefixes_may_have_nothing_in_common():
     model = model_of("Qwen3")
     rows = [[first, *prefix] for first, prefix in zip((3, 4, 5), prefixes(3), strict=True)]
-    fast, plain = (fly(model, rows, [12] * 3, 2, sampler=sampler) for sampler in (Flight, Rows))
+    fast, plain = (fly(model, rows, [12] * 3, 2, sampler=sampler) for sampler in (ContinuousBatch, Rows))
     assert [g.token_ids for g in fast] == [g.token_ids for g in plain]
 
 

@@ -15,7 +15,7 @@ from tokenizers.models import BPE
 
 from odd.errors import OddError
 from odd.models.base import check_same_vocabulary
-from odd.models.transformers import flight
+from odd.models.transformers import continuous_batch
 from odd.models.transformers.language_model import wrap
 from odd.questions.contexts import question_block
 
@@ -122,7 +122,7 @@ def test_what_a_rollout_draws_does_not_depend_on_when_its_neighbours_end(tiny, f
     rows = [(*start, *begun) for start, begun in forced]
     drawn = []
     for share in (0.0, 1.0):  # never shrink the batch, and shrink it whenever a row ends
-        monkeypatch.setattr(flight, "SHRINK_AT", share)
+        monkeypatch.setattr(continuous_batch, "SHRINK_AT", share)
         drawn.append([g.token_ids for g in tiny.sampler.sample(rows, [40] * len(rows), 1.0, seed=3)])
     assert drawn[0] == drawn[1] and len(set(map(len, drawn[0]))) > 2
 
@@ -362,5 +362,5 @@ def test_a_model_that_gives_no_numbers_is_refused(tiny):
     torch.nn.init.constant_(next(model.parameters()), float("nan"))
     broken = wrap("broken", model, tiny.tokenizer.tokenizer)
     for use in (lambda: broken.scorer.log_probs([5], [6]), lambda: broken.sampler.sample([[5]], [3], 1.0, seed=0)):
-        with pytest.raises(OddError, match="'broken' gives log-probabilities that are no numbers"):
+        with pytest.raises(OddError, match="'broken' gives log-probabilities that are NaN"):
             use()

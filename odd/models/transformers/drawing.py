@@ -20,7 +20,7 @@ def draw(logits: torch.Tensor, uniforms: torch.Tensor, temperature: float = 1.0)
         temperature: that the logits are divided by.
 
     Returns:
-        Tokens (N,) and their log-probabilities, float32 (N,); those are no numbers where a logit is none.
+        Tokens (N,) and their log-probabilities, float32 (N,); NaN where a logit is NaN.
     """
     rows = max(1, ENTRIES // logits.shape[1])
     drawn = [_draw(*piece, temperature) for piece in zip(logits.split(rows), uniforms.split(rows), strict=True)]

@@ -17,7 +17,7 @@ from odd.config import SCORING_MEMORY
 from odd.method.tree import distinct_places, shared_length
 from odd.models.base import Generation, check_window
 from odd.models.transformers.batch import Rows, log_softmax
-from odd.models.transformers.flight import Flight, fits
+from odd.models.transformers.continuous_batch import ContinuousBatch, fits
 from odd.models.transformers.prefix_tree import PrefixTree, Tokens, prefix_trees
 from odd.models.transformers.reading import Reader
 
@@ -113,7 +113,7 @@ class TransformersEngine:
         """
         rows = [tuple(tokens) for tokens in continuations]
         if not self._shares_prompts:
-            plain = [[self.log_probs(prefix, row, heat) for heat in temperatures] for row in rows]
+            plain = [[self.log_probs(prefix, row, temperature) for temperature in temperatures] for row in rows]
             return [
                 np.array([heated[np.arange(len(row)), list(row)] for heated in each]).reshape(len(temperatures), -1)
                 for row, each in zip(rows, plain, strict=True)
@@ -144,9 +144,9 @@ class TransformersEngine:
         generator = torch.Generator().manual_seed(seed)
         # doubles: single precision would never draw tokens rarer than one in 17 million
         uniforms = torch.rand(len(prefixes), max(max_new_tokens), generator=generator, dtype=torch.float64)
-        sampler = Flight if self._shares_prompts else Rows
-        flight = sampler(self.model, self.name, self.vocabulary_size, self.end_tokens, temperature)
-        return flight.run(prefixes, max_new_tokens, uniforms, batch_size or len(prefixes))
+        sampler = ContinuousBatch if self._shares_prompts else Rows
+        batch = sampler(self.model, self.name, self.vocabulary_size, self.end_tokens, temperature)
+        return batch.run(prefixes, max_new_tokens, uniforms, batch_size or len(prefixes))
 
     @cached_property
     def _shares_prompts(self) -> bool:

@@ -208,7 +208,7 @@ def delete_run(cache: Path, run_id: str) -> None:
     """
     jobs = [job for job in list_jobs(cache) if job.run_id == run_id]
     if any(job.alive for job in jobs):
-        raise OddError(f"run {run_id} is being made: stop it first")
+        raise OddError(f"run {run_id} is running: stop it first")
     remove_run(cache, run_id)
     for job in jobs:
         remove_job(job)
