@@ -139,7 +139,7 @@ class QuestionTree:
         return np.flatnonzero(np.isin(self.tree.parent, list(self.places)))
 
     def _intervals(self, state: Success) -> tuple[np.ndarray, np.ndarray]:
-        """95 % intervals of P̂, (N,) each; off the paths nothing is shared, and they are the rule's own."""
+        """95% intervals of P̂, (N,) each; off the paths nothing is shared, and they are the rule's own."""
         low, high = state.rule.interval(state.counts.successes, state.counts.visits)
         if state.prior is None or state.evidence is None:
             for node, sample in state.posterior.items():

@@ -249,7 +249,7 @@ BUILT_IN = (
     ),
     Measure(
         "success", "success after the token",
-        "Estimated probability that the student ends correct once it has taken the token; the interval is the 95 % "
+        "Estimated probability that the student ends correct once it has taken the token; the interval is the 95% "
         "Jeffreys interval, of the posterior Beta(S + ½, N − S + ½), and a Wilson interval where visits are pooled; "
         "a run made with the prior of siblings weighs a child's rollouts with what its siblings came to.",
         short="P̂", unit="probability", digits=2, listed=False, kind="success", low="fails", high="succeeds",

@@ -155,7 +155,7 @@ def node_value(p: Float[np.ndarray, "*#B K"], success: Float[np.ndarray, "*#B K"
 
 @dataclass(frozen=True, eq=False)
 class NodeValues:
-    """V(u) of some nodes with its 95 % interval, and the visits behind it; NaN, and 0 visits, where unknown."""
+    """V(u) of some nodes with its 95% interval, and the visits behind it; NaN, and 0 visits, where unknown."""
 
     value: Float64[np.ndarray, " U"]
     low: Float64[np.ndarray, " U"]

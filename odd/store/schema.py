@@ -140,7 +140,7 @@ _TABLES: dict[str, tuple[str, Columns]] = {
                 "DOUBLE",
                 "success probability: successes / visits; stratified: backed up through the tree",
             ),
-            "low": ("DOUBLE", "lower end of its 95 % interval: by analysis.prior, Wilson's for pooled"),
+            "low": ("DOUBLE", "lower end of its 95% interval: by analysis.prior, Wilson's for pooled"),
             "high": ("DOUBLE", "upper end of it"),
         },
     ),
@@ -151,7 +151,7 @@ _TABLES: dict[str, tuple[str, Columns]] = {
             "node": _NODE,
             "pooling": _POOLING,
             "value": ("DOUBLE", "V(u)"),
-            "low": ("DOUBLE", "lower end of its 95 % interval; children never visited may all fail"),
+            "low": ("DOUBLE", "lower end of its 95% interval; children never visited may all fail"),
             "high": ("DOUBLE", "upper end of it; children never visited may all succeed"),
             "visits": (_COUNT, "rollouts behind it"),
         },
@@ -292,7 +292,7 @@ def tables() -> dict[str, tuple[str, Columns]]:
         whole[measure.column] = measure.type, measure.comment
         if measure.interval is not None:
             low, high = measure.interval
-            whole[low] = "DOUBLE", f"lower end of the 95 % interval of {measure.column}"
+            whole[low] = "DOUBLE", f"lower end of the 95% interval of {measure.column}"
             whole[high] = "DOUBLE", "upper end of it"
     halves: Columns = {one.column: (one.type, "as in scores") for one in scores() if one.halves}
     added = {"scores": whole, "half_scores": halves}

@@ -89,7 +89,7 @@ def colour_interval(colour: str, row: Row, scale: float = 1.0) -> list[float] | 
 
 
 def settled(colour: str, row: Row) -> bool | None:
-    """Whether the 95 % interval that decides excludes 0; None where the quantity has none, or no estimate."""
+    """Whether the 95% interval that decides excludes 0; None where the quantity has none, or no estimate."""
     ends = MEASURES[colour].settled_by
     if ends is None or raw_value(colour, row) is None:
         return None

@@ -103,7 +103,7 @@ class PoolingRule(ABC):
     def interval(
         self, successes: Real[np.ndarray, "*B"], visits: Real[np.ndarray, "*B"]
     ) -> tuple[Float64[np.ndarray, "*B"], Float64[np.ndarray, "*B"]]:
-        """95 % interval of P̂ from the counts of an edge alone; NaN without visits."""
+        """95% interval of P̂ from the counts of an edge alone; NaN without visits."""
         return jeffreys(successes, visits)
 
     def success(self, sample: Sample) -> EdgeSuccess:

@@ -38,7 +38,7 @@ TREE = (
     Entry(
         "Question, pass rate",
         "The share of the initial rollouts, sampled from the question itself, whose answer is verified as correct; its "
-        "interval is the 95 % Jeffreys interval.",
+        "interval is the 95% Jeffreys interval.",
         r"p = \frac{\text{correct initial rollouts}}{\text{initial rollouts}}", "0 to 1", "Questions, Tree",
     ),
     Entry(
@@ -160,13 +160,13 @@ GRADIENTS = (
 INTERVALS = (
     Entry(
         "Interval of a score",
-        "Success of each child is drawn from its posterior again and again; 95 % of the scores that follow lie in the "
+        "Success of each child is drawn from its posterior again and again; 95% of the scores that follow lie in the "
         "interval.",
         r"\hat P^k \sim \mathrm{Beta}(S_k + \tfrac12,\, N_k - S_k + \tfrac12)", "", "Tree, Compare",
     ),
     Entry(
         "Sign not settled",
-        "The 95 % interval of the score holds 0, so the rollouts do not yet tell helpful from harmful; such tokens are "
+        "The 95% interval of the score holds 0, so the rollouts do not yet tell helpful from harmful; such tokens are "
         "muted.",
         r"\text{low} \le 0 \le \text{high}", "", "Tree, Compare",
     ),
@@ -191,14 +191,14 @@ ACROSS = (
           r"\frac{\sum_u \text{range}_u \cos_u}{\sum_u \text{range}_u}", "−1 to 1", "Compare, Findings"),
     Entry(
         "Interval across questions",
-        "Scores of one question share its rollouts, so whole questions are resampled; the interval holds 95 % of 2,000 "
+        "Scores of one question share its rollouts, so whole questions are resampled; the interval holds 95% of 2,000 "
         "means, and with few questions it is rough and rather too short.",
         "", "", "Compare, Findings",
     ),
     Entry("Incorrect − correct", "Mean score at the nodes of incorrect paths minus that at the nodes of correct paths: "
           "above 0, the teacher helps more where the student goes wrong.",
           r"\overline{\cos}_{\text{incorrect}} - \overline{\cos}_{\text{correct}}", "−2 to 2", "Questions, Findings"),
-    Entry("Cannot be told apart", "The 95 % interval of the difference holds 0; it may be zero, or too small for these "
+    Entry("Cannot be told apart", "The 95% interval of the difference holds 0; it may be zero, or too small for these "
           "questions to show.", "", "", "Findings"),
 )  # fmt: skip
 
