@@ -189,7 +189,8 @@ class _Block:
         place, number = np.array(done).T
         pairs = np.arange(len(self.names) * len(self.objectives))
         keys, count = self._keys(place, number, pairs), len(pairs) * len(done)
-        yield "scores", count, keys | {name: values[place, number].ravel() for name, values in self.scores.items()}
+        whole: dict[str, Column] = {name: values[place, number].ravel() for name, values in self.scores.items()}
+        yield "scores", count, keys | whole
         halves = {name: values[place, number][:, self.halved] for name, values in self.half_scores.items()}
         for half in (0, 1) if len(self.halved) else ():
             own: dict[str, Column] = {name: values[..., half].ravel() for name, values in halves.items()}

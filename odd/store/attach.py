@@ -11,7 +11,7 @@ files for trusted input (duckdb.org/security), and what guards against those is 
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,7 +19,17 @@ import duckdb
 
 from odd.errors import OddError
 from odd.store.files import spill_of
-from odd.store.schema import APP, BLOCK_SIZE, ROW_GROUP_SIZE, SCHEMA_VERSION, UPGRADABLE, column_types, quote, tables
+from odd.store.schema import (
+    APP,
+    BLOCK_SIZE,
+    ROW_GROUP_SIZE,
+    SCHEMA_VERSION,
+    UPGRADABLE,
+    absent_columns,
+    column_types,
+    quote,
+    tables,
+)
 from odd.store.views import create_views
 
 MEMORY_LIMIT = "1GB"
@@ -165,9 +175,10 @@ def check_run(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, st
     """
     meta, found = _meta_and_tables(connection, path)
     _check_version(meta.get("schema_version"), path)
+    absent = absent_columns(meta)
     for table in tables():
         for column, type_ in column_types(table).items():
-            if found.get(table, {}).get(column) != type_:
+            if (table, column) not in absent and found.get(table, {}).get(column) != type_:
                 what = f"table {table}" if table not in found else f"column {table}.{column} {type_}"
                 raise OddError(f"{path} is not a complete ODD run: {what} is missing; copy it again from its source")
     return meta
@@ -225,20 +236,30 @@ def _check_version(stored: str | None, path: Path) -> None:
         raise OddError(f"{path} has run-file version {version}, this ODD reads version {SCHEMA_VERSION}; {remedy}")
 
 
-def _safe_view(table: str) -> str:
-    """SQL for a view of the columns of a table that are in the schema."""
-    columns = ", ".join(map(quote, column_types(table)))
-    return f"CREATE VIEW {quote(table)} AS SELECT {columns} FROM run.main.{quote(table)}"
+def read_table(table: str, absent: Collection[tuple[str, str]]) -> str:
+    """SQL for the columns of a table of the attached file that are in the schema; NULL for those that are absent."""
+    columns = (
+        f"NULL::{type_} AS {quote(name)}" if (table, name) in absent else quote(name)
+        for name, type_ in column_types(table).items()
+    )
+    return f"SELECT {', '.join(columns)} FROM run.main.{quote(table)}"
 
 
-def create_safe_views(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+def create_safe_views(connection: duckdb.DuckDBPyConnection, path: Path, meta: Mapping[str, str]) -> None:
     """Give the in-memory database views named like our tables, and our views over them.
+
+    Args:
+        connection: with the file attached.
+        path: the file.
+        meta: its content of `meta`; measures that it does not have are NULL.
 
     Raises:
         OddError: the file is damaged.
     """
     try:
-        connection.execute(";".join(map(_safe_view, tables())))
+        absent = absent_columns(meta)
+        views = (f"CREATE VIEW {quote(table)} AS {read_table(table, absent)}" for table in tables())
+        connection.execute(";".join(views))
         connection.execute(create_views())
     except duckdb.Error as error:
         raise explain(error, path) from error

@@ -6,6 +6,8 @@ DuckDB prompt, the check of a file that comes from elsewhere, and the conversion
 No index but the primary key of `meta`: others slow inserts and openings, and scans skip groups of other questions.
 """
 
+from collections.abc import Mapping
+
 from odd.method.measures import scores
 from odd.store.context_tables import CONTEXT_TABLES, QUESTION
 from odd.store.question_stage import QuestionStage
@@ -296,6 +298,24 @@ def tables() -> dict[str, tuple[str, Columns]]:
     halves: Columns = {one.column: (one.type, "as in scores") for one in scores() if one.halves}
     added = {"scores": whole, "half_scores": halves}
     return {name: (comment, columns | added.get(name, {})) for name, (comment, columns) in _TABLES.items()}
+
+
+def measured() -> str:
+    """What `meta` says under `measures`: keys of those that the tables of scores have columns of."""
+    return ",".join(measure.key for measure in scores())
+
+
+def absent_columns(meta: Mapping[str, str]) -> set[tuple[str, str]]:
+    """Table and name of the columns that a file does not have because it is older than their measure."""
+    known = meta.get("measures", measured()).split(",")
+    return {
+        (table, column)
+        for measure in scores()
+        if measure.key not in known
+        for table in ("scores", "half_scores")
+        for column in (measure.column, *(measure.interval or ()))
+        if column in column_types(table)
+    }
 
 
 def column_types(table: str) -> dict[str, str]:

@@ -19,11 +19,19 @@ from odd.method import alignment
 from odd.method.conventions import REST
 from odd.method.gradients import ideal_gradient
 from odd.method.success import node_values, wilson
-from odd.store.attach import attach, check_run, explain, run_meta
+from odd.store.attach import attach, check_run, explain, read_table, run_meta
 from odd.store.files import published_path, remove_leftovers, work_path
 from odd.store.frames import from_duckdb, to_duckdb
 from odd.store.lock import take_lock
-from odd.store.schema import SCHEMA_VERSION, UPGRADABLE, column_types, create_tables, quote, tables
+from odd.store.schema import (
+    SCHEMA_VERSION,
+    UPGRADABLE,
+    absent_columns,
+    column_types,
+    create_tables,
+    quote,
+    tables,
+)
 from odd.store.views import create_views
 
 MADE = ("nodes", "success", "node_values", "half_scores", "components", "gradients")
@@ -39,6 +47,8 @@ SCORED = """
     GROUP BY node, convention ORDER BY node, convention"""
 COUNTED = {"on_policy": "", "stratified": "", "pooled": "pooled_"}
 """Prefix of the columns that hold the counts of each rule of version 2."""
+MEASURED = "alignment,p_positive,gain,advantage,children,success_range,visits,decision"
+"""Measures that version 2 has."""
 OUTCOME_MADE = "dr_grpo"
 
 
@@ -97,11 +107,13 @@ def _write(connection: duckdb.DuckDBPyConnection) -> None:
     """Write all tables of database `run`, as this version has them, into the current one."""
     connection.execute(create_tables())
     connection.execute(create_views())
+    absent = absent_columns({"measures": MEASURED})
     for table in tables():
         if table not in MADE:
             columns = ", ".join(map(quote, column_types(table)))
-            connection.execute(f"INSERT INTO {quote(table)} ({columns}) SELECT {columns} FROM run.main.{quote(table)}")
-    connection.execute("UPDATE meta SET value = ? WHERE key = 'schema_version'", [str(SCHEMA_VERSION)])
+            connection.execute(f"INSERT INTO {quote(table)} ({columns}) {read_table(table, absent)}")
+    new = {"schema_version": str(SCHEMA_VERSION), "measures": MEASURED}
+    connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", [list(item) for item in new.items()])
     connection.execute(NODES)
     connection.execute(GRADIENTS)
     labels = connection.execute("SELECT value FROM meta WHERE key = 'conventions'").fetchall()

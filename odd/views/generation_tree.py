@@ -91,7 +91,7 @@ def tree_payload(run: Run, question: int, convention: str, display: Display) -> 
         "branches": records,
         "tokens": table(("text", "mark"), spelling.texts),
         "depth": max((record["depth"] + max(1, len(record["n"])) for record in records), default=0),
-        "counts": f"{rule.visits}: {rule.about}",
+        "counts": {"name": rule.visits, "about": rule.about},
         "hidden": {"branches": hidden, "share": max(0.0, 1 - seen / size.visits) if size.visits else 0.0},
         "rollouts": {"initial": size.initial, "targeted": size.rollouts - size.initial},
         "paths": [

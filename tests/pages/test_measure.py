@@ -1,7 +1,11 @@
 """A measure that the program does not know is registered, and found wherever measures belong."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
+from odd.models.transformers.hf import HFModel
 
 from odd.method.measures import MEASURES, Measure
 from odd.pipeline.worker import run
@@ -11,7 +15,7 @@ from odd.views.links import ViewState
 from odd.views.scores import records
 from tests.pages.test_compare import payloads
 from tests.pages.test_tree import component
-from tests.runs import rows, small_config
+from tests.runs import SCORES, rows, small_config
 
 PUSH = Measure(
     "push", "length of the push", "How far the teacher would move the logits of the components.",
@@ -24,7 +28,8 @@ PUSH = Measure(
 
 
 @pytest.fixture(scope="module", autouse=True)
-def registered():
+def registered(finished):
+    """Registers it once there is a run from before."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setitem(MEASURES, PUSH.key, PUSH)
         yield
@@ -38,6 +43,29 @@ def made(tmp_path_factory):
     analysis |= {"objectives": [{"name": "reverse_kl"}]}
     teachers = [{"name": "tiny-m", "model": {"name": "tiny-m"}}, {"name": "Self-1C", "context": "1c"}]
     return folder, run(small_config(folder, analysis=analysis, teachers=teachers), lambda step: None)
+
+
+@pytest.fixture
+def older(finished, tmp_path):
+    """A finished run from before there was the measure, in a cache of its own: its config, and its file."""
+    config, path = finished
+    return config.model_copy(update={"cache": tmp_path}), Path(shutil.copy(path, tmp_path))
+
+
+def test_a_run_from_before_it_is_read_without_it(older):
+    with RunReader(older[1]) as reader:
+        found = reader.query("scores", objective="reverse_kl", convention="on_policy-full-off")
+    assert found["push"].isna().all() and found["alignment"].notna().any()
+
+
+def test_a_run_from_before_it_is_scored_anew_for_it_without_sampling(older, monkeypatch):
+    monkeypatch.setattr(HFModel, "sample", None)
+    config, path = older
+    before = rows(path, SCORES)
+    assert run(config, lambda step: None) == path
+    after = rows(path, SCORES)
+    assert repr([row[: len(before[0])] for row in after]) == repr(before)
+    assert rows(path, "SELECT count(push) > 0 FROM scores") == [(True,)]
 
 
 def test_it_is_computed_and_stored(made):

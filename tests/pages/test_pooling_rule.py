@@ -84,7 +84,7 @@ def test_a_reader_can_choose_it(made, open_page):
 
 def test_the_tree_says_what_its_branches_count(made, open_page):
     data = component(open_page("tree", made[0], convention=CONVENTION), "generation-tree")
-    assert data["counts"] == "initial visits: a targeted rollout never counts"
+    assert data["counts"] == {"name": "initial visits", "about": "a targeted rollout never counts"}
     assert data["branches"][0]["n"] == [48]
 
 

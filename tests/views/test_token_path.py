@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from odd.method.measures import colours
+from odd.method.measures import MEASURES, colours
 from odd.text import visible
 from odd.views.links import ViewState
 from odd.views.resolve import resolve
-from odd.views.scores import colour_scale, colour_value, legend, passes, records, settled
+from odd.views.scores import colour_scale, colour_value, legend, passes, records, settled, table
 from odd.views.token_path import (
     CHILD_COLUMNS,
     SHOWN,
@@ -160,6 +160,20 @@ def test_more_children_can_be_asked_for():
 def test_a_colour_lies_between_its_ends(colour, row, value):
     scale = 0.2 if colour in ("gain", "kl") else 1.0
     assert colour_value(colour, row, scale) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("colour", colours())
+@pytest.mark.parametrize("scale", [1.0, 0.75])
+def test_the_ends_of_a_legend_are_where_the_colour_ends(colour, scale):
+    low, high = legend(colour).payload(scale)["ends"]
+    one = MEASURES[colour]
+    row = {one.minus: 0.0} if one.minus else {}
+    assert colour_value(colour, row | {one.column: high}, scale) == pytest.approx(1)
+    assert colour_value(colour, row | {one.column: low}, scale) == pytest.approx(-1 if one.kind == "diverging" else 0)
+
+
+def test_a_table_of_a_payload_is_read_back_by_name():
+    assert records(table(("a", "b"), [[1, None], None])) == [{"a": 1, "b": None}, {}]
 
 
 def test_a_sign_is_settled_when_the_interval_leaves_out_zero():

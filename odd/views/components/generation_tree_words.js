@@ -20,7 +20,7 @@ function treeLegend(data, frame, most) {
   const muted = element("i", { class: "muted", style: { "--helpful": PALETTE.helpful } })
   const optional = (shown, ...parts) => (shown ? [item(...parts)] : [])
   return [
-    item(data.counts, text("width: "), ...sizes.map(size), text(data.counts.split(":")[0])),
+    item(`${data.counts.name}: ${data.counts.about}`, text("width: "), ...sizes.map(size), text(data.counts.name)),
     item("estimated probability that the student ends right", text("colour: P_succ 0 "), ramp("success"), text(" 1")),
     item(`decision points on the paths, coloured by ${legend.name}`, text(`chips: ${legend.name} ${ends[0]} `),
       ramp(legend.kind), text(` ${ends[1]}`)),
