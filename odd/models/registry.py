@@ -1,8 +1,5 @@
 """From a model's name to a loaded model."""
 
-import atexit
-import gc
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,19 +21,8 @@ def load_model(config: ModelConfig, cache: Path) -> "HFModel":
     return hf_model().load(config, location)
 
 
-@cache
 def hf_model() -> "type[HFModel]":
-    """Import torch and transformers without the garbage collector: what they make is no garbage, then or later.
+    """Import torch and transformers, which takes seconds."""
+    from odd.models.transformers.hf import HFModel
 
-    It would look through a growing million of objects again and again, a quarter of the time that the import takes.
-    """
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        from odd.models.transformers.hf import HFModel
-    finally:
-        if collecting:
-            gc.enable()
-    gc.freeze()
-    atexit.register(gc.unfreeze)  # else they are not taken down in order at the end, of which their libraries complain
     return HFModel
