@@ -13,6 +13,7 @@ from pages.shared.frame import load_pages, navigation
 
 # seconds after its start when the server listens for certain; a text here would be drawn on every page
 OPENED_AFTER = 0.5
+SIDEBAR = 216  # pixels, until the reader drags it
 
 
 @asynccontextmanager
@@ -25,7 +26,9 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
 
 
 if __name__ == "__main__":
-    st.set_page_config(page_title="ODD", page_icon=":material/account_tree:", layout="wide")
+    st.set_page_config(
+        page_title="ODD", page_icon=":material/account_tree:", layout="wide", initial_sidebar_state=SIDEBAR
+    )
     navigation().run()
 else:
     # until st.navigation is called once, streamlit serves the files of `pages` by themselves: who opens a link first
