@@ -95,7 +95,7 @@ def test_a_summary_keeps_the_outcome_and_tells_what_it_was_made_of(helped):
     assert all(texts[one["text"]] >= 1 for (one,) in summarised.values())
 
 
-def test_teaching_samples_nothing_but_what_is_shown(helped, finished):
+def test_adding_teachers_samples_nothing_but_what_is_shown(helped, finished):
     path, drawn = helped
     assert drawn and {name for name, _, _ in drawn} == {"tiny-m"}
     assert {temperature for _, _, temperature in drawn} == {0.7}
@@ -108,9 +108,9 @@ def test_what_was_written_is_not_written_again(helped, tmp_path, monkeypatch):
     path = Path(shutil.copy(helped[0], tmp_path))
     monkeypatch.setattr(TransformersEngine, "sample", lambda *_, **__: pytest.fail("sampled"))
     again = [one.model_copy(update={"name": f"{one.name} again"}) for one in HELPED]
-    taught = add_teachers(tmp_path, path.stem, again, lambda step: None)
+    added = add_teachers(tmp_path, path.stem, again, lambda step: None)
     for one in HELPED:
-        assert shown(taught, f"{one.name} again") == shown(taught, one.name)
+        assert shown(added, f"{one.name} again") == shown(added, one.name)
 
 
 def test_a_writer_with_other_weights_is_refused(helped, tmp_path, monkeypatch):

@@ -266,15 +266,15 @@ def test_a_job_that_runs_is_not_removed(shell_job):
 
 
 @pytest.mark.slow
-def test_a_run_is_made_and_taught_and_deleted(finished, tmp_path, started):
+def test_a_run_is_made_and_gets_a_teacher_and_is_deleted(finished, tmp_path, started):
     config = small_config(tmp_path)
     job = ended(started(start_run(config)))
     assert (job.state, job.run_id) == ("finished", finished[1].stem), tail(job.log)
     assert_same_results(finished[1], published_path(config.cache, job.run_id))
     assert read_progress(config.cache, job.run_id).stage == "done"
     late = TeacherConfig(name="Late", context="1c")
-    taught = ended(started(start_adding_teachers(config.cache, job.run_id, [late])))
-    assert taught.state == "finished", tail(taught.log)
+    added = ended(started(start_adding_teachers(config.cache, job.run_id, [late])))
+    assert added.state == "finished", tail(added.log)
     with RunReader(published_path(config.cache, job.run_id)) as reader:
         assert "Late" in reader.query("teachers")["teacher"].tolist()
     delete_run(config.cache, finished[1].stem)

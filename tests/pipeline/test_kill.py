@@ -61,7 +61,7 @@ def test_killed_run_goes_on_to_the_same_result(finished, tmp_path, steps):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("steps", [1, 4])
-def test_killed_teach_goes_on_to_the_same_result(copied, tmp_path, steps):
+def test_killed_adding_of_teachers_goes_on_to_the_same_result(copied, tmp_path, steps):
     config, path = copied
     (tmp_path / "whole").mkdir()
     shutil.copy(path, tmp_path / "whole" / path.name)

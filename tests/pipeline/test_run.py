@@ -88,7 +88,7 @@ def test_teacher_added_later_samples_nothing_and_scores_as_if_it_had_been_there(
     assert repr([row[:2] + row[3:] for row in late]) == repr([row[:2] + row[3:] for row in first])
 
 
-def test_teaching_leaves_the_other_scores_alone(copied, finished):
+def test_adding_a_teacher_leaves_the_other_scores_alone(copied, finished):
     config, run_id = copied
     path = add_teachers(config.cache, run_id, [TeacherConfig(name="Late", context="1c")], lambda step: None)
     others = SCORES.replace("FROM scores", "FROM scores WHERE teacher <> 'Late'")
@@ -206,7 +206,7 @@ def test_stored_student_log_probabilities_are_those_it_was_sampled_with(finished
     np.testing.assert_allclose(sampled, scored, atol=1e-4)
 
 
-def test_teaching_stores_no_children_twice(copied, finished):
+def test_adding_a_teacher_stores_no_children_twice(copied, finished):
     config, run_id = copied
     path = add_teachers(config.cache, run_id, [TeacherConfig(name="Late", context="1c")], lambda step: None)
     components = "SELECT * FROM components ORDER BY question, node, convention"
@@ -220,7 +220,7 @@ def test_the_first_teacher_of_a_run_without_any_brings_the_children_along(tmp_pa
     assert rows(path, "SELECT count(*) FROM components")[0] > (0,)
 
 
-def test_a_teach_that_was_killed_can_be_repeated(copied):
+def test_adding_a_teacher_can_be_repeated_after_a_kill(copied):
     config, run_id = copied
     late = [TeacherConfig(name="Late", context="1c")]
 
@@ -235,7 +235,7 @@ def test_a_teach_that_was_killed_can_be_repeated(copied):
     assert scored == rows(path, "SELECT count(DISTINCT question) FROM scores WHERE teacher = 'Self-1C'")
 
 
-def test_teaching_an_unknown_run_leaves_no_trace(tmp_path):
+def test_adding_to_an_unknown_run_leaves_no_trace(tmp_path):
     with pytest.raises(OddError, match="there is no run"):
         add_teachers(tmp_path, "small-00000000", [TeacherConfig(name="Late")], lambda step: None)
     assert not list(tmp_path.iterdir())
