@@ -49,6 +49,20 @@ def started(monkeypatch):
     return begun
 
 
+def test_an_empty_cache_offers_the_example_run(cache):
+    app = launch("runs")
+    button(app, "Open the example run").click().run()
+    assert not app.exception
+    (file,) = cache.glob("*.duckdb")
+    assert file.stem.startswith("example-")
+    assert view_of(app).run == file.stem
+
+
+def test_where_the_example_run_was_removed_it_is_not_offered(cache, monkeypatch):
+    monkeypatch.setattr("pages.parts.run_list.example_run", lambda: None)
+    assert "Open the example run" not in labels(launch("runs"))
+
+
 def test_an_empty_cache_offers_the_demo_with_one_click(cache, started):
     app = launch("runs")
     button(app, "Run the demo").click().run()

@@ -3,7 +3,6 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
@@ -202,6 +201,5 @@ def test_a_missing_package_is_named_with_its_command(monkeypatch):
         raise JudgeError("ModuleNotFoundError", "No module named 'reasoning_gym'")
 
     monkeypatch.setattr(isolated.JUDGE, "ask", missing)
-    with pytest.raises(OddError, match=r"pip install -r requirements-reasoning-gym\.txt"):
+    with pytest.raises(OddError, match="pip install reasoning-gym"):
         load_questions(QuestionsConfig(source="gym:chain_sum"))
-    assert (Path(isolated.__file__).parents[2] / "requirements-reasoning-gym.txt").exists()
