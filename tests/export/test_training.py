@@ -82,7 +82,7 @@ def test_the_readme_shows_the_loop_as_it_is():
 
 
 def test_the_loss_of_a_token_is_the_reverse_kl_that_the_run_stored(finished, kept, models):
-    student, teacher = (model.model for model in models)
+    student, teacher = (model.scorer.model for model in models)
     row = kept.to_dict("records")[0]
     with torch.no_grad():
         losses = LOOP.token_losses(student, teacher, row).numpy()
@@ -94,7 +94,7 @@ def test_the_loss_of_a_token_is_the_reverse_kl_that_the_run_stored(finished, kep
 
 
 def test_a_token_without_weight_gets_exactly_no_gradient(kept, models):
-    student, teacher = copy.deepcopy(models[0].model), models[1].model
+    student, teacher = copy.deepcopy(models[0].scorer.model), models[1].scorer.model
     seen = []
 
     def watch(module, inputs, output):
@@ -118,8 +118,8 @@ def test_training_with_and_without_the_mask(finished, kept, models, record_prope
     trained = {}
     for name, rows in {"all tokens": every, "Align > 0": kept}.items():
         learner = copy.deepcopy(student.scorer.model)
-        LOOP.train(learner, teacher.model, rows, steps=30, learning_rate=3e-4)
-        before, after = (weighted_loss(model, teacher.model, rows) for model in (student.scorer.model, learner))
+        LOOP.train(learner, teacher.scorer.model, rows, steps=30, learning_rate=3e-4)
+        before, after = (weighted_loss(model, teacher.scorer.model, rows) for model in (student.scorer.model, learner))
         assert after < 0.9 * before, name
         trained[name] = learner
     parameters = [torch.cat([p.detach().flatten() for p in model.parameters()]) for model in trained.values()]
@@ -136,7 +136,7 @@ def test_training_with_and_without_the_mask(finished, kept, models, record_prope
 def test_trls_trainer_learns_from_the_files(kept, models, tmp_path):
     trl_gkd = example("trl_gkd")
     file = write_weights(kept, {}, tmp_path)[0]
-    learner = copy.deepcopy(models[0].model)
+    learner = copy.deepcopy(models[0].scorer.model)
     settings = {
         "max_steps": 12,
         "per_device_train_batch_size": 4,
@@ -144,9 +144,9 @@ def test_trls_trainer_learns_from_the_files(kept, models, tmp_path):
         "use_cpu": True,
         "bf16": False,
     }
-    before = weighted_loss(learner, models[1].model, kept)
+    before = weighted_loss(learner, models[1].scorer.model, kept)
     settings |= {"output_dir": str(tmp_path / "out"), "save_strategy": "no", "logging_steps": 1, "disable_tqdm": True}
-    trainer = trl_gkd.train(learner, models[1].model, models[0].tokenizer, file, **settings)
+    trainer = trl_gkd.train(learner, models[1].scorer.model, models[0].tokenizer.tokenizer, file, **settings)
     first = next(step["loss"] for step in trainer.state.log_history if "loss" in step)
     assert first == pytest.approx(before, rel=1e-3)  # TRL's loss is the one on the kept tokens
-    assert weighted_loss(learner, models[1].model, kept) < 0.95 * before
+    assert weighted_loss(learner, models[1].scorer.model, kept) < 0.95 * before
