@@ -15,13 +15,14 @@ from benchmarks.rows import Row, timed
 from benchmarks.serving import Server, serving
 from benchmarks.synthetic import ISSUE, Size, question
 from benchmarks.tap import Taps
+from odd.method.measures import colours
 from odd.store import RunReader
 
 FIRST, CHANGE, CROWD = 1000.0, 300.0, 2
 """Limits of issue 3 for server times, ms, and how many times as long all may take for many readers at once."""
 BYTES, MEMORY = 2.0, 50.0
 """Its limits for one view of a tree and for what a session adds, MB."""
-COLOURS = "alignment", "gain", "p_positive", "success", "advantage", "kl", "difference"
+COLOURS = tuple(colours())
 SELECTS = {
     "tree": {"teacher": "teacher", "objective": "objective", "colour": "colour by"},
     "compare": {"baseline": "baseline", "objective": "objective", "colour": "colour by"},

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self, get_args
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -14,16 +14,17 @@ import pandas as pd
 from odd.config import RunConfig, default_cache, load_config, merge, parse_config
 from odd.errors import OddError
 from odd.export.html import Drawing, Theme, component_document
+from odd.method.measures import colours
 from odd.places import example_run
-from odd.store import TABLES, RunReader, published_path
+from odd.store import RunReader, published_path, tables
 from odd.text import visible
 from odd.views.generation_graph import display
 from odd.views.generation_tree import tree_payload
 from odd.views.legend import legend_html
-from odd.views.links import Colour, ViewState
+from odd.views.links import ViewState
 from odd.views.panels import chosen_measure, path_notices, path_panel, tree_panel, why_no_tree
 from odd.views.resolve import resolve, usual_measure
-from odd.views.scores import LEGENDS, Row, colour_scale
+from odd.views.scores import Row, colour_scale, legend
 from odd.views.token_path import path_cards, path_names, path_rows
 
 _TABLES_OF = {
@@ -238,7 +239,7 @@ class OpenedRun:
             raise OddError(f"no frame {frame!r}: choose one of {', '.join(_TABLES_OF)}")
         known: dict[str, str] = dict(_OWN)
         for table in reversed(_TABLES_OF[frame]):
-            known |= {column: meaning for column, (_, meaning) in TABLES[table][1].items()}
+            known |= {column: meaning for column, (_, meaning) in tables()[table][1].items()}
         first = int(self.questions["question"].iloc[0])
         rows = getattr(self, frame)
         columns = (rows if isinstance(rows, pd.DataFrame) else rows() if frame == "scores" else rows(first)).columns
@@ -252,7 +253,7 @@ class OpenedRun:
         teacher: str | None = None,
         objective: str | None = None,
         convention: str | None = None,
-        colour: Colour = "alignment",
+        colour: str = "alignment",
         token: int | None = None,
         theme: Theme = "light",
         height: int | None = None,
@@ -280,9 +281,9 @@ class OpenedRun:
         rows = path_rows(self, number, view)
         payload = path_panel(self, number, view, rows, path_cards(self, number, view))
         lines = [self._text(number), *map(_plain, path_notices(self, number, view, rows))]
-        legend = legend_html(LEGENDS[view.colour], colour_scale(self, number, view))
+        drawn = legend_html(legend(view.colour), colour_scale(self, number, view))
         title = f"a path of question {view.question} · {chosen_measure(view)}"
-        document = component_document("token_path", payload, title, lines, legend, theme)
+        document = component_document("token_path", payload, title, lines, drawn, theme)
         return Drawing(title, document, height or _path_height(rows))
 
     def tree(
@@ -293,7 +294,7 @@ class OpenedRun:
         teacher: str | None = None,
         objective: str | None = None,
         convention: str | None = None,
-        colour: Colour = "alignment",
+        colour: str = "alignment",
         unfolded: tuple[int, ...] | list[int] = (),
         theme: Theme = "light",
         height: int = 900,
@@ -360,15 +361,15 @@ class OpenedRun:
         teacher: str | None,
         objective: str | None,
         convention: str | None,
-        colour: Colour,
+        colour: str,
         token: int | None = None,
     ) -> tuple[int, ViewState]:
         """The view that is asked for, complete, and the number of its question."""
         if self.questions.empty:
             raise OddError(f"run {self.run_id} has no question yet: make it with odd run")
         self._check("teacher", teacher, self.teachers["teacher"].tolist())
-        if colour not in get_args(Colour):
-            raise OddError(f"no colour {colour!r}: choose one of {', '.join(get_args(Colour))}")
+        if colour not in colours():
+            raise OddError(f"no colour {colour!r}: choose one of {', '.join(colours())}")
         asked = ViewState(run=self.run_id, teacher=teacher, colour=colour).but(**self._measure(objective, convention))
         if question is not None:
             asked = asked.but(question=self._id(self._number(question)))

@@ -50,7 +50,9 @@ def screening_config(folder: Path, **changes) -> RunConfig:
 ROLLOUTS = "SELECT question, rollout, stage, chunk, launch, token_ids, log_probs, correct FROM rollouts ORDER BY ALL"
 SCORES = "SELECT * FROM scores ORDER BY question, node, teacher, objective, convention"
 GRADIENTS = "SELECT * FROM gradients ORDER BY question, node, teacher, objective, convention"
-RESULTS = (ROLLOUTS, SCORES, GRADIENTS, "SELECT * FROM nodes ORDER BY ALL", "SELECT * FROM pairs ORDER BY ALL")
+HALVES = "SELECT * FROM half_scores ORDER BY question, node, teacher, objective, convention, half"
+TREE = "nodes", "success", "node_values", "components", "pairs"
+RESULTS = (ROLLOUTS, SCORES, HALVES, GRADIENTS, *(f"SELECT * FROM {table} ORDER BY ALL" for table in TREE))
 SCREENING = tuple(
     f"SELECT * FROM {table} ORDER BY ALL"
     for table in ("demonstrations", "summaries", "screening_contexts", "screening", "screening_rollouts")

@@ -1,4 +1,6 @@
-"""docs/notebook.ipynb: it runs from top to bottom, and is kept without outputs."""
+"""docs/notebook.ipynb runs from top to bottom and is kept without outputs; the lines of the README run, too."""
+
+import re
 
 import nbformat
 import pytest
@@ -32,3 +34,11 @@ def test_it_runs_in_an_empty_folder(notebook, tmp_path, monkeypatch):
     frames = [data["text/html"] for data in shown if "<iframe" in data.get("text/html", "")]
     assert len(frames) == 3
     assert list((tmp_path / "cache").glob("demo-*.duckdb"))
+
+
+def test_the_lines_of_the_readme_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (lines,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    names = {}
+    exec(compile(lines, "README.md", "exec"), names)
+    assert names["run"].run_id.startswith("example-") and (tmp_path / "tree.html").stat().st_size > 1000

@@ -1,37 +1,35 @@
 """The tree of one question with the success of its edges under every pooling rule (method §5)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
+from odd.analysis.path_rows import PathRows
 from odd.config import AnalysisConfig
-from odd.method.objectives import Pooling
+from odd.method.pooling import EdgeSuccess, PoolingRule, Sample, pooling_rule
 from odd.method.sibling_prior import SiblingPrior, equivalent_counts, fit_sibling_prior
-from odd.method.success import Counts, edge_counts, edge_draws, jeffreys, launch_edges, stratified, stratified_draws
+from odd.method.success import Counts, counting, edge_counts, edge_draws, everywhere, node_values, random_halves
 from odd.method.tree import Tree, build_tree
 from odd.rollouts.sampling import Rollout, derived_seed
 
 
 @dataclass(frozen=True, eq=False)
-class Success:
+class Success(EdgeSuccess):
     """P̂ of every edge under one pooling rule, and what its draws are made from.
 
     Attributes:
-        counts: rollouts that count.
-        rest: what P̂ of the rest of a node is taken from.
-        mean: P̂, (N,).
-        backed_up: draws of the edges whose success is backed up, by Jeffreys' prior.
+        rule: the pooling rule.
+        posterior: draws of the edges whose posterior is not that of their counts, by Jeffreys' prior.
         prior: that siblings share; None: Jeffreys', edge by edge.
-        evidence: successes and visits that the prior is weighed against, (N,) each: the counts, or for backed-up
-            edges what they are worth in counts.
+        evidence: successes and visits that the prior is weighed against, (N,) each: the counts, or for edges in
+            `posterior` what they are worth in counts.
     """
 
-    counts: Counts
-    rest: Counts
-    mean: np.ndarray
-    backed_up: dict[int, np.ndarray] | None = None
+    rule: PoolingRule
+    posterior: Mapping[int, np.ndarray]
     prior: SiblingPrior | None = None
     evidence: tuple[np.ndarray, np.ndarray] | None = None
 
@@ -47,7 +45,7 @@ class Success:
             rng: source of randomness.
         """
         if self.prior is None or self.evidence is None:
-            return edge_draws(nodes, self.counts, draws, rng, self.backed_up), edge_draws([0], rest, draws, rng)
+            return edge_draws(nodes, self.counts, draws, rng, self.posterior), edge_draws([0], rest, draws, rng)
         successes, visits = (
             np.append(part[nodes], other)
             for part, other in zip(self.evidence, (rest.successes, rest.visits), strict=True)
@@ -64,28 +62,33 @@ class QuestionTree:
         question: id of the question; part of every seed.
         rollouts: all rollouts, initial ones first.
         path_rollouts: indices of the representative paths.
-        path_log_probs: student log-probabilities along each path, float32 (T, V).
+        rows: distributions along each path, which keep the children that rollouts took.
         config: analysis settings.
     """
 
     question: str
     rollouts: Sequence[Rollout]
     path_rollouts: Sequence[int]
-    path_log_probs: Sequence[np.ndarray]
+    rows: PathRows
     config: AnalysisConfig
     tree: Tree = field(init=False)
     places: dict[int, tuple[int, int]] = field(init=False)
-    success: dict[Pooling, Success] = field(init=False)
+    log_p: np.ndarray = field(init=False)
+    sample: Sample = field(init=False)
+    success: dict[str, Success] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Build the tree, count, and back up."""
+        """Build the tree, and find the success of its edges under every rule."""
         self.tree = build_tree([rollout.token_ids for rollout in self.rollouts])
         self.places = {}
         for path, rollout in enumerate(self.path_rollouts):
             for position in range(len(self.rollouts[rollout].token_ids)):
                 self.places.setdefault(int(self.tree.rollout_nodes[rollout, position]), (path, position))
         self.log_p = self._edge_log_p()
-        self.success = self._success()
+        launch = np.array([rollout.launch for rollout in self.rollouts])
+        correct = np.array([rollout.correct for rollout in self.rollouts])
+        self.sample = Sample(self.tree, launch, correct, np.exp(self.log_p))
+        self.success = {name: self._success(pooling_rule(name)) for name in self.config.poolings}
 
     def _edge_log_p(self) -> np.ndarray:
         """Student log-probability of each edge that leaves a path node, NaN elsewhere; float64 (N,)."""
@@ -93,93 +96,111 @@ class QuestionTree:
         for node, (path, position) in self.places.items():
             children = np.asarray(self.tree.children(node))
             if len(children):
-                log_p[children] = self.path_log_probs[path][position, self.tree.token[children]]
+                row = self.rows.at(path, position)[1.0]
+                log_p[children] = row.log_p[row.index(self.tree.token[children])]
         return log_p
 
-    def _success(self) -> dict[Pooling, Success]:
-        forced = np.array([rollout.launch for rollout in self.rollouts])
-        correct = np.array([rollout.correct for rollout in self.rollouts])
-        on_policy = edge_counts(self.tree, forced, correct, "on_policy")
-        pooled = edge_counts(self.tree, forced, correct, "pooled")
-        natural = edge_counts(self.tree, forced, correct, "natural")
-        launched, probability = launch_edges(self.tree, forced), np.exp(self.log_p)
-        rng = np.random.default_rng([self.config.seed, derived_seed(self.question, "stratified")])
-        draws = self.config.posterior_draws
-        strata = stratified(self.tree, on_policy, launched, probability)
-        backed_up = stratified_draws(self.tree, on_policy, launched, probability, draws, rng)
-        counted = on_policy.successes, on_policy.visits
-        return {
-            "on_policy": Success(on_policy, natural, on_policy.mean, None, *self._shared(*counted)),
-            # the paper's counts are biased: no prior makes their intervals honest, and they stay as they are
-            "pooled": Success(pooled, pooled, pooled.mean),
-            "stratified": Success(
-                on_policy, natural, strata, backed_up, *self._shared(*equivalent_counts(*counted, strata, backed_up))
-            ),
-        }
-
-    def _shared(
-        self, successes: np.ndarray, visits: np.ndarray
-    ) -> tuple[SiblingPrior | None, tuple[np.ndarray, np.ndarray] | None]:
-        """The prior that siblings share, from all edges that leave path nodes, and what it is weighed against."""
-        if self.config.prior == "jeffreys":
-            return None, None
+    def _success(self, rule: PoolingRule) -> Success:
+        found = rule.success(self.sample)
+        rng = np.random.default_rng([self.config.seed, derived_seed(self.question, rule.name)])
+        posterior = rule.posterior(self.sample, found.counts, self.config.posterior_draws, rng)
+        every = found.counts, found.drawn, found.value, rule, posterior
+        if self.config.prior == "jeffreys" or not rule.shares:
+            return Success(*every)
+        successes, visits = equivalent_counts(found.counts.successes, found.counts.visits, found.value, posterior)
         edges = self.path_edges()
-        return fit_sibling_prior(successes[edges], visits[edges], self.tree.parent[edges]), (successes, visits)
+        prior = fit_sibling_prior(successes[edges], visits[edges], self.tree.parent[edges])
+        return Success(*every, prior, (successes, visits))
+
+    @cached_property
+    def alike(self) -> dict[str, tuple[str, ...]]:
+        """The rules that count the same rollouts, by the first of them: S_u and the sampled objectives are theirs."""
+        groups: dict[tuple[bytes, bytes], list[str]] = {}
+        for name, state in self.success.items():
+            masks = (counting(self.tree, self.sample.launch, each) for each in (state.rule.counted, state.rule.drawn))
+            first, second = (mask.tobytes() for mask in masks)
+            groups.setdefault((first, second), []).append(name)
+        return {names[0]: tuple(names) for names in groups.values()}
+
+    @cached_property
+    def halves(self) -> dict[str, tuple[EdgeSuccess, EdgeSuccess]]:
+        """The success by each of two random halves of the rollouts, by rule.
+
+        Choosing tokens by a noisy score and measuring them on the same rollouts rewards the noise (method §7, honest
+        selection). Two halves are two independent estimates: one chooses, the other measures, and how well they agree
+        is the reliability of the scores.
+        """
+        launch = self.sample.launch
+        edges = self.tree.rollout_nodes[np.arange(len(launch)), launch]
+        second = random_halves(edges, np.random.default_rng([self.config.seed, derived_seed(self.question, "halves")]))
+        one, other = self.sample.part(~second), self.sample.part(second)
+        return {name: (state.rule.success(one), state.rule.success(other)) for name, state in self.success.items()}
 
     def path_edges(self) -> np.ndarray:
         """The edges that leave path nodes."""
         return np.flatnonzero(np.isin(self.tree.parent, list(self.places)))
 
-    def _intervals(self, pooling: Pooling) -> tuple[np.ndarray, np.ndarray]:
-        """95 % intervals of P̂, (N,) each; off the paths nothing is shared, and they are Jeffreys'."""
-        success = self.success[pooling]
-        low, high = jeffreys(success.counts.successes, success.counts.visits)
-        if success.prior is None or success.evidence is None:
-            for node, sample in (success.backed_up or {}).items():
+    def _intervals(self, state: Success) -> tuple[np.ndarray, np.ndarray]:
+        """95% intervals of P̂, (N,) each; off the paths nothing is shared, and they are the rule's own."""
+        low, high = state.rule.interval(state.counts.successes, state.counts.visits)
+        if state.prior is None or state.evidence is None:
+            for node, sample in state.posterior.items():
                 low[node], high[node] = np.quantile(sample, (0.025, 0.975))
             return low, high
         for parent in self.places:
             children = np.asarray(self.tree.children(parent), dtype=np.int64)
-            children = children[success.counts.visits[children] > 0]
+            children = children[state.counts.visits[children] > 0]
             if not len(children):
                 continue
-            rng = np.random.default_rng([self.config.seed, derived_seed(self.question, pooling, "interval", parent)])
-            won, seen = (part[children] for part in success.evidence)
-            low[children], high[children] = success.prior.intervals(won, seen, self.config.posterior_draws, rng)
+            seed = derived_seed(self.question, state.rule.name, "interval", parent)
+            rng = np.random.default_rng([self.config.seed, seed])
+            won, seen = (part[children] for part in state.evidence)
+            low[children], high[children] = state.prior.intervals(won, seen, self.config.posterior_draws, rng)
         return low, high
 
+    @cached_property
+    def _rollouts(self) -> np.ndarray:
+        """Rollouts through each node, forced or not."""
+        return edge_counts(self.tree, self.sample.launch, self.sample.correct, everywhere).visits
+
+    @cached_property
+    def _stored(self) -> np.ndarray:
+        """Nodes that are kept: those passed twice, those that hang on a path, and the root."""
+        kept = (self._rollouts > 1) | (self.tree.parent < 0)
+        kept[self.path_edges()] = True
+        return np.flatnonzero(kept)
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Rows of the tables that no teacher has a part in: `nodes`, `success`, `node_values` and `path_tokens`."""
+        success, values = zip(*(self._success_rows(state) for state in self.success.values()), strict=True)
+        return {
+            "nodes": self.node_rows(),
+            "success": pd.concat(success, ignore_index=True),
+            "node_values": pd.concat(values, ignore_index=True),
+            "path_tokens": self.path_token_rows(),
+        }
+
     def node_rows(self) -> pd.DataFrame:
-        """One row a node that is visited twice or hangs on a path: counts by pooling rule and intervals."""
-        on_policy, pooled = self.success["on_policy"].counts, self.success["pooled"].counts
-        natural = self.success["on_policy"].rest
-        low, high = self._intervals("on_policy")
-        strata_low, strata_high = self._intervals("stratified")
-        frame = pd.DataFrame(
-            {
-                "node": np.arange(self.tree.size),
-                "parent": self.tree.parent,
-                "token": self.tree.token,
-                "depth": self.tree.depth,
-                "log_p": self.log_p,
-                "visits": on_policy.visits,
-                "successes": on_policy.successes,
-                "low": low,
-                "high": high,
-                "pooled_visits": pooled.visits,
-                "pooled_successes": pooled.successes,
-                "natural_visits": natural.visits,
-                "natural_successes": natural.successes,
-                "stratified": self.success["stratified"].mean,
-                "stratified_low": strata_low,
-                "stratified_high": strata_high,
-            }
-        )
-        on_path = np.zeros(self.tree.size, dtype=bool)
-        on_path[self.path_edges()] = True
-        return frame[(pooled.visits > 1) | on_path | (self.tree.parent < 0)]
+        """One row per node that is kept: its place, and the rollouts through it."""
+        tree = self.tree
+        columns = {"parent": tree.parent, "token": tree.token, "depth": tree.depth, "log_p": self.log_p}
+        columns |= {"rollouts": self._rollouts}
+        return pd.DataFrame({"node": self._stored} | {name: all_[self._stored] for name, all_ in columns.items()})
+
+    def _success_rows(self, state: Success) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Under one rule: one row per node that is kept, and one row per path node with its value V(u)."""
+        low, high = self._intervals(state)
+        columns = {"visits": state.counts.visits, "successes": state.counts.successes, "success": state.value}
+        columns |= {"low": low, "high": high}
+        of = {"pooling": state.rule.name}
+        success = {"node": self._stored, **of} | {name: all_[self._stored] for name, all_ in columns.items()}
+        nodes = np.array(list(self.places), dtype=np.int64)
+        known = state.value, low, high, state.counts.visits
+        value = node_values(nodes, self.tree.parent, self.sample.p_student, *known)
+        return pd.DataFrame(success), pd.DataFrame({"node": nodes, **of, **vars(value)})
 
     def path_token_rows(self) -> pd.DataFrame:
-        """One row a position of each path: the node before the token and the child it leads to."""
+        """One row per position of each path: the node before the token and the child it leads to."""
         frames = []
         for path, rollout in enumerate(self.path_rollouts):
             length = len(self.rollouts[rollout].token_ids)
@@ -196,11 +217,3 @@ class QuestionTree:
                 )
             )
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
-
-    def dense(self, node: int, counts: Counts, size: int) -> tuple[np.ndarray, np.ndarray]:
-        """Visits and successes of every token at a node, float64 (V,) each."""
-        children = np.asarray(self.tree.children(node), dtype=np.int64)
-        visits, successes = np.zeros((2, size))
-        visits[self.tree.token[children]] = counts.visits[children]
-        successes[self.tree.token[children]] = counts.successes[children]
-        return visits, successes

@@ -1,61 +1,56 @@
 """Scores and gradients of teachers on the path nodes of a question, under every convention (method §3-4).
 
-The vocabulary of a node is read once, and what is needed at its children is kept; the conventions are then gone
-through for many nodes together, as most of their cost would be the calls rather than the sums.
+Nodes with equally many children go through the mathematics together, convention by convention, as most of the cost
+would be the calls rather than the sums.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from odd.analysis.columns import Column, Columns, Labels
-from odd.analysis.cuts import Cut, Estimate, estimate, teacher_gradients
+from odd.analysis.cuts import Cut, NodeSuccess, node_success, teacher_gradients
+from odd.analysis.path_rows import TOP
 from odd.analysis.question_tree import QuestionTree
-from odd.analysis.rollout_rewards import RULES, Reading, RolloutRewards, Rule
-from odd.method import alignment
-from odd.method.gradients import ideal_gradient
+from odd.analysis.rollout_rewards import Reading, RolloutRewards
+from odd.method.measures import Nodes, scores
 from odd.method.node_signal import NodeSignal
-from odd.method.objectives import Pooling
+from odd.method.objectives import Rollouts
 from odd.method.success import Children, significant_children
 
-TOP_K = 16  # of the overlap and mass columns, as verl reports them
-SCORES = ("alignment", "low", "high", "p_positive", "gain", "gain_low", "gain_high", "advantage")
-SAME = ("children", "success_range", "visits", "decision")  # of a node, whatever teacher and objective
+DTYPES = {"DOUBLE": np.float64, "INTEGER": np.int64, "BOOLEAN": np.bool_}
 BLOCK = 48
 """Nodes that are scored together."""
-READ = 8
-"""Nodes whose vocabularies are read, and held, at the same time."""
 
 Rows = tuple[str, int, dict[str, Column]]
 """Name of a table, how many rows it gets, and their columns."""
 
 
-def score_teachers(
-    tree: QuestionTree, log_q: Mapping[str, Sequence[np.ndarray]], reading: Reading | None = None
-) -> dict[str, pd.DataFrame]:
-    """Score teachers on every path node.
+def score_teachers(tree: QuestionTree, reading: Reading | None = None) -> dict[str, pd.DataFrame]:
+    """Score the teachers of a tree's rows on every path node.
 
     Args:
         tree: the question's tree.
-        log_q: by teacher name, log-probabilities along each path, float32 (T, V).
-        reading: log-probabilities of all rollouts, for `minillm`.
+        reading: log-probabilities of all rollouts, for objectives that need rewards.
 
     Returns:
-        Rows of the tables `teacher_tokens`, `node_teachers`, `scores` and `gradients`, without the question column.
+        Rows of the tables `teacher_tokens`, `node_teachers`, `scores`, `half_scores`, `components` and `gradients`,
+        without the question column. Those of `components` are the same for any teachers.
     """
-    if not log_q:
+    if not tree.rows.teachers:
         return {}
     tables: dict[str, Columns] = {}
-    rewards, nodes = RolloutRewards(tree, log_q, reading), list(tree.places)
-    # NumPy lets go of the interpreter while it sums up a vocabulary or sorts many draws, so that threads do these side
-    # by side; but not beside what is mostly Python, as each would wait for the other at every call
+    rewards, nodes = RolloutRewards(tree, reading), list(tree.places)
+    # NumPy lets go of the interpreter while it sorts many draws, so that threads do these side by side; but not beside
+    # what is mostly Python, as each would wait for the other at every call
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         for start in range(0, len(nodes), BLOCK):
-            block = _Block(tree, nodes[start : start + BLOCK], log_q, rewards)
-            for table, count, columns in (*block.read(threads), *block.score(threads)):
+            block = _Block(tree, nodes[start : start + BLOCK], rewards)
+            for table, count, columns in (*block.cut_down(), *block.score(threads)):
                 tables.setdefault(table, Columns()).add(count, columns)
     return {table: columns.frame() for table, columns in tables.items()}
 
@@ -67,55 +62,50 @@ class _Block:
         self,
         tree: QuestionTree,
         nodes: Sequence[int],
-        log_q: Mapping[str, Sequence[np.ndarray]],
         rewards: RolloutRewards,
     ) -> None:
-        self.tree, self.nodes, self.log_q, self.rewards = tree, nodes, log_q, rewards
-        self.names, self.objectives = list(log_q), tree.config.objectives
+        self.tree, self.nodes, self.rewards = tree, nodes, rewards
+        self.names, self.objectives = list(tree.rows.teachers), tree.config.objectives
         self.conventions = list(tree.config.conventions)
-        self.cuts: list[dict[Pooling, tuple[Children, Cut]]] = [{} for _ in nodes]
-        self.estimates: dict[tuple[int, Pooling], Estimate] = {}
+        self.cuts: list[dict[str, tuple[Children, Cut]]] = [{} for _ in nodes]
+        self.success: dict[tuple[int, str], NodeSuccess] = {}
         # by node, convention, and pair of teacher and objective, the objective moving fastest
         pairs = np.arange(len(self.names) * len(self.objectives)).reshape(len(self.names), -1)
-        self.scores = {name: np.full((len(nodes), len(self.conventions), pairs.size), np.nan) for name in SCORES}
+        shape = len(nodes), len(self.conventions), pairs.size
+        self.measures = scores()
+        self.scores = {
+            name: np.zeros(shape, DTYPES[measure.type])
+            for measure in self.measures
+            for name in (measure.column, *(measure.interval or ()))
+        }
+        self.half_scores = {measure.column: np.zeros((*shape, 2)) for measure in self.measures if measure.halves}
         # what has no teacher is the same under each of them
         same = [not objective.has_teacher for objective in self.objectives]
         pairs[:, same] = pairs[0, same]
         self.distinct, self.copies = np.unique(pairs.ravel(), return_inverse=True)
-        self.vectors: dict[tuple[int, int], tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
+        # what has none is made of the outcomes themselves: its halves would not be independent
+        self.halved = np.flatnonzero(~np.tile(same, len(self.names)))
+        self.vectors: dict[tuple[int, int], tuple[np.ndarray, ...]] = {}
 
-    def read(self, threads: Executor) -> Iterator[Rows]:
-        """Read the vocabularies: rows that need nothing else."""
-        for start in range(0, len(self.nodes), READ):
-            nodes = self.nodes[start : start + READ]
-            for place, (node, signal) in enumerate(zip(nodes, list(threads.map(self._signal, nodes)), strict=True)):
-                yield from self._cut_down(start + place, node, signal)
+    def cut_down(self) -> Iterator[Rows]:
+        """Cut the nodes down to their children: rows that need nothing else."""
+        for place, node in enumerate(self.nodes):
+            yield from self._cut_down(place, node, NodeSignal(self.tree.rows.at(*self.tree.places[node])))
 
     def score(self, threads: Executor) -> Iterator[Rows]:
-        """Score what has been read: rows of the tables `scores` and `gradients`."""
-        for estimates in threads.map(self._estimate, range(len(self.nodes))):
-            self.estimates |= estimates
+        """Score what was cut down: rows of the tables of scores and of what is behind them."""
+        for found in threads.map(self._success, range(len(self.nodes))):
+            self.success |= found
         list(threads.map(lambda alike: self._score(*alike), self._alike()))
         yield from self._score_rows()
 
-    def _alike(self) -> Iterator[tuple[int, list[int], Sequence[Estimate]]]:
+    def _alike(self) -> Iterator[tuple[int, list[int], Sequence[NodeSuccess]]]:
         """For each convention the nodes with equally many children: they go through the mathematics together."""
         for number, convention in enumerate(self.conventions):
-            of_rule = [
-                (place, one) for (place, pooling), one in self.estimates.items() if pooling == convention.pooling
-            ]
+            of_rule = [(place, one) for (place, pooling), one in self.success.items() if pooling == convention.pooling]
             for size in sorted({one.children for _, one in of_rule}):
                 places, alike = zip(*(pair for pair in of_rule if pair[1].children == size), strict=True)
                 yield number, list(places), alike
-
-    def _signal(self, node: int) -> NodeSignal:
-        """Read a node's vocabulary."""
-        path, position = self.tree.places[node]
-        rows = [self.tree.path_log_probs[path][position], *(rows[path][position] for rows in self.log_q.values())]
-        size = min(map(len, rows))
-        signal = NodeSignal(rows[0][:size], np.stack([row[:size] for row in rows[1:]]))
-        signal.read()
-        return signal
 
     def _cut_down(self, place: int, node: int, signal: NodeSignal) -> Iterator[Rows]:
         """Rows of a node that need nothing else, and what is kept for the scores."""
@@ -123,90 +113,103 @@ class _Block:
         tokens, count = self.tree.tree.token[children], len(children)
         teachers = np.arange(len(self.names))
         own = {"node": np.tile(children, len(self.names)), "teacher": Labels(self.names, np.repeat(teachers, count))}
-        yield "teacher_tokens", len(self.names) * count, own | {"log_p": signal.log_q[:, tokens].ravel()}
+        yield (
+            "teacher_tokens",
+            len(self.names) * count,
+            own | {"log_p": signal.row.log_q[:, signal.row.index(tokens)].ravel()},
+        )
         yield (
             "node_teachers",
             len(self.names),
-            {"node": node, "teacher": Labels(self.names, teachers), **signal.divergences(TOP_K)},
+            {"node": node, "teacher": Labels(self.names, teachers), **signal.divergences(TOP)},
         )
-        for rule in RULES:
-            self._cut(place, node, signal, rule)
+        for rule, poolings in self.tree.alike.items():
+            self._cut(place, node, signal, rule, poolings)
 
-    def _cut(self, place: int, node: int, signal: NodeSignal, rule: Rule) -> None:
-        """Cut the node down to S_u, if that is two children at least, for the poolings that count by this rule."""
-        poolings: list[Pooling] = [
-            pooling for pooling in self.tree.config.poolings if (pooling == "pooled") == (rule == "pooled")
-        ]
+    def _cut(self, place: int, node: int, signal: NodeSignal, rule: str, poolings: Sequence[str]) -> None:
+        """Cut the node down to S_u, if that is two children at least, for the poolings that count as `rule` does."""
         state, config = self.tree.success[rule], self.tree.config
-        chosen = significant_children(self.tree.tree, node, state.counts, state.rest, config.n_sig)
-        if len(chosen.nodes) < 2 or not poolings:
+        chosen = significant_children(self.tree.tree, node, state.counts, state.drawn, config.n_sig)
+        if len(chosen.nodes) < 2:
             return
         # a sampled objective averages over rollouts: the student's own draws, or all of them where the rule pools
         children = np.asarray(self.tree.tree.children(node), dtype=np.int64)
-        signal = signal.counting(
-            state.rest.visits[children],
-            state.rest.successes[children],
-            self.rewards.at(node, rule, len(signal.log_p)),
-            self.tree.tree.token[children],
+        rollouts = Rollouts(
+            self.tree.tree.token[children].astype(np.int64),
+            state.drawn.visits[children],
+            state.drawn.successes[children],
+            self.rewards.at(node, rule),
         )
-        cut = Cut(signal, self.tree.tree.token[chosen.nodes].astype(np.int64), self.objectives)
+        cut = Cut(
+            NodeSignal(signal.rows, rollouts), self.tree.tree.token[chosen.nodes].astype(np.int64), self.objectives
+        )
         self.cuts[place] |= dict.fromkeys(poolings, (chosen, cut))
 
-    def _estimate(self, place: int) -> dict[tuple[int, Pooling], Estimate]:
+    def _success(self, place: int) -> dict[tuple[int, str], NodeSuccess]:
         """P̂ at a node, with posterior draws."""
-        node = self.nodes[place]
-        return {(place, pooling): estimate(self.tree, node, pooling, *cut) for pooling, cut in self.cuts[place].items()}
+        node, cuts = self.nodes[place], self.cuts[place]
+        return {(place, pooling): node_success(self.tree, node, pooling, *cut) for pooling, cut in cuts.items()}
 
-    def _score(self, number: int, places: Sequence[int], alike: Sequence[Estimate]) -> None:
+    def _score(self, number: int, places: Sequence[int], alike: Sequence[NodeSuccess]) -> None:
         """Score nodes with equally many children under one convention."""
         baseline, rest = self.conventions[number].baseline, self.conventions[number].rest
-        tokens, success, draws = zip(*(one.components(rest) for one in alike), strict=True)
-        p = np.stack([one.cut.student(baseline, rest) for one in alike])
-        ideal = ideal_gradient(p, np.stack(success))
-        ideal_draws = ideal_gradient(p[:, None], np.stack(draws).swapaxes(1, 2))
-        gradients = teacher_gradients([one.cut for one in alike], self.objectives, baseline, rest)
-        posterior = alignment.posterior_alignment(ideal_draws, gradients.take(self.distinct, axis=1))
-        posterior = alignment.PosteriorAlignment(*(values.take(self.copies, axis=1) for values in posterior))
-        align = alignment.cosine(ideal[:, None], gradients)
-        values = {
-            "alignment": align,
-            # a score without a value has no interval either
-            "low": np.where(np.isnan(align), np.nan, posterior.align_low),
-            "high": np.where(np.isnan(align), np.nan, posterior.align_high),
-            "p_positive": np.where(np.isnan(align), np.nan, posterior.p_positive),
-            "gain": alignment.gain(ideal[:, None], gradients),
-            "gain_low": posterior.gain_low,
-            "gain_high": posterior.gain_high,
-            "advantage": np.stack([np.repeat(one.columns["advantage"], len(self.objectives)) for one in alike]),
-        }
-        for name, value in values.items():
-            self.scores[name][places, number] = value
-        vectors = zip(tokens, ideal.astype(np.float32), gradients.astype(np.float32), strict=True)
-        for place, vector in zip(places, vectors, strict=True):
-            self.vectors[place, number] = vector
+        tokens, success, draws, halves = zip(*(one.components(rest) for one in alike), strict=True)
+        cuts = [one.cut for one in alike]
+        nodes = Nodes(
+            p=np.stack([cut.student(baseline, rest) for cut in cuts]),
+            success=np.stack(success),
+            gradients=teacher_gradients(cuts, self.objectives, baseline, rest),
+            log_p=np.stack([cut.log_p for cut in cuts]).astype(np.float64),
+            log_q=np.stack([cut.log_q for cut in cuts]).astype(np.float64),
+            visits=np.array([one.visits for one in alike]),
+            draws=np.stack(draws).swapaxes(1, 2),
+            distinct=self.distinct,
+            copies=self.copies,
+        )
+        for measure in self.measures:
+            if measure.value is not None:
+                self.scores[measure.column][places, number] = measure.value(nodes)
+            if measure.interval is not None and measure.ends is not None:
+                for name, ends in zip(measure.interval, measure.ends(nodes), strict=True):
+                    self.scores[name][places, number] = ends
+        for half, own in enumerate(np.stack(halves, axis=1)):
+            of_half = replace(nodes, success=own, draws=nodes.draws[:, :0])
+            for measure in self.measures:
+                if measure.halves and measure.value is not None:
+                    self.half_scores[measure.column][places, number, :, half] = measure.value(of_half)
+        single = [vectors.astype(np.float32) for vectors in (nodes.ideal, nodes.gradients)]
+        for place, *vectors in zip(places, tokens, nodes.p, success, *single, strict=True):
+            self.vectors[place, number] = tuple(vectors)
 
     def _score_rows(self) -> Iterator[Rows]:
-        """Rows of the tables `scores` and `gradients`, node by node."""
+        """Rows of the scores and of what is behind them, node by node."""
         done = sorted(self.vectors)
         if not done:
             return
         place, number = np.array(done).T
-        pairs, count = self.scores["alignment"].shape[-1], self.scores["alignment"].shape[-1] * len(done)
-        estimates = [self.estimates[place, self.conventions[number].pooling] for place, number in done]
-        teachers, objectives = np.divmod(np.arange(pairs), len(self.objectives))
-        labels = {
-            "teacher": Labels(self.names, np.tile(teachers, len(done))),
-            "objective": Labels([one.label for one in self.objectives], np.tile(objectives, len(done))),
-            "convention": Labels([one.label for one in self.conventions], np.repeat(number, pairs)),
+        pairs = np.arange(len(self.names) * len(self.objectives))
+        keys, count = self._keys(place, number, pairs), len(pairs) * len(done)
+        whole: dict[str, Column] = {name: values[place, number].ravel() for name, values in self.scores.items()}
+        yield "scores", count, keys | whole
+        halves = {name: values[place, number][:, self.halved] for name, values in self.half_scores.items()}
+        for half in (0, 1) if len(self.halved) else ():
+            own: dict[str, Column] = {name: values[..., half].ravel() for name, values in halves.items()}
+            keys_of_half = self._keys(place, number, self.halved) | {"half": half}
+            yield "half_scores", len(self.halved) * len(done), keys_of_half | own
+        tokens, p, success, ideal, gradients = zip(*(self.vectors[key] for key in done), strict=True)
+        yield "gradients", count, keys | {"teacher_gradient": [row for rows in gradients for row in rows]}
+        columns = {"tokens": [row.astype(np.int32) for row in tokens], "p": list(p), "success": list(success)}
+        yield "components", len(done), self._node_keys(place, number) | columns | {"ideal": list(ideal)}
+
+    def _node_keys(self, place: np.ndarray, number: np.ndarray, times: int = 1) -> dict[str, Column]:
+        """Node and convention of rows, each several times."""
+        conventions = Labels([one.label for one in self.conventions], np.repeat(number, times))
+        return {"node": np.repeat(np.array(self.nodes)[place], times), "convention": conventions}
+
+    def _keys(self, place: np.ndarray, number: np.ndarray, pairs: np.ndarray) -> dict[str, Column]:
+        """Node, convention, teacher and objective of rows: of each node some pairs of teacher and objective."""
+        teachers, objectives = (np.tile(part, len(place)) for part in np.divmod(pairs, len(self.objectives)))
+        return self._node_keys(place, number, len(pairs)) | {
+            "teacher": Labels(self.names, teachers),
+            "objective": Labels([one.label for one in self.objectives], objectives),
         }
-        keys = {"node": np.repeat(np.array(self.nodes)[place], pairs), **labels}
-        scores = {name: values[place, number].ravel() for name, values in self.scores.items()}
-        same = {name: np.repeat([one.columns[name] for one in estimates], pairs) for name in SAME}
-        yield "scores", count, keys | scores | same
-        vectors = [self.vectors[key] for key in done]
-        columns = {
-            "tokens": [row for tokens, _, _ in vectors for row in [tokens.astype(np.int32)] * pairs],
-            "ideal": [row for _, ideal, _ in vectors for row in [ideal] * pairs],
-            "teacher_gradient": [row for _, _, gradients in vectors for row in gradients],
-        }
-        yield "gradients", count, keys | columns

@@ -9,6 +9,7 @@ from odd.cli import dashboard
 from odd.cli.checking import models, vectors
 from odd.cli.making import add_teacher, import_, run, screen
 from odd.cli.reporting import findings, show, weights
+from odd.cli.upgrading import upgrade
 
 app = typer.Typer(
     add_completion=False,
@@ -20,7 +21,7 @@ COMMANDS = {
     "Look at runs": {"app": dashboard.app, "show": show, "findings": findings},
     "Make runs": {"screen": screen, "run": run, "import": import_, "add-teacher": add_teacher},
     "Take them further": {"weights": weights},
-    "About the installation": {"models": models, "vectors": vectors},
+    "About the installation": {"models": models, "vectors": vectors, "upgrade": upgrade},
 }
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from odd.errors import OddError
 from odd.export.report import as_text, every_finding, write
 from odd.findings.evidence import Filters, gather
-from odd.findings.measures import chosen_measure
 from odd.findings.runs import run_names
+from odd.findings.summaries import chosen_measure
 from odd.store import RunReader
 from odd.views.links import ViewState
 

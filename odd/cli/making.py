@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -70,26 +70,26 @@ def import_(
     _make(settings_of(preset, config, student, questions, limit, teacher, cache, [*own, *(set_ or ())]), show_config)
 
 
-def _make(settings: RunConfig, show_config: bool, screening: bool = False) -> None:
+def _make(settings: RunConfig, show_config: bool, kind: Literal["run", "screening"] = "run") -> None:
     """Make a run or its screening, or print the settings that it would be made with."""
     if show_config:
         print(settings.model_dump_json(indent=2))
     else:
-        make(settings, screening)
+        make(settings, kind)
 
 
-def make(settings: RunConfig, screening: bool = False) -> Path:
+def make(settings: RunConfig, kind: Literal["run", "screening"] = "run") -> Path:
     """Make a run or its screening, drawing progress bars; print what it found and return its file."""
     # what brings torch comes after the settings are known to be good
-    from odd.cli.console import RUN, SCREENING, Bars
+    from odd.cli.console import Bars
+    from odd.pipeline import screening, worker
     from odd.pipeline.cost import reading_of_a_run
-    from odd.pipeline.screening import screen as screen_questions
-    from odd.pipeline.worker import run as make_run
+    from odd.pipeline.stages import Stage
 
-    if not screening:
+    if kind == "run":
         say(reading_of_a_run(settings))
-    work, stages = (screen_questions, SCREENING) if screening else (make_run, RUN)
-    with Bars(settings.cache, stages) as bars:
+    work = worker.run if kind == "run" else screening.screen
+    with Bars(settings.cache, Stage.of(kind)) as bars:
         path = work(settings, bars)
     print_run(path)
     return path
@@ -106,9 +106,9 @@ def screen(
     set_: SET = None,
     show_config: SHOW_CONFIG = False,
 ) -> None:
-    """Find out how often the student is right, alone and behind each context; `run` goes on with the same options."""
+    """Find out how often the student is right, alone and with each context; `run` goes on with the same options."""
     settings = settings_of(preset, config, student, questions, limit, teacher, cache, set_)
-    _make(settings, show_config, screening=True)
+    _make(settings, show_config, "screening")
 
 
 def add_teacher(
@@ -126,9 +126,10 @@ def add_teacher(
     folder, run_id = locate(run_, cache)
     from odd.cli.console import Bars
     from odd.pipeline.cost import reading_of_teachers
-    from odd.pipeline.worker import teach
+    from odd.pipeline.stages import Stage
+    from odd.pipeline.worker import add_teachers
 
     say(reading_of_teachers(folder, run_id, len(teachers)))
-    with Bars(folder) as bars:
-        path = teach(folder, run_id, teachers, bars)
+    with Bars(folder, Stage.of("run")) as bars:
+        path = add_teachers(folder, run_id, teachers, bars)
     print_run(path)

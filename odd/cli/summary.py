@@ -13,22 +13,22 @@ from rich.table import Table
 from rich.text import Text
 
 from odd.cli.screening_tables import print_screening
-from odd.findings.measures import chosen_measure, estimates
 from odd.findings.screening import read_screening
 from odd.findings.statistics import Estimate
+from odd.findings.summaries import chosen_measure, estimates
 from odd.store import RunReader
 
 OUTCOMES = ("all", "correct", "incorrect")
 TRUSTED = 0.95
 """Share of rewards that the verifier must repeat; below it a run says that two judges are at work."""
-MEASURES = ("mean_cosine", "fraction_positive", "weighted_cosine", "mean_gain", "advantage")
+SUMMARIES = ("mean_cosine", "fraction_positive", "weighted_cosine", "mean_gain", "advantage")
 
 
 def teacher_summary(scores: pd.DataFrame, teachers: Sequence[str], seed: int = 0) -> pd.DataFrame:
-    """Per teacher and path outcome: the measures of method §7 with 95 % intervals over questions.
+    """Per teacher and path outcome: the measures of method §7 with 95% intervals over questions.
 
     Args:
-        scores: one row a (question, path, position, teacher) of one objective and convention.
+        scores: one row per (question, path, position, teacher) of one objective and convention.
         teachers: all of them, in the order of the rows.
         seed: of the bootstrap.
 
@@ -44,7 +44,7 @@ def teacher_summary(scores: pd.DataFrame, teachers: Sequence[str], seed: int = 0
             part = part.drop_duplicates(["question", "node"])
             counted = {"teacher": teacher, "outcome": outcome, "decision_points": len(part)}
             rows.append(counted | estimates(part, seed))
-    return pd.DataFrame(rows, columns=["teacher", "outcome", "decision_points", *MEASURES])
+    return pd.DataFrame(rows, columns=["teacher", "outcome", "decision_points", *SUMMARIES])
 
 
 def decision_points(scores: pd.DataFrame) -> Counter:
@@ -153,7 +153,7 @@ def _questions_table(questions: pd.DataFrame, found: Mapping[int, int]) -> Table
 
 
 def _teachers_table(summary: pd.DataFrame, objective: str, convention: str) -> Table:
-    table = Table(title=f"Teachers: {objective}, {convention}; 95 % intervals over questions", box=SIMPLE_HEAD)
+    table = Table(title=f"Teachers: {objective}, {convention}; 95% intervals over questions", box=SIMPLE_HEAD)
     headings = ("mean cosine", "positive", "range-weighted", "mean gain", "advantage")
     for column in ("teacher", "paths", "decisions", *headings):
         table.add_column(column, justify="left" if column in ("teacher", "paths") else "right", no_wrap=True)
@@ -162,7 +162,7 @@ def _teachers_table(summary: pd.DataFrame, objective: str, convention: str) -> T
             Text(row["teacher"]) if row["outcome"] == "all" else "",
             row["outcome"],
             str(row["decision_points"]),
-            *(_written(row[measure], signed=measure != "fraction_positive") for measure in MEASURES),
+            *(_written(row[summary], signed=summary != "fraction_positive") for summary in SUMMARIES),
         )
     return table
 

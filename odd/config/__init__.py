@@ -18,7 +18,8 @@ from odd.config.run import (
     fingerprint,
 )
 from odd.config.teachers import SHOWN, ContextKind, DemonstrationsConfig, TeacherConfig, Templates
-from odd.method.objectives import Convention, Objective
+from odd.method.conventions import Convention
+from odd.method.objectives import Objective, objective
 
 __all__ = [
     "BASELINE",
@@ -47,6 +48,7 @@ __all__ = [
     "fingerprint",
     "load_config",
     "merge",
+    "objective",
     "parse_config",
     "parse_override",
     "parse_weights",

@@ -7,10 +7,10 @@ import pandas as pd
 
 from odd.findings import words
 from odd.findings.evidence import SEED, Evidence
-from odd.findings.measures import MEASURES
 from odd.findings.model import ALL_TEACHERS, Cell, Found, Row, interval_of
 from odd.findings.ranking import falling
 from odd.findings.statistics import cluster_bootstrap, grouped_spearman
+from odd.findings.summaries import SUMMARIES
 
 FEATURES = {
     "normalised_depth": "depth",
@@ -28,7 +28,7 @@ SHUFFLES = 60
 def find(evidence: Evidence) -> Found:
     """Mean rank correlation over paths, with each feature, for all teachers, the best one, and each."""
     steps = evidence.with_features(evidence.chosen_steps())
-    means = {name: MEASURES[1].estimate(evidence.scores(evidence.on(teacher=name))) for name in evidence.scored}
+    means = {name: SUMMARIES[1].estimate(evidence.scores(evidence.on(teacher=name))) for name in evidence.scored}
     order = list(falling(means))
     rows = []
     for name in (None, *order) if order else ():

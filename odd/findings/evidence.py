@@ -9,7 +9,7 @@ rest look as if they agreed.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import get_args
 
@@ -20,8 +20,8 @@ from odd.config import RunConfig
 from odd.errors import OddError
 from odd.findings.choices import Difficulty, Outcome
 from odd.findings.components import POINT, Components, at_least, build
-from odd.findings.measures import MEASURES, Measure, floors
 from odd.findings.statistics import NoiseFloor, Scores, node_numbers, noise_floor
+from odd.findings.summaries import SUMMARIES, Summary, floors
 from odd.store.run import Run
 from odd.text import parse_json
 
@@ -29,6 +29,7 @@ SEED = 0
 """Of everything that is drawn for findings: the same run gives the same numbers."""
 SHUFFLES = 200
 """Permutations of success behind a noise floor."""
+SCORES = tuple(one.name for one in fields(Scores))
 OUTCOME_MADE = "dr_grpo"
 """Objective whose gradient is made of the outcomes themselves: halves of it are not independent of what it meets."""
 
@@ -110,12 +111,12 @@ class Evidence:
         return {name: own == name for name in self.teachers}
 
     def scores(self, points: np.ndarray) -> pd.DataFrame:
-        """Question and scores of some points, a row a point: what `odd.findings.measures` asks for."""
+        """Question and scores of some points, a row a point: what `odd.findings.summaries` asks for."""
         return self._scores.take(points)
 
     @cached_property
     def _scores(self) -> pd.DataFrame:
-        return self.points[["question", "success_range", *dict.fromkeys(measure.column for measure in MEASURES)]]
+        return self.points[["question", "success_range", *dict.fromkeys(one.column for one in SUMMARIES)]]
 
     @cached_property
     def path_numbers(self) -> np.ndarray:
@@ -176,15 +177,18 @@ class Evidence:
     def components_under(self, convention: str | None, points: pd.DataFrame) -> Components:
         """The children behind some points under another convention."""
         asked = {"objective": self.filters.objective, "convention": convention}
-        components, edges = (self.run.query(f"finding_{name}", **asked) for name in ("components", "edges"))
-        return build(points, components, edges, convention or "")
+        return build(points, self.run.query("finding_components", **asked))
 
     @cached_property
     def halves(self) -> tuple[Scores, Scores] | None:
         """The scores of every point by each half of the rollouts; None where halves would not be independent."""
         if (self.filters.objective or "").startswith(OUTCOME_MADE):
             return None
-        first, second = (self.components.siblings.with_success(half).scores() for half in self.components.halves)
+        asked = {"objective": self.filters.objective, "convention": self.filters.convention}
+        rows = self.run.query("finding_halves", **asked)
+        points = pd.MultiIndex.from_frame(self.points[POINT])
+        halves = (rows[rows["half"] == half].set_index(POINT).reindex(points) for half in (0, 1))
+        first, second = (Scores(*(half[name].to_numpy(float) for name in SCORES)) for half in halves)
         return first, second
 
     @cached_property
@@ -199,12 +203,12 @@ class Evidence:
         return self.noise.scores()
 
     @cached_property
-    def floors(self) -> dict[tuple[Measure, Outcome, str | None], np.ndarray]:
-        """Every measure over the points of every outcome and teacher in each shuffle, (B,); teacher None: of all."""
+    def floors(self) -> dict[tuple[Summary, Outcome, str | None], np.ndarray]:
+        """Every summary of the points of every outcome and teacher in each shuffle, (B,); teacher None: of all."""
         asked = [(outcome, teacher) for outcome in get_args(Outcome) for teacher in (None, *self.teachers)]
         sets = [self.on(*one) for one in asked]
         means = floors(self.noise, sets)
-        return {(m, *one): mean for m in MEASURES for one, mean in zip(asked, means[m], strict=True)}
+        return {(m, *one): mean for m in SUMMARIES for one, mean in zip(asked, means[m], strict=True)}
 
     def with_visits(self, visits: int) -> Scores:
         """The scores of every point if children needed more visits; for conventions of the whole vocabulary."""

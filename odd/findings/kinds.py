@@ -16,15 +16,16 @@ from odd.findings import (
     sensitivity,
 )
 from odd.findings.choices import Section
-from odd.findings.measures import MEASURES
 from odd.findings.model import Kind, Quantity
+from odd.findings.summaries import SUMMARIES
 from odd.findings.words import percent
+from odd.method.measures import MEASURES
 
 NAN = float("nan")
-_MEASURED = tuple(Quantity(m.key, m.name, m.unit, m.null) for m in MEASURES)
+_MEASURED = tuple(Quantity(m.key, m.name, m.unit, m.null, judged=m.judged) for m in SUMMARIES)
 _SIGNAL = (
     Quantity("signal", "mean signal", "range × cosine"),
-    Quantity("gain", "mean gain", "success / step", digits=4),
+    Quantity("gain", "mean gain", MEASURES["gain"].unit, digits=4),
 )
 
 SECTIONS: dict[Section, str] = {
@@ -38,7 +39,7 @@ SECTIONS: dict[Section, str] = {
 KINDS: tuple[Kind, ...] = (
     Kind(
         "ranking", "teachers", "Which teacher points towards success",
-        "Means over decision points, with 95 % intervals from resampling whole questions.",
+        "Means over decision points, with 95% intervals from resampling whole questions.",
         ("teacher",), _MEASURED, ranking.find, tables=(1, 3), published=published.ranking,
     ),
     Kind(

@@ -8,10 +8,10 @@ import pandas as pd
 from odd.findings import words
 from odd.findings.choices import Outcome
 from odd.findings.evidence import Evidence
-from odd.findings.measures import MAIN, MEASURES, Measure
 from odd.findings.model import ALL_TEACHERS, Cell, Found, Row, interval_of
 from odd.findings.ranking import falling
 from odd.findings.statistics import Estimate, holm, welch_p
+from odd.findings.summaries import MAIN, SUMMARIES, Summary
 
 KINDS: tuple[Outcome, ...] = ("correct", "incorrect")
 GAP = "incorrect − correct"
@@ -27,17 +27,17 @@ def find(evidence: Evidence) -> Found:
     }
     both = {name: pd.concat([side["incorrect"], side["correct"]], ignore_index=True) for name, side in sides.items()}
     incorrect = {name: np.arange(len(points)) < len(sides[name]["incorrect"]) for name, points in both.items()}
-    gaps = {m: {name: m.difference(both[name], incorrect[name]) for name in names} for m in MEASURES}
-    tests = {m: _tests(evidence, m, gaps[m], sides) for m in MEASURES}
+    gaps = {m: {name: m.difference(both[name], incorrect[name]) for name in names} for m in SUMMARIES}
+    tests = {m: _tests(evidence, m, gaps[m], sides) for m in SUMMARIES}
     whole = {name: MAIN.estimate(evidence.scores(evidence.on("all", name))) for name in evidence.scored}
     floors, rows = evidence.floors, []
     for name in (None, *falling(whole)):
         for kind in KINDS:
             own = sides[name][kind]
-            cells = {m.key: Cell(m.estimate(own), interval_of(floors[m, kind, name])) for m in MEASURES}
+            cells = {m.key: Cell(m.estimate(own), interval_of(floors[m, kind, name])) for m in SUMMARIES}
             rows.append(Row((name or ALL_TEACHERS, f"{kind} paths"), cells, evidence.on(kind, name), outcome=kind))
         cells = {}
-        for m in MEASURES:
+        for m in SUMMARIES:
             floor = interval_of(floors[m, "incorrect", name] - floors[m, "correct", name])
             cells[m.key] = Cell(gaps[m][name], floor, tests[m][name], null=0.0)
         rows.append(Row((name or ALL_TEACHERS, GAP), cells, evidence.on("all", name), outcome="all"))
@@ -45,11 +45,11 @@ def find(evidence: Evidence) -> Found:
 
 
 def _tests(
-    evidence: Evidence, measure: Measure, gaps: Mapping[str | None, Estimate], sides: Mapping[str | None, Sides]
+    evidence: Evidence, summary: Summary, gaps: Mapping[str | None, Estimate], sides: Mapping[str | None, Sides]
 ) -> dict[str | None, dict[str, float]]:
     """Further tests of the differences."""
     corrected = dict(zip(evidence.scored, holm([gaps[name].p for name in evidence.scored]), strict=True))
-    paths = path_means(evidence, measure)
+    paths = path_means(evidence, summary)
     means, correct, teacher = (paths[name].to_numpy() for name in ("mean", "correct", "teacher"))
     found = {}
     for name, side in sides.items():
@@ -57,20 +57,20 @@ def _tests(
         right = correct if name is None else correct[teacher == name]
         found[name] = {
             **({} if name is None else {"Holm": corrected[name]}),
-            "Wilcoxon": measure.wilcoxon_difference(side["incorrect"], side["correct"]),
+            "Wilcoxon": summary.wilcoxon_difference(side["incorrect"], side["correct"]),
             "paper-style over paths": welch_p(own[~right], own[right]),
         }
     return found
 
 
-def path_means(evidence: Evidence, measure: Measure) -> pd.DataFrame:
+def path_means(evidence: Evidence, summary: Summary) -> pd.DataFrame:
     """Every path under every teacher with its mean over decision points, NaN without any.
 
     The paper seems to take these for independent samples.
     """
     steps, paths = evidence.steps, evidence.path_numbers
     point = steps["point"].to_numpy()
-    values, weights = measure.of(evidence.points)
+    values, weights = summary.values_of(evidence.points)
     values, weights = values[point], np.ones(len(point)) if weights is None else weights[point]
     counted = steps["decision"].to_numpy() & ~np.isnan(values)
     every = evidence.every_path

@@ -4,16 +4,16 @@ from collections.abc import Mapping, Sequence
 
 from odd.findings import words
 from odd.findings.evidence import SEED, Evidence
-from odd.findings.measures import MAIN, MEASURES, Measure
 from odd.findings.model import Cell, Found, Row, interval_of
 from odd.findings.statistics import Estimate, cluster_bootstrap, holm
+from odd.findings.summaries import MAIN, SUMMARIES, Summary
 
 
 def find(evidence: Evidence) -> Found:
     """All measures of all teachers, the best range-weighted cosine first."""
     own = {name: evidence.scores(evidence.on(teacher=name)) for name in evidence.teachers}
-    every = {m: {name: m.estimate(points) for name, points in own.items()} for m in MEASURES}
-    corrected = {m: dict(zip(own, holm([every[m][name].p for name in own]), strict=True)) for m in MEASURES}
+    every = {m: {name: m.estimate(points) for name, points in own.items()} for m in SUMMARIES}
+    corrected = {m: dict(zip(own, holm([every[m][name].p for name in own]), strict=True)) for m in SUMMARIES}
     order = list(falling(every[MAIN]))
     outcome, rows = evidence.filters.outcome, []
     for name in order:
@@ -23,7 +23,7 @@ def find(evidence: Evidence) -> Found:
                 interval_of(evidence.floors[m, outcome, name]),
                 {"Holm": corrected[m][name], "Wilcoxon": m.wilcoxon(own[name])},
             )
-            for m in MEASURES
+            for m in SUMMARIES
         }
         rows.append(Row((name,), cells, evidence.on(teacher=name)))
     return Found(tuple(rows), tuple(filter(None, _sentences(evidence, rows, every, corrected[MAIN]))))
@@ -37,7 +37,7 @@ def falling(estimates: Mapping[str, Estimate]) -> dict[str, Estimate]:
 def _sentences(
     evidence: Evidence,
     rows: Sequence[Row],
-    every: Mapping[Measure, Mapping[str, Estimate]],
+    every: Mapping[Summary, Mapping[str, Estimate]],
     corrected: Mapping[str, float],
 ) -> list[str]:
     order = [row.labels[0] for row in rows]
@@ -49,7 +49,7 @@ def _sentences(
     if len(evidence.scored) > 1:
         others = f"{words.listed([words.short(name) for name in clear])} differ" if clear else "none differs"
         others = others.replace("differ", "differs") if len(clear) == 1 else others
-        sentences.append(f"After Holm's correction for {len(evidence.scored)} teachers, {others} from 0 at 5 %.")
+        sentences.append(f"After Holm's correction for {len(evidence.scored)} teachers, {others} from 0 at 5%.")
     sentences.append(words.floor_sentence({row.labels[0]: row.cells[MAIN.key] for row in rows}))
     sentences.append(words.lead_sentence(order[0], leads(evidence, order)))
     sentences.append(_other_leaders(every, order[0]))
@@ -70,12 +70,12 @@ def leads(evidence: Evidence, order: Sequence[str]) -> dict[str, Estimate]:
     return found
 
 
-def _other_leaders(every: Mapping[Measure, Mapping[str, Estimate]], first: str) -> str:
+def _other_leaders(every: Mapping[Summary, Mapping[str, Estimate]], first: str) -> str:
     """A note where other measures put another teacher first."""
     leaders: dict[str, list[str]] = {}
-    for measure, estimates in every.items():
+    for summary, estimates in every.items():
         leader = next(iter(falling(estimates)))
         if leader != first and estimates[leader].n:
-            leaders.setdefault(leader, []).append(measure.name)
+            leaders.setdefault(leader, []).append(summary.name)
     parts = [f"{words.short(leader)} by {words.listed(names)}" for leader, names in leaders.items()]
     return f"Other measures put another teacher first: {'; '.join(parts)}." if parts else ""

@@ -8,15 +8,15 @@ import pandas as pd
 from odd.findings import words
 from odd.findings.components import POINT
 from odd.findings.evidence import Evidence
-from odd.findings.measures import MAIN, MEASURES
 from odd.findings.model import Cell, Found, Row
 from odd.findings.statistics import Estimate
+from odd.findings.summaries import MAIN, SUMMARIES
 
 FACTORS = (2, 4)
 """Times N_sig of the run."""
 WHOLE = "-full-off"
 """Conventions of the whole vocabulary without rest: cutting S_u down needs no gradient anew."""
-SHOWN = (MAIN, MEASURES[1])
+SHOWN = (MAIN, SUMMARIES[1])
 
 
 def find(evidence: Evidence) -> Found:

@@ -9,12 +9,11 @@ Dimension letters as in `odd.method.logspace`.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Integer
 
-from odd.method.success import counting
+from odd.method.success import Counting, counting
 from odd.method.tree import Tree
 
 
@@ -57,9 +56,9 @@ def split_rewards(
 
 def edge_means(
     tree: Tree,
-    forced: Integer[np.ndarray, " R"],
+    launch: Integer[np.ndarray, " R"],
     values: Float[np.ndarray, "*B R T"],
-    rule: Literal["on_policy", "pooled", "natural"],
+    rule: Counting,
 ) -> Float64[np.ndarray, "*B N"]:
     """Mean of a value over the rollouts that count for each edge; NaN where none does.
 
@@ -67,11 +66,11 @@ def edge_means(
 
     Args:
         tree: of the rollouts.
-        forced: number of leading tokens that were forced.
+        launch: length of the forced prefix of each rollout.
         values: by rollout and position, of the edge that the token there is.
-        rule: see `odd.method.success`.
+        rule: which rollouts count.
     """
-    counted = counting(tree, forced, rule)[:, 1:]
+    counted = counting(tree, launch, rule)[:, 1:]
     nodes = tree.rollout_nodes[:, 1:][counted]
     flat = values[..., counted].reshape(-1, len(nodes))
     means = np.empty((len(flat), tree.size))

@@ -1,22 +1,12 @@
-"""Success of every edge from the rollouts that count for it: counts, intervals, posteriors, the stratified backup.
+"""Success of edges from the rollouts that count for them: counts, intervals, posteriors, values of nodes.
 
 An edge is named by the node it leads to. Dimension letters as in `odd.method.logspace`. A rollout may be *forced*: its
-first `forced` tokens were given, the last of them is its launch edge; 0 means an initial rollout. Which edges it
-counts for is the pooling rule (method §4, §5):
-
-* `on_policy`: its launch edge and those below, where it is an honest sample of the student;
-  initial rollouts count everywhere;
-* `natural`: below its launch edge only, where the student itself drew the token: what `sampled_reverse_kl` and
-  `dr_grpo` average over (`minillm` asks what follows a token, not how often it is drawn: `on_policy`);
-* `pooled`: everywhere. The paper's text; biases ancestors towards what was forced.
-
-`stratified` is no count but a backup over the tree: it weights the strata of forced and un-forced rollouts by the
-student's own probabilities, and so uses all of them without that bias.
+first `launch` tokens were given, and the last of them is its launch edge; 0 means an initial rollout. For which edges
+it counts is a `Counting` of its launch and the edge's depth; a reader chooses among those of `odd.method.pooling`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64, Integer, Real
@@ -24,8 +14,8 @@ from scipy.special import betaincinv, ndtri
 
 from odd.method.tree import Tree
 
-COVERED = 1e-6
-"""Student mass outside the launched children that is only rounding of float32 probabilities."""
+Counting = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""Whether a rollout launched at some depth counts for the edge it takes to another; launches and depths broadcast."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,43 +32,37 @@ class Counts:
             return self.successes / self.visits
 
 
-def counting(
-    tree: Tree, forced: Integer[np.ndarray, " R"], rule: Literal["on_policy", "pooled", "natural"]
-) -> Bool[np.ndarray, "R T_plus_1"]:
+def everywhere(launch: Integer[np.ndarray, "*#B"], depth: Integer[np.ndarray, "*#B"]) -> Bool[np.ndarray, "*B"]:
+    """Count every rollout for every edge that it takes."""
+    return (launch >= 0) & (depth >= 0)
+
+
+def natural(launch: Integer[np.ndarray, "*#B"], depth: Integer[np.ndarray, "*#B"]) -> Bool[np.ndarray, "*B"]:
+    """Count a rollout below its launch edge only, where the student itself drew the token."""
+    return depth > launch
+
+
+def counting(tree: Tree, launch: Integer[np.ndarray, " R"], rule: Counting) -> Bool[np.ndarray, "R T_plus_1"]:
     """Which rollouts count for the edge they take to each depth; arguments as for `edge_counts`."""
-    counted = tree.rollout_nodes >= 0
-    if rule == "pooled":
-        return counted
-    depth, launch = np.arange(counted.shape[1]), forced[:, None]
-    return counted & ((depth > launch) if rule == "natural" else (depth >= launch))
+    taken = tree.rollout_nodes >= 0
+    return taken & rule(launch[:, None], np.arange(taken.shape[1])[None])
 
 
 def edge_counts(
-    tree: Tree,
-    forced: Integer[np.ndarray, " R"],
-    correct: Bool[np.ndarray, " R"],
-    rule: Literal["on_policy", "pooled", "natural"],
+    tree: Tree, launch: Integer[np.ndarray, " R"], correct: Bool[np.ndarray, " R"], rule: Counting
 ) -> Counts:
-    """Visits and successes of every edge under a pooling rule.
+    """Visits and successes of every edge.
 
     Args:
         tree: of the same rollouts, in the same order.
-        forced: number of leading tokens that were forced.
+        launch: length of the forced prefix of each rollout.
         correct: outcome.
-        rule: see the module. The root is no edge; its entry holds the rollouts that count for the root's value.
+        rule: which rollouts count. The root is not an edge; its entry holds those that count for the root's value.
     """
-    nodes, counted = tree.rollout_nodes, counting(tree, forced, rule)
+    nodes, counted = tree.rollout_nodes, counting(tree, launch, rule)
     visits = np.bincount(nodes[counted], minlength=tree.size)
     won = counted & correct[:, None]
     return Counts(visits, np.bincount(nodes[won], minlength=tree.size))
-
-
-def launch_edges(tree: Tree, forced: Integer[np.ndarray, " R"]) -> Bool[np.ndarray, " N"]:
-    """Mark the edges that some rollout was forced through last (the enriched ones)."""
-    launched = np.zeros(tree.size, dtype=bool)
-    targeted = np.flatnonzero(forced > 0)
-    launched[tree.rollout_nodes[targeted, forced[targeted]]] = True
-    return launched
 
 
 def random_halves(launch: Integer[np.ndarray, " R"], rng: np.random.Generator) -> Bool[np.ndarray, " R"]:
@@ -103,28 +87,35 @@ def random_halves(launch: Integer[np.ndarray, " R"], rng: np.random.Generator) -
 
 @dataclass(frozen=True)
 class Children:
-    """S_u of a node, and the rollouts that left it by another token."""
+    """S_u of a node, and the rollouts that left it by another token.
+
+    Attributes:
+        nodes: S_u.
+        others: all other children.
+        rest_visits: rollouts that left by one of these.
+        rest_successes: of them, those that ended correct.
+    """
 
     nodes: Int64[np.ndarray, " K"]
+    others: Int64[np.ndarray, " _"]
     rest_visits: int
     rest_successes: int
 
 
-def significant_children(tree: Tree, node: int, counts: Counts, rest: Counts, n_sig: int) -> Children:
+def significant_children(tree: Tree, node: int, counts: Counts, drawn: Counts, n_sig: int) -> Children:
     """S_u: the children with at least n_sig visits; the counts of all others are joined.
 
     Args:
         tree: the tree.
         node: u.
-        counts: under the pooling rule; `on_policy` for `stratified`.
-        rest: counts that P̂_rest is taken from. `natural` for the unbiased rules, because there the student's draws
-            weight the joined children as P_theta does; `pooled` for `pooled`.
+        counts: under the pooling rule.
+        drawn: counts that P̂_rest is taken from, see `odd.method.pooling.base.EdgeSuccess`.
         n_sig: visits needed.
     """
     children = np.asarray(tree.children(node), dtype=np.int64)
     inside = counts.visits[children] >= n_sig
     others = children[~inside]
-    return Children(children[inside], int(rest.visits[others].sum()), int(rest.successes[others].sum()))
+    return Children(children[inside], others, int(drawn.visits[others].sum()), int(drawn.successes[others].sum()))
 
 
 def wilson(
@@ -162,40 +153,61 @@ def node_value(p: Float[np.ndarray, "*#B K"], success: Float[np.ndarray, "*#B K"
         return np.asarray(np.where(p > 0, p * success, 0.0).sum(axis=-1, dtype=np.float64))
 
 
-def stratified(
-    tree: Tree, counts: Counts, launched: Bool[np.ndarray, " N"], probability: Float[np.ndarray, " N"]
-) -> Float64[np.ndarray, " N"]:
-    """P̂ of every edge by the backup of method §5.
+@dataclass(frozen=True, eq=False)
+class NodeValues:
+    """V(u) of some nodes with its 95% interval, and the visits behind it; NaN, and 0 visits, where unknown."""
 
-    An edge u -> v with launched children of v gets V(v): the sum of P_theta P̂ over these, their P̂ backed up likewise,
-    plus the remaining mass times the mean success of the un-forced rollouts that left v by another child. All other
-    edges keep their on-policy mean, as do those where a stratum with mass has no rollout or a P_theta is unknown.
+    value: Float64[np.ndarray, " U"]
+    low: Float64[np.ndarray, " U"]
+    high: Float64[np.ndarray, " U"]
+    visits: Int64[np.ndarray, " U"]
+
+
+def node_values(
+    nodes: Integer[np.ndarray, " U"],
+    parent: Integer[np.ndarray, " N"],
+    p_student: Float[np.ndarray, " N"],
+    success: Float[np.ndarray, " N"],
+    low: Float[np.ndarray, " N"],
+    high: Float[np.ndarray, " N"],
+    visits: Integer[np.ndarray, " N"],
+) -> NodeValues:
+    """V(u) by the children of a node, or by its own rollouts where these know it better, by a narrower interval.
+
+    By the children it is their mean success, weighted by the student. Its interval comes from theirs as that of a sum
+    of proportions does, by MOVER (Zou and Donner 2008, Statistics in Medicine 27); children that were never visited may
+    all fail, or all succeed.
 
     Args:
-        tree: the tree.
-        counts: on-policy counts.
-        launched: see `launch_edges`.
-        probability: P_theta of each edge; read at launched edges only, NaN where unknown.
+        nodes: the nodes; those without children that are known go by their own rollouts.
+        parent: of every edge.
+        p_student: P_theta of every edge; NaN where unknown.
+        success: P̂ of every edge; NaN where unknown.
+        low: lower end of its interval.
+        high: upper end of it.
+        visits: rollouts that it rests on.
     """
-    value = counts.mean
-    for node, backed_up in _backup(tree, counts, launched, probability, lambda s, n: np.array([s / n])).items():
-        value[node] = backed_up[0]
-    return value
+    known = np.flatnonzero((parent >= 0) & ~np.isnan(success) & (p_student > 0))
+    of, size = parent[known], len(parent)
+    p, p_hat = p_student[known].astype(np.float64), success[known]
 
+    def total(values: np.ndarray) -> np.ndarray:
+        return np.bincount(of, weights=values, minlength=size)[nodes]
 
-def stratified_draws(
-    tree: Tree,
-    counts: Counts,
-    launched: Bool[np.ndarray, " N"],
-    probability: Float[np.ndarray, " N"],
-    draws: int,
-    rng: np.random.Generator,
-) -> dict[int, Float64[np.ndarray, " D"]]:
-    """Posterior draws of the edges that `stratified` backs up, each stratum's Beta draws propagated through the backup.
-
-    Other edges have their on-policy posterior: see `edge_draws`. Arguments as for `stratified`.
-    """
-    return _backup(tree, counts, launched, probability, lambda s, n: rng.beta(s + 0.5, n - s + 0.5, size=draws))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mass = total(p)
+        covered, mean = np.minimum(1.0, mass), total(p * p_hat) / mass
+        below, above = (np.sqrt(total((p * arm) ** 2)) / mass for arm in (p_hat - low[known], high[known] - p_hat))
+        bottom = covered * np.maximum(0.0, mean - below)
+        top = covered * np.minimum(1.0, mean + above) + 1 - covered
+        narrower = top - bottom < high[nodes] - low[nodes]
+    by_children = (mass > 0) & (narrower | np.isnan(success[nodes]))
+    return NodeValues(
+        np.where(by_children, mean, success[nodes]),
+        np.where(by_children, bottom, low[nodes]),
+        np.where(by_children, top, high[nodes]),
+        np.where(by_children, total(visits[known]).astype(np.int64), visits[nodes]),
+    )
 
 
 def edge_draws(
@@ -203,7 +215,7 @@ def edge_draws(
     counts: Counts,
     draws: int,
     rng: np.random.Generator,
-    backed_up: dict[int, Float64[np.ndarray, " D"]] | None = None,
+    other: Mapping[int, Float64[np.ndarray, " D"]] | None = None,
 ) -> Float64[np.ndarray, "D K"]:
     """Posterior draws of P̂ of some edges, one column an edge.
 
@@ -212,41 +224,15 @@ def edge_draws(
         counts: under the pooling rule.
         draws: D.
         rng: source of randomness.
-        backed_up: result of `stratified_draws`, with on-policy counts, for the stratified rule.
+        other: draws of the edges whose posterior is not that of their counts, see
+            `odd.method.pooling.base.PoolingRule.posterior`.
     """
     index = np.asarray(nodes, dtype=np.int64)
     sample = posterior_draws(counts.successes[index], counts.visits[index], draws, rng)
     for column, node in enumerate(index.tolist()):
-        if backed_up is not None and node in backed_up:
-            sample[:, column] = backed_up[node]
+        if other is not None and node in other:
+            sample[:, column] = other[node]
     return sample
-
-
-def _backup(
-    tree: Tree,
-    counts: Counts,
-    launched: Bool[np.ndarray, " N"],
-    probability: Float[np.ndarray, " N"],
-    estimate: Callable[[int, int], Float64[np.ndarray, " D"]],
-) -> dict[int, Float64[np.ndarray, " D"]]:
-    """Backed-up values by edge, deepest first; `estimate(successes, visits)` is a stratum's own value."""
-    values: dict[int, np.ndarray] = {}
-    for node in np.unique(tree.parent[launched])[::-1].tolist():
-        children = np.asarray(tree.children(node))
-        enriched, others = children[launched[children]], children[~launched[children]]
-        mass = probability[enriched].astype(np.float64)
-        remaining = 1 - mass.sum()
-        visits, successes = int(counts.visits[others].sum()), int(counts.successes[others].sum())
-        if np.isnan(remaining) or (visits == 0 and remaining > COVERED):
-            continue
-        strata = [
-            values[child] if child in values else estimate(int(counts.successes[child]), int(counts.visits[child]))
-            for child in enriched.tolist()
-        ]
-        values[node] = mass @ np.stack(strata)
-        if visits:
-            values[node] += max(remaining, 0.0) * estimate(successes, visits)
-    return values
 
 
 def difficulty(rate: float) -> str:

@@ -11,7 +11,7 @@ files for trusted input (duckdb.org/security), and what guards against those is 
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,7 +19,17 @@ import duckdb
 
 from odd.errors import OddError
 from odd.store.files import spill_of
-from odd.store.schema import APP, BLOCK_SIZE, ROW_GROUP_SIZE, SCHEMA_VERSION, TABLES, column_types, quote
+from odd.store.schema import (
+    APP,
+    BLOCK_SIZE,
+    ROW_GROUP_SIZE,
+    SCHEMA_VERSION,
+    UPGRADABLE,
+    absent_columns,
+    column_types,
+    quote,
+    tables,
+)
 from odd.store.views import create_views
 
 MEMORY_LIMIT = "1GB"
@@ -163,22 +173,40 @@ def check_run(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, st
     Raises:
         OddError: it is another kind of file, of another schema version, or incomplete.
     """
+    meta, found = _meta_and_tables(connection, path)
+    _check_version(meta.get("schema_version"), path)
+    absent = absent_columns(meta)
+    for table in tables():
+        for column, type_ in column_types(table).items():
+            if (table, column) not in absent and found.get(table, {}).get(column) != type_:
+                what = f"table {table}" if table not in found else f"column {table}.{column} {type_}"
+                raise OddError(f"{path} is not a complete ODD run: {what} is missing; copy it again from its source")
+    return meta
+
+
+def run_meta(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:
+    """The content of `meta` of the attached file, which may be a run of another schema version.
+
+    Raises:
+        OddError: it is another kind of file.
+    """
+    return _meta_and_tables(connection, path)[0]
+
+
+def _meta_and_tables(
+    connection: duckdb.DuckDBPyConnection, path: Path
+) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    """The content of `meta`, and the columns of all base tables."""
+    meta = {}
     try:
         found = _base_tables(connection)
-        meta = {}
         if column_types("meta").items() <= found.get("meta", {}).items():
             meta = dict(connection.execute("SELECT key, value FROM run.main.meta").fetchall())
     except duckdb.Error as error:
         raise explain(error, path) from error
     if meta.get("app") != APP:
         raise OddError(f"{path} is a DuckDB file but not an ODD run; choose a .duckdb file that ODD wrote")
-    _check_version(meta.get("schema_version"), path)
-    for table in TABLES:
-        for column, type_ in column_types(table).items():
-            if found.get(table, {}).get(column) != type_:
-                what = f"table {table}" if table not in found else f"column {table}.{column} {type_}"
-                raise OddError(f"{path} is not a complete ODD run: {what} is missing; copy it again from its source")
-    return meta
+    return meta, found
 
 
 def _base_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
@@ -204,25 +232,34 @@ def _check_version(stored: str | None, path: Path) -> None:
             f"{path} has run-file version {version}, this ODD reads version {SCHEMA_VERSION}; upgrade ODD to open it"
         )
     if version < SCHEMA_VERSION:
-        raise OddError(
-            f"{path} has run-file version {version}, this ODD reads version {SCHEMA_VERSION}; make the run again"
-        )
+        remedy = f"upgrade it with: python -m odd upgrade {path}" if version == UPGRADABLE else "make the run again"
+        raise OddError(f"{path} has run-file version {version}, this ODD reads version {SCHEMA_VERSION}; {remedy}")
 
 
-def _safe_view(table: str) -> str:
-    """SQL for a view of the columns of a table that are in the schema."""
-    columns = ", ".join(map(quote, column_types(table)))
-    return f"CREATE VIEW {quote(table)} AS SELECT {columns} FROM run.main.{quote(table)}"
+def read_table(table: str, absent: Collection[tuple[str, str]]) -> str:
+    """SQL for the columns of a table of the attached file that are in the schema; NULL for those that are absent."""
+    columns = (
+        f"NULL::{type_} AS {quote(name)}" if (table, name) in absent else quote(name)
+        for name, type_ in column_types(table).items()
+    )
+    return f"SELECT {', '.join(columns)} FROM run.main.{quote(table)}"
 
 
-def create_safe_views(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+def create_safe_views(connection: duckdb.DuckDBPyConnection, path: Path, meta: Mapping[str, str]) -> None:
     """Give the in-memory database views named like our tables, and our views over them.
+
+    Args:
+        connection: with the file attached.
+        path: the file.
+        meta: its content of `meta`; measures that it does not have are NULL.
 
     Raises:
         OddError: the file is damaged.
     """
     try:
-        connection.execute(";".join(map(_safe_view, TABLES)))
+        absent = absent_columns(meta)
+        views = (f"CREATE VIEW {quote(table)} AS {read_table(table, absent)}" for table in tables())
+        connection.execute(";".join(views))
         connection.execute(create_views())
     except duckdb.Error as error:
         raise explain(error, path) from error

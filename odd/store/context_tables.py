@@ -65,4 +65,4 @@ CONTEXT_TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
         },
     ),
 }
-"""Table name to its comment and its columns, as in `odd.store.schema.TABLES`."""
+"""Table name to its comment and its columns, as in `odd.store.schema.tables`."""

@@ -1,30 +1,12 @@
 """Named queries of the findings: scored nodes of one objective and convention, and what is behind their scores."""
 
-
-def _rate(table: str, name: str) -> str:
-    """Success of an edge as $convention counts it."""
-    return f"""CASE split_part($convention, '-', 1)
-                WHEN 'pooled' THEN {table}.pooled_successes / nullif({table}.pooled_visits, 0)
-                WHEN 'stratified' THEN {table}.stratified
-                ELSE {table}.successes / nullif({table}.visits, 0)
-            END AS {name}"""
-
-
-def _rest(table: str, name: str) -> str:
-    """Counts of an edge that P̂ of the rest is taken from, see `odd.method.success.significant_children`."""
-    return ", ".join(
-        f"CASE split_part($convention, '-', 1) WHEN 'pooled' THEN {table}.pooled_{count} "
-        f"ELSE {table}.natural_{count} END AS {name}_{count}"
-        for count in ("visits", "successes")
-    )
-
+from odd.store.path_queries import CHOSEN
 
 FINDING_QUERIES: dict[str, str] = {
     "finding_scores": """
         SELECT s.question, s.node, s.teacher, t.path, t.position, t.token, p.correct,
             t.position / nullif(p.length, 0) AS normalised_depth,
-            s.decision, s.alignment, s.low, s.high, s.p_positive, s.gain, s.advantage, s.children, s.success_range,
-            s.visits
+            s.* EXCLUDE (question, node, teacher, objective, convention)
         FROM scores AS s JOIN path_tokens AS t USING (question, node) JOIN paths AS p USING (question, path)
         JOIN contexts AS c ON c.question = s.question AND c.teacher = s.teacher AND c.available
         WHERE s.objective = $objective AND s.convention = $convention
@@ -38,25 +20,19 @@ FINDING_QUERIES: dict[str, str] = {
         LEFT JOIN teacher_tokens AS q ON q.question = s.question AND q.node = t.child AND q.teacher = s.teacher
         WHERE s.objective = $objective AND s.convention = $convention
         ORDER BY s.teacher, s.question, t.path, t.position""",
-    "finding_components": """
+    "finding_halves": """
+        SELECT question, node, teacher, half, alignment, gain, advantage, success_range FROM half_scores
+        WHERE objective = $objective AND convention = $convention""",
+    "finding_components": f"""
         WITH g AS (
-            SELECT g.question, g.node, g.teacher, unnest(range(len(g.tokens))) AS component, unnest(g.tokens) AS token,
-                unnest(g.teacher_gradient) AS teacher_gradient
-            FROM gradients AS g
-            WHERE g.objective = $objective AND g.convention = $convention)
-        SELECT g.*, exp(q.log_p::DOUBLE) AS p_teacher
+            SELECT t.question, t.node, t.teacher, unnest(range(len(c.tokens))) AS component, unnest(c.tokens) AS token,
+                unnest(c.p) AS p, unnest(c.success) AS success, unnest(t.teacher_gradient) AS teacher_gradient
+            FROM gradients AS t JOIN components AS c USING (question, node, convention)
+            WHERE t.objective = $objective AND t.convention = $convention)
+        SELECT g.*, exp(q.log_p::DOUBLE) AS p_teacher, s.visits
         FROM g LEFT JOIN nodes AS b ON b.question = g.question AND b.parent = g.node AND b.token = g.token
-        LEFT JOIN teacher_tokens AS q ON q.question = g.question AND q.node = b.node AND q.teacher = g.teacher""",
-    "finding_edges": f"""
-        SELECT b.question, b.parent AS node, b.token, exp(b.log_p::DOUBLE) AS p_student,
-            CASE split_part($convention, '-', 1) WHEN 'pooled' THEN b.pooled_visits ELSE b.visits END AS visits,
-            {_rate("b", "success")}, {_rest("b", "rest")},
-            {_rate("f", "first")}, {_rest("f", "first_rest")}, {_rate("s", "second")}, {_rest("s", "second_rest")}
-        FROM nodes AS b
-        SEMI JOIN (SELECT question, node AS parent FROM scores
-                   WHERE objective = $objective AND convention = $convention) AS d USING (question, parent)
-        LEFT JOIN halves AS f ON f.question = b.question AND f.node = b.node AND f.half = 0
-        LEFT JOIN halves AS s ON s.question = b.question AND s.node = b.node AND s.half = 1""",
+        LEFT JOIN teacher_tokens AS q ON q.question = g.question AND q.node = b.node AND q.teacher = g.teacher
+        LEFT JOIN success AS s ON s.question = g.question AND s.node = b.node AND s.pooling = {CHOSEN}""",
     "finding_conventions": """
         SELECT DISTINCT s.convention, s.question, s.node, s.teacher, p.correct, s.alignment, s.success_range, s.children
         FROM scores AS s JOIN path_tokens AS t USING (question, node) JOIN paths AS p USING (question, path)

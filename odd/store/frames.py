@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from odd.store.schema import column_types, quote
 
-_LISTS = {"INTEGER[]": np.int32, "FLOAT[]": np.float32}
+_LISTS = {"INTEGER[]": np.int32, "FLOAT[]": np.float32, "DOUBLE[]": np.float64}
 _WHOLE = ("INTEGER", "BIGINT")
 
 

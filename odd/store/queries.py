@@ -1,10 +1,30 @@
 """Named queries. Parameters are bound as $name, never put into the text."""
 
+from collections.abc import Callable
+
+from odd.method.measures import colours
 from odd.store.context_queries import CONTEXT_QUERIES
 from odd.store.finding_queries import FINDING_QUERIES
-from odd.store.path_queries import PATH_QUERIES, counted
+from odd.store.path_queries import CHOSEN, PATH_QUERIES, known
+from odd.store.schema import quote
 
-QUERIES: dict[str, str] = {
+
+def _scales() -> str:
+    """The decision points that there are, and the upper ends of the colours that have the question's own."""
+    rules = {"largest": "max(abs({column}))", "quantile": "quantile_cont(abs({column}), 0.95)"}
+    columns = ["count(DISTINCT node) FILTER (decision) AS decision_points"]
+    for measure in colours().values():
+        if measure.scale in rules:
+            end = rules[measure.scale].format(column=measure.column)
+            if measure.table != "scores":
+                end = f"(SELECT {end} FROM {measure.table} WHERE question = $question)"
+            columns.append(f"{end} AS {quote(measure.key)}")
+    return f"""
+        SELECT {", ".join(columns)} FROM scores
+        WHERE question = $question AND objective = $objective AND convention = $convention"""
+
+
+QUERIES: dict[str, str | Callable[[], str]] = {
     **CONTEXT_QUERIES,
     **PATH_QUERIES,
     "questions": "SELECT * FROM question_summary ORDER BY question",
@@ -12,7 +32,9 @@ QUERIES: dict[str, str] = {
     "rollouts": "SELECT * FROM rollouts WHERE question = $question ORDER BY rollout",
     "nodes": "SELECT * FROM nodes WHERE question = $question ORDER BY node",
     "nodes_known": "SELECT node FROM nodes WHERE question = $question AND list_contains($nodes, node)",
-    "branches": "SELECT * FROM branches WHERE question = $question AND parent = $node ORDER BY p_student DESC, token",
+    "branches": f"""
+        SELECT * FROM branches WHERE question = $question AND parent = $node AND pooling = {CHOSEN}
+        ORDER BY p_student DESC, token""",
     "paths": "SELECT * FROM paths WHERE question = $question ORDER BY path",
     "pairs": "SELECT * FROM pairs WHERE question = $question ORDER BY pair",
     "teachers": "SELECT * FROM teachers ORDER BY ordinal, teacher",
@@ -39,14 +61,9 @@ QUERIES: dict[str, str] = {
         SELECT stage, teacher, sum(seconds) AS seconds, sum(items)::BIGINT AS items, sum(tokens)::BIGINT AS tokens,
             count(DISTINCT question) AS questions
         FROM timings GROUP BY stage, teacher ORDER BY seconds DESC, stage, teacher""",
-    "score_scales": """
-        SELECT max(abs(gain)) AS gain, max(abs(advantage)) AS advantage,
-            count(DISTINCT node) FILTER (decision) AS decision_points,
-            (SELECT quantile_cont(kl_student_teacher, 0.95) FROM node_teachers WHERE question = $question) AS kl
-        FROM scores WHERE question = $question AND objective = $objective AND convention = $convention""",
+    "score_scales": _scales,
     "decisions": """
-        SELECT s.question, s.node, s.teacher, t.path, t.position, t.token, s.alignment, s.low, s.high, s.p_positive,
-            s.gain, s.advantage, s.children, s.success_range, s.visits
+        SELECT s.* EXCLUDE (objective, convention, decision), t.path, t.position, t.token
         FROM scores AS s
         JOIN (SELECT question, node, min(path) AS path, arg_min(position, path) AS position,
                   arg_min(token, path) AS token FROM path_tokens GROUP BY question, node) AS t USING (question, node)
@@ -67,7 +84,7 @@ QUERIES: dict[str, str] = {
                 token_ids[$depth + 2:] AS continuation
             FROM rollouts
             WHERE question = $question AND len(token_ids) > $depth AND token_ids[1:$depth] = $prefix::INTEGER[]
-                AND ($forced OR launch <= $depth + 1))
+                AND list_contains($launches::INTEGER[], launch))
         SELECT *, count(*) OVER (PARTITION BY token, correct) AS found FROM r
         WHERE list_contains($tokens, token)
         QUALIFY row_number() OVER (PARTITION BY token, correct ORDER BY hash(rollout, $draw), rollout) <= $each
@@ -113,9 +130,10 @@ QUERIES: dict[str, str] = {
         SELECT r.*, q.id, p.correct, v.bytes, i.bytes AS ideal_bytes, u.bytes AS teacher_bytes
         FROM ranked AS r JOIN questions AS q USING (question) JOIN paths AS p USING (question, path)
         LEFT JOIN vocabulary AS v ON v.token = r.token
+        LEFT JOIN components AS c USING (question, node, convention)
         LEFT JOIN gradients AS g USING (question, node, teacher, objective, convention)
-        LEFT JOIN vocabulary AS i ON i.token = g.tokens[list_position(g.ideal, list_max(g.ideal))]
-        LEFT JOIN vocabulary AS u ON u.token = g.tokens[list_position(g.teacher_gradient, list_max(g.teacher_gradient))]
+        LEFT JOIN vocabulary AS i ON i.token = c.tokens[list_position(c.ideal, list_max(c.ideal))]
+        LEFT JOIN vocabulary AS u ON u.token = c.tokens[list_position(g.teacher_gradient, list_max(g.teacher_gradient))]
         WHERE r.rank <= $limit ORDER BY r.alignment > 0 DESC, r.rank""",
     "run_facts": """
         SELECT count(*) AS questions, count(*) FILTER (stage = 'scored') AS finished,
@@ -138,48 +156,48 @@ QUERIES: dict[str, str] = {
     "questions_finished": """
         SELECT question, id, note FROM questions WHERE stage = 'scored' ORDER BY question""",
     "tree_size": """
-        SELECT count(*) AS rollouts, count(*) FILTER (stage = 'initial') AS initial, sum(len(token_ids)) AS pooled,
-            sum(greatest(0, len(token_ids) - greatest(launch, 1) + 1)) AS on_policy,
+        SELECT count(*) AS rollouts, count(*) FILTER (stage = 'initial') AS initial,
             max(len(token_ids)) FILTER (truncated) AS cut, list(DISTINCT token_ids[-1]) FILTER (NOT truncated) AS ends
         FROM rollouts WHERE question = $question""",
+    "rollout_lengths": """
+        SELECT launch, len(token_ids) AS length, count(*) AS rollouts FROM rollouts WHERE question = $question
+        GROUP BY ALL ORDER BY ALL""",
     "tree_paths": """
         SELECT path, position, child, token FROM path_tokens WHERE question = $question ORDER BY path, position""",
     "tree_nodes": f"""
         WITH RECURSIVE n AS (
-            SELECT node, parent, pooled_visits,
-                CASE split_part($convention, '-', 1) WHEN 'pooled' THEN pooled_visits ELSE visits END AS visits
-            FROM nodes WHERE question = $question),
+            SELECT n.node, n.parent, n.rollouts, s.visits
+            FROM nodes AS n JOIN success AS s ON s.question = n.question AND s.node = n.node AND s.pooling = {CHOSEN}
+            WHERE n.question = $question),
         up AS (
             SELECT node, parent FROM n WHERE list_contains($asked::INTEGER[], node)
             UNION SELECT n.node, n.parent FROM n JOIN up ON n.node = up.parent),
         down AS (
-            SELECT n.node, n.pooled_visits, u.most
+            SELECT n.node, n.rollouts, u.most
             FROM (SELECT unnest($unfolded::INTEGER[]) AS node, unnest($most::INTEGER[]) AS most) AS u
             JOIN n USING (node)
-            UNION ALL SELECT n.node, n.pooled_visits, d.most
-            FROM n JOIN down AS d ON n.parent = d.node AND n.pooled_visits = d.pooled_visits),
+            UNION ALL SELECT n.node, n.rollouts, d.most
+            FROM n JOIN down AS d ON n.parent = d.node AND n.rollouts = d.rollouts),
         kids AS (
-            SELECT n.node, n.pooled_visits
+            SELECT n.node, n.rollouts
             FROM n JOIN (SELECT node, max(most) AS most FROM down GROUP BY node) AS d ON n.parent = d.node
             QUALIFY row_number() OVER (PARTITION BY d.node ORDER BY n.visits DESC, n.node) <= d.most),
         below AS (
-            SELECT node, pooled_visits FROM kids
-            UNION ALL SELECT n.node, n.pooled_visits
-            FROM n JOIN below AS b ON n.parent = b.node AND n.pooled_visits = b.pooled_visits),
+            SELECT node, rollouts FROM kids
+            UNION ALL SELECT n.node, n.rollouts
+            FROM n JOIN below AS b ON n.parent = b.node AND n.rollouts = b.rollouts),
         wanted AS (
             SELECT 0 AS node UNION SELECT child FROM path_tokens WHERE question = $question
             UNION SELECT node FROM up UNION SELECT node FROM down UNION SELECT node FROM below),
         chosen AS (SELECT node FROM wanted UNION (SELECT node FROM n ORDER BY visits DESC, node LIMIT $limit)),
         k AS (
-            SELECT parent, count(*) AS children, sum(pooled_visits)::BIGINT AS children_rollouts FROM n
+            SELECT parent, count(*) AS children, sum(rollouts)::BIGINT AS children_rollouts FROM n
             WHERE parent IN (SELECT node FROM chosen) GROUP BY parent)
-        SELECT b.node, b.parent, b.token, b.depth, b.p_student, {counted("b", "success")},
-            CASE split_part($convention, '-', 1) WHEN 'pooled' THEN m.pooled_successes ELSE m.successes END AS correct,
-            b.pooled_visits AS rollouts, coalesce(k.children, 0) AS children,
+        SELECT b.node, b.parent, b.token, b.depth, b.p_student, {known("b", "success", "success")},
+            b.successes AS correct, b.rollouts, coalesce(k.children, 0) AS children,
             coalesce(k.children_rollouts, 0) AS children_rollouts, w.node IS NOT NULL AS wanted
         FROM chosen AS c
-        JOIN branches AS b ON b.question = $question AND b.node = c.node
-        JOIN nodes AS m ON m.question = $question AND m.node = c.node
+        JOIN branches AS b ON b.question = $question AND b.node = c.node AND b.pooling = {CHOSEN}
         LEFT JOIN wanted AS w ON w.node = c.node
         LEFT JOIN k ON k.parent = c.node
         ORDER BY b.node""",
@@ -190,18 +208,18 @@ QUERIES: dict[str, str] = {
         ORDER BY rollout LIMIT $most""",
     "tree_decisions": f"""
         SELECT s.teacher, t.path, t.position, t.node, t.child, exp(q.log_p::DOUBLE) AS p_teacher, c.p_student,
-            {counted("c", "success")},
+            {known("c", "success", "success")},
             s.* EXCLUDE (question, node, teacher, objective, convention), d.kl_student_teacher
         FROM scores AS s
         JOIN path_tokens AS t ON t.question = $question AND t.node = s.node
-        LEFT JOIN branches AS c ON c.question = $question AND c.node = t.child
+        LEFT JOIN branches AS c ON c.question = $question AND c.node = t.child AND c.pooling = {CHOSEN}
         LEFT JOIN teacher_tokens AS q ON q.question = $question AND q.node = t.child AND q.teacher = s.teacher
         LEFT JOIN node_teachers AS d ON d.question = $question AND d.node = t.node AND d.teacher = s.teacher
         WHERE s.question = $question AND s.objective = $objective AND s.convention = $convention AND s.decision
         ORDER BY s.teacher, t.path, t.position""",
     **FINDING_QUERIES,
 }
-"""Query name to its SQL over the tables of `odd.store.schema` and the views of `odd.store.views`."""
+"""Query name to its SQL, or what makes it, over the tables of `odd.store.schema` and the views of `odd.store.views`."""
 
 
 def named_query(name: str) -> str:
@@ -212,4 +230,5 @@ def named_query(name: str) -> str:
     """
     if name not in QUERIES:
         raise ValueError(f"no query {name!r}; queries: {', '.join(QUERIES)}")
-    return QUERIES[name]
+    query = QUERIES[name]
+    return query if isinstance(query, str) else query()

@@ -46,7 +46,7 @@ class RunReader:
         connection = attach({"run": self.path})
         try:
             meta = check_run(connection, self.path)
-            create_safe_views(connection, self.path)
+            create_safe_views(connection, self.path, meta)
         except BaseException:
             connection.close()
             raise

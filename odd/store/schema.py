@@ -6,10 +6,17 @@ DuckDB prompt, the check of a file that comes from elsewhere, and the conversion
 No index but the primary key of `meta`: others slow inserts and openings, and scans skip groups of other questions.
 """
 
-from odd.store.context_tables import CONTEXT_TABLES, QUESTION
+from collections.abc import Mapping
 
-SCHEMA_VERSION = 2
+from odd.method.measures import scores
+from odd.store.context_tables import CONTEXT_TABLES, QUESTION
+from odd.store.question_stage import QuestionStage
+
+SCHEMA_VERSION = 3
 """Changes whenever a table or column is added, removed or changes its meaning."""
+
+UPGRADABLE = 2
+"""Version from which `odd.store.upgrade` leads to this one."""
 
 APP = "odd"
 """Value of `app` in `meta`, by which a run file is told from any other DuckDB file."""
@@ -26,10 +33,14 @@ _PATH = ("INTEGER NOT NULL", "number of the path in the question")
 _TEACHER = ("VARCHAR NOT NULL", "name of the teacher")
 _OBJECTIVE = ("VARCHAR NOT NULL", "label of the distillation objective, such as reverse_kl")
 _CONVENTION = ("VARCHAR NOT NULL", "pooling-baseline-rest, such as on_policy-full-off")
+_POOLING = ("VARCHAR NOT NULL", "pooling rule, which says what rollouts count: on_policy, stratified, pooled")
 _POSITION = ("INTEGER NOT NULL", "response tokens before the token, from 0")
 _COUNT = "INTEGER"
 
-TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
+Columns = dict[str, tuple[str, str]]
+"""Column name to its type with constraint, and its comment."""
+
+_TABLES: dict[str, tuple[str, Columns]] = {
     "meta": (
         "What the file is and what it was made with",
         {
@@ -48,7 +59,7 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "kind": ("VARCHAR", "kind of answer, which decides how it is verified"),
             "prompt_text": ("VARCHAR", "the student's prompt, template included"),
             "prompt_ids": ("INTEGER[]", "token ids of the student's prompt"),
-            "stage": ("VARCHAR", "how far it is: new, sampled, planned, targeted, scored"),
+            "stage": ("VARCHAR", f"how far it is: {', '.join(QuestionStage)}"),
             "difficulty": ("VARCHAR", "easy, medium, hard, never: pass rate of the initial rollouts; NULL until known"),
             "note": ("VARCHAR", "what a reader should know, such as too few correct rollouts"),
         },
@@ -115,35 +126,35 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "token": (_COUNT, "token that leads from the parent to the node; -1 for the root"),
             "depth": (_COUNT, "response tokens up to the node"),
             "log_p": ("FLOAT", "student log-probability of the token, nats; NULL where not scored"),
-            "visits": (_COUNT, "on-policy visits: a rollout counts from its launch edge down"),
-            "successes": (_COUNT, "correct among visits"),
-            "low": ("DOUBLE", "lower end of the 95 % interval of success, by analysis.prior"),
-            "high": ("DOUBLE", "upper end of it"),
-            "pooled_visits": (_COUNT, "all rollouts through the node, forced or not: the paper's count, biased"),
-            "pooled_successes": (_COUNT, "correct among pooled_visits"),
-            "natural_visits": (
-                _COUNT,
-                "rollouts in which the student drew the token: initial ones, and targeted ones below their launch edge",
-            ),
-            "natural_successes": (_COUNT, "correct among natural_visits"),
-            "stratified": ("DOUBLE", "success probability backed up through the tree, unbiased"),
-            "stratified_low": ("DOUBLE", "lower end of its 95 % interval"),
-            "stratified_high": ("DOUBLE", "upper end of it"),
+            "rollouts": (_COUNT, "rollouts through the node, forced or not"),
         },
     ),
-    "halves": (
-        "Counts of the edges that leave path nodes in each of two random halves of the rollouts",
+    "success": (
+        "Success of the student once it is at a node, by each pooling rule of the run",
         {
             "question": _QUESTION,
-            "node": ("INTEGER NOT NULL", "the child: the edge that leads to it"),
-            "half": ("INTEGER NOT NULL", "0 or 1; each is a sample of its own, from half the rollouts"),
-            "visits": (_COUNT, "on-policy visits"),
+            "node": _NODE,
+            "pooling": _POOLING,
+            "visits": (_COUNT, "rollouts that count for the node"),
             "successes": (_COUNT, "correct among visits"),
-            "pooled_visits": (_COUNT, "as in nodes"),
-            "pooled_successes": (_COUNT, "as in nodes"),
-            "natural_visits": (_COUNT, "as in nodes"),
-            "natural_successes": (_COUNT, "as in nodes"),
-            "stratified": ("DOUBLE", "success probability backed up through the tree of this half"),
+            "success": (
+                "DOUBLE",
+                "success probability: successes / visits; stratified: backed up through the tree",
+            ),
+            "low": ("DOUBLE", "lower end of its 95% interval: by analysis.prior, Wilson's for pooled"),
+            "high": ("DOUBLE", "upper end of it"),
+        },
+    ),
+    "node_values": (
+        "V(u) of path nodes: success of the children weighted by the student, or of the node itself where known better",
+        {
+            "question": _QUESTION,
+            "node": _NODE,
+            "pooling": _POOLING,
+            "value": ("DOUBLE", "V(u)"),
+            "low": ("DOUBLE", "lower end of its 95% interval; children never visited may all fail"),
+            "high": ("DOUBLE", "upper end of it; children never visited may all succeed"),
+            "visits": (_COUNT, "rollouts that it rests on"),
         },
     ),
     "path_tokens": (
@@ -216,31 +227,40 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "teacher": _TEACHER,
             "objective": _OBJECTIVE,
             "convention": _CONVENTION,
-            "alignment": ("DOUBLE", "cosine of ideal and teacher gradient, -1 to 1"),
-            "low": ("DOUBLE", "lower end of the 95 % interval of alignment"),
-            "high": ("DOUBLE", "upper end of it"),
-            "p_positive": ("DOUBLE", "posterior probability that alignment > 0"),
-            "gain": ("DOUBLE", "first-order change of success per unit step along the teacher gradient"),
-            "gain_low": ("DOUBLE", "lower end of the 95 % interval of gain"),
-            "gain_high": ("DOUBLE", "upper end of it"),
-            "advantage": ("DOUBLE", "success under the teacher minus success under the student, on the children"),
-            "children": (_COUNT, "|S_u|, children with enough visits"),
-            "success_range": ("DOUBLE", "largest minus smallest success of the children"),
-            "visits": (_COUNT, "sum of visits over S_u, as the convention counts them"),
-            "decision": ("BOOLEAN", "decision point: at least two children, and their success differs"),
         },
     ),
-    "gradients": (
-        "Components of both gradients behind a score, as ascent directions",
+    "half_scores": (
+        "Scores with the success by each of two random halves of the rollouts; not of objectives made of outcomes",
         {
             "question": _QUESTION,
             "node": _NODE,
             "teacher": _TEACHER,
             "objective": _OBJECTIVE,
             "convention": _CONVENTION,
+            "half": ("INTEGER NOT NULL", "0 or 1; each is a sample of its own, from half the rollouts"),
+        },
+    ),
+    "components": (
+        "What a score is made of whatever the teacher: the children, their success, and the ideal gradient (ascent)",
+        {
+            "question": _QUESTION,
+            "node": _NODE,
+            "convention": _CONVENTION,
             "tokens": ("INTEGER[]", "the children; -1: everything else in one bucket"),
+            "p": ("DOUBLE[]", "student probability of each, renormalised as the baseline says"),
+            "success": ("DOUBLE[]", "success probability of each"),
             "ideal": ("FLOAT[]", "ideal gradient of each"),
-            "teacher_gradient": ("FLOAT[]", "teacher gradient of each"),
+        },
+    ),
+    "gradients": (
+        "The teacher's gradient behind a score, as ascent direction",
+        {
+            "question": _QUESTION,
+            "node": _NODE,
+            "teacher": _TEACHER,
+            "objective": _OBJECTIVE,
+            "convention": _CONVENTION,
+            "teacher_gradient": ("FLOAT[]", "of each of the node's components"),
         },
     ),
     "vocabulary": (
@@ -263,7 +283,39 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
         },
     ),
 }
-"""Table name to its comment and its columns; column name to its type with constraint, and its comment."""
+"""Table name to its comment and its columns, but for those of `scores` and `half_scores` that are of measures."""
+
+
+def tables() -> dict[str, tuple[str, Columns]]:
+    """Table name to its comment and its columns, with a column for each measure that there is."""
+    whole: Columns = {}
+    for measure in scores():
+        whole[measure.column] = measure.type, measure.comment
+        if measure.interval is not None:
+            low, high = measure.interval
+            whole[low] = "DOUBLE", f"lower end of the 95% interval of {measure.column}"
+            whole[high] = "DOUBLE", "upper end of it"
+    halves: Columns = {one.column: (one.type, "as in scores") for one in scores() if one.halves}
+    added = {"scores": whole, "half_scores": halves}
+    return {name: (comment, columns | added.get(name, {})) for name, (comment, columns) in _TABLES.items()}
+
+
+def measured() -> str:
+    """What `meta` says under `measures`: keys of those that the tables of scores have columns of."""
+    return ",".join(measure.key for measure in scores())
+
+
+def absent_columns(meta: Mapping[str, str]) -> set[tuple[str, str]]:
+    """Table and name of the columns that a file does not have because it is older than their measure."""
+    known = meta.get("measures", measured()).split(",")
+    return {
+        (table, column)
+        for measure in scores()
+        if measure.key not in known
+        for table in ("scores", "half_scores")
+        for column in (measure.column, *(measure.interval or ()))
+        if column in column_types(table)
+    }
 
 
 def column_types(table: str) -> dict[str, str]:
@@ -272,9 +324,9 @@ def column_types(table: str) -> dict[str, str]:
     Raises:
         ValueError: there is no such table.
     """
-    if table not in TABLES:
-        raise ValueError(f"no table {table!r} in a run file; tables: {', '.join(TABLES)}")
-    return {name: declared.split(" ", 1)[0] for name, (declared, _) in TABLES[table][1].items()}
+    if table not in _TABLES:
+        raise ValueError(f"no table {table!r} in a run file; tables: {', '.join(_TABLES)}")
+    return {name: declared.split(" ", 1)[0] for name, (declared, _) in tables()[table][1].items()}
 
 
 def quote(name: str) -> str:
@@ -290,7 +342,7 @@ def _literal(text: str) -> str:
 def create_tables() -> str:
     """SQL that creates all tables with their comments in the current schema."""
     statements = []
-    for table, (comment, columns) in TABLES.items():
+    for table, (comment, columns) in tables().items():
         body = ", ".join(f"{quote(name)} {declared}" for name, (declared, _) in columns.items())
         statements.append(f"CREATE TABLE {quote(table)} ({body})")
         statements.append(f"COMMENT ON TABLE {quote(table)} IS {_literal(comment)}")

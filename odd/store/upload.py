@@ -16,7 +16,7 @@ from odd.store.attach import attach, explain
 from odd.store.files import check_run_id, log_of, published_path, work_path
 from odd.store.lock import take_lock
 from odd.store.reader import RunReader
-from odd.store.schema import TABLES, quote
+from odd.store.schema import quote, tables
 
 CHUNK = 1 << 20
 
@@ -73,7 +73,7 @@ def _checked(path: Path) -> str:
         run_id = check_run_id(reader.run_id)
     with attach({"run": path}) as connection:
         try:
-            for table in TABLES:
+            for table in tables():
                 connection.execute(f"SELECT bit_xor(hash(t)) FROM run.main.{quote(table)} AS t").fetchall()
         except duckdb.Error as error:
             raise explain(error, path) from error

@@ -5,23 +5,8 @@ in a file from elsewhere may be anything: `odd.store.attach` makes the same view
 All names are unqualified, so that the text serves both.
 """
 
-_SUCCESS = """CASE split_part(g.convention, '-', 1)
-        WHEN 'pooled' THEN n.pooled_successes / nullif(n.pooled_visits, 0)
-        WHEN 'stratified' THEN n.stratified
-        ELSE n.successes / nullif(n.visits, 0)
-    END"""
-
-_Z2 = 3.841458820694124  # square of the normal quantile at 97.5 %
-
-
-def _wilson(successes: str, visits: str, prefix: str) -> str:
-    """Two columns: the ends of the 95% Wilson interval, as in `odd.method.success.wilson`; NULL without visits."""
-    middle = f"{successes} + {_Z2 / 2!r}"
-    half = f"sqrt({_Z2!r} * ({successes} * ({visits} - {successes}) / nullif({visits}, 0) + {_Z2 / 4!r}))"
-    ends = {"low": "-", "high": "+"}
-    columns = (f"({middle} {sign} {half}) / ({visits} + {_Z2!r}) AS {prefix}_{end}" for end, sign in ends.items())
-    return ", ".join(columns)
-
+POOLING = "split_part({convention}, '-', 1)"
+"""Pooling rule of a convention: its label begins with it."""
 
 VIEWS: dict[str, tuple[str, str]] = {
     "measures": (
@@ -34,18 +19,13 @@ UNION
 SELECT objective, convention FROM scores""",
     ),
     "branches": (
-        "Nodes with the text of their token and the success rate by each way of counting",
-        f"""
+        "Nodes with the text of their token, and their success by each pooling rule",
+        """
 SELECT n.question, n.node, n.parent, n.token, v.text, n.depth,
-    exp(n.log_p::DOUBLE) AS p_student,
-    n.visits, n.successes,
-    n.successes / nullif(n.visits, 0) AS success_on_policy, n.low, n.high,
-    {_wilson("n.successes", "n.visits", "wilson")},
-    n.stratified AS success_stratified, n.stratified_low, n.stratified_high,
-    n.pooled_visits, n.pooled_successes / nullif(n.pooled_visits, 0) AS success_pooled,
-    {_wilson("n.pooled_successes", "n.pooled_visits", "pooled_wilson")},
-    n.natural_visits, n.natural_successes / nullif(n.natural_visits, 0) AS success_natural
-FROM nodes AS n LEFT JOIN vocabulary AS v USING (token)""",
+    exp(n.log_p::DOUBLE) AS p_student, n.rollouts,
+    s.pooling, s.visits, s.successes, s.success, s.low, s.high
+FROM nodes AS n JOIN success AS s ON s.question = n.question AND s.node = n.node
+LEFT JOIN vocabulary AS v ON v.token = n.token""",
     ),
     "path_scores": (
         "Every position of every path under every available teacher and measure; score columns NULL without estimate",
@@ -53,8 +33,7 @@ FROM nodes AS n LEFT JOIN vocabulary AS v USING (token)""",
 SELECT t.question, t.path, t.position, t.position / nullif(p.length, 0) AS normalised_depth,
     t.node, t.child, t.token, v.text, p.correct, p.truncated, p.length,
     c.teacher, m.objective, m.convention,
-    s.alignment, s.low, s.high, s.p_positive, s.gain, s.gain_low, s.gain_high, s.advantage,
-    s.children, s.success_range, s.visits, s.decision
+    s.* EXCLUDE (question, node, teacher, objective, convention)
 FROM path_tokens AS t
 JOIN paths AS p ON p.question = t.question AND p.path = t.path
 JOIN contexts AS c ON c.question = t.question AND c.available
@@ -67,13 +46,14 @@ LEFT JOIN vocabulary AS v ON v.token = t.token""",
         "Gradients token by token, with the probabilities behind them; token -1 is the rest in one bucket",
         f"""
 SELECT g.question, g.node, g.teacher, g.objective, g.convention, g.token, v.text, g.ideal, g.teacher_gradient,
-    exp(n.log_p::DOUBLE) AS p_student, exp(q.log_p::DOUBLE) AS p_teacher,
-    CASE split_part(g.convention, '-', 1) WHEN 'pooled' THEN n.pooled_visits ELSE n.visits END AS visits,
-    CASE split_part(g.convention, '-', 1) WHEN 'pooled' THEN n.pooled_successes ELSE n.successes END AS successes,
-    {_SUCCESS} AS success
-FROM (SELECT question, node, teacher, objective, convention, unnest(tokens) AS token, unnest(ideal) AS ideal,
-             unnest(teacher_gradient) AS teacher_gradient FROM gradients) AS g
+    exp(n.log_p::DOUBLE) AS p_student, exp(q.log_p::DOUBLE) AS p_teacher, s.visits, s.successes, s.success
+FROM (SELECT t.question, t.node, t.teacher, t.objective, t.convention, unnest(c.tokens) AS token,
+             unnest(c.ideal) AS ideal, unnest(t.teacher_gradient) AS teacher_gradient
+      FROM gradients AS t
+      JOIN components AS c ON c.question = t.question AND c.node = t.node AND c.convention = t.convention) AS g
 LEFT JOIN nodes AS n ON n.question = g.question AND n.parent = g.node AND n.token = g.token
+LEFT JOIN success AS s ON s.question = n.question AND s.node = n.node
+    AND s.pooling = {POOLING.format(convention="g.convention")}
 LEFT JOIN teacher_tokens AS q ON q.question = g.question AND q.node = n.node AND q.teacher = g.teacher
 LEFT JOIN vocabulary AS v ON v.token = g.token""",
     ),

@@ -13,9 +13,18 @@ import duckdb
 
 from odd import __version__
 from odd.errors import OddError
-from odd.store.attach import DamagedError, attach, check_run, explain
+from odd.store.attach import DamagedError, attach, check_run, explain, read_table
 from odd.store.files import log_of, remove_leftovers
-from odd.store.schema import APP, SCHEMA_VERSION, TABLES, column_types, create_tables, quote
+from odd.store.schema import (
+    APP,
+    SCHEMA_VERSION,
+    absent_columns,
+    column_types,
+    create_tables,
+    measured,
+    quote,
+    tables,
+)
 from odd.store.views import create_views
 
 
@@ -50,12 +59,14 @@ def open_work(work: Path, published: Path, run_id: str) -> duckdb.DuckDBPyConnec
 
 
 def _open_existing(work: Path, run_id: str) -> duckdb.DuckDBPyConnection:
-    """Open and check the work file, and bring its views up to date."""
+    """Open and check the work file, and bring its columns and views up to date."""
     connection = attach({"run": work}, writable="run")
     try:
-        _check_same_run(check_run(connection, work), work, run_id)
+        meta = check_run(connection, work)
+        _check_same_run(meta, work, run_id)
         connection.execute("USE run.main")
         connection.begin()
+        _add_columns(connection, meta)
         connection.execute(create_views())
         connection.commit()
     except duckdb.Error as error:
@@ -92,14 +103,15 @@ def _make(work: Path, published: Path, run_id: str) -> None:
     files = {"run": published} if published.exists() else {}
     connection = attach({**files, "new": temporary}, writable="new")
     try:
+        meta = check_run(connection, published) if files else {}
         if files:
-            _check_same_run(check_run(connection, published), published, run_id)
+            _check_same_run(meta, published, run_id)
         connection.execute("USE new.main")
         connection.begin()
         connection.execute(create_tables())
         connection.execute(create_views())
         if files:
-            _copy_rows(connection)
+            _copy_rows(connection, meta)
         else:
             connection.executemany("INSERT INTO meta VALUES (?, ?)", _first_meta(run_id))
         connection.commit()
@@ -111,12 +123,29 @@ def _make(work: Path, published: Path, run_id: str) -> None:
     os.replace(temporary, work)
 
 
-def _copy_rows(connection: duckdb.DuckDBPyConnection) -> None:
+def _copy_rows(connection: duckdb.DuckDBPyConnection, meta: Mapping[str, str]) -> None:
     """Copy the rows of all tables from database `run` to the current one."""
-    for table in TABLES:
+    absent = absent_columns(meta)
+    for table in tables():
         columns = ", ".join(quote(name) for name in column_types(table))
-        source = f"SELECT {columns} FROM run.main.{quote(table)}"
-        connection.execute(f"INSERT INTO {quote(table)} ({columns}) {source}").fetchall()
+        connection.execute(f"INSERT INTO {quote(table)} ({columns}) {read_table(table, absent)}").fetchall()
+    _take_note(connection, meta)
+
+
+def _add_columns(connection: duckdb.DuckDBPyConnection, meta: Mapping[str, str]) -> None:
+    """Add the columns of measures that are newer than the file."""
+    for table, column in sorted(absent_columns(meta)):
+        connection.execute(
+            f"ALTER TABLE {quote(table)} ADD COLUMN IF NOT EXISTS {quote(column)} {column_types(table)[column]}"
+        )
+    _take_note(connection, meta)
+
+
+def _take_note(connection: duckdb.DuckDBPyConnection, meta: Mapping[str, str]) -> None:
+    """Where measures were added, say so, and have all questions scored anew for them."""
+    if absent_columns(meta):
+        connection.execute("INSERT OR REPLACE INTO meta VALUES ('measures', ?)", [measured()])
+        connection.execute("UPDATE questions SET stage = 'targeted' WHERE stage = 'scored'")
 
 
 def _first_meta(run_id: str) -> list[list[str]]:
@@ -128,4 +157,5 @@ def _first_meta(run_id: str) -> list[list[str]]:
         ["run_id", run_id],
         ["created_at", datetime.now(UTC).isoformat(timespec="seconds")],
         ["status", "running"],
+        ["measures", measured()],
     ]

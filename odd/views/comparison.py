@@ -1,7 +1,7 @@
 """Teachers side by side over all questions: means, and differences on the same nodes.
 
-A table of decisions is what the query `decisions` gives: a row a (question, node, teacher), every node once. Intervals
-come from resampling questions (method §7); all estimates draw the same ones.
+A table of decisions is what the query `decisions` gives: a row per (question, node, teacher), every node once.
+Intervals come from resampling questions (method §7); all estimates draw the same ones.
 """
 
 from collections.abc import Sequence
@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from odd.findings.measures import estimates
 from odd.findings.statistics import Estimate, cluster_bootstrap, winners
+from odd.findings.summaries import estimates
 
-MEASURES = {
+SUMMARIES = {
     "mean": "mean_cosine",
     "positive": "fraction_positive",
     "weighted": "weighted_cosine",
     "gain": "mean_gain",
     "advantage": "advantage",
 }
-"""Fields of a row of the table, and the keys of their measures in `odd.findings.measures`."""
+"""Fields of a row of the table, and the keys of their summaries in `odd.findings.summaries`."""
 UNKNOWN = Estimate(np.nan, np.nan, np.nan, 0, 0)
 
 
@@ -56,7 +56,7 @@ class Comparison:
     """All compared teachers, the best aligned first.
 
     Attributes:
-        rows: one a teacher; those without any alignment come last.
+        rows: one per teacher; those without any alignment come last.
         baseline: name of the baseline.
         questions: questions with decision points.
         nodes: decision points.
@@ -92,7 +92,7 @@ def compare(decisions: pd.DataFrame, teachers: Sequence[str], baseline: str, see
     rows = [
         TeacherRow(
             name,
-            **_measures(decisions[decisions["teacher"] == name], seed),
+            **_summaries(decisions[decisions["teacher"] == name], seed),
             difference=None if name == baseline else pairs[name, baseline],
             best=shares[name],
         )
@@ -104,14 +104,14 @@ def compare(decisions: pd.DataFrame, teachers: Sequence[str], baseline: str, see
 
 
 def _wide(decisions: pd.DataFrame, teachers: Sequence[str], column: str) -> pd.DataFrame:
-    """One row a (question, node), one column a teacher."""
+    """One row per (question, node), one column per teacher."""
     own = decisions[decisions["teacher"].isin(list(teachers))].drop_duplicates(["question", "node", "teacher"])
     return own.pivot(index=["question", "node"], columns="teacher", values=column).reindex(columns=list(teachers))
 
 
-def _measures(own: pd.DataFrame, seed: int) -> dict[str, Estimate]:
+def _summaries(own: pd.DataFrame, seed: int) -> dict[str, Estimate]:
     found = estimates(own, seed)
-    return {name: found[key] for name, key in MEASURES.items()}
+    return {name: found[key] for name, key in SUMMARIES.items()}
 
 
 def _pairs(wide: pd.DataFrame, seed: int) -> dict[tuple[str, str], Estimate]:
@@ -144,7 +144,7 @@ def payload(comparison: Comparison) -> dict[str, Any]:
         "questions": comparison.questions,
         "common": comparison.common,
         "rows": [
-            {"teacher": row.teacher} | {name: _plain(getattr(row, name)) for name in (*MEASURES, "difference", "best")}
+            {"teacher": row.teacher} | {name: _plain(getattr(row, name)) for name in (*SUMMARIES, "difference", "best")}
             for row in comparison.rows
         ],
     }
@@ -169,7 +169,7 @@ def table(comparison: Comparison) -> pd.DataFrame:
     rows = []
     for row in comparison.rows:
         cells: dict[str, Any] = {"teacher": row.teacher, "baseline": comparison.baseline}
-        for name in (*MEASURES, "difference", "best"):
+        for name in (*SUMMARIES, "difference", "best"):
             found = getattr(row, name) or UNKNOWN
             cells |= {f"{name}_{part}": value for part, value in asdict(found).items()}
         rows.append(cells)

@@ -11,6 +11,10 @@ from odd.views.token_path import spelled
 
 BEFORE = 6
 """Tokens of the path shown before one in a list."""
+DISAGREEMENT = [
+    "question", "node", "path", "position", "token", "alignment_one", "low_one", "high_one", "children",
+    "success_range", "visits", "alignment_other", "low_other", "high_other", "difference", "weight", "id",
+]  # fmt: skip
 
 
 def disagreements(run: Run, decisions: pd.DataFrame, one: str, other: str) -> pd.DataFrame:
@@ -27,7 +31,7 @@ def disagreements(run: Run, decisions: pd.DataFrame, one: str, other: str) -> pd
     found["id"] = found["question"].map(run.query("questions").set_index("question")["id"])
     order = ["weight", *keys]
     found = found.sort_values(order, ascending=[False, True, True], ignore_index=True)
-    return found.drop(columns=["teacher", "p_positive", "gain", "advantage"])
+    return found[DISAGREEMENT]
 
 
 def disagreement_payload(

@@ -6,19 +6,39 @@ from typing import Any
 
 import pandas as pd
 
+from odd.method.measures import listed
 from odd.store.run import Run
 from odd.views.links import ViewState
 from odd.views.resolve import question_number
-from odd.views.scores import LEGENDS, Legend, Row, colour_scale, colour_value, number, passes, raw_value, settled
-from odd.views.token_path import end_tokens, path_rows, short, shorts, spelled
+from odd.views.scores import (
+    Legend,
+    Row,
+    colour_scale,
+    colour_value,
+    facts,
+    legend,
+    number,
+    passes,
+    raw_value,
+    records,
+    settled,
+    short,
+    shorts,
+    table,
+)
+from odd.views.token_path import end_tokens, path_rows, spelled
 
 MOST = 10
 """Disagreements of a path that the keys d and D go through."""
 
 POINT = ("children", "success_range", "visits", "p_student", "success")
-SCORE = ("alignment", "low", "high", "p_positive", "gain", "advantage", "p_teacher", "kl_student_teacher")
-CELL = ("colour", "settled", "value", "difference", *SCORE)
-"""What the list of a cell holds."""
+SHOWN = ("colour", "settled", "value", "difference")
+"""What is shown of a cell: its colour, whether the sign is settled, and in its own unit value and difference."""
+
+
+def cell_scores() -> list[str]:
+    """Columns of `path_rows` with what the card tells of a token under a teacher."""
+    return [*(name for one in listed() for name in (one.column, *(one.interval or ()))), "p_teacher"]
 
 
 def path_payload(run: Run, view: ViewState, teachers: Sequence[str]) -> dict[str, Any]:
@@ -30,9 +50,8 @@ def path_payload(run: Run, view: ViewState, teachers: Sequence[str]) -> dict[str
         teachers: those to show, in the order of the strips.
 
     Returns:
-        `tokens`, one a position, with what is the student's; `teachers`, each with one cell a position, a list in the
-        order of `names`, whose colour is between the ends of the legend and None without estimate; `disagreements`,
-        positions in order.
+        `tokens`, one per position, with what is the student's; `teachers`, each with one of its `cells` per position,
+        whose colour is between the ends of the legend and None without estimate; `disagreements`, positions in order.
     """
     question = question_number(run, view)
     missing = _missing(run, question, teachers)
@@ -44,11 +63,11 @@ def path_payload(run: Run, view: ViewState, teachers: Sequence[str]) -> dict[str
             {
                 "name": name,
                 "note": missing.get(name),
-                "cells": _cells(rows[name], base, view, scale) if name not in missing else [None] * len(rows[name]),
+                "cells": _cells(rows[name], base, view, scale, known=name not in missing),
             }
             for name in teachers
         ],
-        "names": CELL,
+        "facts": facts(listed()),
         "baseline": view.baseline,
         "legend": shown_legend(view).payload(scale),
         "difference": view.show == "difference",
@@ -58,11 +77,11 @@ def path_payload(run: Run, view: ViewState, teachers: Sequence[str]) -> dict[str
 
 def shown_legend(view: ViewState) -> Legend:
     """Legend of what the strips show: the score, or its difference to the baseline's."""
-    plain = LEGENDS[view.colour]
+    plain = legend(view.colour)
     if view.show == "score":
         return plain
     words = {"name": f"{plain.name}, difference to the baseline", "symbol": f"Δ {plain.symbol}"}
-    return replace(plain, kind="diverging", interval=False, low="below it", high="above it", **words)
+    return replace(plain, kind="diverging", centre=0.0, interval=False, low="below it", high="above it", **words)
 
 
 def _missing(run: Run, question: int, teachers: Sequence[str]) -> dict[str, str]:
@@ -86,11 +105,17 @@ def _tokens(rows: Mapping[str, Sequence[Row]], ends: frozenset[int]) -> list[dic
     return tokens
 
 
-def _cells(rows: Sequence[Row], base: Sequence[Row] | None, view: ViewState, scale: float) -> list[list[Any]]:
-    """The tokens under one teacher, each in the order of `CELL`; `base` are the same tokens under the baseline."""
+def _cells(
+    rows: Sequence[Row], base: Sequence[Row] | None, view: ViewState, scale: float, known: bool
+) -> dict[str, Any]:
+    """The tokens under one teacher, missing unless it is known; `base` are the same tokens under the baseline."""
+    columns = cell_scores()
+    if not known:
+        return table([*SHOWN, *columns], [None] * len(rows))
     others = base or [{}] * len(rows)
     shown = [_shown(row, other, view, scale) for row, other in zip(rows, others, strict=True)]
-    return [[*one, *scores] for one, scores in zip(shown, shorts(rows, SCORE), strict=True)]
+    cells = [[*one, *scores] for one, scores in zip(shown, shorts(rows, columns), strict=True)]
+    return table([*SHOWN, *columns], cells)
 
 
 def _shown(row: Row, base: Row, view: ViewState, scale: float) -> list[Any]:
@@ -127,8 +152,8 @@ def path_table(payload: Mapping[str, Any]) -> pd.DataFrame:
     """A row a (token, teacher) of `path_payload`, for download."""
     rows = []
     for teacher in payload["teachers"]:
-        for position, (token, cell) in enumerate(zip(payload["tokens"], teacher["cells"], strict=True)):
-            own = dict(zip(CELL[2:], cell[2:], strict=True)) if cell else {}
+        for position, (token, cell) in enumerate(zip(payload["tokens"], records(teacher["cells"]), strict=True)):
+            own = {name: value for name, value in cell.items() if name not in ("colour", "settled")}
             where = {"position": position, "token": token["text"], "decision": token["decision"]}
             rows.append(where | {name: token[name] for name in POINT} | {"teacher": teacher["name"]} | own)
     return pd.DataFrame(rows)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from odd.findings.evidence import Evidence
 from odd.findings.model import Row
+from odd.method.measures import score_columns
 from odd.store.run import Run
 from odd.text import visible_text
 from odd.views.links import AT_START, ViewState
@@ -16,7 +17,6 @@ from odd.views.token_path import spelled
 
 BEFORE = 8
 """Tokens shown before the one that a row is about."""
-SCORES = ("alignment", "low", "high", "p_positive", "gain", "advantage", "success_range", "children", "visits")
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +80,7 @@ COLUMNS: list[dict[str, Any]] = [
     {"kind": "tokens", "title": "token on the path", "note": "and what comes before", "min": 200, "grow": 3},
     {"kind": "text", "title": "teacher", "min": 90, "grow": 1},
     {"kind": "bar", "title": "alignment", "note": "cosine", "limit": 1.0, "min": 90, "grow": 1,
-     "meaning": "cosine with its 95 % interval", "unit": "visits of the children"},
+     "meaning": "cosine with its 95% interval", "unit": "visits of the children"},
     {"kind": "number", "title": "range", "note": "of success", "digits": 2, "min": 62},
     {"kind": "count", "title": "|S_u|", "note": "children", "min": 62},
     {"kind": "text", "title": "question", "min": 90, "grow": 1},
@@ -140,4 +140,5 @@ def tokens_export(found: TokenList) -> pd.DataFrame:
     texts = ["".join(before[:-1]) for before in found.before]
     tokens = [before[-1] for before in found.before]
     kept = ["teacher", "id", "path", "position", "correct"]
-    return found.rows[kept].assign(before=texts, token=tokens).join(found.rows[list(SCORES)])
+    scores = [name for name in score_columns() if name != "decision"]
+    return found.rows[kept].assign(before=texts, token=tokens).join(found.rows[scores])

@@ -15,7 +15,7 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 
-from odd.method.success import jeffreys, wilson
+from odd.method.pooling import PoolingRule, pooling_rule
 from odd.store.run import Run
 
 CANDIDATES = 4000
@@ -104,11 +104,17 @@ class Display:
 def tree_size(run: Run, question: int, convention: str) -> Size:
     """What the rollouts of a question sum up to."""
     row = run.query("tree_size", question=question).iloc[0].to_dict()
-    visits = row["pooled" if convention.startswith("pooled") else "on_policy"]
     ends = () if row["ends"] is None else (int(token) for token in row["ends"] if token == token)
     cut = None if row["cut"] != row["cut"] or row["cut"] is None else int(row["cut"])
-    total = 0 if visits is None or visits != visits else int(visits)
-    return Size(int(row["rollouts"]), int(row["initial"]), total, frozenset(ends), cut)
+    visits = counted_visits(pooling_rule(convention), run.query("rollout_lengths", question=question))
+    return Size(int(row["rollouts"]), int(row["initial"]), visits, frozenset(ends), cut)
+
+
+def counted_visits(rule: PoolingRule, lengths: pd.DataFrame) -> int:
+    """Visits of all nodes but the root; `lengths` are of the query `rollout_lengths`."""
+    depth = np.arange(1, lengths["length"].max() + 1) if len(lengths) else np.empty(0, np.int64)
+    length, launch, rollouts = (lengths[name].to_numpy(np.int64)[:, None] for name in ("length", "launch", "rollouts"))
+    return int((rollouts * ((depth <= length) & rule.counted(launch, depth[None]))).sum())
 
 
 def display(
@@ -230,11 +236,11 @@ def _add_singles(run: Run, question: int, convention: str, found: Display, start
     rows = run.query(
         "tree_singles", question=question, depth=row["depth"], prefix=found.prefix(node), stored=stored, most=room
     )
-    interval = wilson if convention.startswith("pooled") else jeffreys
-    low, high = (ends.tolist() for ends in interval(np.array([0, 1]), np.array([1, 1])))
-    for single in rows.to_dict("records"):
-        correct, counts = bool(single["correct"]), convention.startswith("pooled")
-        visits = int(counts or single["launch"] <= row["depth"] + 1)
+    rule = pooling_rule(convention)
+    low, high = (ends.tolist() for ends in rule.interval(np.array([0, 1]), np.array([1, 1])))
+    counted = rule.counted(rows["launch"].to_numpy(np.int64), np.array(row["depth"] + 1))
+    for single, counts in zip(rows.to_dict("records"), counted.tolist(), strict=True):
+        correct, visits = bool(single["correct"]), int(counts)
         ends = (low[correct], high[correct]) if visits else (None, None)
         tokens = tuple(int(token) for token in single["token_ids"])
         found.singles.setdefault(node, []).append(

@@ -4,26 +4,22 @@ Nodes that follow one another without a branch that is drawn are one branch. Bra
 own, numbered so that parents come first and siblings with the higher success stand above.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import networkx as nx
 
+from odd.method.measures import listed, score_columns
+from odd.method.pooling import pooling_rule
 from odd.store.run import Run, of_teacher
 from odd.views.generation_graph import Display, Single
 from odd.views.links import ViewState
-from odd.views.scores import LEGENDS, colour_value, number, passes, settled
-from odd.views.token_path import path_names, short, spelled
+from odd.views.scores import colour_value, facts, legend, passes, raw_value, settled, short, shorts, table
+from odd.views.token_path import path_names, spelled
 
-COUNTS = {
-    "on_policy": "on-policy visits: a targeted rollout counts from its forced token on",
-    "stratified": "on-policy visits: a targeted rollout counts from its forced token on; success is backed up",
-    "pooled": "pooled visits: every rollout counts for all that it passes, forced or not, which biases ancestors",
-}
-"""What the width of a branch stands for, by pooling rule."""
-SCORES = ("alignment", "low", "high", "p_positive", "gain", "gain_low", "gain_high", "advantage", "children",
-          "success_range", "visits")  # fmt: skip
-"""What a decision point tells when it is pointed at, in the order of the payload."""
+PLACE = ("path", "position", "node", "child")
+COLOUR = ("value", "settled", "own")
+"""What is shown of a decision point: its colour, whether its sign is settled, and the value in its own unit."""
 
 
 def branch_graph(display: Display) -> nx.DiGraph:
@@ -89,15 +85,15 @@ def tree_payload(run: Run, question: int, convention: str, display: Display) -> 
     hidden = sum(branches for node in graph for branches in display.hidden(node)[:1])
     seen = sum(graph.nodes[node]["success_visits"] for node in graph if node != 0)
     seen += sum(single.visits * len(single.tokens) for singles in display.singles.values() for single in singles)
-    paths = run.query("paths", question=question)
+    paths, rule = run.query("paths", question=question), pooling_rule(convention)
     names = path_names(paths)
     return {
         "branches": records,
-        "tokens": spelling.texts,
+        "tokens": table(("text", "mark"), spelling.texts),
         "depth": max((record["depth"] + max(1, len(record["n"])) for record in records), default=0),
-        "counts": COUNTS[convention.split("-")[0]],
-        "hidden": [hidden, max(0.0, 1 - seen / size.visits) if size.visits else 0.0],
-        "rollouts": [size.initial, size.rollouts - size.initial],
+        "counts": {"name": rule.visits, "about": rule.about},
+        "hidden": {"branches": hidden, "share": max(0.0, 1 - seen / size.visits) if size.visits else 0.0},
+        "rollouts": {"initial": size.initial, "targeted": size.rollouts - size.initial},
         "paths": [
             {"path": row["path"], "name": names[row["path"]], "correct": row["correct"], "length": row["length"]}
             for row in paths.to_dict("records")
@@ -128,7 +124,10 @@ def _record(
         return place | _single_record(row["single"], spelling)
     nodes, graph = row["nodes"], display.graph.nodes
     head, last = graph[nodes[0]], graph[nodes[-1]]
-    hidden = [(at, *display.hidden(node)) for at, node in enumerate(nodes)]
+    hidden = [
+        dict(zip(("at", "branches", "rollouts"), (at, *display.hidden(node)), strict=True))
+        for at, node in enumerate(nodes)
+    ]
     ended = display.ended(nodes[-1])
     return place | {
         "nodes": nodes,
@@ -140,7 +139,7 @@ def _record(
         "right": head["correct"],
         "student": short(head, "p_student"),
         "paths": through.get(nodes[0], []),
-        "hidden": [list(entry) for entry in hidden if entry[1]],
+        "hidden": [one for one in hidden if one["branches"]],
         "ended": ended,
         "cut": ended and last["token"] not in display.size.ends,
     }
@@ -183,28 +182,19 @@ def decision_payload(run: Run, question: int, view: ViewState, scale: float) -> 
     rows = of_teacher(run.query("tree_decisions", **asked), view.teacher).to_dict("records")
     shown = [row for row in rows if passes(row, view)]
     return {
-        "legend": LEGENDS[view.colour].payload(scale),
-        "decisions": [_decision(row, view, scale) for row in shown],
+        "legend": legend(view.colour).payload(scale),
+        "facts": facts([one for one in listed() if one.table == "scores"]),
+        "decisions": _decisions(shown, view, scale),
         "filtered": len({row["node"] for row in rows}) - len({row["node"] for row in shown}),
     }
 
 
-def _decision(row: Mapping[Any, Any], view: ViewState, scale: float) -> dict[str, Any]:
-    value = colour_value(view.colour, row, scale)
-    return {
-        "path": int(row["path"]),
-        "position": int(row["position"]),
-        "node": int(row["node"]),
-        "child": int(row["child"]),
-        "value": None if value is None else round(value, 3),
-        "settled": settled(view.colour, row),
-        "scores": [short(row, name) for name in SCORES],
-        "success": short(row, "success"),
-        "difference": _difference(row),
-        "kl": short(row, "kl_student_teacher"),
-    }
-
-
-def _difference(row: Mapping[Any, Any]) -> float | None:
-    teacher, student = number(row, "p_teacher"), number(row, "p_student")
-    return None if teacher is None or student is None else round(teacher - student, 4)
+def _decisions(rows: Sequence[Mapping[Any, Any]], view: ViewState, scale: float) -> dict[str, Any]:
+    columns = [name for name in score_columns() if name != "decision"]
+    decisions = []
+    for row, scores in zip(rows, shorts(rows, columns), strict=True):
+        value, own = colour_value(view.colour, row, scale), raw_value(view.colour, row)
+        colour = [None if value is None else round(value, 3), settled(view.colour, row)]
+        own = None if own is None else float(f"{own:.4g}")
+        decisions.append([*(int(row[name]) for name in PLACE), *colour, own, *scores])
+    return table([*PLACE, *COLOUR, *columns], decisions)

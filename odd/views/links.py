@@ -5,14 +5,14 @@ change. `ViewState.from_query` of `ViewState.to_query` is the identity. What an 
 is checked here for its form; whether a run has such a thing is looked up in `odd.views.resolve`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from types import NoneType
 from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
 from odd.findings.choices import Difficulty, Outcome, Reference, Section
+from odd.method.measures import colours
 
-Colour = Literal["alignment", "gain", "p_positive", "success", "advantage", "kl", "difference"]
 Having = Literal["decisions", "teachers"]
 Show = Literal["score", "difference"]
 Screened = Literal["left out", "kept", "all"]
@@ -46,7 +46,7 @@ class ViewState:
         show: on the compare page, scores or differences to the baseline.
         objective: label of the distillation objective.
         convention: label of the convention.
-        colour: what the colour of a token stands for.
+        colour: what the colour of a token stands for: key of a measure.
         decisions: whether only decision points are coloured.
         children: least |S_u| of a coloured token.
         visits: least visits of a coloured token, summed over S_u.
@@ -77,7 +77,7 @@ class ViewState:
     show: Show = "score"
     objective: str | None = None
     convention: str | None = None
-    colour: Colour = "alignment"
+    colour: str = "alignment"
     decisions: bool = False
     children: int = 2
     visits: int = 0
@@ -118,7 +118,9 @@ class ViewState:
             if name not in hints:
                 continue
             try:
-                values[name] = _parse(hints[name], list(texts))
+                value = _parse(hints[name], list(texts))
+                _check(name, value)
+                values[name] = value
             except ValueError as error:
                 problems.append(f"The link's {name} {error}; the default is shown.")
         return cls(**values), problems
@@ -130,6 +132,16 @@ def _texts(value: Any) -> list[str]:
     if isinstance(value, bool):
         return ["yes" if value else "no"]
     return ["" if value is None else str(value)]
+
+
+OPTIONS: dict[str, Callable[[], Collection[str]]] = {"colour": colours}
+"""Parts whose values come from a registry."""
+
+
+def _check(name: str, value: Any) -> None:
+    """Refuse what is not among the options of a part."""
+    if name in OPTIONS and value not in (options := OPTIONS[name]()):
+        raise ValueError(f"{value!r} is not one of {', '.join(options)}")
 
 
 def _parse(kind: Any, texts: list[str]) -> Any:

@@ -1,12 +1,14 @@
 """Names of objectives and conventions in words."""
 
-_CONVENTION_PARTS = {"on_policy": "on-policy", "full": "full baseline", "children": "children's baseline"}
+from odd.method.pooling import RULES
+
+BASELINES = {"full": "full baseline", "children": "children's baseline"}
 
 
 def convention_name(label: str) -> str:
     """A convention in words: `on_policy-full-off` is "on-policy · full baseline"."""
     pooling, baseline, rest = [*label.split("-"), "", ""][:3]
-    parts = [_CONVENTION_PARTS.get(pooling, pooling), _CONVENTION_PARTS.get(baseline, baseline)]
+    parts = [RULES[pooling].label if pooling in RULES else pooling, BASELINES.get(baseline, baseline)]
     return " · ".join([*parts, "rest in a bucket"] if rest == "bucket" else parts)
 
 

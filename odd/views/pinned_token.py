@@ -4,13 +4,16 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from odd.method.conventions import REST
+from odd.method.pooling import pooling_rule
 from odd.store.run import Run, of_teacher
 from odd.text import visible, visible_text
 from odd.views.links import ViewState
-from odd.views.scores import number
-from odd.views.token_path import REST, end_tokens, measure, short, spelled
+from odd.views.scores import number, short
+from odd.views.token_path import end_tokens, measure, spelled
 
 EVERY = 10_000
 """Children that are read of a node: all."""
@@ -85,10 +88,11 @@ def continuations(
     known = known.sort_values(["significant", "taken"], ascending=False, kind="stable").head(groups)
     place = {"question": question, "path": view.path, "position": view.token}
     prefix = run.query("path_prefix", **place)["token"].tolist()
-    pooled = (view.convention or "").startswith("pooled")
+    launches = run.query("rollout_lengths", question=question)["launch"].unique()
+    counted = pooling_rule(view.convention or "on_policy").counted(launches, np.array(len(prefix) + 1))
     found = run.query(
-        "continuations", question=question, prefix=prefix, depth=len(prefix), forced=pooled, draw=draw, each=each,
-        tokens=known["token"].tolist(),
+        "continuations", question=question, prefix=prefix, depth=len(prefix), launches=launches[counted].tolist(),
+        draw=draw, each=each, tokens=known["token"].tolist(),
     )  # fmt: skip
     texts = _texts(run, question, [prefix[-BEFORE:], *found["continuation"]])
     lines: dict[int, list[dict[str, Any]]] = {}
@@ -103,7 +107,7 @@ def _line(row: dict, text: str) -> dict[str, Any]:
 
 
 def _group(row: dict, lines: dict[int, list[dict[str, Any]]]) -> dict[str, Any]:
-    rate = [short(row, name) for name in ("success", "success_low", "success_high")]
+    rate = {name: short(row, f"success{end}") for name, end in (("value", ""), ("low", "_low"), ("high", "_high"))}
     visits = int(number(row, "success_visits") or 0)
     token = {"text": row["text"], "mark": bool(row["mark"]), "taken": bool(row["taken"])}
     return token | {"rate": rate, "visits": visits, "lines": lines.get(int(row["token"]), [])}

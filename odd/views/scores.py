@@ -1,19 +1,19 @@
 """What the colour of a token stands for: its value between its ends, whether its sign is settled, its legend.
 
-A row is anything with the columns of the query `path_scores` and, for the taken token, `p_student`, `p_teacher`,
-`success` (of the child that it leads to, as the convention counts) and `kl_student_teacher`; missing ones are unknown.
+A row is anything with the columns of the query `path_rows`; missing ones are unknown.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+import numpy as np
+
+from odd.method.measures import MEASURES, Measure
 from odd.store.run import Run
-from odd.views.links import Colour, ViewState
+from odd.views.links import ViewState
 
 Row = Mapping[Any, Any]
-SCALED = {"gain": "gain", "advantage": "advantage", "kl": "kl"}
-"""Colours whose end is a value of the question's own, and the column of `score_scales` that holds it."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Legend:
         low: what the low end means.
         high: what the high end means.
         kind: diverging from -1 to 1, success from 0 to 1, or sequential from 0 to 1.
+        centre: value in the middle of a diverging colour.
         interval: whether the run holds intervals, without which no sign is called settled or not.
     """
 
@@ -35,24 +36,20 @@ class Legend:
     unit: str
     low: str
     high: str
-    kind: Literal["diverging", "success", "sequential"] = "diverging"
+    kind: Literal["diverging", "success", "sequential"]
+    centre: float = 0.0
     interval: bool = False
 
     def payload(self, scale: float = 1.0) -> dict[str, Any]:
         """The legend for a component, with the values at its two ends."""
-        signed = self.kind == "diverging" and self.symbol != "P(>0)"
-        return asdict(self) | {"ends": [-scale if signed else 0.0, scale]}
+        return asdict(self) | {"ends": [2 * self.centre - scale if self.kind == "diverging" else 0.0, scale]}
 
 
-LEGENDS: dict[Colour, Legend] = {
-    "alignment": Legend("alignment", "align", "cosine", "harmful", "helpful", interval=True),
-    "gain": Legend("gain", "gain", "success per unit step", "harmful", "helpful", interval=True),
-    "p_positive": Legend("P(alignment > 0)", "P(>0)", "probability", "surely harmful", "surely helpful", interval=True),
-    "success": Legend("success after the token", "P̂", "probability", "fails", "succeeds", "success"),
-    "advantage": Legend("teacher advantage", "adv", "success", "harmful", "helpful"),
-    "kl": Legend("KL(student ‖ teacher)", "KL", "nats", "same", "different", "sequential"),
-    "difference": Legend("P teacher − P student", "ΔP", "probability", "teacher: less", "teacher: more"),
-}
+def legend(colour: str) -> Legend:
+    """The legend of a colour."""
+    one = MEASURES[colour]
+    words = one.name, one.symbol, one.unit, one.low, one.high
+    return Legend(*words, one.kind, one.centre, interval=one.settled_by is not None)
 
 
 def number(row: Row, name: str) -> float | None:
@@ -65,35 +62,37 @@ def number(row: Row, name: str) -> float | None:
     return found if found == found else None
 
 
-def raw_value(colour: Colour, row: Row) -> float | None:
+def raw_value(colour: str, row: Row) -> float | None:
     """The quantity in its own unit."""
-    if colour == "difference":
-        teacher, student = number(row, "p_teacher"), number(row, "p_student")
-        return None if teacher is None or student is None else teacher - student
-    return number(row, "kl_student_teacher" if colour == "kl" else colour)
+    measure = MEASURES[colour]
+    value, less = number(row, measure.column), number(row, measure.minus) if measure.minus else 0.0
+    return None if value is None or less is None else value - less
 
 
-def colour_value(colour: Colour, row: Row, scale: float = 1.0) -> float | None:
-    """The quantity between its ends: -1 to 1, or 0 to 1 for `success` and `kl`; None without an estimate.
+def colour_value(colour: str, row: Row, scale: float = 1.0) -> float | None:
+    """The quantity between the ends of its colour: -1 to 1 where that diverges, else 0 to 1; None without an estimate.
 
     Args:
         colour: what is shown.
         row: of the token.
         scale: value at the upper end, from `colour_scale`.
     """
-    value = raw_value(colour, row)
-    if value is None:
-        return None
-    if colour == "p_positive":
-        return 2 * value - 1
-    return min(1.0, max(-1.0, value / scale))
+    value, centre = raw_value(colour, row), MEASURES[colour].centre
+    return None if value is None else min(1.0, max(-1.0, (value - centre) / (scale - centre)))
 
 
-def settled(colour: Colour, row: Row) -> bool | None:
-    """Whether the 95 % interval of the quantity excludes 0; None where the quantity has no interval or estimate."""
-    if not LEGENDS[colour].interval or raw_value(colour, row) is None:
+def colour_interval(colour: str, row: Row, scale: float = 1.0) -> list[float] | None:
+    """The ends of the quantity's interval, on the scale of the colour; None where it has none."""
+    ends, centre = [short(row, name) for name in MEASURES[colour].interval or ()], MEASURES[colour].centre
+    known = [min(1.0, max(-1.0, (end - centre) / (scale - centre))) for end in ends if end is not None]
+    return known if len(known) == 2 else None
+
+
+def settled(colour: str, row: Row) -> bool | None:
+    """Whether the 95% interval that decides excludes 0; None where the quantity has none, or no estimate."""
+    ends = MEASURES[colour].settled_by
+    if ends is None or raw_value(colour, row) is None:
         return None
-    ends = ("gain_low", "gain_high") if colour == "gain" else ("low", "high")
     low, high = (number(row, end) for end in ends)
     return None if low is None or high is None else low > 0 or high < 0
 
@@ -107,12 +106,59 @@ def passes(row: Row, view: ViewState) -> bool:
 
 
 def colour_scale(run: Run, question: int, view: ViewState) -> float:
-    """Value at the upper end of the colour: 1, or the largest of all teachers in the question for `SCALED`.
+    """Value at the upper end of the colour: the measure's own, or the question's, over all teachers.
 
-    For KL, whose long tail would leave all else pale, it is the 95 % quantile. The scale does not depend on teacher or
-    path, so that colours can be compared between them.
+    The scale does not depend on teacher or path, so that colours can be compared between them.
     """
-    if view.colour not in SCALED:
-        return 1.0
+    measure = MEASURES[view.colour]
+    if measure.scale == "fixed":
+        return measure.end
     scales = run.query("score_scales", question=question, objective=view.objective, convention=view.convention)
-    return number(scales.iloc[0].to_dict(), SCALED[view.colour]) or 1.0
+    return number(scales.iloc[0].to_dict(), measure.key) or measure.end
+
+
+def short(row: Row, name: str) -> float | None:
+    """A column with four significant digits, None where it is unknown."""
+    value = number(row, name)
+    return None if value is None else float(f"{value:.4g}")
+
+
+def shorts(rows: Sequence[Row], names: Sequence[str]) -> list[list[float | None]]:
+    """Columns of many rows, row by row, as `short` has each: a page writes thousands of numbers."""
+    known = [[np.nan if (value := number(row, name)) is None else value for name in names] for row in rows]
+    values = np.array(known, dtype=float).reshape(len(rows), len(names))
+    with np.errstate(divide="ignore"):
+        digits = 3 - np.floor(np.log10(np.abs(values)))
+    # by powers of ten that are whole: what is divided by one is the nearest to its decimal digits
+    power = 10.0 ** np.clip(np.nan_to_num(np.abs(digits)), 0, 300)
+    rounded = np.where(digits >= 0, np.rint(values * power) / power, np.rint(values / power) * power)
+    return [[None if value != value else value for value in row] for row in rounded.tolist()]
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[Any] | None]) -> dict[str, Any]:
+    """Many records of a payload, small: the names of their parts once; a row that is None is a record that is missing.
+
+    `records` reads them by name, here and in common.js.
+    """
+    return {"columns": list(columns), "rows": list(rows)}
+
+
+def records(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The records of a `table`; empty ones for those that are missing."""
+    return [{} if row is None else dict(zip(found["columns"], row, strict=True)) for row in found["rows"]]
+
+
+def facts(measures: Sequence[Measure]) -> list[dict[str, Any]]:
+    """How a component writes some measures: where their numbers are, and their names in few words."""
+    return [
+        {
+            "column": one.column,
+            "name": one.name,
+            "short": one.short,
+            "suffix": one.suffix,
+            "digits": one.digits,
+            "signed": one.signed,
+            "interval": None if one.interval is None else list(one.interval),
+        }
+        for one in measures
+    ]

@@ -1,55 +1,43 @@
-"""A path as coloured text with everything that its tokens can show when they are pointed at: one payload.
-
-Lists stand for records, in the order that `VALUE`, `CHILD` and `SCORE` name, to keep a long path small.
-"""
+"""A path as coloured text with everything that its tokens can show when they are pointed at: one payload."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from odd.method.conventions import REST
+from odd.method.measures import MEASURES, listed, score_columns
 from odd.store.run import Run, of_teacher
 from odd.text import visible
 from odd.views.links import ViewState
-from odd.views.scores import LEGENDS, Row, colour_value, number, passes, settled
+from odd.views.scores import (
+    Row,
+    colour_interval,
+    colour_value,
+    facts,
+    legend,
+    number,
+    passes,
+    settled,
+    short,
+    shorts,
+    table,
+)
 
 SHOWN = 8
 """Children of a token in its card; those beyond are counted."""
-REST = -1
-"""Token that stands for everything outside S_u, where the convention puts that into one bucket."""
 END = "⟨end⟩"
 
 VALUE = ("value", "value_low", "value_high", "value_visits")
 CHILD = ("p_student", "p_teacher", "success", "success_low", "success_high", "success_visits", "ideal",
          "teacher_gradient")  # fmt: skip
-SCORE = ("alignment", "low", "high", "p_positive", "gain", "gain_low", "gain_high", "advantage", "children",
-         "success_range", "visits", "kl_student_teacher")  # fmt: skip
-
-INTERVALS: dict[str, tuple[str, str]] = {
-    "alignment": ("low", "high"),
-    "gain": ("gain_low", "gain_high"),
-    "success": ("success_low", "success_high"),
-}
-"""Columns with the ends of the 95 % interval of a colour that has one on its own scale."""
+CHILD_COLUMNS = ("text", "mark", "taken", "significant", *CHILD)
 
 
-def short(row: Row, name: str) -> float | None:
-    """A column with four significant digits, None where it is unknown."""
-    value = number(row, name)
-    return None if value is None else float(f"{value:.4g}")
-
-
-def shorts(rows: Sequence[Row], names: Sequence[str]) -> list[list[float | None]]:
-    """Columns of many rows, row by row, as `short` has each: a page writes thousands of numbers."""
-    known = [[np.nan if (value := number(row, name)) is None else value for name in names] for row in rows]
-    values = np.array(known, dtype=float).reshape(len(rows), len(names))
-    with np.errstate(divide="ignore"):
-        digits = 3 - np.floor(np.log10(np.abs(values)))
-    # by powers of ten that are whole: what is divided by one is the nearest to its decimal digits
-    power = 10.0 ** np.clip(np.nan_to_num(np.abs(digits)), 0, 300)
-    rounded = np.where(digits >= 0, np.rint(values * power) / power, np.rint(values / power) * power)
-    return [[None if value != value else value for value in row] for row in rounded.tolist()]
+def shown_columns() -> list[str]:
+    """Columns of `path_rows` with what cards tell of a token."""
+    elsewhere = [one.column for one in MEASURES.values() if one.listed and one.table != "scores"]
+    return [*(name for name in score_columns() if name != "decision"), *elsewhere]
 
 
 def path_names(paths: pd.DataFrame) -> dict[int, str]:
@@ -82,12 +70,15 @@ def end_tokens(run: Run, question: int) -> frozenset[int]:
 
 
 def path_rows(run: Run, question: int, view: ViewState) -> Sequence[Row]:
-    """One row a token: its place, probabilities, success and scores; unknown ones are NULL or NaN."""
+    """One row per token: its place, probabilities, success and scores; unknown ones are NULL or NaN."""
     return of_teacher(run.query("path_rows", **measure(question, view)), view.teacher).to_dict("records")
 
 
 def path_cards(run: Run, question: int, view: ViewState) -> dict[int, dict[str, Any]]:
-    """By node of the path: its children to show, and how many more there are with how many visits."""
+    """By node of the path: its children to show, and how many more there are with how many visits.
+
+    A child is a list in the order of `CHILD_COLUMNS`.
+    """
     ends = end_tokens(run, question)
     children = of_teacher(run.query("path_children", most=SHOWN, **measure(question, view)), view.teacher)
     cards: dict[int, dict[str, Any]] = {}
@@ -116,16 +107,16 @@ def path_payload(
         scale: value at the upper end of the colour.
         ends: of `end_tokens`.
     """
+    columns = shown_columns()
     return {
         "token": view.token,
         "path": view.path,
-        "legend": LEGENDS[view.colour].payload(scale),
-        "tokens": [
-            _token(row, view, scale, ends) | {"scores": scores}
-            for row, scores in zip(rows, shorts(rows, SCORE), strict=True)
-        ],
-        "cards": [cards.get(int(row["node"])) for row in rows],
-        "values": shorts(rows, VALUE) + [_outcome(row) for row in rows[-1:]],
+        "legend": legend(view.colour).payload(scale),
+        "facts": facts(listed()),
+        "tokens": [_token(row, view, scale, ends) for row in rows],
+        "scores": table(columns, shorts(rows, columns)),
+        "values": table(VALUE, shorts(rows, VALUE) + [_outcome(row) for row in rows[-1:]]),
+        "cards": {"columns": list(CHILD_COLUMNS), "of_tokens": [cards.get(int(row["node"])) for row in rows]},
     }
 
 
@@ -139,17 +130,10 @@ def _token(row: Row, view: ViewState, scale: float, ends: frozenset[int]) -> dic
         "mark": mark,
         "breaks": isinstance(row["bytes"], bytes) and row["bytes"].endswith(b"\n"),
         "value": None if value is None else float(f"{value:.4g}"),
-        "interval": _interval(row, view, scale) if shown else None,
+        "interval": colour_interval(view.colour, row, scale) if shown else None,
         "settled": settled(view.colour, row) if shown else None,
         "decision": bool(number(row, "decision")),
     }
-
-
-def _interval(row: Row, view: ViewState, scale: float) -> list[float] | None:
-    """The interval of the colour's value, on the scale of the colour."""
-    ends = [short(row, name) for name in INTERVALS.get(view.colour, ())]
-    known = [min(1.0, max(-1.0, end / scale)) for end in ends if end is not None]
-    return known if len(known) == 2 else None
 
 
 def _outcome(row: Row) -> list[float | None]:

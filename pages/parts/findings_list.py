@@ -50,7 +50,7 @@ def _finding(
 def show_findings(run: OpenRun, view: ViewState) -> None:
     """Draw the page below its header."""
     chosen = filters(view)
-    for name in ("finding_scores", "finding_components", "finding_edges"):
+    for name in ("finding_scores", "finding_components", "finding_halves"):
         run.ask(name, objective=chosen.objective, convention=chosen.convention)
     show_choices(run, view)
     runs, problems = chosen_runs(run, view)

@@ -32,7 +32,7 @@ SHOWN_TEACHERS = 5
 
 
 def show_list(view: ViewState, listing: Listing) -> None:
-    """All runs that are not being made at this moment, with what can be done with each."""
+    """All runs that are not running at this moment, with what can be done with each."""
     # beside its buttons a run keeps room to be read; where there is none, the buttons go below
     st.html('<style>div:has(> [class*="st-key-said-"]) { min-width: 22rem; }</style>')
     entries = [entry for entry in listing.runs if entry.status not in ("running", "stopping")]
@@ -160,7 +160,7 @@ def offer_first_run() -> None:
     how_long = rough(estimate(demo, 8, speed).seconds if speed else None)
     with st.container(border=True):
         st.info(
-            "There is no run yet. A run samples a student on some questions, grows the tree of its choices, and "
+            "There are no runs yet. A run samples a student on some questions, grows the tree of its choices, and "
             "measures, token by token, whether each teacher would push it towards correct answers. It becomes one file "
             "in the cache, which can be sent to somebody else."
         )

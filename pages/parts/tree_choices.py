@@ -4,7 +4,7 @@ import streamlit as st
 
 from odd.views.links import ViewState
 from odd.views.names import convention_name, objective_name
-from odd.views.scores import LEGENDS, colour_scale
+from odd.views.scores import colour_scale, legend
 from pages.shared.choices import (
     choose_colour,
     choose_convention,
@@ -33,4 +33,4 @@ def show(run: OpenRun, view: ViewState, number: int) -> None:
         choose_filters(view)
     teacher = view.teacher or "no teacher"
     chosen = [teacher, objective_name(view.objective or ""), convention_name(view.convention or "")]
-    show_legend(chosen, LEGENDS[view.colour], colour_scale(run, number, view))
+    show_legend(chosen, legend(view.colour), colour_scale(run, number, view))

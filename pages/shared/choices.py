@@ -5,22 +5,13 @@ from typing import get_args
 import streamlit as st
 
 from odd.findings.published import reference_name
+from odd.method.measures import colours
 from odd.views.links import AT_START, Reference, ViewState
 from odd.views.names import convention_name, objective_name
 from odd.views.resolve import question_number
 from odd.views.token_path import path_names
 from pages.shared.data import OpenRun
 from pages.shared.state import bound
-
-COLOURS = {
-    "alignment": "alignment",
-    "gain": "gain",
-    "p_positive": "P(alignment > 0)",
-    "success": "success of the token",
-    "advantage": "advantage",
-    "kl": "KL(student ‖ teacher)",
-    "difference": "P teacher − P student",
-}
 
 
 def choose(part: str, label: str, options: list, view: ViewState, **arguments) -> None:
@@ -77,7 +68,8 @@ def choose_path(run: OpenRun, view: ViewState, **arguments) -> None:
 
 def choose_colour(view: ViewState, **arguments) -> None:
     """What the colour of a token stands for."""
-    choose("colour", "colour by", list(COLOURS), view, format_func=lambda colour: COLOURS[colour], **arguments)
+    names = {key: measure.name for key, measure in colours().items()}
+    choose("colour", "colour by", list(names), view, format_func=names.__getitem__, **arguments)
 
 
 def choose_filters(view: ViewState) -> None:

@@ -129,4 +129,4 @@ def _newest_run() -> OpenRun:
     for path in run_files(CACHE):
         with suppress(OddError, FileNotFoundError):  # damaged, or gone in this moment
             return open_run(path)
-    raise OddError("There is no run yet. Start one on the page Runs, or with `odd run --preset demo`.")
+    raise OddError("There are no runs yet. Start one on the page Runs, or with `odd run --preset demo`.")

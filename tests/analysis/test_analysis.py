@@ -7,21 +7,26 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from odd.analysis import REST, QuestionTree, half_rows, score_teachers
-from odd.config import AnalysisConfig, Objective
+from odd.analysis.question_tree import QuestionTree
+from odd.analysis.teacher_scores import score_teachers
+from odd.config import AnalysisConfig, objective
 from odd.method import alignment
-from odd.method.gradients import distillation_gradient, ideal_gradient
-from odd.method.success import jeffreys
+from odd.method.conventions import REST
+from odd.method.gradients import ideal_gradient
+from odd.method.success import jeffreys, wilson
 from odd.models.tabular import TabularModel
 from odd.rollouts.sampling import Rollout
+from tests.distributions import rows_along
 
 QUESTION = json.loads((Path(__file__).parents[1] / "oracle/tree.json").read_text())["questions"][0]
-CONFIG = AnalysisConfig(
-    n_sig=5, posterior_draws=100, objectives=(Objective(name="reverse_kl"), Objective(name="dr_grpo"))
-)
+CONFIG = AnalysisConfig(n_sig=5, posterior_draws=100, objectives=(objective("reverse_kl"), objective("dr_grpo")))
 
 
-def make_tree(config=CONFIG, always=None):
+TILTS = {"up": 0.5, "down": -0.5}
+"""Teachers that lean towards higher or lower token ids."""
+
+
+def make_tree(config=CONFIG, always=None, tilts=TILTS):
     model = TabularModel.from_weights({(): QUESTION["weights"]})
     correct = {tuple(leaf) for leaf in QUESTION["correct_leaves"]}
     prefixes = [()] * 150 + [(1, 4)] * 40 + [(4, 2)] * 40
@@ -35,7 +40,12 @@ def make_tree(config=CONFIG, always=None):
         next(i for i, r in enumerate(rollouts) if (r.token_ids in correct) is outcome) for outcome in (True, False)
     ]
     log_p = [model.log_probs((), rollouts[i].token_ids) for i in paths]
-    return QuestionTree("q", rollouts, paths, log_p, config)
+    log_q = {
+        name: [rows + tilt * np.arange(rows.shape[1], dtype=np.float32) for rows in log_p]
+        for name, tilt in tilts.items()
+    }
+    responses = [rollouts[i].token_ids for i in paths]
+    return QuestionTree("q", rollouts, paths, rows_along(responses, log_p, log_q, config.objectives), config)
 
 
 @pytest.fixture(scope="module")
@@ -44,18 +54,8 @@ def tree():
 
 
 @pytest.fixture(scope="module")
-def teachers(tree):
-    """Distributions over the same tokens, tilted towards higher or lower ids."""
-    tilts = {"up": 0.5, "down": -0.5}
-    return {
-        name: [rows + tilt * np.arange(rows.shape[1], dtype=np.float32) for rows in tree.path_log_probs]
-        for name, tilt in tilts.items()
-    }
-
-
-@pytest.fixture(scope="module")
-def tables(tree, teachers):
-    return score_teachers(tree, teachers)
+def tables(tree):
+    return score_teachers(tree)
 
 
 def test_one_row_for_each_teacher_objective_and_convention(tables):
@@ -65,21 +65,22 @@ def test_one_row_for_each_teacher_objective_and_convention(tables):
     assert (per_node == 2 * 2 * 4).all()
 
 
-def test_score_is_the_cosine_of_the_method(tree, teachers, tables):
+def test_score_is_the_cosine_of_the_method(tree, tables):
     root = tables["scores"].query(
         "node == 0 and teacher == 'up' and objective == 'reverse_kl' and convention == 'on_policy-full-off'"
     )
     counts = tree.success["on_policy"].counts
     children = [c for c in tree.tree.children(0) if counts.visits[c] >= CONFIG.n_sig]
     support = tree.tree.token[children]
-    log_p, log_q = (rows[0][0].astype(float) for rows in (tree.path_log_probs, teachers["up"]))
+    row = tree.rows.at(0, 0)[1.0]
+    log_p, log_q = row.log_p.astype(float), row.log_q[0].astype(float)
     ideal = ideal_gradient(np.exp(log_p[support]), counts.successes[children] / counts.visits[children])
-    gradient = distillation_gradient(Objective(name="reverse_kl"), log_p, log_q)[support]
+    gradient = objective("reverse_kl").gradient(log_p, log_q)[support]
     assert root.alignment.item() == pytest.approx(float(alignment.cosine(ideal, gradient)))
 
 
-def test_a_teacher_scores_the_same_alone_and_among_others(tree, teachers, tables):
-    alone = score_teachers(tree, {"down": teachers["down"]})["scores"].astype({"teacher": str})
+def test_a_teacher_scores_the_same_alone_and_among_others(tree, tables):
+    alone = score_teachers(make_tree(tilts={"down": -0.5}))["scores"].astype({"teacher": str})
     among = tables["scores"].astype({"teacher": str}).query("teacher == 'down'")
     pd.testing.assert_frame_equal(alone, among.reset_index(drop=True), check_exact=True)
 
@@ -93,10 +94,17 @@ def test_what_has_no_teacher_scores_the_same_under_each(tables):
 
 
 def test_bucket_adds_one_component_at_the_end(tables):
-    bucket = tables["gradients"][tables["gradients"].convention.str.endswith("bucket")]
+    bucket = tables["components"][tables["components"].convention.str.endswith("bucket")]
     assert all(tokens[-1] == REST and (tokens[:-1] >= 0).all() for tokens in bucket.tokens)
-    vectors = zip(bucket.tokens, bucket.ideal, bucket.teacher_gradient, strict=True)
-    assert all(len(t) == len(i) == len(g) for t, i, g in vectors)
+    both = tables["gradients"].merge(bucket, on=["node", "convention"])
+    assert len(both) == 2 * 2 * len(bucket)
+    columns = [both[name].map(len) for name in ("tokens", "p", "success", "ideal", "teacher_gradient")]
+    assert all((column == columns[0]).all() for column in columns)
+
+
+def test_ideal_gradients_follow_from_the_stored_probabilities_and_successes(tables):
+    for row in tables["components"].itertuples():
+        np.testing.assert_allclose(row.ideal, ideal_gradient(row.p, row.success), rtol=1e-6, atol=1e-9)
 
 
 def test_interval_encloses_most_scores(tables):
@@ -105,8 +113,8 @@ def test_interval_encloses_most_scores(tables):
     assert inside.mean() > 0.8
 
 
-def test_equal_success_leaves_the_score_its_interval_and_its_sign_undefined(teachers):
-    scores = score_teachers(make_tree(always=True), teachers)["scores"].query("convention == 'on_policy-full-off'")
+def test_equal_success_leaves_the_score_its_interval_and_its_sign_undefined():
+    scores = score_teachers(make_tree(always=True))["scores"].query("convention == 'on_policy-full-off'")
     assert len(scores) and not scores.decision.any() and (scores.success_range == 0).all()
     assert scores[["alignment", "low", "high", "p_positive"]].isna().all(axis=None)
 
@@ -116,44 +124,88 @@ def test_path_nodes_shared_by_paths_are_scored_once(tree, tables):
     assert tables["node_teachers"].groupby(["node", "teacher"]).size().max() == 1
 
 
+def of_rule(tree, pooling):
+    """Rows of `nodes` and of `success` under a rule, together."""
+    tables = tree.tables()
+    success = tables["success"]
+    return tables["nodes"].merge(success[success.pooling == pooling], on="node")
+
+
 def test_root_row_counts_initial_rollouts_only(tree):
-    root = tree.node_rows().query("node == 0").iloc[0]
-    assert (root.visits, root.pooled_visits) == (150, 230)
+    root = of_rule(tree, "on_policy").query("node == 0").iloc[0]
+    assert (root.visits, root.rollouts) == (150, 230)
+
+
+def test_every_rule_has_a_row_of_success_for_every_node_that_is_kept(tree):
+    tables = tree.tables()
+    assert (tables["success"].groupby("node").size() == 3).all()
+    assert set(tables["success"].node) == set(tables["nodes"].node)
+
+
+def test_every_path_node_has_a_value_under_every_rule(tree):
+    values = tree.tables()["node_values"]
+    assert len(values) == 3 * len(tree.places) and set(values.node) == set(tree.places)
+    assert ((values.low <= values.value) & (values.value <= values.high)).all()
+
+
+def test_pooled_intervals_are_those_of_wilson(tree):
+    rows = of_rule(tree, "pooled")
+    low, high = wilson(rows.successes.to_numpy(), rows.visits.to_numpy())
+    np.testing.assert_array_equal(rows[["low", "high"]], np.column_stack([low, high]))
 
 
 def test_nodes_that_only_one_rollout_walks_are_left_out_unless_a_path_passes(tree):
     rows = tree.node_rows()
-    lonely = rows[(rows.pooled_visits < 2) & (rows.parent >= 0)]
+    lonely = rows[(rows.rollouts < 2) & (rows.parent >= 0)]
     assert set(lonely.parent) <= set(tree.places)
 
 
 def test_too_few_visits_give_no_score():
     tree = make_tree(CONFIG.model_copy(update={"n_sig": 500}))
-    assert "scores" not in score_teachers(tree, {"same": tree.path_log_probs})
+    assert "scores" not in score_teachers(tree)
 
 
 def test_halves_add_up_to_the_tree_and_are_drawn_once(tree):
-    halves, nodes = half_rows(tree), tree.node_rows().set_index("node")
-    sums = halves.groupby("node").sum()
-    for name in ("visits", "successes", "pooled_visits", "pooled_successes", "natural_visits", "natural_successes"):
-        assert (sums[name] == nodes.loc[sums.index, name]).all()
-    assert set(halves["half"]) == {0, 1} and (tree.tree.parent[sums.index] >= 0).all()
-    pd.testing.assert_frame_equal(halves, half_rows(tree))
+    again = make_tree()
+    for name, halves in tree.halves.items():
+        for part in ("counts", "drawn"):
+            whole, each = getattr(tree.success[name], part), [getattr(half, part) for half in halves]
+            assert (sum(half.visits for half in each) == whole.visits).all()
+            assert (sum(half.successes for half in each) == whole.successes).all()
+        for one, other in zip(halves, again.halves[name], strict=True):
+            np.testing.assert_array_equal(one.value, other.value)
 
 
 def test_enriched_edges_have_equally_many_rollouts_in_both_halves(tree):
-    halves = half_rows(tree)
-    launched = (halves["visits"] - halves["natural_visits"]).groupby(halves["node"])
-    assert set(launched.sum()) == {0, 40}
-    assert ((launched.max() - launched.min()) <= 1).all()
+    launched = [half.counts.visits - half.drawn.visits for half in tree.halves["on_policy"]]
+    edges = tree.tree.parent >= 0
+    assert set(sum(launched)[edges]) == {0, 40}
+    assert (abs(launched[0] - launched[1])[edges] <= 1).all()
 
 
 def test_a_half_is_backed_up_from_its_own_rollouts(tree):
-    halves = half_rows(tree)
-    whole = tree.success["stratified"].mean
-    launched = halves[halves["node"] == tree.tree.child(0, 4)]
-    assert launched["stratified"].notna().all() and (launched["stratified"] != whole[tree.tree.child(0, 4)]).all()
-    assert launched["stratified"].mean() == pytest.approx(whole[tree.tree.child(0, 4)], abs=0.15)
+    edge = tree.tree.child(0, 4)
+    whole, halves = tree.success["stratified"].value[edge], [half.value[edge] for half in tree.halves["stratified"]]
+    assert all(half != whole for half in halves)
+    assert np.mean(halves) == pytest.approx(whole, abs=0.15)
+
+
+def test_scores_by_a_half_are_those_of_its_own_success(tree, tables):
+    keys = ["node", "teacher", "objective", "convention"]
+    halves = tables["half_scores"].astype({name: object for name in keys}).set_index(["half", *keys]).sort_index()
+    root = 0, "up", "reverse_kl", "on_policy-full-off"
+    behind = tables["components"].set_index(["node", "convention"]).loc[(root[0], root[3])]
+    gradient = tables["gradients"].astype({name: object for name in keys}).set_index(keys).loc[root].teacher_gradient
+    children = [tree.tree.child(0, token) for token in behind.tokens.tolist()]
+    for half, own in enumerate(tree.halves["on_policy"]):
+        ideal = ideal_gradient(behind.p, own.value[children])
+        found = halves.loc[(half, *root)]
+        assert found.alignment == pytest.approx(float(alignment.cosine(ideal, gradient)), abs=1e-6)
+        assert found.success_range == np.ptp(own.value[children])
+
+
+def test_what_is_made_of_outcomes_has_no_independent_halves(tables):
+    assert set(tables["half_scores"].objective) == {"reverse_kl"}
 
 
 @pytest.fixture(scope="module")
@@ -161,12 +213,13 @@ def sharing():
     return make_tree(CONFIG.model_copy(update={"prior": "siblings"}))
 
 
-def test_the_prior_changes_intervals_and_nothing_else(sharing, tree, teachers):
-    ends = ["low", "high", "stratified_low", "stratified_high"]
-    shared, own = sharing.node_rows(), tree.node_rows()
-    pd.testing.assert_frame_equal(shared.drop(columns=ends), own.drop(columns=ends))
-    assert (shared[ends] != own[ends]).any().all()
-    one, other = (score_teachers(each, teachers)["scores"] for each in (sharing, tree))
+def test_the_prior_changes_intervals_and_nothing_else(sharing, tree):
+    ends = ["low", "high"]
+    for pooling, changed in (("on_policy", True), ("stratified", True), ("pooled", False)):
+        shared, own = of_rule(sharing, pooling), of_rule(tree, pooling)
+        pd.testing.assert_frame_equal(shared.drop(columns=ends), own.drop(columns=ends))
+        assert (shared[ends] != own[ends]).any().all() == changed
+    one, other = (score_teachers(each)["scores"] for each in (sharing, tree))
     ends = ["low", "high", "p_positive", "gain_low", "gain_high"]
     pd.testing.assert_frame_equal(one.drop(columns=ends), other.drop(columns=ends))
     pooled = one.convention.str.startswith("pooled")
@@ -175,30 +228,30 @@ def test_the_prior_changes_intervals_and_nothing_else(sharing, tree, teachers):
 
 
 def test_by_jeffreys_prior_every_edge_has_its_own_interval(tree):
-    rows = tree.node_rows()
+    rows = of_rule(tree, "on_policy")
     low, high = jeffreys(rows.successes.to_numpy(), rows.visits.to_numpy())
     np.testing.assert_array_equal(rows[["low", "high"]], np.column_stack([low, high]))
 
 
 def test_off_the_paths_nothing_is_shared(sharing, tree):
-    off = ~sharing.node_rows().parent.isin(sharing.places)
+    shared, own = of_rule(sharing, "on_policy"), of_rule(tree, "on_policy")
+    off = ~shared.parent.isin(sharing.places)
     ends = ["low", "high"]
     assert off.any()
-    pd.testing.assert_frame_equal(sharing.node_rows()[off][ends], tree.node_rows()[off][ends])
+    pd.testing.assert_frame_equal(shared[off][ends], own[off][ends])
 
 
 def test_intervals_of_path_edges_are_closed_and_hold_the_rate_of_many_visits(sharing):
-    rows = sharing.node_rows()
+    rows = of_rule(sharing, "on_policy")
     edges = rows[rows.parent.isin(sharing.places) & (rows.visits > 0)]
     assert (edges.low[edges.successes == 0] == 0).all() and (edges.high[edges.successes == edges.visits] == 1).all()
     often = edges[edges.visits >= 40]
-    rate = often.successes / often.visits
-    assert len(often) > 2 and ((often.low <= rate) & (rate <= often.high)).all()
+    assert len(often) > 2 and ((often.low <= often.success) & (often.success <= often.high)).all()
 
 
 def test_only_backed_up_edges_have_other_evidence_than_their_counts(sharing):
     strata = sharing.success["stratified"]
-    backed_up = sorted(strata.backed_up)
+    backed_up = sorted(strata.posterior)
     won, seen = (np.delete(part, backed_up) for part in strata.evidence)
     counts = [np.delete(part, backed_up) for part in (strata.counts.successes, strata.counts.visits)]
     np.testing.assert_array_equal([won, seen], counts)

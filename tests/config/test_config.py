@@ -10,10 +10,10 @@ from odd.config import (
     AnalysisConfig,
     Convention,
     ModelConfig,
-    Objective,
     RunConfig,
     fingerprint,
     load_config,
+    objective,
     parse_config,
 )
 from odd.config.teachers import TeacherConfig, Templates
@@ -216,12 +216,12 @@ def test_default_labels_are_unique():
     ],
 )
 def test_parameters_that_matter_are_in_the_label(name, change):
-    assert Objective(name=name).label != Objective(name=name, **change).label
+    assert objective(name).label != objective(name, **change).label
 
 
 def test_teachers_read_all_rollouts_only_where_minillm_is_asked_for():
     assert AnalysisConfig().reading_temperatures == ()
-    asked = [Objective(name="minillm", gamma=gamma, temperature=t) for gamma, t in ((0, 2), (1, 2), (1, 1))]
+    asked = [objective("minillm", gamma=gamma, temperature=t) for gamma, t in ((0, 2), (1, 2), (1, 1))]
     assert AnalysisConfig(objectives=tuple(asked)).reading_temperatures == (1, 2)
 
 

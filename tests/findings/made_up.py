@@ -61,7 +61,7 @@ def make(
         seed: of everything.
     """
     rng = np.random.default_rng(seed)
-    scores, components, edges = [], [], []
+    scores, components, halves = [], [], []
     for question in range(questions):
         for step in range(2 * NODES):
             correct = step < NODES
@@ -71,14 +71,6 @@ def make(
             half = rng.binomial(visits // 2, truth, size=(2, size))
             success = half.sum(axis=0) / (2 * (visits // 2))
             place = {"question": question, "node": step}
-            edges += [
-                place
-                | {"token": token, "p_student": p[token], "visits": visits, "success": success[token]}
-                | {"first": half[0, token] / (visits // 2), "second": half[1, token] / (visits // 2)}
-                | {f"{name}_{count}": 0 for name in ("rest", "first_rest", "second_rest")
-                   for count in ("visits", "successes")}
-                for token in range(size)
-            ]  # fmt: skip
             draws = rng.beta(success * visits + 0.5, visits * (1 - success) + 0.5, size=(200, size))
             for teacher, effect in effects.items():
                 known = effect + (0 if correct else on_incorrect)
@@ -86,10 +78,14 @@ def make(
                 scores.append(place | _score(rng, teacher, p, success, draws, gradient, correct, step, visits))
                 components += [
                     place | {"teacher": teacher, "component": token, "token": token, "p_teacher": 1 / size}
-                    | {"teacher_gradient": gradient[token]}
+                    | {"p": p[token], "success": success[token], "visits": visits, "teacher_gradient": gradient[token]}
                     for token in range(size)
                 ]  # fmt: skip
-    return _run(effects, questions, pd.DataFrame(scores), pd.DataFrame(components), pd.DataFrame(edges))
+                halves += [
+                    place | {"teacher": teacher, "half": number} | _by(p, own / (visits // 2), gradient)
+                    for number, own in enumerate(half)
+                ]
+    return _run(effects, questions, pd.DataFrame(scores), pd.DataFrame(components), pd.DataFrame(halves))
 
 
 FEATURES = [
@@ -111,22 +107,32 @@ def _gradient(rng, p, truth, known):
 
 def _score(rng, teacher, p, success, draws, gradient, correct, step, visits):
     posterior = cosine(ideal_gradient(p, draws), gradient)
-    align = float(cosine(ideal_gradient(p, success), gradient))
+    own = _by(p, success, gradient)
+    align = own["alignment"]
     low, high = np.quantile(posterior, [0.025, 0.975]) if align == align else (np.nan, np.nan)
     position = step % NODES
     features = {name: float(rng.random()) for name in FEATURES}
     return {
         "teacher": teacher, "path": 0 if correct else 1, "position": position, "token": 0, "correct": correct,
         "normalised_depth": position / NODES, "decision": bool(np.ptp(success) > 0),
-        "alignment": align, "low": low, "high": high,
+        "low": low, "high": high,
         "p_positive": float((posterior > 0).mean()) if align == align else np.nan,
-        "gain": float(gain(ideal_gradient(p, success), gradient)),
-        "advantage": float(((1 / len(p) - p / p.sum()) * success).sum()),
-        "children": len(p), "success_range": float(np.ptp(success)), "visits": visits * len(p), **features,
+        "gain_low": np.nan, "gain_high": np.nan, "children": len(p), "visits": visits * len(p), **own, **features,
     }  # fmt: skip
 
 
-def _run(effects, questions, scores, components, edges):
+def _by(p, success, gradient):
+    """Scores of a teacher that gives all children the same probability."""
+    ideal = ideal_gradient(p, success)
+    return {
+        "alignment": float(cosine(ideal, gradient)),
+        "gain": float(gain(ideal, gradient)),
+        "advantage": float(((1 / len(p) - p / p.sum()) * success).sum()),
+        "success_range": float(np.ptp(success)),
+    }
+
+
+def _run(effects, questions, scores, components, halves):
     conventions = scores[scores["decision"]][
         ["question", "node", "teacher", "correct", "alignment", "success_range", "children"]
     ]
@@ -136,7 +142,7 @@ def _run(effects, questions, scores, components, edges):
             "finding_scores": scores.drop(columns=FEATURES).sort_values(["teacher", "question", "path", "position"]),
             "finding_features": scores[["question", "path", "position", "teacher", *FEATURES]],
             "finding_components": components,
-            "finding_edges": edges,
+            "finding_halves": halves,
             "finding_conventions": pd.concat([conventions.assign(convention=label) for label in labels]),
             "finding_rollouts": pd.DataFrame({"question": range(questions), "rollouts": 500}),
             "questions": pd.DataFrame(

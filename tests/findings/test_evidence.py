@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from odd.config import load_config
+from odd.findings.components import POINT
 from odd.findings.evidence import Filters, gather
 from odd.findings.statistics import cluster_bootstrap
 from odd.store import RunReader
@@ -32,12 +33,16 @@ def test_scores_made_anew_from_their_components_are_those_that_are_stored(reader
         np.testing.assert_allclose(getattr(again, name), stored, atol=2e-4, err_msg=name)
 
 
-def test_the_two_halves_add_up_to_the_whole(reader):
-    found = gather(reader, reader.meta, Filters("reverse_kl", "on_policy-full-off"))
-    first, second = found.components.halves
-    whole = found.components.siblings.success
-    between = (np.fmin(first, second) - 1e-9 <= whole) & (whole <= np.fmax(first, second) + 1e-9)
-    assert between[found.components.siblings.inside].all()
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_halves_are_the_scores_that_are_stored_of_them(reader, convention):
+    found = gather(reader, reader.meta, Filters("reverse_kl", convention))
+    stored = reader.query("finding_halves", objective="reverse_kl", convention=convention)
+    for number, half in enumerate(found.halves):
+        own = stored[stored["half"] == number].set_index(POINT)
+        for at in (0, len(found.points) - 1):
+            row = own.loc[tuple(found.points.loc[at, POINT])]
+            np.testing.assert_equal(half.alignment[at], row.alignment)
+            np.testing.assert_equal(half.success_range[at], row.success_range)
 
 
 def test_a_point_that_paths_share_counts_once_and_is_on_both_kinds(reader):

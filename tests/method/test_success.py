@@ -6,18 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from odd.method.pooling import RULES, Sample
 from odd.method.success import (
     Counts,
     edge_counts,
     edge_draws,
+    everywhere,
     jeffreys,
-    launch_edges,
+    natural,
     node_value,
+    node_values,
     posterior_draws,
     random_halves,
     significant_children,
-    stratified,
-    stratified_draws,
     wilson,
 )
 from odd.method.tree import build_tree
@@ -25,6 +26,7 @@ from odd.models.tabular import TabularModel
 
 ORACLE = json.loads((Path(__file__).parents[1] / "oracle/tree.json").read_text())["questions"]
 LAUNCHES = ((1, 4), (4, 2), (1, 4, 2))
+ON_POLICY, STRATIFIED, POOLED = (RULES[name] for name in ("on_policy", "stratified", "pooled"))
 
 
 class Run:
@@ -44,15 +46,14 @@ class Run:
         return edge_counts(self.tree, self.forced, self.correct, rule)
 
     @property
-    def backup_inputs(self):
+    def sample(self):
         probability = np.full(self.tree.size, np.nan)
         for launch in LAUNCHES:
             probability[self.tree.find(launch)] = self.model.probabilities(launch[:-1])[launch[-1]]
-        return self.tree, self.counts("on_policy"), launch_edges(self.tree, self.forced), probability
+        return Sample(self.tree, self.forced, self.correct, probability)
 
     def draws(self, n):
-        tree, counts, launched, probability = self.backup_inputs
-        return stratified_draws(tree, counts, launched, probability, n, np.random.default_rng(0))
+        return STRATIFIED.posterior(self.sample, self.counts(STRATIFIED.counted), n, np.random.default_rng(0))
 
     def prefix(self, node):
         return tuple(self.tree.token[self.tree.path(node)[1:]].tolist())
@@ -81,8 +82,9 @@ def test_counts_and_backup_equal_the_oracle(question):
     seen = [(node, edge) for node, edge in edges if node >= 0]
     for node, edge in seen:
         probability[node] = edge["probability"]
-    on_policy, pooled = (edge_counts(tree, forced, correct, rule) for rule in ("on_policy", "pooled"))
-    value = stratified(tree, on_policy, launch_edges(tree, forced), probability)
+    sample = Sample(tree, forced, correct, probability)
+    on_policy, pooled = (rule.success(sample).counts for rule in (ON_POLICY, POOLED))
+    value = STRATIFIED.success(sample).value
     assert len(seen) == tree.size - 1 and all(edge["pooled"] == [0, 0] for node, edge in edges if node < 0)
     for node, edge in seen:
         assert [on_policy.visits[node], on_policy.successes[node]] == edge["on_policy"]
@@ -93,21 +95,24 @@ def test_counts_and_backup_equal_the_oracle(question):
 
 @pytest.mark.parametrize("edge", ((1,), (4,), (1, 4), (1, 4, 2), (4, 2, 2)))
 def test_on_policy_and_stratified_are_unbiased(runs, edge):
-    on_policy = [run.counts("on_policy").mean[run.tree.find(edge)] for run in runs]
-    backed_up = [stratified(*run.backup_inputs)[run.tree.find(edge)] for run in runs]
+    on_policy, backed_up = (
+        [rule.success(run.sample).value[run.tree.find(edge)] for run in runs] for rule in (ON_POLICY, STRATIFIED)
+    )
     assert_unbiased(on_policy, runs[0].exact(edge))
     assert_unbiased(backed_up, runs[0].exact(edge))
 
 
 def test_pooling_biases_the_ancestors_of_launch_edges(runs):
-    pooled = np.array([run.counts("pooled").mean[run.tree.find((1,))] for run in runs])
+    pooled = np.array([POOLED.success(run.sample).value[run.tree.find((1,))] for run in runs])
     assert abs(pooled.mean() - runs[0].exact((1,))) > 20 * pooled.std() / np.sqrt(len(runs))
 
 
 def test_the_backup_is_more_precise_than_the_on_policy_mean(runs):
     node = [run.tree.find((1,)) for run in runs]
-    on_policy = [run.counts("on_policy").mean[n] for run, n in zip(runs, node, strict=True)]
-    backed_up = [stratified(*run.backup_inputs)[n] for run, n in zip(runs, node, strict=True)]
+    on_policy, backed_up = (
+        [rule.success(run.sample).value[n] for run, n in zip(runs, node, strict=True)]
+        for rule in (ON_POLICY, STRATIFIED)
+    )
     assert np.var(backed_up) < 0.8 * np.var(on_policy)
 
 
@@ -126,7 +131,7 @@ def test_stratified_draws_cover_exact_success_at_the_nominal_rate(runs):
 def test_exact_success_lies_in_both_intervals_at_the_nominal_rate(runs):
     covered = {wilson: [], jeffreys: []}
     for run in runs:
-        counts = run.counts("on_policy")
+        counts = run.counts(ON_POLICY.counted)
         nodes = np.flatnonzero(counts.visits >= 20)[1:]
         exact = np.array([run.exact(run.prefix(node)) for node in nodes.tolist()])
         open_question = (exact > 0) & (exact < 1)
@@ -140,16 +145,16 @@ def test_exact_success_lies_in_both_intervals_at_the_nominal_rate(runs):
 def test_a_forced_token_counts_on_policy_but_was_not_drawn():
     tree, forced, correct = build_tree([[1, 2, 3], [1, 2, 0]]), np.array([2, 0]), np.array([True, False])
     path = [tree.find([1, 2, 3][:t]) for t in range(4)]
-    assert edge_counts(tree, forced, correct, "pooled").visits[path].tolist() == [2, 2, 2, 1]
-    assert edge_counts(tree, forced, correct, "on_policy").visits[path].tolist() == [1, 1, 2, 1]
-    assert edge_counts(tree, forced, correct, "natural").visits[path].tolist() == [0, 1, 1, 1]
+    assert edge_counts(tree, forced, correct, everywhere).visits[path].tolist() == [2, 2, 2, 1]
+    assert edge_counts(tree, forced, correct, ON_POLICY.counted).visits[path].tolist() == [1, 1, 2, 1]
+    assert edge_counts(tree, forced, correct, natural).visits[path].tolist() == [0, 1, 1, 1]
 
 
 def test_draws_of_the_student_split_as_its_probabilities_at_any_node(runs):
     for node, token in (((), 1), ((1,), 4), ((1, 4), 2)):
         shares = []
         for run in runs:
-            visits = run.counts("natural").visits
+            visits = run.counts(natural).visits
             children = run.tree.children(run.tree.find(node))
             shares.append(visits[run.tree.find((*node, token))] / visits[children].sum())
         assert_unbiased(shares, runs[0].model.probabilities(node)[token])
@@ -161,8 +166,7 @@ def test_the_backup_goes_through_enriched_edges_of_enriched_edges():
     tree = build_tree(rollouts)
     probability = np.full(tree.size, np.nan)
     probability[tree.find([1, 1])], probability[tree.find([1, 1, 1])] = 0.6, 0.25
-    counts = edge_counts(tree, forced, correct, "on_policy")
-    value = stratified(tree, counts, launch_edges(tree, forced), probability)
+    value = STRATIFIED.success(Sample(tree, forced, correct, probability)).value
     inner = 0.25 * 3 / 5 + 0.75 * 1.0
     np.testing.assert_allclose(value[tree.find([1, 1])], inner)
     np.testing.assert_allclose(value[tree.find([1])], 0.6 * inner + 0.4 * 0.0)
@@ -170,21 +174,20 @@ def test_the_backup_goes_through_enriched_edges_of_enriched_edges():
 
 def test_the_backup_falls_back_to_the_on_policy_mean_where_it_lacks_something():
     tree, forced, correct = build_tree([[1, 2], [1, 2], [1, 2]]), np.array([2, 2, 0]), np.array([True, True, False])
-    counts = edge_counts(tree, forced, correct, "on_policy")
     edge, parent = tree.find([1, 2]), tree.find([1])
     for known in (np.nan, 0.5):  # unknown probability; no rollout in the remaining half
         probability = np.where(np.arange(tree.size) == edge, known, np.nan)
-        assert stratified(tree, counts, launch_edges(tree, forced), probability)[parent] == 0.0
-    whole = np.ones(tree.size)
-    np.testing.assert_allclose(stratified(tree, counts, launch_edges(tree, forced), whole)[parent], 2 / 3)
+        assert STRATIFIED.success(Sample(tree, forced, correct, probability)).value[parent] == 0.0
+    whole = STRATIFIED.success(Sample(tree, forced, correct, np.ones(tree.size)))
+    np.testing.assert_allclose(whole.value[parent], 2 / 3)
 
 
 def test_draws_of_backed_up_edges_centre_on_their_mean():
     run = Run(0, initial=3000, forced=2000)
     draws = run.draws(2000)
     nodes = [run.tree.find(edge) for edge in ((1,), (4,), (1, 4, 2))]
-    sample = edge_draws(nodes, run.counts("on_policy"), 2000, np.random.default_rng(1), draws)
-    np.testing.assert_allclose(sample.mean(0), stratified(*run.backup_inputs)[nodes], atol=0.004)
+    sample = edge_draws(nodes, run.counts(ON_POLICY.counted), 2000, np.random.default_rng(1), draws)
+    np.testing.assert_allclose(sample.mean(0), STRATIFIED.success(run.sample).value[nodes], atol=0.004)
     assert (sample[:, 0] == draws[nodes[0]]).all()
 
 
@@ -209,6 +212,31 @@ def test_the_value_of_a_node_is_the_mean_success_of_its_children():
     run = Run(0, initial=1)
     success = np.array([run.exact((token,)) for token in range(5)])
     np.testing.assert_allclose(node_value(run.model.probabilities(()), success), ORACLE[0]["root_value_exact"])
+
+
+def values_of(success, low, high):
+    """V of the root and of its second child, whose own children are unknown; the root's children have P = 0.5, 0.25."""
+    parent, p_student = np.array([-1, 0, 0]), np.array([np.nan, 0.5, 0.25])
+    visits = np.array([9, 4, 5])
+    return node_values(np.array([0, 2]), parent, p_student, *map(np.array, (success, low, high)), visits)
+
+
+def test_a_value_by_the_children_has_an_interval_made_of_theirs_in_which_unseen_ones_may_do_anything():
+    found = values_of([0.5, 0.8, 0.2], [0.0, 0.7, 0.1], [1.0, 0.9, 0.3])
+    mean, arm = (0.5 * 0.8 + 0.25 * 0.2) / 0.75, 0.1 * np.hypot(0.5, 0.25) / 0.75
+    ends = 0.75 * (mean - arm), 0.75 * (mean + arm) + 0.25
+    np.testing.assert_allclose([found.value[0], found.low[0], found.high[0]], [mean, *ends])
+    assert found.visits.tolist() == [9, 5]
+
+
+def test_a_value_is_the_success_of_the_node_itself_where_that_is_known_better():
+    found = values_of([0.5, 0.8, 0.2], [0.4, 0.7, 0.1], [0.6, 0.9, 0.3])
+    assert (found.value.tolist(), found.low.tolist(), found.high.tolist()) == ([0.5, 0.2], [0.4, 0.1], [0.6, 0.3])
+
+
+def test_a_value_goes_by_the_children_where_the_node_itself_was_never_counted():
+    found = values_of([np.nan, 0.8, np.nan], [np.nan, 0.7, np.nan], [np.nan, 0.9, np.nan])
+    assert found.value[0] == pytest.approx(0.8) and np.isnan(found.value[1])
 
 
 def test_halves_deal_the_rollouts_of_each_launch_edge_evenly():

@@ -52,8 +52,8 @@ def test_a_folder_saved_by_a_user_loads(folder):
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 def test_distributions_are_single_precision_whatever_the_weights_are(folder, dtype):
     model = load_model(ModelConfig(name=str(folder), dtype=dtype), WEIGHTS)
-    assert str(model.model.dtype) == f"torch.{dtype}"
-    assert model.log_probs([5, 6], [7]).dtype == "float32"
+    assert str(model.scorer.model.dtype) == f"torch.{dtype}"
+    assert model.scorer.log_probs([5, 6], [7]).dtype == "float32"
 
 
 @pytest.mark.parametrize("name", ["/no/such/folder", "../nowhere", "a b", "x/y/z"])

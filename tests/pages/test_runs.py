@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from odd.config import PRESETS, ModelConfig, Objective, QuestionsConfig, load_config
+from odd.config import PRESETS, ModelConfig, QuestionsConfig, load_config, objective
 from odd.pipeline.jobs import list_jobs
 from odd.pipeline.jobs.job import Job, jobs_folder
 from odd.store import RunWriter
@@ -126,7 +126,7 @@ def test_a_stopped_run_can_be_resumed(run, started):
 def test_a_failed_job_is_shown_with_its_last_line_and_log_and_can_be_dismissed(cache):
     folder = jobs_folder(cache) / "20260101-000000-abcdef"
     folder.mkdir(parents=True)
-    Job(folder, "run", "mine", time.time(), pid=1, born="long ago").save()
+    Job(folder, "run", "mine", time.time(), pid=1, start_time=1e9).save()
     (folder / "log.txt").write_text("first\n\x1b[31merror: no <b>room</b>\x1b[0m")
     (folder / "exit").write_text("1")
     app = launch("runs")
@@ -211,7 +211,7 @@ def test_minillm_is_asked_for_with_what_it_costs(cache, started):
     assert "to read all rollouts" in written(app)
     button(app, "Start").click().run()
     config = load_config("demo", started[0].settings)
-    assert config.analysis.objectives == (*PRESETS["demo"].analysis.objectives, Objective(name="minillm"))
+    assert config.analysis.objectives == (*PRESETS["demo"].analysis.objectives, objective("minillm"))
 
 
 def test_the_estimate_prefers_a_run_that_was_made_here(run):
@@ -245,7 +245,7 @@ def test_a_teacher_is_added_from_the_form(run, started):
     button(app, "Add").click().run()
     assert not app.exception
     (job,) = started
-    assert (job.kind, job.run, job.title) == ("teach", run.stem, "Late")
+    assert (job.kind, job.run, job.title) == ("add_teachers", run.stem, "Late")
     (late,) = load_config(file=job.settings).teachers
     assert late.model == ModelConfig(name="tiny-l")
 

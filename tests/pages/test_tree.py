@@ -6,8 +6,9 @@ from functools import partial
 import duckdb
 import pytest
 
+from odd.method.measures import colours
 from odd.views.legend import legend_html
-from odd.views.scores import LEGENDS
+from odd.views.scores import legend
 from tests.pages.drawn import payload_of
 
 
@@ -155,9 +156,9 @@ def test_hostile_questions_and_notes_are_text(copy, open_tree):
     assert all(hostile not in part.value for kind in (app.caption, app.markdown, app.info) for part in kind)
 
 
-@pytest.mark.parametrize("colour", LEGENDS)
+@pytest.mark.parametrize("colour", colours())
 def test_a_legend_names_its_quantity_and_both_ends(colour):
-    legend = LEGENDS[colour]
-    text = legend_html(legend, 0.35)
-    assert legend.low in text and legend.high in text and "0.35" in text
-    assert ("sign not settled" in text) == legend.interval
+    own = legend(colour)
+    text = legend_html(own, 0.35)
+    assert own.low in text and own.high in text and "0.35" in text
+    assert ("sign not settled" in text) == own.interval

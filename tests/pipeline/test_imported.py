@@ -11,7 +11,7 @@ from odd.cli.summary import import_lines
 from odd.config import load_config, parse_config
 from odd.config.teachers import SELF_CHECK
 from odd.errors import OddError
-from odd.models.transformers.hf import HFModel
+from odd.models.transformers.engine import TransformersEngine
 from odd.pipeline.jobs import continue_run
 from odd.pipeline.worker import run
 from tests.runs import ROLLOUTS, assert_same_results, rows, small_config
@@ -67,14 +67,14 @@ def test_their_log_probabilities_are_computed(finished, imported):
 
 
 def test_nothing_is_drawn_from_the_root(log, tmp_path, monkeypatch):
-    sample = HFModel.sample
+    sample = TransformersEngine.sample
 
     def forced_only(self, prefixes, *rest):
         ends = self.encode_chat([{"role": "user", "content": ""}])[-3:]
         assert not any(list(prefix[-3:]) == ends for prefix in prefixes)
         return sample(self, prefixes, *rest)
 
-    monkeypatch.setattr(HFModel, "sample", forced_only)
+    monkeypatch.setattr(TransformersEngine, "sample", forced_only)
     # what teachers are shown is drawn apart from the rollouts
     run(importing(log, tmp_path).model_copy(update={"teachers": (SELF_CHECK,)}), quiet)
 

@@ -12,10 +12,19 @@ def rollout(number, ids, log_probs, correct, **other):
     return row | {"token_ids": ids, "log_probs": log_probs, "correct": correct, "text": f"r{number}"} | other
 
 
-def node(number, parent, token, depth, visits, successes, **other):
+def node(number, parent, token, depth, rollouts, **other):
     row = {"question": 0, "node": number, "parent": parent, "token": token, "depth": depth, "log_p": np.log(0.5)}
-    row |= {"visits": visits, "successes": successes, "pooled_visits": visits + 6, "pooled_successes": successes}
-    return row | {"natural_visits": 2, "natural_successes": 1, "stratified": 0.25} | other
+    return row | {"rollouts": rollouts} | other
+
+
+def success(number, visits, successes, **ends):
+    """A node under every rule."""
+    rates = {"on_policy": (visits, successes / visits), "stratified": (visits, 0.25)}
+    rates |= {"pooled": (visits + 6, successes / (visits + 6))}
+    return [
+        {"question": 0, "node": number, "pooling": name, "visits": n, "successes": successes, "success": rate, **ends}
+        for name, (n, rate) in rates.items()
+    ]
 
 
 def step(path, position, parent, child, token):
@@ -46,15 +55,13 @@ ROWS = {
     "pairs": [{"question": 0, "pair": 0, "path": 0, "position": 0, "token": 7, "window": 0, "criterion": "gradient",
                "teacher": "big", "value": 0.125, "visits": 3, "launched": 1}],
     "nodes": [
-        node(0, -1, -1, 0, 4, 2, log_p=None),
-        node(1, 0, 5, 1, 2, 1, low=0.1, high=0.9),
-        node(2, 0, 7, 1, 2, 0, log_p=np.float32(-2.0)),
+        node(0, -1, -1, 0, 10, log_p=None),
+        node(1, 0, 5, 1, 8),
+        node(2, 0, 7, 1, 8, log_p=np.float32(-2.0)),
     ],
-    "halves": [
-        {"question": 0, "node": 1, "half": half, "visits": 1, "successes": half, "pooled_visits": 1,
-         "pooled_successes": half, "natural_visits": 1, "natural_successes": half, "stratified": float(half)}
-        for half in (0, 1)
-    ],
+    "success": [*success(0, 4, 2), *success(1, 2, 1, low=0.1, high=0.9), *success(2, 2, 0)],
+    "node_values": [{"question": 0, "node": 0, "pooling": "on_policy", "value": 0.25, "low": 0.1, "high": 0.75,
+                     "visits": 4}],
     "path_tokens": [step(0, 0, 0, 1, 5), step(0, 1, 1, 3, 6), step(1, 0, 0, 1, 5), step(1, 1, 1, 4, 8)],
     "teachers": [
         {"teacher": "big", "ordinal": 0, "model": "l", "context": "none", "config": "{}", "guided_targeting": True},
@@ -84,8 +91,11 @@ ROWS = {
     "scores": [{**KEY, **MEASURE, "node": 0, "alignment": 0.5, "low": 0.1, "high": 0.9, "p_positive": 0.9,
                 "gain": 0.01, "advantage": float("nan"), "children": 2, "success_range": 0.5, "visits": 4,
                 "decision": True}],
-    "gradients": [{**KEY, **MEASURE, "node": 0, "tokens": np.array([5, 7, -1]), "ideal": [0.25, -0.25, None],
-                   "teacher_gradient": [0.5, -0.5, 0.0]}],
+    "half_scores": [{**KEY, **MEASURE, "node": 0, "half": half, "alignment": 0.5 - half, "gain": 0.01,
+                     "advantage": float("nan"), "success_range": 0.5} for half in (0, 1)],
+    "components": [{"question": 0, "node": 0, "convention": MEASURE["convention"], "tokens": np.array([5, 7, -1]),
+                    "p": [0.5, 0.125, 0.375], "success": [0.5, 0.0, None], "ideal": [0.25, -0.25, None]}],
+    "gradients": [{**KEY, **MEASURE, "node": 0, "teacher_gradient": [0.5, -0.5, 0.0]}],
     "vocabulary": [{"token": 5, "text": "a\0b", "bytes": b"a\0b"}, {"token": 6, "text": "�", "bytes": b"\xff"}],
     "timings": [
         {"question": 0, "stage": "sample", "seconds": 1.5, "items": 3, "tokens": 5},

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from odd.store import TABLES
+from odd.store import tables
 from odd.store.frames import from_duckdb
 from tests.store.example_run import ROWS, RUN
 
@@ -25,7 +25,7 @@ def plain(value):
 
 
 def test_the_example_fills_every_table():
-    assert set(ROWS) == set(TABLES) - {"meta"}
+    assert set(ROWS) == set(tables()) - {"meta"}
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def connection(filled_cache):
 @pytest.mark.parametrize("table", ROWS)
 def test_every_table_gives_back_what_was_put_in(connection, table):
     stored = from_duckdb(connection.execute(f"SELECT * FROM {table}").df())
-    assert list(stored.columns) == list(TABLES[table][1])
+    assert list(stored.columns) == list(tables()[table][1])
     expected = [{name: plain(row.get(name)) for name in stored.columns} for row in ROWS[table]]
     assert [{name: plain(value) for name, value in row.items()} for row in stored.to_dict("records")] == expected
 

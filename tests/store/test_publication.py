@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from odd.errors import OddError
-from odd.store import TABLES, RunReader, RunWriter, files
+from odd.store import RunReader, RunWriter, files, tables
 from odd.store.attach import attach
 from tests.store.example_run import ROWS, RUN
 from tests.store.test_writer import add, fail_midway, tokens
@@ -43,7 +43,7 @@ def content(path):
     with attach({"run": path}) as connection:
         return {
             t: connection.execute(f"SELECT count(*), bit_xor(hash(t)) FROM run.main.{t} AS t").fetchone()
-            for t in TABLES
+            for t in tables()
         }
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from odd.errors import OddError
 from odd.store import QUERIES, SCHEMA_VERSION, RunReader, list_runs
+from odd.store.queries import named_query
 from tests.store.example_run import ROWS, RUN
 
 
@@ -47,7 +48,7 @@ def test_a_reader_keeps_its_state_when_the_new_file_cannot_be_opened(filled):
 
 
 PARAMETERS = {
-    "asked": [], "before": 3, "convention": "on_policy-full-off", "depth": 1, "draw": 0, "each": 9, "forced": True,
+    "asked": [], "before": 3, "convention": "on_policy-full-off", "depth": 1, "draw": 0, "each": 9, "launches": [0, 1],
     "limit": 9, "most": 9, "node": 0, "nodes": [0, 1], "objective": "reverse_kl", "outcome": "all", "path": 0,
     "paths": [0], "paths_only": True, "position": 0, "positions": [1], "prefix": [5], "question": 0, "questions": [0],
     "stored": [], "teacher": "big", "tokens": [5, 6, 7, 8], "unfolded": [],
@@ -56,7 +57,7 @@ PARAMETERS = {
 
 def parameters(name):
     values = PARAMETERS | {"path_prefix": {"position": 1}, "tree_nodes": {"most": []}}.get(name, {})
-    return {found: values[found] for found in re.findall(r"\$([a-z_]+)", QUERIES[name])}
+    return {found: values[found] for found in re.findall(r"\$([a-z_]+)", named_query(name))}
 
 
 @pytest.mark.parametrize("name", QUERIES)
@@ -112,6 +113,7 @@ def flip(path):
 SQL = {
     "newer": f"UPDATE meta SET value = '{SCHEMA_VERSION + 1}' WHERE key = 'schema_version'",
     "older": "UPDATE meta SET value = '0' WHERE key = 'schema_version'",
+    "upgradable": "UPDATE meta SET value = '2' WHERE key = 'schema_version'",
     "no version": "DELETE FROM meta WHERE key = 'schema_version'",
     "odd version": "UPDATE meta SET value = '1e400' WHERE key = 'schema_version'",
     "table": "DROP TABLE nodes",
@@ -139,6 +141,10 @@ SQL = {
         (foreign, "is a DuckDB file but not an ODD run; choose"),
         (SQL["newer"], f"has run-file version {SCHEMA_VERSION + 1}, this ODD reads version {SCHEMA_VERSION}; upgrade"),
         (SQL["older"], f"has run-file version 0, this ODD reads version {SCHEMA_VERSION}; make the run again"),
+        (
+            SQL["upgradable"],
+            r"has run-file version 2, this ODD reads version \d+; upgrade it with: python -m odd upgrade",
+        ),
         (SQL["no version"], "not a complete ODD run: schema_version is missing"),
         (SQL["odd version"], "not a complete ODD run: schema_version is missing"),
         (SQL["table"], "not a complete ODD run: table nodes is missing"),

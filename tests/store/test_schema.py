@@ -6,15 +6,15 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from odd.store import TABLES, VIEWS
+from odd.store import VIEWS, tables
 
 TEXT = (Path(__file__).parents[2] / "docs" / "schema.md").read_text()
 QUERIES = re.findall(r"```sql\n(.*?)```", TEXT, re.DOTALL)
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", tables())
 def test_the_documentation_lists_the_columns_of_a_table(table):
-    comment, columns = TABLES[table]
+    comment, columns = tables()[table]
     section = TEXT.split(f"### {table}\n")[1].split("\n#")[0]
     listed = [tuple(line.strip("| ").split(" | ")) for line in section.splitlines() if line.startswith("| `")]
     assert comment in section
@@ -38,4 +38,4 @@ def test_an_example_query_of_the_documentation_runs(published, query):
 def test_the_meaning_of_a_column_is_in_the_file(published):
     with duckdb.connect(str(published), read_only=True) as connection:
         sql = "SELECT comment FROM duckdb_columns() WHERE table_name = 'rollouts' AND column_name = 'launch'"
-        assert connection.execute(sql).fetchall() == [(TABLES["rollouts"][1]["launch"][1],)]
+        assert connection.execute(sql).fetchall() == [(tables()["rollouts"][1]["launch"][1],)]

@@ -1,10 +1,8 @@
 """What the views say of the example run."""
 
 import duckdb
-import numpy as np
 import pytest
 
-from odd.method.success import wilson
 from odd.store import VIEWS
 from tests.store.example_run import ROWS
 
@@ -37,8 +35,9 @@ def test_path_scores_has_rows_for_declared_measures_without_any_score(filled):
     [("on_policy-full-off", 2, 0.5), ("pooled-full-off", 8, 0.125), ("stratified-full-off", 2, 0.25)],
 )
 def test_token_gradients_shows_the_success_of_its_pooling(filled, convention, visits, success):
-    filled.delete("gradients")
-    filled.insert("gradients", [ROWS["gradients"][0] | {"convention": convention}])
+    for table in ("components", "gradients"):
+        filled.delete(table)
+        filled.insert(table, [ROWS[table][0] | {"convention": convention}])
     rows = filled.query("SELECT * FROM token_gradients ORDER BY token DESC")
     assert rows.token.tolist() == [7, 5, -1]
     five, rest = rows.iloc[1], rows.iloc[2]
@@ -48,28 +47,10 @@ def test_token_gradients_shows_the_success_of_its_pooling(filled, convention, vi
     assert rest[["visits", "success", "p_student", "p_teacher", "ideal"]].isna().all()
 
 
-def test_branches_has_each_way_of_counting(filled):
-    row = filled.query("SELECT * FROM branches WHERE node = 1").iloc[0]
-    found = row.success_on_policy, row.success_pooled, row.success_natural, row.success_stratified
-    assert found == (0.5, 0.125, 0.5, 0.25)
-
-
-def test_branches_has_the_wilson_intervals_of_the_program(filled):
-    counts = [(0, 0), (0, 1), (1, 1), (3, 20), (20, 20), (99, 100_000)]
-    filled.delete("nodes")
-    filled.insert(
-        "nodes",
-        [
-            {"question": 0, "node": i, "visits": n, "successes": s, "pooled_visits": 2 * n, "pooled_successes": s}
-            for i, (s, n) in enumerate(counts)
-        ],
-    )
-    rows = filled.query("SELECT * FROM branches ORDER BY node")
-    successes, visits = np.array(counts).T
-    for prefix, total in (("wilson", visits), ("pooled_wilson", 2 * visits)):
-        low, high = wilson(successes, total)
-        np.testing.assert_allclose(rows[f"{prefix}_low"].astype(float), low, rtol=1e-12, atol=1e-15)
-        np.testing.assert_allclose(rows[f"{prefix}_high"].astype(float), high, rtol=1e-12)
+def test_branches_has_each_pooling_rule(filled):
+    rows = filled.query("SELECT * FROM branches WHERE node = 1").set_index("pooling")
+    assert rows.success.to_dict() == {"on_policy": 0.5, "pooled": 0.125, "stratified": 0.25}
+    assert set(rows.text) == {"a\0b"} and set(rows.rollouts) == {8}
 
 
 def test_question_summary_counts_what_is_there_and_nothing_else(filled):

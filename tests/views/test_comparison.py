@@ -12,12 +12,13 @@ from odd.views.comparison_pairs import disagreement_payload, disagreements
 from odd.views.comparison_path import path_payload, path_table, shown_legend
 from odd.views.links import ViewState
 from odd.views.resolve import resolve
+from odd.views.scores import records
 
 NAN = float("nan")
 
 
 def decisions(**alignments):
-    """Decision points by teacher: lists of alignments, two nodes a question; None: not scored there."""
+    """Decision points by teacher: lists of alignments, two nodes per question; None: not scored there."""
     rows = []
     for teacher, values in alignments.items():
         for at, value in enumerate(values):
@@ -177,13 +178,13 @@ def test_a_list_without_rows_is_empty(run, view):
 def test_every_strip_has_a_cell_for_every_token(run, view):
     data = path_payload(run, view, view.teachers)
     assert [teacher["name"] for teacher in data["teachers"]] == list(view.teachers)
-    assert {len(teacher["cells"]) for teacher in data["teachers"]} == {len(data["tokens"])}
+    assert {len(teacher["cells"]["rows"]) for teacher in data["teachers"]} == {len(data["tokens"])}
     json.dumps(data, allow_nan=False)
 
 
 def cells(data, teacher, part):
     own = next(one for one in data["teachers"] if one["name"] == teacher)
-    return [cell[data["names"].index(part)] for cell in own["cells"]]
+    return [cell[part] for cell in records(own["cells"])]
 
 
 def test_a_difference_is_the_score_minus_that_of_the_baseline(run, view):
@@ -256,7 +257,7 @@ def test_a_teacher_that_is_unavailable_says_why_and_has_no_cells(run, view):
     data = path_payload(WithoutContext(run, "Self-1C"), view, view.teachers)
     own = next(teacher for teacher in data["teachers"] if teacher["name"] == "Self-1C")
     assert own["note"] == "not available: no correct rollout"
-    assert set(own["cells"]) == {None}
+    assert set(own["cells"]["rows"]) == {None}
 
 
 def test_the_file_of_a_path_has_a_row_a_token_and_teacher(run, view):

@@ -10,6 +10,7 @@ from odd.views.generation_graph import PAGE, ROWS, display, tree_size
 from odd.views.generation_tree import branch_graph, decision_payload, tree_payload
 from odd.views.links import ViewState
 from odd.views.resolve import resolve
+from odd.views.scores import records
 
 ON_POLICY, POOLED, STRATIFIED = "on_policy-full-off", "pooled-full-off", "stratified-full-off"
 
@@ -29,8 +30,19 @@ def payload(run, convention=ON_POLICY, unfolded=(), node=None):
     return tree_payload(run, 0, convention, display(run, 0, convention, unfolded, node))
 
 
+def counted(run, convention):
+    """Stored counts and success of every node under the rule of a convention."""
+    asked = {"asked": [], "unfolded": [], "most": [], "limit": 10**6}
+    rows = run.query("tree_nodes", question=0, convention=convention, **asked)
+    return rows.set_index("node").rename(columns={"success_visits": "visits"})
+
+
 def hidden_nodes(data):
-    return [branch["nodes"][at] for branch in data["branches"] for at, _, _ in branch["hidden"]]
+    return [branch["nodes"][one["at"]] for branch in data["branches"] for one in branch["hidden"]]
+
+
+def children_of(run, node):
+    return run.query("branches", question=0, node=node, convention=ON_POLICY)
 
 
 def leaves(data):
@@ -80,6 +92,7 @@ def test_more_visits_nearer_the_root_are_drawn_first(run, narrow):
     found = display(run, 0, ON_POLICY)
     nodes = run.query("nodes", question=0)
     on_path = {node for nodes in found.paths.values() for node in nodes}
+    nodes["visits"] = counted(run, ON_POLICY)["visits"].to_numpy()
     early = nodes[(nodes["parent"] == 0) & ~nodes["node"].isin(on_path)].sort_values("visits", ascending=False)
     assert early["node"].iloc[0] in found.graph
 
@@ -95,19 +108,19 @@ def test_rollouts_that_leave_a_node_are_drawn_or_counted(run, narrow):
 @pytest.mark.parametrize("convention", [ON_POLICY, POOLED])
 def test_unfolding_reaches_every_rollout(run, narrow, convention):
     unfolded, data = (), payload(run, convention)
-    assert data["hidden"][0] > 0
+    assert data["hidden"]["branches"] > 0
     while hidden_nodes(data):
         unfolded = (*unfolded, *hidden_nodes(data))
         data = payload(run, convention, unfolded)
-    assert data["hidden"] == [0, pytest.approx(0, abs=1e-9)]
+    assert data["hidden"] == {"branches": 0, "share": pytest.approx(0, abs=1e-9)}
     found = display(run, 0, convention, unfolded)
     assert responses(found) == {tuple(ids) for ids in run.query("rollouts", question=0)["token_ids"]}
 
 
 def test_unfolding_again_shows_more(run, narrow, monkeypatch):
     monkeypatch.setattr(generation_graph, "PAGE", 1)
-    node = max(hidden_nodes(payload(run)), key=lambda node: len(run.query("branches", question=0, node=node)))
-    children = len(run.query("branches", question=0, node=node))
+    node = max(hidden_nodes(payload(run)), key=lambda node: len(children_of(run, node)))
+    children = len(children_of(run, node))
     counts = [display(run, 0, ON_POLICY, (node,) * times).hidden(node)[0] for times in range(children + 1)]
     assert counts == sorted(counts, reverse=True) and len(set(counts)) > 2
 
@@ -133,29 +146,25 @@ def test_a_rollout_of_its_own_is_a_branch_to_its_end(run, narrow):
         assert branch["low"] < branch["p"][0] == float(row["correct"]) or branch["high"] > branch["p"][0]
 
 
-@pytest.mark.parametrize(
-    ("convention", "visits", "success"),
-    [(ON_POLICY, "visits", "successes"), (POOLED, "pooled_visits", "pooled_successes")],
-)
-def test_visits_and_success_are_those_of_the_convention(run, convention, visits, success):
-    nodes = run.query("nodes", question=0).set_index("node")
+@pytest.mark.parametrize("convention", [ON_POLICY, POOLED])
+def test_visits_and_success_are_those_of_the_convention(run, convention):
+    nodes = counted(run, convention)
     for branch in payload(run, convention)["branches"]:
         for node, n, p in zip(branch["nodes"], branch["n"], branch["p"], strict=True):
-            assert n == nodes.loc[node, visits]
-            assert p == pytest.approx(nodes.loc[node, success] / nodes.loc[node, visits], abs=6e-4)
+            assert n == nodes.loc[node, "visits"]
+            assert p == pytest.approx(nodes.loc[node, "correct"] / nodes.loc[node, "visits"], abs=6e-4)
 
 
 def test_stratified_success_is_the_backed_up_one(run):
-    nodes = run.query("nodes", question=0).set_index("node")
     root = payload(run, STRATIFIED)["branches"][0]
-    assert root["p"][0] == pytest.approx(nodes.loc[0, "stratified"], abs=6e-4)
+    assert root["p"][0] == pytest.approx(counted(run, STRATIFIED).loc[0, "success"], abs=6e-4)
+    assert root["p"][0] != pytest.approx(counted(run, ON_POLICY).loc[0, "success"], abs=6e-4)
 
 
 def test_all_visits_of_the_tree_are_counted(run):
     size = tree_size(run, 0, POOLED)
     assert size.visits == sum(map(len, run.query("rollouts", question=0)["token_ids"]))
-    nodes = run.query("nodes", question=0)
-    assert tree_size(run, 0, ON_POLICY).visits >= nodes.loc[nodes["node"] > 0, "visits"].sum()
+    assert tree_size(run, 0, ON_POLICY).visits >= counted(run, ON_POLICY)["visits"].drop(0).sum()
 
 
 def test_siblings_stand_by_success(run):
@@ -166,21 +175,20 @@ def test_siblings_stand_by_success(run):
 
 
 def test_decision_points_are_those_of_the_measure(run, view):
-    found = decision_payload(run, 0, view, 1.0)["decisions"]
+    found = records(decision_payload(run, 0, view, 1.0)["decisions"])
     scores = run.query("scores", objective=view.objective, convention=view.convention)
     own = scores[(scores["question"] == 0) & (scores["teacher"] == view.teacher) & scores["decision"]]
     assert {(row["path"], row["position"]) for row in found} == set(zip(own["path"], own["position"], strict=True))
     for row in found:
-        low, high = row["scores"][1:3]
-        assert row["settled"] == (low > 0 or high < 0)
+        assert row["settled"] == (row["low"] > 0 or row["high"] < 0)
 
 
 def test_filters_leave_out_decision_points_and_count_them(run, view):
     all_points = decision_payload(run, 0, view, 1.0)
     strict = decision_payload(run, 0, view.but(visits=10**6), 1.0)
     assert all_points["filtered"] == 0
-    assert strict["decisions"] == []
-    assert strict["filtered"] == len({row["node"] for row in all_points["decisions"]})
+    assert records(strict["decisions"]) == []
+    assert strict["filtered"] == len({row["node"] for row in records(all_points["decisions"])})
 
 
 def test_a_payload_is_json_without_nan(run, view):

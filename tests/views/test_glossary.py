@@ -1,14 +1,13 @@
 """The glossary: complete entries, each found, formulas that are whole."""
 
 import re
-from typing import get_args
 
 import pytest
 
-from odd.views.glossary import GLOSSARY, find
-from odd.views.links import Colour
+from odd.method.measures import colours
+from odd.views.glossary import find, glossary
 
-ENTRIES = [entry for entries in GLOSSARY.values() for entry in entries]
+ENTRIES = [entry for entries in glossary().values() for entry in entries]
 TERMS = """P student|P teacher|Success P̂|Value V(u)|visits n|On-policy|Pooled|Stratified|S_u|Decision point
 Ideal gradient|Teacher gradient|reverse KL|forward KL|JSD|Alignment|Sign not settled|P(alignment > 0)|Gain
 Teacher advantage|Success range|Range-weighted cosine|Fraction positive|Mean cosine|KL(student ‖ teacher)
@@ -40,10 +39,10 @@ def test_a_search_needs_every_word_and_leaves_empty_groups_out():
     assert [entry.term for entries in find("range weighted COSINE").values() for entry in entries] == [
         "Range-weighted cosine"
     ]
-    assert find("") == GLOSSARY and find("no such words here") == {}
+    assert find("") == glossary() and find("no such words here") == {}
 
 
 def test_every_colour_of_a_token_can_be_looked_up():
     names = {"p_positive": "P(alignment", "kl": "KL(student", "difference": "P teacher − P student"}
-    for colour in get_args(Colour):
+    for colour in colours():
         assert any(names.get(colour, colour).casefold() in entry.term.casefold() for entry in ENTRIES), colour

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from odd.method.measures import colours
 from odd.views.links import LONGEST, MOST, ViewState
 
 DEFAULT = ViewState()
@@ -28,7 +29,8 @@ def values(kind):
     return {int: st.integers(0, 10**9 - 1), bool: st.booleans(), str: TEXT}[kind]
 
 
-VIEWS = st.builds(ViewState, **{name: values(kind) for name, kind in get_type_hints(ViewState).items()})
+PARTS_OF_A_VIEW = {name: values(kind) for name, kind in get_type_hints(ViewState).items()}
+VIEWS = st.builds(ViewState, **PARTS_OF_A_VIEW | {"colour": st.sampled_from(list(colours()))})
 
 
 @given(VIEWS)

@@ -53,7 +53,7 @@ def test_rollouts_to_read_go_on_with_the_child_and_are_counted(run, view):
     for group in shown["groups"]:
         counted = through(run, view, tokens[group["text"]])
         assert group["visits"] == len(counted)
-        assert group["rate"][0] == pytest.approx(counted["correct"].mean(), abs=1e-3)
+        assert group["rate"]["value"] == pytest.approx(counted["correct"].mean(), abs=1e-3)
         for line in group["lines"]:
             assert line["found"] == (counted["correct"] == line["correct"]).sum()
 

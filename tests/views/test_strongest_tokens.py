@@ -22,7 +22,8 @@ def run(tmp_path):
     """Node 0 lies at the start of both paths, node 1 behind it on both."""
 
     def make(*scores):
-        rows = ROWS | {"scores": list(scores), "gradients": [gradient(0), gradient(1)]}
+        rows = ROWS | {"scores": list(scores), "components": [components(0), components(1)]}
+        rows |= {"gradients": [gradient(0), gradient(1)]}
         with RunWriter(tmp_path, RUN) as writer:
             for name, content in rows.items():
                 writer.insert(name, content)
@@ -33,8 +34,12 @@ def run(tmp_path):
 
 
 def gradient(node):
-    row = {**KEY, **MEASURE, "node": node, "tokens": [5, 6, -1]}
-    return row | {"ideal": [-0.1, 0.3, None], "teacher_gradient": [0.1, 0.2, 0.4]}
+    return {**KEY, **MEASURE, "node": node, "teacher_gradient": [0.1, 0.2, 0.4]}
+
+
+def components(node):
+    row = {"question": 0, "node": node, "convention": MEASURE["convention"], "tokens": [5, 6, -1]}
+    return row | {"ideal": [-0.1, 0.3, None]}
 
 
 def test_only_settled_signs_are_listed_and_counted(run):
@@ -81,7 +86,7 @@ def test_the_payload_is_json_and_its_links_keep_the_view(run):
 
 def test_nothing_settled_is_said(run):
     found = strongest_tokens(run(score(0, 0.5, -0.1, 0.9)), VIEW, 8, [0])
-    assert "every 95 % interval holds 0" in sentence(found, "big", 8) and not payload(found, VIEW)["rows"]
+    assert "every 95% interval contains 0" in sentence(found, "big", 8) and not payload(found, VIEW)["rows"]
 
 
 def test_the_export_has_the_token_in_its_context(run):

@@ -5,12 +5,13 @@ import json
 import numpy as np
 import pytest
 
+from odd.method.measures import MEASURES, colours
 from odd.text import visible
 from odd.views.links import ViewState
 from odd.views.resolve import resolve
-from odd.views.scores import LEGENDS, colour_scale, colour_value, passes, settled
+from odd.views.scores import colour_scale, colour_value, legend, passes, records, settled, table
 from odd.views.token_path import (
-    CHILD,
+    CHILD_COLUMNS,
     SHOWN,
     end_tokens,
     path_cards,
@@ -21,7 +22,7 @@ from odd.views.token_path import (
     spelled,
 )
 
-TAKEN, SIGNIFICANT, VISITS = 2, 3, 4 + CHILD.index("success_visits")
+TAKEN, SIGNIFICANT, VISITS = (CHILD_COLUMNS.index(name) for name in ("taken", "significant", "success_visits"))
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +43,9 @@ def test_every_token_of_the_path_is_there_in_order(run, view):
 
 def test_the_values_stand_at_the_boundaries_of_the_tokens(run, view):
     data = payload(run, view)
-    assert len(data["values"]) == len(data["tokens"]) + 1
-    assert [value[0] for value in data["values"][:-1]] == pytest.approx(
+    values = records(data["values"])
+    assert len(values) == len(data["tokens"]) + 1
+    assert [value["value"] for value in values[:-1]] == pytest.approx(
         [row["value"] for row in path_rows(run, 0, view)], rel=1e-3
     )
 
@@ -72,9 +74,8 @@ def test_the_value_is_the_success_of_the_children_or_of_the_node_whichever_is_kn
 
 
 def test_all_children_are_shown_or_counted(run, view):
-    nodes = run.query("nodes", question=0)
     for node, card in path_cards(run, 0, view).items():
-        children = nodes[nodes["parent"] == node]
+        children = run.query("branches", question=0, node=node, convention=view.convention)
         assert len(card["children"]) + card["more"] == len(children)
         assert sum(child[VISITS] for child in card["children"]) + card["unseen"] == children["visits"].sum()
         assert len(card["children"]) <= SHOWN
@@ -92,16 +93,16 @@ def test_gradients_are_those_of_the_children_in_s_u(run, view):
     for node, card in path_cards(run, 0, view).items():
         stored = run.query("token_gradients", question=0, node=node, **measure)
         stored = stored[stored["teacher"] == view.teacher]
-        shown = [child[4 + CHILD.index("ideal")] for child in card["children"] if child[SIGNIFICANT]]
+        shown = [child[CHILD_COLUMNS.index("ideal")] for child in card["children"] if child[SIGNIFICANT]]
         assert sorted(shown) == pytest.approx(sorted(stored["ideal"]), rel=1e-3)
 
 
-@pytest.mark.parametrize("colour", LEGENDS)
+@pytest.mark.parametrize("colour", colours())
 def test_the_payload_is_plain_small_json_for_every_colour(run, view, colour):
     data = payload(run, view.but(colour=colour))
     text = json.dumps(data, allow_nan=False)
     assert len(text) < 1500 * len(data["tokens"])
-    low = -1 if LEGENDS[colour].kind == "diverging" else 0
+    low = -1 if legend(colour).kind == "diverging" else 0
     values = [token["value"] for token in data["tokens"] if token["value"] is not None]
     assert values and all(low <= value <= 1 for value in values)
 
@@ -109,7 +110,7 @@ def test_the_payload_is_plain_small_json_for_every_colour(run, view, colour):
 def test_another_teacher_has_other_scores_on_the_same_tokens(run, view):
     one, other = payload(run, view), payload(run, view.but(teacher="Self-1C"))
     assert [token["text"] for token in one["tokens"]] == [token["text"] for token in other["tokens"]]
-    assert one["tokens"] != other["tokens"]
+    assert one["tokens"] != other["tokens"] and one["scores"] != other["scores"]
     assert one["values"] == other["values"]
 
 
@@ -122,7 +123,7 @@ def test_without_a_teacher_success_is_still_known(run, view):
 def test_pooled_success_is_counted_over_all_rollouts(run, view):
     rows = path_rows(run, 0, view.but(convention="pooled-full-off"))
     nodes = run.query("nodes", question=0).set_index("node")
-    assert [row["success_visits"] for row in rows] == [nodes.loc[row["child"], "pooled_visits"] for row in rows]
+    assert [row["success_visits"] for row in rows] == [nodes.loc[row["child"], "rollouts"] for row in rows]
 
 
 def test_filters_take_the_colour_and_nothing_else(run, view):
@@ -159,6 +160,20 @@ def test_more_children_can_be_asked_for():
 def test_a_colour_lies_between_its_ends(colour, row, value):
     scale = 0.2 if colour in ("gain", "kl") else 1.0
     assert colour_value(colour, row, scale) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("colour", colours())
+@pytest.mark.parametrize("scale", [1.0, 0.75])
+def test_the_ends_of_a_legend_are_where_the_colour_ends(colour, scale):
+    low, high = legend(colour).payload(scale)["ends"]
+    one = MEASURES[colour]
+    row = {one.minus: 0.0} if one.minus else {}
+    assert colour_value(colour, row | {one.column: high}, scale) == pytest.approx(1)
+    assert colour_value(colour, row | {one.column: low}, scale) == pytest.approx(-1 if one.kind == "diverging" else 0)
+
+
+def test_a_table_of_a_payload_is_read_back_by_name():
+    assert records(table(("a", "b"), [[1, None], None])) == [{"a": 1, "b": None}, {}]
 
 
 def test_a_sign_is_settled_when_the_interval_leaves_out_zero():

@@ -23,6 +23,9 @@ function furnish(node, { text, on, style, ...attributes }, children) {
 }
 
 const known = (value) => value !== null && value !== undefined && Number.isFinite(value)
+/** The records of a table of a payload, {columns, rows}, by name; a row that is null is a record that is missing. */
+const records = ({ columns, rows }) => rows.map((row) => row && Object.fromEntries(columns.map((name, at) => [name, row[at]])))
+
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value))
 
 /** A number with `digits` decimals, an en dash where it is unknown; `signed` writes the plus. */
@@ -31,6 +34,13 @@ function number(value, digits = 2, signed = false) {
   const text = Math.abs(value).toFixed(digits)
   const zero = Number(text) === 0
   return (value < 0 && !zero ? "−" : signed && !zero ? "+" : "") + text
+}
+
+/** What a fact of the payload says of some scores: {value, interval, text}. */
+function written({ column, digits, signed, suffix, interval: ends }, scores) {
+  const value = number(scores[column], digits, signed) + (suffix ? ` ${suffix}` : "")
+  const range = ends ? interval(scores[ends[0]], scores[ends[1]], digits, signed) : ""
+  return { value, interval: range, text: range ? `${value} ${range}` : value }
 }
 
 function interval(low, high, digits = 2, signed = false) {

@@ -45,7 +45,8 @@ class GenerationTree {
     }
     const moved = this.data && !other && (this.data.token !== data.token || this.data.path !== data.path)
     if (this.data?.branches !== data.branches) this.unfolding = new Set()
-    this.data = { ...data, unfolded: this.claims.settle("unfolded", data.unfolded) }
+    this.data = { ...data, tokens: records(data.tokens), decisions: records(data.decisions),
+      unfolded: this.claims.settle("unfolded", data.unfolded) }
     this.folded = new Set(this.claims.settle("folded", data.folded))
     this.node = this.claims.settle("select", data.node === null ? [] : [data.node])[0] ?? null
     if (this.node !== null) this.single = null
@@ -105,8 +106,8 @@ class GenerationTree {
 
   heading() {
     const { data } = this
-    const [initial, targeted] = data.rollouts
-    const [hidden, share] = data.hidden
+    const { initial, targeted } = data.rollouts
+    const { branches: hidden, share } = data.hidden
     const folds = this.folded.size + data.unfolded.length
     const tool = (text, title, click) =>
       element("button", { class: "tool", type: "button", text, title, "aria-label": title, on: { click } })
@@ -234,9 +235,9 @@ class GenerationTree {
 
   /** The nodes with most rollouts out of sight. */
   unfoldMost() {
-    const of = (branch) => branch.hidden.map(([at, , rollouts]) => [rollouts, branch.nodes[at]])
+    const of = (branch) => branch.hidden.map(({ at, rollouts }) => ({ rollouts, node: branch.nodes[at] }))
     const hidden = this.visible.flatMap(of)
-    this.unfold(hidden.sort((one, other) => other[0] - one[0]).slice(0, AT_ONCE).map(([, node]) => node))
+    this.unfold(hidden.sort((one, other) => other.rollouts - one.rollouts).slice(0, AT_ONCE).map(({ node }) => node))
   }
 
   reset() {

@@ -3,8 +3,8 @@
 
 const FONT = { mono: 6.65, label: 6 }
 const counted = (n) => n.toLocaleString("en-US")
-const percent = (share) => `${(share * 100).toFixed(share && share < 0.0995 ? 1 : 0)} %`
-const words = (scene, branch) => branch.tokens.map((token) => isolated(scene.data.tokens[token][0])).join("")
+const percent = (share) => `${(share * 100).toFixed(share && share < 0.0995 ? 1 : 0)}%`
+const words = (scene, branch) => branch.tokens.map((token) => isolated(scene.data.tokens[token].text)).join("")
 const isLeaf = (branch) => branch.collapsed || !branch.children.length
 function span({ parent, depth, length }) {
   if (parent === null) return "before the first token"
@@ -148,7 +148,7 @@ function tokenTexts(placed, scene, covered) {
   branch.tokens.forEach((token, at) => {
     const x = frame.x(branch.depth + at)
     if (x < -frame.token || x > frame.right || covered.has(`${branch.at}/${at}`)) return
-    const [text, mark] = data.tokens[token]
+    const { text, mark } = data.tokens[token]
     const y = heightAt(placed, x + frame.token / 2) + 4
     const shown = { x: x + 2, y, text: isolated(clipped(text, most)), "xml:space": "preserve" }
     texts.push(shape("text", { class: mark ? "token mark" : "token", ...shown }))

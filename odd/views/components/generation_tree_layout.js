@@ -230,7 +230,7 @@ function cells(text) {
 
 /** Pixels that a token needs for most of the tokens to be written out, each at its depth. */
 function spellingWidth(visible, tokens) {
-  const lengths = visible.flatMap((branch) => branch.tokens.map((token) => tokens[token][0].length)).sort((a, b) => a - b)
+  const lengths = visible.flatMap((branch) => branch.tokens.map((token) => tokens[token].text.length)).sort((a, b) => a - b)
   return clamp((lengths[Math.floor(lengths.length * 0.85)] ?? 1) * 6.65 + 4, 20, SPACE.deepest - 4)
 }
 

@@ -1,7 +1,5 @@
 // What stands on the branches of the generation tree: decision points, labels, joints, and handles of what is hidden.
 
-const TREE_SCORE = { alignment: 0, low: 1, high: 2, positive: 3, gain: 4, gainLow: 5, gainHigh: 6, advantage: 7,
-  children: 8, range: 9, visits: 10 }
 const SHIFTS = [0, 12, -12, 24, -24, 36, -36, 48, -48]
 
 /** Half the height of what stands on a branch. */
@@ -42,7 +40,7 @@ function decisionChips(scene, inView, places) {
 function decisionChip({ decision, offset }, placed, left, next, scene, places) {
   const { data, frame } = scene
   const { branch } = placed
-  const [text, mark] = data.tokens[branch.tokens[offset]]
+  const { text, mark } = data.tokens[branch.tokens[offset]]
   const full = cells(text) * FONT.mono + 8
   const space = Math.max(frame.token - 1, Math.min(next - left - 2, 96))
   const written = space >= Math.min(full, 24)
@@ -77,16 +75,9 @@ function chipMiddle(placed, left, width, half, frame, places) {
 }
 
 function spokenDecision(decision, text, legend) {
-  const value = known(decision.value) ? number(shownValue(decision, legend), 2, legend.ends[0] < 0) : "unknown"
+  const value = known(decision.value) ? number(decision.own, 2, legend.ends[0] < 0) : "unknown"
   const muted = decision.settled === false ? ", sign not settled" : ""
-  const children = decision.scores[TREE_SCORE.children]
-  return `decision point, token ${decision.position} ${text}, ${legend.name} ${value}${muted}, ${children} children`
-}
-
-/** The quantity of the colour in its own unit. */
-function shownValue({ scores, success, difference, kl }, legend) {
-  const own = { align: "alignment", gain: "gain", "P(>0)": "positive", adv: "advantage" }[legend.symbol]
-  return own ? scores[TREE_SCORE[own]] : { "P̂": success, "ΔP": difference, KL: kl }[legend.symbol]
+  return `decision point, token ${decision.position} ${text}, ${legend.name} ${value}${muted}, ${decision.children} children`
 }
 
 /** The token that is pinned in the text. */
@@ -156,7 +147,7 @@ function joint({ branch, y, end }, { frame }) {
 function hiddenGroups(branch, frame) {
   const near = frame.token < 9 ? 80 : 48
   const groups = []
-  for (const [at, branches, rollouts] of branch.hidden.toReversed()) {
+  for (const { at, branches, rollouts } of branch.hidden.toReversed()) {
     const group = { x: frame.x(branch.depth + at + 1), branches, rollouts, nodes: [branch.nodes[at]] }
     const last = groups.at(-1)
     if (last && last.x - group.x < near) join(last, group)

@@ -20,11 +20,11 @@ function treeLegend(data, frame, most) {
   const muted = element("i", { class: "muted", style: { "--helpful": PALETTE.helpful } })
   const optional = (shown, ...parts) => (shown ? [item(...parts)] : [])
   return [
-    item(data.counts, text("width: "), ...sizes.map(size), text(data.counts.split(":")[0])),
+    item(`${data.counts.name}: ${data.counts.about}`, text("width: "), ...sizes.map(size), text(data.counts.name)),
     item("estimated probability that the student ends right", text("colour: P_succ 0 "), ramp("success"), text(" 1")),
     item(`decision points on the paths, coloured by ${legend.name}`, text(`chips: ${legend.name} ${ends[0]} `),
       ramp(legend.kind), text(` ${ends[1]}`)),
-    ...optional(legend.interval, "the 95 % interval holds 0", muted, text("sign not settled")),
+    ...optional(legend.interval, "the 95% interval contains 0", muted, text("sign not settled")),
     ...optional(data.paths.length, "representative paths", path("chosen"), text("path shown "), path("other"),
       text("other paths")),
     item("of siblings, the one with the higher P_succ stands above", text("rows: branches, higher P_succ above")),
@@ -55,18 +55,19 @@ function tipContent(target, { tree, data }) {
   const here = data.decisions.filter((one) => one.child === Number(target.dataset.child))
   const decision = here.find((one) => one.path === data.path) ?? here[0]
   const { legend } = data
-  const of = (name) => decision.scores[TREE_SCORE[name]]
   const branch = tree.find((one) => one.nodes.includes(decision.child))
-  const own = number(shownValue(decision, legend), 3, legend.ends[0] < 0)
-  const facts = [`token ${decision.position}`, `|S_u| ${of("children")}`, `success range ${number(of("range"))}`,
-    `n=${counted(of("visits"))}`]
+  const [first, ...others] = data.facts.map((one) => ({ ...one, ...written(one, decision) }))
+  const said = ({ name, text }) => `${name} ${text}`
+  const where = [`token ${decision.position}`, `|S_u| ${decision.children}`, `success range ${number(decision.success_range)}`,
+    `n=${counted(decision.visits)}`]
   return [
-    chip(data.tokens[branch.tokens[branch.nodes.indexOf(decision.child)]][0]),
-    line(`alignment ${number(of("alignment"), 2, true)} ${interval(of("low"), of("high"), 2, true)}`, "strong"),
-    line(`P(alignment > 0) ${number(of("positive"))} · advantage ${number(of("advantage"), 3, true)}`),
-    line(`gain ${number(of("gain"), 4, true)} ${interval(of("gainLow"), of("gainHigh"), 4, true)}`),
-    ["P̂", "ΔP", "KL"].includes(legend.symbol) ? line(`${legend.name} ${own}`) : null,
-    line(facts.join(" · "), "faint"),
+    chip(data.tokens[branch.tokens[branch.nodes.indexOf(decision.child)]].text),
+    line(said(first), "strong"),
+    line(others.filter((one) => !one.interval).map(said).join(" · ")),
+    ...others.filter((one) => one.interval).map((one) => line(said(one))),
+    data.facts.some((one) => one.name === legend.name) ? null
+      : line(`${legend.name} ${number(decision.own, 3, legend.ends[0] < 0)}`),
+    line(where.join(" · "), "faint"),
     line(decision.settled === false ? "sign not settled · click pins the token" : "click pins the token", "faint"),
   ].filter(Boolean)
 }
@@ -81,9 +82,9 @@ function branchDetails(branch, component) {
   const shown = names.some(({ path }) => path === data.path)
   const paths = names.filter(({ path }) => path !== data.path)
     .map(({ path, name }) => tool(`show the path through it: ${name}`, () => component.send("pin", [path, -1])))
-  const hidden = branch.hidden.reduce((sum, [, branches]) => sum + branches, 0)
-  const fullest = branch.hidden.toSorted((one, other) => other[2] - one[2]).slice(0, AT_ONCE)
-  const rarer = fullest.map(([at]) => branch.nodes[at])
+  const hidden = branch.hidden.reduce((sum, { branches }) => sum + branches, 0)
+  const fullest = branch.hidden.toSorted((one, other) => other.rollouts - one.rollouts).slice(0, AT_ONCE)
+  const rarer = fullest.map(({ at }) => branch.nodes[at])
   const folding = branch.children.length && branch.nodes.length
     ? tool(branch.collapsed ? "expand what follows" : "collapse what follows", () => component.fold(branch)) : null
   const kind = branch.rollout === undefined ? "" : ` · rollout ${branch.rollout}, which nothing else follows here`
@@ -106,7 +107,7 @@ function branchDetails(branch, component) {
 /** Tokens of a branch, each in a text direction of its own; a line break is marked and also made. */
 function reading(branch, data) {
   return branch.tokens.map((token) => {
-    const [text, mark] = data.tokens[token]
+    const { text, mark } = data.tokens[token]
     const breaks = !mark && text.endsWith("⏎") ? [document.createTextNode("\n")] : []
     return element("span", { class: mark ? "piece own" : "piece" }, ...legible(text), ...breaks)
   })
@@ -118,9 +119,9 @@ function treeCsv(visible, data) {
     "high", "p_student", "paths", "ended", "cut", "rarer_branches_folded", "rollouts_folded", "text"]
   const cell = (value) => (typeof value === "string" ? `"${value.replaceAll('"', '""')}"` : value ?? "")
   const sum = (branch, part) => branch.hidden.reduce((total, entry) => total + entry[part], 0)
-  const text = (branch) => JSON.stringify(branch.tokens.map((token) => data.tokens[token][0]).join(""))
+  const text = (branch) => JSON.stringify(branch.tokens.map((token) => data.tokens[token].text).join(""))
   const rows = visible.map((branch) => [branch.at, branch.parent, branch.nodes[0], branch.rollout, branch.depth,
     branch.depth + branch.length - 1, branch.n[0], branch.right, branch.p[0], branch.low, branch.high, branch.student,
-    branch.paths.join(" "), Number(branch.ended), Number(branch.cut), sum(branch, 1), sum(branch, 2), text(branch)])
+    branch.paths.join(" "), Number(branch.ended), Number(branch.cut), sum(branch, "branches"), sum(branch, "rollouts"), text(branch)])
   return [names, ...rows].map((row) => row.map(cell).join(",")).join("\n") + "\n"
 }

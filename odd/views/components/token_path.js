@@ -27,11 +27,15 @@ class TokenPath extends TokenCursor {
 
   show(data, send) {
     this.follow(data.token, this.data?.path !== data.path || this.data.question !== data.question)
-    this.data = data
+    const { cards, ...parts } = data
+    const scores = records(data.scores)
+    const children = (card) => card && { ...card, children: records({ columns: cards.columns, rows: card.children }) }
+    this.data = { ...parts, tokens: data.tokens.map((token, at) => ({ ...token, scores: scores[at] })),
+      values: records(data.values), cards: cards.of_tokens.map(children), columns: data.scores.columns }
     this.send = send
     this.open()
     this.head.replaceChildren(...this.heading())
-    this.words = data.tokens.map((token, index) => this.word(token, index))
+    this.words = this.data.tokens.map((token, index) => this.word(token, index))
     this.measure()
   }
 
@@ -101,11 +105,11 @@ class TokenPath extends TokenCursor {
 
   said(index) {
     const { text, scores } = this.data.tokens[index]
-    return `token ${index}, ${text}, alignment ${number(scores[SCORE.alignment], 2, true)}`
+    return `token ${index}, ${text}, alignment ${number(scores.alignment, 2, true)}`
   }
 
   keys() {
-    const sign = (token) => (this.data.legend.kind === "diverging" ? token.value : token.scores[SCORE.alignment])
+    const sign = (token) => (this.data.legend.kind === "diverging" ? token.value : token.scores.alignment)
     const decision = (token) => token.decision
     const harmful = (token) => known(sign(token)) && sign(token) < 0
     const helpful = (token) => known(sign(token)) && sign(token) > 0

@@ -65,13 +65,14 @@ function shade({ at, left, right }) {
 function valueLine(columns, values) {
   const ends = [...columns.map(({ at, left }) => [left, values[at]]),
     [columns.at(-1).right, values[columns.at(-1).at + 1]]]
-  const found = ends.filter(([, value]) => value && known(value[0]))
+  const found = ends.filter(([, value]) => known(value?.value))
   const point = ([x, value], part) => `${x.toFixed(1)},${valueHeight(value[part]).toFixed(1)}`
-  const banded = found.filter(([, value]) => known(value[1]) && known(value[2]))
-  const band = [...banded.map((end) => point(end, 1)), ...banded.toReversed().map((end) => point(end, 2))]
+  const banded = found.filter(([, value]) => known(value.value_low) && known(value.value_high))
+  const band = [...banded.map((end) => point(end, "value_low")),
+    ...banded.toReversed().map((end) => point(end, "value_high"))]
   return [
     shape("polygon", { class: "band", points: band.join(" "), fill: PALETTE.success }),
-    shape("polyline", { class: "value", points: found.map((end) => point(end, 0)).join(" "), stroke: PALETTE.success }),
+    shape("polyline", { class: "value", points: found.map((end) => point(end, "value")).join(" "), stroke: PALETTE.success }),
   ]
 }
 
@@ -91,12 +92,12 @@ function scoreBar({ left, right, token }, { kind }) {
 }
 
 /** Scores of the tokens as CSV. A token is a JSON text: exact, and never a formula to a spreadsheet. */
-function pathCsv({ tokens, values, legend }) {
-  const names = ["position", "token", "decision_point", legend.symbol, "alignment", "low", "high", "p_positive", "gain",
-    "gain_low", "gain_high", "advantage", "children", "success_range", "visits", "kl_student_teacher",
-    "value_before", "value_low", "value_high", "value_visits"]
+function pathCsv({ tokens, values, columns, legend }) {
+  const names = ["position", "token", "decision_point", legend.symbol, ...columns, "value_before", "value_low",
+    "value_high", "value_visits"]
   const cell = (value) => (typeof value === "string" ? `"${value.replaceAll('"', '""')}"` : value ?? "")
   const rows = tokens.map((token, at) => [at, JSON.stringify(token.text), token.decision ? 1 : 0,
-    known(token.value) ? token.value : "", ...token.scores, ...values[at]])
+    known(token.value) ? token.value : "", ...columns.map((name) => token.scores[name]), values[at].value,
+    values[at].value_low, values[at].value_high, values[at].value_visits])
   return [names, ...rows].map((row) => row.map(cell).join(",")).join("\n") + "\n"
 }

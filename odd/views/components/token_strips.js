@@ -37,7 +37,7 @@ class TokenStrips extends TokenCursor {
   }
 
   build(data) {
-    this.data = data
+    this.data = { ...data, teachers: data.teachers.map((one) => ({ ...one, cells: records(one.cells) })) }
     this.head.replaceChildren(...this.heading())
     this.columns = data.tokens.map((token, at) => this.column(token, at))
     this.flow.replaceChildren(...this.words())
@@ -57,7 +57,7 @@ class TokenStrips extends TokenCursor {
   column(token, at) {
     const { teachers, legend } = this.data
     const cells = teachers.map(({ cells }) => {
-      const [colour, settled] = cells[at] ?? [null, null]
+      const { colour, settled } = cells[at] ?? { colour: null, settled: null }
       const muted = settled === false && known(colour)
       const classes = ["cell", token.mark && "own", muted && "unsettled", !cells[at] && "missing"]
       const style = { "--colour": tokenColour(legend.kind, colour), color: muted ? null : tokenInk(legend.kind, colour) }
@@ -110,8 +110,7 @@ class TokenStrips extends TokenCursor {
   }
 
   said(at) {
-    const alignment = this.data.names.indexOf("alignment")
-    const scores = this.data.teachers.map(({ name, cells }) => `${name} ${number(cells[at]?.[alignment], 2, true)}`)
+    const scores = this.data.teachers.map(({ name, cells }) => `${name} ${number(cells[at]?.alignment, 2, true)}`)
     return `token ${at}, ${this.data.tokens[at].text}, alignment: ${scores.join(", ")}`
   }
 

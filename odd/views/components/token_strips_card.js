@@ -1,10 +1,5 @@
 // The card of a token: what it is for the student, and its scores under every teacher.
 
-const COLUMNS = [["alignment", 2, true], ["p_positive", 3, false], ["gain", 3, true], ["advantage", 3, true],
-  ["kl_student_teacher", 3, false], ["p_teacher", 3, false]]
-const TITLES = { alignment: "alignment", p_positive: "P(>0)", gain: "gain", advantage: "advantage",
-  kl_student_teacher: "KL, nats", p_teacher: "P teacher" }
-
 /** Content of the card of token `at`. */
 function stripsCard(data, at) {
   const token = data.tokens[at]
@@ -25,9 +20,11 @@ function studentFacts(token) {
   return [element("div", { text: student }), element("div", { class: "faint", text: node })]
 }
 
+const heading = ({ short, suffix }) => (suffix ? `${short}, ${suffix}` : short)
+
 function teacherScores(data, at) {
   const set = data.difference
-  const heads = ["teacher", ...COLUMNS.map(([name]) => TITLES[name]), ...(set ? ["difference"] : [])]
+  const heads = ["teacher", ...data.facts.map(heading), "P teacher", ...(set ? ["difference"] : [])]
   return element("table", {}, element("tr", {}, ...heads.map((text) => element("th", { text }))),
     ...data.teachers.map((teacher) => teacherScore(data, teacher, at)))
 }
@@ -36,15 +33,17 @@ function teacherScore(data, teacher, at) {
   const cell = teacher.cells[at]
   const own = teacher.name === data.baseline
   const label = element("td", { class: "teacher" },
-    element("i", { class: "swatch", style: { background: tokenColour(data.legend.kind, cell?.[0]) } }),
+    element("i", { class: "swatch", style: { background: tokenColour(data.legend.kind, cell?.colour) } }),
     element("span", { text: teacher.name }), own ? element("small", { text: " baseline" }) : null)
-  if (!cell) return element("tr", {}, label, element("td", { class: "faint", colspan: 7, text: teacher.note }))
-  const value = Object.fromEntries(data.names.map((name, i) => [name, cell[i]]))
-  const written = COLUMNS.map(([name, digits, signed]) => element("td", {},
-    element("span", { text: number(value[name], digits, signed) }),
-    name === "alignment" && known(value.low)
-      ? element("small", { text: ` ${interval(value.low, value.high, 2, true)}` }) : null))
-  if (data.difference)
-    written.push(element("td", { text: own ? "" : number(value.difference, 3, true) }))
-  return element("tr", {}, label, ...written)
+  if (!cell)
+    return element("tr", {}, label, element("td", { class: "faint", colspan: data.facts.length + 2, text: teacher.note }))
+  const cells = data.facts.map((fact) => {
+    // one interval is all that there is room for
+    const { value, interval: range } = written({ ...fact, suffix: "" }, cell)
+    return element("td", {}, element("span", { text: value }),
+      fact.column === "alignment" && range ? element("small", { text: ` ${range}` }) : null)
+  })
+  cells.push(element("td", { text: number(cell.p_teacher, 3) }))
+  if (data.difference) cells.push(element("td", { text: own ? "" : number(cell.difference, 3, true) }))
+  return element("tr", {}, label, ...cells)
 }

@@ -1,6 +1,6 @@
 """Figures of the page Compare: teacher × token, and gradients beside each other."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Any
 
@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 
 from odd.text import plotly_escaped
 from odd.views.components.palette import DIVERGING, IDEAL, NEUTRAL, SUCCESS_SCALE, TEACHER
+from odd.views.scores import records
 
 MANY = 48
 """Scored tokens beyond which the token axis shows positions only."""
@@ -61,7 +62,8 @@ def heat_map(path: Mapping[str, Any], token: int | None) -> go.Figure:
     """
     legend, teachers = path["legend"], path["teachers"]
     texts = [one["text"] for one in path["tokens"]]
-    z = [[cell[0] if cell else None for cell in teacher["cells"]] for teacher in teachers]
+    cells = [records(teacher["cells"]) for teacher in teachers]
+    z = [[cell.get("colour") for cell in row] for row in cells]
     low, high = (-1, 1) if legend["kind"] == "diverging" else (0, 1)
     heat = go.Heatmap(
         z=z, x=list(range(len(texts))), y=list(range(len(teachers))), zmin=low, zmax=high, xgap=1, ygap=2,
@@ -80,7 +82,7 @@ def heat_map(path: Mapping[str, Any], token: int | None) -> go.Figure:
         "height": max(SCALE + 60, 190 + 30 * len(teachers)),
         "margin": {"l": 0, "r": 0, "t": 30, "b": 0},
     }
-    return go.Figure([heat, *_marks(path, z)], layout)
+    return go.Figure([heat, *_marks(path, cells)], layout)
 
 
 def _colour_bar(legend: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,32 +103,38 @@ def _colour_bar(legend: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _marks(path: Mapping[str, Any], z: list[list]) -> list[go.Scatter]:
+Cells = Sequence[Sequence[Mapping[str, Any]]]
+"""Of each teacher, of each token."""
+
+
+def _marks(path: Mapping[str, Any], cells: Cells) -> list[go.Scatter]:
     """What is pointed at and clicked, one trace a kind."""
     labels = [label(token["text"]) for token in path["tokens"]]
     places: dict[str, list[tuple[int, int]]] = {kind: [] for kind in MARKS}
-    for row, scores in enumerate(z):
-        for at, score in enumerate(scores):
-            unsure = score is not None and path["teachers"][row]["cells"][at][1] is False
-            places["no estimate" if score is None else "sign not settled" if unsure else "score"].append((row, at))
-    return [_mark(path, labels, kind, found) for kind, found in places.items()]
+    for row, of_teacher in enumerate(cells):
+        for at, cell in enumerate(of_teacher):
+            unsure = cell.get("settled") is False
+            known = cell.get("colour") is not None
+            places["no estimate" if not known else "sign not settled" if unsure else "score"].append((row, at))
+    return [_mark(path, cells, labels, kind, found) for kind, found in places.items()]
 
 
-def _mark(path: Mapping[str, Any], labels: list[str], kind: str, places: list[tuple[int, int]]) -> go.Scatter:
+def _mark(
+    path: Mapping[str, Any], cells: Cells, labels: list[str], kind: str, places: list[tuple[int, int]]
+) -> go.Scatter:
     look = {"color": NEUTRAL} | MARKS[kind]
     # what is selected is pinned, which the frame shows: marks keep their look
     same = {"marker": {"opacity": look["opacity"]}}
     return go.Scatter(
         x=[at for _, at in places], y=[row for row, _ in places], mode="markers", marker=look, name=kind,
         showlegend=kind != "score" and bool(places), selected=same, unselected=same,
-        customdata=[_hover(path, labels[at], row, at) for row, at in places],
+        customdata=[_hover(path, cells[row][at], labels[at], row, at) for row, at in places],
         hovertemplate="%{customdata}<extra></extra>",
     )  # fmt: skip
 
 
-def _hover(path: Mapping[str, Any], token: str, row: int, at: int) -> str:
+def _hover(path: Mapping[str, Any], cell: Mapping[str, Any], token: str, row: int, at: int) -> str:
     teacher = path["teachers"][row]
-    cell = dict(zip(path["names"], teacher["cells"][at] or [], strict=False))
     shown = signed(cell.get("difference" if path["difference"] else "value"), 3)
     return f"token {at} {token}<br>{name(teacher['name'])}<br>{plotly_escaped(path['legend']['name'])} {shown}"
 

@@ -1,21 +1,23 @@
 """What every quantity of the dashboard means: a sentence, its formula, its range, and where it is shown."""
 
 from odd.views.glossary.findings import FINDINGS, SCREENING
-from odd.views.glossary.terms import ACROSS, APART, COUNTING, GRADIENTS, KEYS, SCORES, TEACHERS, TREE, Entry
+from odd.views.glossary.terms import ACROSS, APART, GRADIENTS, KEYS, TEACHERS, TREE, Entry, counting, scores
 
-GLOSSARY: dict[str, tuple[Entry, ...]] = {
-    "The tree": TREE,
-    "Scores of a token": SCORES,
-    "Gradients": GRADIENTS,
-    "Conventions: what counts": COUNTING,
-    "Across questions": ACROSS,
-    "Findings": FINDINGS,
-    "Student against teacher": APART,
-    "Teachers": TEACHERS,
-    "Screening": SCREENING,
-    "Keys": KEYS,
-}
-"""Title of a group to its terms."""
+
+def glossary() -> dict[str, tuple[Entry, ...]]:
+    """Title of each group to its terms."""
+    return {
+        "The tree": TREE,
+        "Scores of a token": scores(),
+        "Gradients": GRADIENTS,
+        "Conventions: what counts": counting(),
+        "Across questions": ACROSS,
+        "Findings": FINDINGS,
+        "Student against teacher": APART,
+        "Teachers": TEACHERS,
+        "Screening": SCREENING,
+        "Keys": KEYS,
+    }
 
 
 def find(text: str) -> dict[str, tuple[Entry, ...]]:
@@ -25,9 +27,9 @@ def find(text: str) -> dict[str, tuple[Entry, ...]]:
         group: tuple(
             entry for entry in entries if all(word in f"{entry.term} {entry.meaning}".casefold() for word in words)
         )
-        for group, entries in GLOSSARY.items()
+        for group, entries in glossary().items()
     }
     return {group: entries for group, entries in found.items() if entries}
 
 
-__all__ = ["GLOSSARY", "Entry", "find"]
+__all__ = ["Entry", "find", "glossary"]

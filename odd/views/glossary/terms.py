@@ -5,6 +5,9 @@ The formulas are those of docs/method.md, in LaTeX. All texts here are our own a
 
 from dataclasses import dataclass
 
+from odd.method.measures import MEASURES
+from odd.method.pooling import RULES
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -14,7 +17,7 @@ class Entry:
         term: its name, as the pages write it.
         meaning: a sentence.
         formula: LaTeX; empty where a sentence says it all.
-        range: values and unit; empty for what is no number.
+        range: values and unit; empty for what is not a number.
         where: pages that show it.
     """
 
@@ -25,11 +28,17 @@ class Entry:
     where: str = ""
 
 
+def entry(key: str) -> Entry:
+    """The term of a measure."""
+    one = MEASURES[key]
+    return Entry(one.term or one.name, one.meaning, one.formula, one.range, one.where)
+
+
 TREE = (
     Entry(
         "Question, pass rate",
         "The share of the initial rollouts, sampled from the question itself, whose answer is verified as correct; its "
-        "interval is the 95 % Jeffreys interval.",
+        "interval is the 95% Jeffreys interval.",
         r"p = \frac{\text{correct initial rollouts}}{\text{initial rollouts}}", "0 to 1", "Questions, Tree",
     ),
     Entry(
@@ -66,13 +75,7 @@ TREE = (
         "Probability of the same token after the same response prefix under the teacher, which reads its own prompt.",
         r"P_{te}^k = \pi_{te}(k \mid q', u)", "0 to 1", "Tree, Compare",
     ),
-    Entry(
-        "Success P̂ (P_succ)",
-        "Estimated probability that the student ends correct once it has taken the token; the interval is the 95 % "
-        "Jeffreys interval, of the posterior Beta(S + ½, N − S + ½), and a Wilson interval where visits are pooled; "
-        "a run made with the prior of siblings weighs a child's rollouts with what its siblings came to.",
-        r"\hat P^k = \frac{S_k}{N_k}", "0 to 1", "Tree, Compare",
-    ),
+    entry("success"),
     Entry(
         "Value V(u)",
         "The student's probability of ending correct from a node on: its children's success, weighted by how likely it "
@@ -80,21 +83,9 @@ TREE = (
         "the share of successes among the node's own visits where these give a narrower interval.",
         r"V(u) = \sum_k P_\theta^k \hat P^k", "0 to 1", "Tree",
     ),
-    Entry(
-        "Children that count, S_u",
-        "The children with at least n_sig visits (20 unless the run says otherwise); |S_u| is how many there are.",
-        r"S_u = \{k : N_k \ge n_{sig}\}", "count", "Tree, Compare",
-    ),
-    Entry(
-        "Success range",
-        "How much the choice of the next token decides: largest minus smallest success of the children that count.",
-        r"\text{range}_u = \max_{S_u} \hat P^k - \min_{S_u} \hat P^k", "0 to 1", "Tree, Compare, Findings",
-    ),
-    Entry(
-        "Decision point",
-        "A node at which the next token matters: at least two children count, and their success differs.",
-        r"|S_u| \ge 2,\quad \max \hat P > \min \hat P", "", "everywhere",
-    ),
+    entry("children"),
+    entry("success_range"),
+    entry("decision"),
     Entry(
         "Correct and incorrect path",
         "Representative responses whose every token is studied, told apart by how they end; a node that both share "
@@ -103,30 +94,21 @@ TREE = (
     ),
 )  # fmt: skip
 
-COUNTING = (
-    Entry(
-        "Convention",
-        "What the method leaves open, recorded with every score: which rollouts count, the baseline, and what becomes "
-        "of all other tokens.",
-        r"\text{pooling}\,\text{-}\,\text{baseline}\,\text{-}\,\text{rest}", "", "everywhere",
-    ),
-    Entry(
-        "On-policy counting",
-        "A forced rollout counts for the token that was forced and for what follows, where it is an honest sample of "
-        "the student; the default.",
-    ),
-    Entry(
-        "Pooled counting",
-        "A rollout counts for every node it passes, as in the paper; earlier nodes are then biased towards what was "
-        "forced.",
-    ),
-    Entry(
-        "Stratified counting",
-        "Forced and free rollouts are weighted by the student's own probabilities, so that earlier nodes use all of "
-        "them without that bias (F: the forced children).",
-        r"\begin{aligned} V(v) = {}& \sum_{k \in F} P_\theta^k \hat P^k \\ "
-        r"& + \Big(1 - \sum_{k \in F} P_\theta^k\Big)\, \hat P_{\text{free}} \end{aligned}",
-    ),
+
+def counting() -> tuple[Entry, ...]:
+    """The terms of conventions; a pooling rule brings its own."""
+    rules = (Entry(f"{rule.label.capitalize()} counting", rule.meaning, rule.formula) for rule in RULES.values())
+    return CONVENTION, *rules, *OUTSIDE
+
+
+CONVENTION = Entry(
+    "Convention",
+    "What the method leaves open, recorded with every score: which rollouts count, the baseline, and what becomes of "
+    "all other tokens.",
+    r"\text{pooling}\,\text{-}\,\text{baseline}\,\text{-}\,\text{rest}", "", "everywhere",
+)  # fmt: skip
+
+OUTSIDE = (
     Entry(
         "Baseline: full or children",
         "Full takes probabilities and means over the whole vocabulary and then looks at the children; children's "
@@ -175,43 +157,30 @@ GRADIENTS = (
           "renormalised away, or dropped."),
 )  # fmt: skip
 
-SCORES = (
-    Entry(
-        "Alignment (cosine)",
-        "Does the teacher push towards success here: positive is helpful, negative harmful; undefined where either "
-        "gradient is zero.",
-        r"\mathrm{Align}(u) = \frac{\langle g^{ideal}, g^{D}\rangle}{\lVert g^{ideal}\rVert\,\lVert g^{D}\rVert}",
-        "−1 to 1", "everywhere",
-    ),
+INTERVALS = (
     Entry(
         "Interval of a score",
-        "Success of each child is drawn from its posterior again and again; 95 % of the scores that follow lie in the "
+        "Success of each child is drawn from its posterior again and again; 95% of the scores that follow lie in the "
         "interval.",
         r"\hat P^k \sim \mathrm{Beta}(S_k + \tfrac12,\, N_k - S_k + \tfrac12)", "", "Tree, Compare",
     ),
     Entry(
         "Sign not settled",
-        "The 95 % interval of the score holds 0, so the rollouts do not yet tell helpful from harmful; such tokens are "
-        "muted.",
+        "The 95% interval of the score contains 0, so the rollouts do not yet tell helpful from harmful; such tokens "
+        "are muted.",
         r"\text{low} \le 0 \le \text{high}", "", "Tree, Compare",
     ),
-    Entry("P(alignment > 0)", "Share of the posterior draws in which the alignment is positive.",
-          r"P(\mathrm{Align} > 0)", "0 to 1", "Tree"),
-    Entry(
-        "Gain",
-        "First-order change of success for a step of length 1 along the teacher's gradient; linear in success, so "
-        "noise does not bias it as it does the cosine; like every score it is what the counts say, and may lie just "
-        "outside its interval, which is of posterior draws, where few rollouts are behind it.",
-        r"\text{gain}(u) = \frac{\langle g^{ideal}, g^{D}\rangle}{\lVert g^{D}\rVert}", "success per unit step",
-        "Tree, Compare, Findings",
-    ),
-    Entry(
-        "Teacher advantage",
-        "How much more often the student would succeed if it chose among the children as the teacher would.",
-        r"\text{Adv}(u) = \sum_{S_u} \tilde P_{te}^k \hat P^k - \sum_{S_u} \tilde P_\theta^k \hat P^k", "−1 to 1",
-        "Tree, Compare, Findings",
-    ),
 )  # fmt: skip
+
+ELSEWHERE = ("children", "success_range", "visits", "decision", "success", "kl", "difference")
+"""Measures that other groups of terms explain."""
+
+
+def scores() -> tuple[Entry, ...]:
+    """The terms of the scores of a token."""
+    first, *others = (entry(key) for key in MEASURES if key not in ELSEWHERE)
+    return first, *INTERVALS, *others
+
 
 ACROSS = (
     Entry("Mean cosine", "Mean alignment over the decision points, every node counted once.",
@@ -222,20 +191,19 @@ ACROSS = (
           r"\frac{\sum_u \text{range}_u \cos_u}{\sum_u \text{range}_u}", "−1 to 1", "Compare, Findings"),
     Entry(
         "Interval across questions",
-        "Scores of one question share its rollouts, so whole questions are resampled; the interval holds 95 % of 2,000 "
+        "Scores of one question share its rollouts, so whole questions are resampled; the interval holds 95% of 2,000 "
         "means, and with few questions it is rough and rather too short.",
         "", "", "Compare, Findings",
     ),
     Entry("Incorrect − correct", "Mean score at the nodes of incorrect paths minus that at the nodes of correct paths: "
           "above 0, the teacher helps more where the student goes wrong.",
           r"\overline{\cos}_{\text{incorrect}} - \overline{\cos}_{\text{correct}}", "−2 to 2", "Questions, Findings"),
-    Entry("Cannot be told apart", "The 95 % interval of the difference holds 0; it may be zero, or too small for these "
-          "questions to show.", "", "", "Findings"),
+    Entry("Cannot be told apart", "The 95% interval of the difference contains 0; it may be zero, or too small for "
+          "these questions to show.", "", "", "Findings"),
 )  # fmt: skip
 
 APART = (
-    Entry("KL(student ‖ teacher)", "How surprised a reader who expects the teacher is by the student, over the whole "
-          "vocabulary; not symmetric.", r"\sum_k P_\theta^k \log \frac{P_\theta^k}{P_{te}^k}", "nats, from 0", "Tree"),
+    entry("kl"),
     Entry("KL(teacher ‖ student)", "The same the other way round.",
           r"\sum_k P_{te}^k \log \frac{P_{te}^k}{P_\theta^k}", "nats, from 0", "Tree"),
     Entry("Jensen–Shannon divergence", "Mean divergence of both to their middle m; symmetric.",
@@ -248,8 +216,7 @@ APART = (
           r"-\sum_k P^k \log P^k", "nats, from 0", "Tree"),
     Entry("Top-16 overlap and mass", "Share of the 16 likeliest tokens that student and teacher have in common, and "
           "the probability that each gives to the other's.", r"|T_\theta \cap T_{te}| / 16", "0 to 1", "Tree"),
-    Entry("P teacher − P student", "How much likelier the teacher makes the token.", r"P_{te}^k - P_\theta^k",
-          "−1 to 1", "Tree"),
+    entry("difference"),
 )  # fmt: skip
 
 TEACHERS = (

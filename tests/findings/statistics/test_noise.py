@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from odd.findings.measures import MEASURES, floors
 from odd.findings.statistics import Siblings, noise_floor
+from odd.findings.summaries import SUMMARIES, floors
 from odd.method.gradients import ideal_gradient
 from tests.findings.statistics.made_siblings import siblings
 
@@ -65,7 +65,7 @@ def test_the_noise_floor_holds_the_scores_of_all_orders_of_success_equally_often
 
 
 @pytest.mark.parametrize("width", [3, 6])
-def test_the_floor_of_a_measure_is_its_mean_of_the_shuffled_scores_in_each_shuffle(width):
+def test_the_floor_of_a_summary_is_its_mean_of_the_shuffled_scores_in_each_shuffle(width):
     rng = np.random.default_rng(8)
     some = siblings(rng, width=width)
     undefined = rng.random(len(some.node)) < 0.1
@@ -75,9 +75,9 @@ def test_the_floor_of_a_measure_is_its_mean_of_the_shuffled_scores_in_each_shuff
     for draw in range(30):
         columns = {name: getattr(scores, name)[draw].astype(float) for name in scores.__dataclass_fields__}
         points = pd.DataFrame({"question": 0, **columns})
-        for measure in MEASURES:
-            means = [measure.estimate(points.iloc[members]).value for members in sets]
-            assert found[measure][:, draw] == pytest.approx(means, abs=1e-5)
+        for summary in SUMMARIES:
+            means = [summary.estimate(points.iloc[members]).value for members in sets]
+            assert found[summary][:, draw] == pytest.approx(means, abs=1e-5)
 
 
 def test_undefined_scores_have_no_cosine_and_no_gain_under_any_permutation(some):

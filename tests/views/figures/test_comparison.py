@@ -5,6 +5,7 @@ import pytest
 from odd.views.components.palette import IDEAL, TEACHER
 from odd.views.figures.comparison import gradient_bars, heat_map, label
 from odd.views.figures.gradients import token_label
+from odd.views.scores import table
 
 HOSTILE = "<b onclick=1>$x$</b>"
 NAMES = ("colour", "settled", "value", "difference")
@@ -12,14 +13,14 @@ DIVERGING = {"name": "alignment", "unit": "cosine", "low": "harmful", "high": "h
 
 
 def path(scores, legend=DIVERGING, ends=(-1.0, 1.0), settled=True, text="a"):
-    """A payload of strips: a list of scores a teacher, None without estimate."""
+    """A payload of strips: a list of scores per teacher, None without estimate."""
     teachers = [
-        {"name": f"{HOSTILE}{at}", "cells": [[value, value and settled, value, value] for value in row]}
+        {"name": f"{HOSTILE}{at}", "cells": table(NAMES, [[value, value and settled, value, value] for value in row])}
         for at, row in enumerate(scores)
     ]
     tokens = [{"text": text, "decision": True} for _ in scores[0]]
-    return {"tokens": tokens, "teachers": teachers, "names": NAMES, "legend": legend | {"ends": list(ends)},
-            "difference": False}  # fmt: skip
+    legend = legend | {"ends": list(ends)}
+    return {"tokens": tokens, "teachers": teachers, "legend": legend, "difference": False}
 
 
 def gradients(count, alignment=0.5):

@@ -1,4 +1,4 @@
-"""The measures of method §7 over decision points: means over nodes, with intervals over questions."""
+"""Means of measures over decision points (method §7), with intervals over questions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,49 +18,65 @@ from odd.findings.statistics import (
     positive,
     wilcoxon_p,
 )
+from odd.method.measures import MEASURES, Measure
 
 SEED = 0
 """Of the bootstrap."""
 
 
 @dataclass(frozen=True)
-class Measure:
+class Summary:
     """A mean over decision points.
 
     Attributes:
         key: short name.
-        name: in words.
-        unit: of it.
+        of: the measure that it is the mean of.
+        name: in words; the measure's own unless it is given.
+        unit: of it; the measure's own unless it is given.
         null: the value that means no effect.
-        column: of the scores that it is the mean of.
         weighted: whether the success range weights it.
     """
 
     key: str
-    name: str
-    unit: str
+    of: Measure
+    name: str = ""
+    unit: str = ""
     null: float = 0.0
-    column: str = "alignment"
     weighted: bool = False
 
-    def of(self, points: pd.DataFrame) -> tuple[np.ndarray, np.ndarray | None]:
+    def __post_init__(self) -> None:
+        """Name it as the measure."""
+        object.__setattr__(self, "name", self.name or self.of.name)
+        object.__setattr__(self, "unit", self.unit or self.of.unit)
+
+    @property
+    def column(self) -> str:
+        """Column of the scores that it is the mean of."""
+        return self.of.column
+
+    @property
+    def judged(self) -> bool:
+        """Whether above the null value helps and below it harms."""
+        return self.of.better is True
+
+    def values_of(self, points: pd.DataFrame) -> tuple[np.ndarray, np.ndarray | None]:
         """Values and weights of some points."""
         values = points[self.column].to_numpy(float)
         return self._values(values), points["success_range"].to_numpy(float) if self.weighted else None
 
     def estimate(self, points: pd.DataFrame, seed: int = SEED) -> Estimate:
         """The mean with its interval over questions."""
-        values, weights = self.of(points)
+        values, weights = self.values_of(points)
         return cluster_bootstrap(values, points["question"].to_numpy(), seed, weights, null=self.null)
 
     def difference(self, points: pd.DataFrame, group: np.ndarray) -> Estimate:
         """The mean of a group minus that of the others."""
-        values, weights = self.of(points)
+        values, weights = self.values_of(points)
         return cluster_difference(values, points["question"].to_numpy(), group, SEED, weights)
 
     def by_question(self, points: pd.DataFrame) -> dict[int, float]:
         """The mean of each question."""
-        values, weights = self.of(points)
+        values, weights = self.values_of(points)
         return cluster_means(values, points["question"].to_numpy(), weights)
 
     def wilcoxon(self, points: pd.DataFrame) -> float:
@@ -83,27 +99,27 @@ class Measure:
         return positive(values) if self.key == "fraction_positive" else values
 
 
-MEASURES = (
-    Measure("weighted_cosine", "range-weighted cosine", "−1 to 1", weighted=True),
-    Measure("mean_cosine", "mean cosine", "−1 to 1"),
-    Measure("fraction_positive", "fraction positive", "0 to 1", null=0.5),
-    Measure("mean_gain", "mean gain", "success / step", column="gain"),
-    Measure("advantage", "teacher advantage", "success", column="advantage"),
+SUMMARIES = (
+    Summary("weighted_cosine", MEASURES["alignment"], "range-weighted cosine", "−1 to 1", weighted=True),
+    Summary("mean_cosine", MEASURES["alignment"], "mean cosine", "−1 to 1"),
+    Summary("fraction_positive", MEASURES["alignment"], "fraction positive", "0 to 1", null=0.5),
+    Summary("mean_gain", MEASURES["gain"], "mean gain"),
+    Summary("advantage", MEASURES["advantage"]),
 )
-MAIN = MEASURES[0]
+MAIN = SUMMARIES[0]
 
 
-def floors(floor: NoiseFloor, sets: Sequence[np.ndarray]) -> dict[Measure, np.ndarray]:
-    """Every measure over each of some sets of points, given by their numbers, in each shuffle of success, (S, B)."""
-    sums = floor.sums(lambda scores: [term for measure in MEASURES for term in measure.terms(scores)], sets)
+def floors(floor: NoiseFloor, sets: Sequence[np.ndarray]) -> dict[Summary, np.ndarray]:
+    """Every summary over each of some sets of points, given by their numbers, in each shuffle of success, (S, B)."""
+    sums = floor.sums(lambda scores: [term for summary in SUMMARIES for term in summary.terms(scores)], sets)
     with np.errstate(invalid="ignore", divide="ignore"):
         means = sums[:, 0::2] / sums[:, 1::2]
-    return {measure: means[:, number].T for number, measure in enumerate(MEASURES)}
+    return {summary: means[:, number].T for number, summary in enumerate(SUMMARIES)}
 
 
 def estimates(points: pd.DataFrame, seed: int = SEED) -> dict[str, Estimate]:
-    """All measures over some decision points of one teacher, by key; a row a decision point."""
-    return {measure.key: measure.estimate(points, seed) for measure in MEASURES}
+    """All summaries of some decision points of one teacher, by key; a row a decision point."""
+    return {summary.key: summary.estimate(points, seed) for summary in SUMMARIES}
 
 
 def chosen_measure(known: pd.DataFrame, run_id: str, objective: str | None, convention: str | None) -> tuple[str, str]:

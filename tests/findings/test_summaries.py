@@ -1,11 +1,11 @@
-"""The measures of the findings: means of what they say, over questions, with and without shuffled success."""
+"""Summaries: means of what they say, over questions, with and without shuffled success."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from odd.errors import OddError
-from odd.findings.measures import MAIN, chosen_measure, estimates
+from odd.findings.summaries import MAIN, chosen_measure, estimates
 
 POINTS = pd.DataFrame(
     {
@@ -18,7 +18,7 @@ POINTS = pd.DataFrame(
 )
 
 
-def test_every_measure_is_the_mean_it_says():
+def test_every_summary_is_the_mean_it_says():
     values = {key: one.value for key, one in estimates(POINTS).items()}
     expected = {"weighted_cosine": 0.54, "mean_cosine": 0.7 / 3, "fraction_positive": 2 / 3, "mean_gain": 0.1}
     assert values == pytest.approx(expected | {"advantage": 0.15})

@@ -1,0 +1,12 @@
+"""The command `upgrade`."""
+
+from odd.cli.options import CACHE, DEFAULT_CACHE, RUN, locate, say
+
+
+def upgrade(run_: RUN, cache: CACHE = DEFAULT_CACHE) -> None:
+    """Bring a run file of an older version up to date; nothing is sampled, and the old file is kept beside it."""
+    folder, run_id = locate(run_, cache)
+    from odd.store.upgrade import upgrade_run
+
+    kept = upgrade_run(folder, run_id)
+    say("\n".join(f"upgraded; the old file is {path}" for path in kept) or f"run {run_id} is up to date")

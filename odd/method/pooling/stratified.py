@@ -1,0 +1,83 @@
+"""Counts as on-policy, but success is backed up through the tree: all rollouts are used without bias (method §5).
+
+The strata of forced and un-forced rollouts that leave a node are weighted by the student's own probabilities.
+"""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from jaxtyping import Bool, Float64, Integer
+
+from odd.method.pooling.base import Sample
+from odd.method.pooling.on_policy import OnPolicy
+from odd.method.success import Counts
+from odd.method.tree import Tree
+
+COVERED = 1e-6
+"""Student mass outside the launched children that is only rounding of float32 probabilities."""
+
+
+class Stratified(OnPolicy):
+    """P̂ of an edge u -> v with launched children of v is V(v), backed up from them.
+
+    V(v) is the sum of P_theta P̂ over the launched children, their P̂ backed up likewise, plus the remaining mass times
+    the mean success of the un-forced rollouts that left v by another child. All other edges keep their on-policy mean,
+    as do those where a stratum with mass has no rollout or a P_theta is unknown.
+    """
+
+    name = "stratified"
+    label = "stratified"
+    about = "a targeted rollout counts from its forced token on; success is backed up"
+    meaning = (
+        "Forced and free rollouts are weighted by the student's own probabilities, so that earlier nodes use all of "
+        "them without that bias (F: the forced children)."
+    )
+    formula = (
+        r"\begin{aligned} V(v) = {}& \sum_{k \in F} P_\theta^k \hat P^k \\ "
+        r"& + \Big(1 - \sum_{k \in F} P_\theta^k\Big)\, \hat P_{\text{free}} \end{aligned}"
+    )
+
+    def value(self, sample: Sample, counts: Counts) -> Float64[np.ndarray, " N"]:
+        """P̂ of every edge by the backup."""
+        value = counts.mean
+        for node, backed_up in _backup(sample, counts, lambda s, n: np.array([s / n])).items():
+            value[node] = backed_up[0]
+        return value
+
+    def posterior(
+        self, sample: Sample, counts: Counts, draws: int, rng: np.random.Generator
+    ) -> Mapping[int, Float64[np.ndarray, " D"]]:
+        """Draws of the edges that are backed up, each stratum's Beta draws propagated through the backup."""
+        return _backup(sample, counts, lambda s, n: rng.beta(s + 0.5, n - s + 0.5, size=draws))
+
+
+def launch_edges(tree: Tree, launch: Integer[np.ndarray, " R"]) -> Bool[np.ndarray, " N"]:
+    """Mark the edges that some rollout was forced through last (the enriched ones)."""
+    launched = np.zeros(tree.size, dtype=bool)
+    targeted = np.flatnonzero(launch > 0)
+    launched[tree.rollout_nodes[targeted, launch[targeted]]] = True
+    return launched
+
+
+def _backup(
+    sample: Sample, counts: Counts, estimate: Callable[[int, int], Float64[np.ndarray, " D"]]
+) -> dict[int, Float64[np.ndarray, " D"]]:
+    """Backed-up values by edge, deepest first; `estimate(successes, visits)` is a stratum's own value."""
+    tree, launched = sample.tree, launch_edges(sample.tree, sample.launch)
+    values: dict[int, np.ndarray] = {}
+    for node in np.unique(tree.parent[launched])[::-1].tolist():
+        children = np.asarray(tree.children(node))
+        enriched, others = children[launched[children]], children[~launched[children]]
+        mass = sample.p_student[enriched].astype(np.float64)
+        remaining = 1 - mass.sum()
+        visits, successes = int(counts.visits[others].sum()), int(counts.successes[others].sum())
+        if np.isnan(remaining) or (visits == 0 and remaining > COVERED):
+            continue
+        strata = [
+            values[child] if child in values else estimate(int(counts.successes[child]), int(counts.visits[child]))
+            for child in enriched.tolist()
+        ]
+        values[node] = mass @ np.stack(strata)
+        if visits:
+            values[node] += max(remaining, 0.0) * estimate(successes, visits)
+    return values

@@ -1,0 +1,159 @@
+"""A file of version 2 becomes what the analysis would have written in this version."""
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+
+from odd.analysis.teacher_scores import score_teachers
+from odd.errors import OddError
+from odd.method.success import edge_counts, everywhere, natural, random_halves
+from odd.rollouts.sampling import derived_seed
+from odd.store import RunReader, RunWriter
+from odd.store.upgrade import MADE, upgrade_run
+from tests.analysis.test_analysis import CONFIG, make_tree
+from tests.store.example_run import RUN
+
+KEYS = {
+    "nodes": ["node"],
+    "success": ["node", "pooling"],
+    "node_values": ["node", "pooling"],
+    "components": ["node", "convention"],
+    "gradients": ["node", "teacher", "objective", "convention"],
+    "half_scores": ["node", "teacher", "objective", "convention", "half"],
+}
+
+
+@pytest.fixture(scope="module")
+def tree():
+    return make_tree()
+
+
+@pytest.fixture(scope="module")
+def tables(tree):
+    return tree.tables() | score_teachers(tree)
+
+
+def old_counts(sample):
+    """Counts of every edge in the columns of version 2."""
+    on_policy, pooled, drawn = (
+        edge_counts(sample.tree, sample.launch, sample.correct, rule)
+        for rule in (lambda launch, depth: depth >= launch, everywhere, natural)
+    )
+    named = {"": on_policy, "pooled_": pooled, "natural_": drawn}
+    return {f"{prefix}{part}": getattr(one, part) for prefix, one in named.items() for part in ("visits", "successes")}
+
+
+def old_nodes(tree, tables):
+    """The table `nodes` of version 2."""
+    nodes = tables["nodes"].drop(columns="rollouts")
+    for pooling, prefix in (("on_policy", ""), ("stratified", "stratified_")):
+        own = tables["success"].query(f"pooling == '{pooling}'").set_index("node").loc[nodes["node"]]
+        for end in ("low", "high"):
+            nodes[f"{prefix}{end}"] = own[end].to_numpy()
+    counts = {name: every[nodes["node"]] for name, every in old_counts(tree.sample).items()}
+    return nodes.assign(stratified=tree.success["stratified"].value[nodes["node"]], **counts)
+
+
+def old_halves(tree):
+    """The table `halves` of version 2."""
+    edges = tree.path_edges()
+    launch = tree.tree.rollout_nodes[np.arange(len(tree.rollouts)), tree.sample.launch]
+    second = random_halves(launch, np.random.default_rng([CONFIG.seed, derived_seed(tree.question, "halves")]))
+    frames = []
+    for half in (0, 1):
+        counts = old_counts(tree.sample.part(second == bool(half)))
+        backed_up = tree.halves["stratified"][half].value
+        columns = {name: every[edges] for name, every in counts.items()}
+        frames.append(pd.DataFrame({"node": edges, "half": half, "stratified": backed_up[edges]} | columns))
+    return pd.concat(frames, ignore_index=True)
+
+
+@pytest.fixture
+def old(tree, tables, tmp_path):
+    """A file of version 2 in a cache."""
+    with RunWriter(tmp_path, RUN) as writer:
+        writer.set_meta("conventions", ",".join(convention.label for convention in CONFIG.conventions))
+        for table, frame in tables.items():
+            if table not in MADE:
+                writer.insert(table, frame.assign(question=0))
+        writer.finish()
+    gradients = (
+        tables["gradients"].merge(tables["components"], on=["node", "convention"]).drop(columns=["p", "success"])
+    )
+    made = {"nodes": old_nodes(tree, tables), "halves": old_halves(tree), "gradients": gradients}
+    with duckdb.connect(str(writer.published)) as connection:
+        for view in ("token_gradients", "branches"):
+            connection.execute(f"DROP VIEW {view}")
+        for table in MADE:
+            connection.execute(f"DROP TABLE {table}")
+        for table, frame in made.items():
+            text = {name: frame[name].astype(str) for name in ("teacher", "objective", "convention") if name in frame}
+            connection.register("old_rows", frame.assign(question=0, **text))
+            connection.execute(f"CREATE TABLE {table} AS FROM old_rows")
+        connection.execute("UPDATE meta SET value = '2' WHERE key = 'schema_version'")
+    return writer.published
+
+
+def stored(path, table):
+    with duckdb.connect(str(path), read_only=True) as connection:
+        return connection.execute(f"FROM {table}").df().sort_values(KEYS[table], ignore_index=True)
+
+
+def empty_rest(components, rows):
+    """Which rows are of a node and convention whose bucket holds no probability."""
+    empty = components[[p[-1] == 0 for p in components["p"]]]
+    keys = ["node", "convention"]
+    return pd.MultiIndex.from_frame(rows[keys]).isin(pd.MultiIndex.from_frame(empty[keys].astype({"convention": str})))
+
+
+@pytest.mark.parametrize("table", KEYS)
+def test_an_upgraded_table_is_what_the_analysis_would_have_written(old, tables, table):
+    upgrade_run(old.parent, RUN)
+    text = {name: str for name in ("teacher", "objective", "convention") if name in tables[table]}
+    found, expected = stored(old, table), tables[table].astype(text).sort_values(KEYS[table], ignore_index=True)
+    if table == "half_scores":  # that nothing at all is left for the rest is no longer known from rounded probabilities
+        exact = ~empty_rest(tables["components"], expected)
+        found, expected = found[exact], expected[exact]
+    assert len(found) == len(expected) > 0
+    for name in expected:
+        if expected[name].dtype == object and not isinstance(expected[name].iloc[0], str):
+            flat = [np.concatenate([np.ma.filled(cell, np.nan) for cell in each[name]]) for each in (found, expected)]
+            np.testing.assert_allclose(*flat, atol=1e-6, err_msg=name)
+        elif name in KEYS[table]:
+            assert found[name].tolist() == expected[name].tolist()
+        else:
+            values = [each[name].to_numpy(float, na_value=np.nan) for each in (found, expected)]
+            np.testing.assert_allclose(*values, atol=1e-6, err_msg=name)
+
+
+def test_the_old_file_is_kept_and_the_new_one_is_opened(old):
+    before = old.read_bytes()
+    (kept,) = upgrade_run(old.parent, RUN)
+    assert kept.read_bytes() == before and kept.parent == old.parent
+    with RunReader(old) as reader:
+        assert reader.run_id == RUN
+
+
+def test_a_file_of_this_version_is_left_alone(old):
+    upgrade_run(old.parent, RUN)
+    before = old.read_bytes()
+    assert upgrade_run(old.parent, RUN) == []
+    assert old.read_bytes() == before
+
+
+def test_a_work_file_is_upgraded_with_it(old):
+    work = old.parent / "work" / old.name
+    work.write_bytes(old.read_bytes())
+    assert len(upgrade_run(old.parent, RUN)) == 2
+    with RunWriter(old.parent, RUN) as writer:
+        assert len(writer.query("FROM success"))
+
+
+def test_other_versions_and_missing_runs_are_refused(old, tmp_path):
+    with duckdb.connect(str(old)) as connection:
+        connection.execute("UPDATE meta SET value = '1' WHERE key = 'schema_version'")
+    with pytest.raises(OddError, match="make the run again"):
+        upgrade_run(old.parent, RUN)
+    with pytest.raises(OddError, match="there is no run"):
+        upgrade_run(tmp_path, "tiny-12345678")
