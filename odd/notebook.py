@@ -266,7 +266,7 @@ class OpenedRun:
             teacher: whose gradient is compared with the ideal one; None: the first.
             objective: label; None: reverse_kl, if the run has it.
             convention: label; None: on_policy-full-off, if the run has it.
-            colour: what the colour of a token stands for: alignment, gain, p_positive, success, advantage, kl or
+            colour: what the colour of a token stands for: alignment, p_positive, gain, advantage, success, kl or
                 difference.
             token: position of the token that is pinned.
             theme: light or dark.

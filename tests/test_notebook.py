@@ -126,7 +126,7 @@ def test_a_tree_is_drawn_with_the_branches_that_are_asked_for(run):
         ({"teacher": "nobody"}, "tiny-m, Self-1C"),
         ({"objective": "sideways_kl"}, "reverse_kl"),
         ({"convention": "on_policy"}, "on_policy-full-off"),
-        ({"colour": "pink"}, "alignment, gain"),
+        ({"colour": "pink"}, "alignment, p_positive"),
         ({"question": "sum", "token": 10_000}, "10000"),
         ({"question": "impossible"}, "has no path"),
     ],

@@ -1,6 +1,7 @@
 """The list of runs, and what is offered where there is none."""
 
 import time
+from typing import Literal
 
 import streamlit as st
 
@@ -16,7 +17,9 @@ from odd.views.run_list import SORTS, Entry, Facts, Listing, sort_entries
 from pages.parts.run_state import ask, attempt, facts_of, view_of
 from pages.shared.data import CACHE, open_run
 
-BADGES = {
+Badge = tuple[Literal["blue", "orange", "violet", "green", "gray", "red"], str]
+
+BADGES: dict[str, Badge] = {
     "running": ("blue", ":material/progress_activity:"),
     "stopping": ("orange", ":material/hourglass_top:"),
     "screened": ("violet", ":material/filter_alt:"),
@@ -171,14 +174,14 @@ def offer_first_run() -> None:
         with st.container(horizontal=True):
             demo_icon = ":material/play_arrow:"
             st.button("Run the demo", icon=demo_icon, type="primary", on_click=attempt, args=(_start_demo,))
-            if example_run() is not None:
-                st.button(
-                    "Open the example run",
-                    icon=":material/open_in_new:",
-                    on_click=attempt,
-                    args=(_open_example,),
-                    help="A finished run that comes with ODD, with four questions and four teachers",
-                )
+            # not in a callback: those run before the pages that can be gone to are known
+            if example_run() is not None and st.button(
+                "Open the example run",
+                icon=":material/open_in_new:",
+                help="A finished run that comes with ODD, with four questions and four teachers",
+            ):
+                attempt(_open_example)
+                st.rerun()
             st.button("Set up a run", icon=":material/tune:", on_click=ask, args=("new",))
             st.button("Upload a run file", icon=":material/upload:", on_click=ask, args=("upload",))
 

@@ -78,7 +78,7 @@ def choose(page, run, what):
 def test_a_run_is_started_from_the_form_watched_and_opened(page, own):
     cache, address = own
     page.goto(address)
-    expect(page.get_by_text("There is no run yet")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("There are no runs yet")).to_be_visible(timeout=60_000)
     click(page, "Set up a run")
     set_up(page, "live", 3, 150, 40)
     expect(page.get_by_text("Running")).to_be_visible()
@@ -139,7 +139,7 @@ def test_a_run_is_downloaded_deleted_and_uploaded(page, filled):
     assert path.exists()
     choose(page, run, "Delete")
     click(page, "Delete", dialog(page))
-    expect(page.get_by_text("There is no run yet")).to_be_visible()
+    expect(page.get_by_text("There are no runs yet")).to_be_visible()
     assert not path.exists()
 
     click(page, "Upload a run file")

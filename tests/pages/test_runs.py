@@ -149,7 +149,7 @@ def test_deleting_is_asked_back(run):
     next(b for b in app.button if b.key == "delete-sure").click().run()
     assert not app.exception
     assert not run.exists()
-    assert "no run yet" in app.info[0].value
+    assert "no runs yet" in app.info[0].value
 
 
 def test_a_run_that_is_being_written_is_not_deleted(run):

@@ -68,7 +68,7 @@ def test_a_run_without_a_screening_says_how_to_make_one(open_screening, finished
 
 
 def test_an_empty_cache_says_what_to_do(open_screening, tmp_path):
-    assert "There is no run yet" in said(open_screening(tmp_path))
+    assert "There are no runs yet" in said(open_screening(tmp_path))
 
 
 def test_a_screening_that_is_not_complete_says_so(open_screening, changed):

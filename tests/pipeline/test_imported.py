@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from odd.cli.summary import import_lines
-from odd.config import load_config, parse_config
+from odd.config import ModelConfig, load_config, parse_config
 from odd.config.teachers import SELF_CHECK
 from odd.errors import OddError
+from odd.models.registry import load_model
 from odd.models.transformers.engine import TransformersEngine
 from odd.pipeline.jobs import continue_run
 from odd.pipeline.worker import run
@@ -69,8 +70,9 @@ def test_their_log_probabilities_are_computed(finished, imported):
 def test_nothing_is_drawn_from_the_root(log, tmp_path, monkeypatch):
     sample = TransformersEngine.sample
 
+    ends = load_model(ModelConfig(), tmp_path).tokenizer.encode_chat([{"role": "user", "content": ""}])[-3:]
+
     def forced_only(self, prefixes, *rest):
-        ends = self.encode_chat([{"role": "user", "content": ""}])[-3:]
         assert not any(list(prefix[-3:]) == ends for prefix in prefixes)
         return sample(self, prefixes, *rest)
 

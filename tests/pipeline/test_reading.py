@@ -70,7 +70,7 @@ def test_what_is_read_is_what_the_scorer_says(read):
     checked = rows(path, sql)
     assert {launch > 0 for _, launch, *_ in checked} == {True, False}
     for question, launch, tokens, temperature, log_probs in checked:
-        scored = model.log_probs(prompts[question], tokens, temperature)[np.arange(len(tokens)), tokens]
+        scored = model.scorer.log_probs(prompts[question], tokens, temperature)[np.arange(len(tokens)), tokens]
         assert log_probs[:launch] == [None] * launch
         np.testing.assert_allclose(log_probs[launch:], scored[launch:], atol=1e-4)
 

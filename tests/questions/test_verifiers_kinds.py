@@ -119,8 +119,8 @@ def test_a_catastrophic_pattern_is_matched_in_linear_time():
     [
         ({"kind": "regex", "answer": "a"}, "needs an example"),
         ({"kind": "regex", "answer": "a", "example": "b"}, "accepts its example 'b'"),
-        ({"kind": "regex", "answer": "(", "example": "b"}, "no regular expression"),
-        ({"kind": "regex", "answer": r"(a)\1", "example": "aa"}, "no regular expression"),
+        ({"kind": "regex", "answer": "(", "example": "b"}, "not a regular expression"),
+        ({"kind": "regex", "answer": r"(a)\1", "example": "aa"}, "not a regular expression"),
         ({"kind": "number", "answer": r"\frac12"}, "kind expression"),
         ({"kind": "reasoning_gym", "answer": "a"}, "generator, parameters and entry"),
     ],

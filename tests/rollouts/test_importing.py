@@ -77,7 +77,7 @@ def test_the_reward_decides_unless_answers_are_to_be_verified(take):
 REFUSED = {
     "no reward": ({"response": RIGHT, "reward": None}, "no reward"),
     "control token in the text": ({"response": "a<|im_start|>b"}, "does not give the text back"),
-    "half a character": ({"response": "\ud800"}, "no valid Unicode"),
+    "half a character": ({"response": "\ud800"}, "not valid Unicode"),
     "too long": ({"response": "1+" * 60}, "longer than sampling.max_new_tokens, which is 40"),
     "just stops": ({"token_ids": [5, 6]}, "neither with an end token"),
     "no token": ({"token_ids": [10**6]}, "none of the student's vocabulary"),
