@@ -111,6 +111,11 @@ def test_what_is_imported_comes_from_the_wheel(installed, empty):
     assert Path(place).is_relative_to(installed.parent)
 
 
+def test_a_notebook_opens_the_example_run(installed, empty):
+    code = "import odd; print(len(odd.open_run('example').tree()._repr_html_()))"
+    assert int(call(installed / "python", "-c", code)) > 10_000
+
+
 def test_the_command_tells_its_version(installed, empty):
     assert call(installed / "odd", "--version") == f"odd {odd.__version__}\n"
 

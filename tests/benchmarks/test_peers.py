@@ -115,13 +115,13 @@ def test_llama_that_makes_no_context_is_reported(llama, monkeypatch):
 
 @pytest.mark.parametrize("engine", [Ours, Generate])
 def test_endless_rollouts_are_as_long_as_was_asked(tiny, engine):
-    prompt = tiny.encode_chat([{"role": "user", "content": "What is 3+4-2?"}])
+    prompt = tiny.tokenizer.encode_chat([{"role": "user", "content": "What is 3+4-2?"}])
     assert engine(tiny).sample([prompt, [*prompt, 5]] * 3, [70] * 6, 4, True, 0) == 6 * 70
 
 
 @pytest.mark.parametrize("engine", [Ours, Generate])
 def test_tokens_after_an_end_do_not_count(tiny, engine):
-    prompt = tiny.encode_chat([{"role": "user", "content": "What is 3+4-2?"}])
+    prompt = tiny.tokenizer.encode_chat([{"role": "user", "content": "What is 3+4-2?"}])
     counted = engine(tiny).sample([prompt] * 40, [120] * 40, 40, False, 0)
     assert 40 < counted < 40 * 100
 
