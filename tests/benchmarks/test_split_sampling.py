@@ -16,7 +16,7 @@ def student():
 
 @pytest.fixture(scope="module")
 def prompt(student):
-    return student.encode_chat([{"role": "user", "content": "What is 2+3?"}])
+    return student.tokenizer.encode_chat([{"role": "user", "content": "What is 2+3?"}])
 
 
 def seeded(seed=0):
