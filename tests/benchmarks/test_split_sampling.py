@@ -41,7 +41,7 @@ def test_the_shares_are_right_on_average():
 
 
 def test_the_success_of_a_first_token_is_its_probability(student, prompt):
-    first = np.exp(student.scorer.log_probs(prompt, (student.end_token,))[0].astype(float))
+    first = np.exp(student.scorer.log_probs(prompt, (student.tokenizer.end_token,))[0].astype(float))
     likely = int(first.argmax())
     found = success_by_splitting(student, prompt, 64, 500, lambda response: response[0] == likely, seeded()).success
     # what does not end within the limit is wrong whatever it began with
@@ -52,7 +52,7 @@ def test_the_success_of_a_first_token_is_its_probability(student, prompt):
 
 def test_it_agrees_with_rollouts(student, prompt):
     def right(response):
-        return student.decode(response).rstrip().endswith("5")
+        return student.tokenizer.decode(response).rstrip().endswith("5")
 
     drawn = student.sampler.sample([prompt] * 1500, [64] * 1500, 1.0, 1, 256)
     rate = np.mean([not one.truncated and right(one.token_ids) for one in drawn])
