@@ -52,7 +52,7 @@ def test_the_process_of_a_run_ends_without_complaints_of_the_libraries(tmp_path)
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "import", "screen", "teach", "show", "weights", "findings", "models", "vectors"]
+    "command", ["run", "import", "screen", "teach", "show", "weights", "findings", "upgrade", "models", "vectors"]
 )
 def test_every_command_has_help(command):
     done = odd(command, "--help")
