@@ -20,13 +20,10 @@ $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 install: $(VENV)/.installed
 
 app: install
-	$(BIN)/streamlit run app.py
+	$(BIN)/python -m odd app
 
 demo: install
-	$(BIN)/python -m odd run --preset demo
-ifneq ($(OPEN),0)
-	$(BIN)/streamlit run app.py
-endif
+	$(BIN)/python -m odd demo $(if $(filter 0,$(OPEN)),--no-app)
 
 browser:
 	scripts/browser.sh

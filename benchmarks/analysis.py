@@ -23,15 +23,18 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from odd.analysis import QuestionTree, score_teachers, teacher_scores
+from benchmarks.distributions import rows_of
+from odd.analysis import teacher_scores
+from odd.analysis.question_tree import QuestionTree
+from odd.analysis.teacher_scores import score_teachers
 from odd.config import AnalysisConfig
-from odd.method.vocabulary import Vocabulary
+from odd.method import sparse_rows
 from odd.rollouts.sampling import Rollout
 
 WHOLE = 10_000
 """Nodes of the whole job; fewer are a sample of it."""
 PARTS: dict[str, tuple[type, str]] = {
-    "reading the vocabulary": (Vocabulary, "__init__"),
+    "reading the vocabulary": (sparse_rows._Reader, "__init__"),
     "gradients at the children, posterior draws": (teacher_scores._Block, "_cut"),
     "scores and intervals under all conventions": (teacher_scores._Block, "_score"),
 }
@@ -52,8 +55,8 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
 
 def make_block(
     vocabulary: int, teachers: int, rng: np.random.Generator
-) -> tuple[QuestionTree, dict[str, list[np.ndarray]]]:
-    """A question: its tree with the student's distributions, and the teachers' along its paths, float32 (T, V) each."""
+) -> tuple[list[Rollout], list[int], list[np.ndarray], dict[str, list[np.ndarray]]]:
+    """Rollouts of a question, its paths, and distributions of student and teachers along them, float32 (T, V) each."""
     logits = [SPREAD * rng.standard_normal((LENGTH, vocabulary), dtype=np.float32) for _ in range(PATHS)]
     log_q = {
         f"teacher {m}": [
@@ -74,7 +77,21 @@ def make_block(
                 : -config.n_sig // 2
             ]
             rollouts += [_rollout(prefix, position, rng) for prefix in prefixes]
-    return QuestionTree("made-up", rollouts, paths, log_p, config), log_q
+    return rollouts, paths, log_p, log_q
+
+
+def tree_of(
+    rollouts: list[Rollout],
+    paths: list[int],
+    log_p: list[np.ndarray],
+    log_q: dict[str, list[np.ndarray]],
+    config: AnalysisConfig,
+) -> QuestionTree:
+    """The tree of a question of `make_block`."""
+    tokens = [rollout.token_ids for rollout in rollouts]
+    read = {name: rows.__getitem__ for name, rows in log_q.items()}
+    rows = rows_of(tokens, paths, log_p.__getitem__, read, config.objectives)
+    return QuestionTree("made-up", rollouts, paths, rows, config)
 
 
 def _rollout(token_ids: tuple[int, ...], launch: int, rng: np.random.Generator) -> Rollout:
@@ -108,16 +125,18 @@ def timed_parts() -> Iterator[dict[str, float]]:
 
 def measure(nodes: int, vocabulary: int, teachers: int) -> tuple[int, float, dict[str, float]]:
     """Nodes scored, at least as many as asked for, seconds, and processor seconds by part."""
+    config = AnalysisConfig()
     rng, scored, seconds, processor = np.random.default_rng(0), 0, 0.0, 0.0
     with timed_parts() as spent:
         while scored < nodes:
-            tree, log_q = make_block(vocabulary, teachers, rng)
+            rollouts, paths, log_p, log_q = make_block(vocabulary, teachers, rng)
             started, own = time.perf_counter(), time.process_time()
-            score_teachers(tree, log_q)
+            tree = tree_of(rollouts, paths, log_p, log_q, config)
+            score_teachers(tree)
             seconds += time.perf_counter() - started
             processor += time.process_time() - own
             scored += len(tree.places)
-            del tree, log_q  # one block at a time is held
+            del tree, log_p, log_q  # one block at a time is held
     return scored, seconds, spent | {"tables and the rest": processor - sum(spent.values())}
 
 
@@ -139,7 +158,7 @@ def main() -> None:
     console.print(f"{seconds:.1f} s, {1e3 * seconds / nodes:.2f} ms a node, peak memory {peak:,.0f} MB")
     table = Table("part", "share of the processor time")
     for part, spent in parts.items():
-        table.add_row(part, f"{100 * spent / sum(parts.values()):.0f} %")
+        table.add_row(part, f"{100 * spent / sum(parts.values()):.0f}%")
     console.print(table)
 
 

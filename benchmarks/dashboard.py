@@ -30,7 +30,7 @@ from benchmarks.tap import opened
 from benchmarks.visits import FULL, SMALL, Bench
 from odd.store import list_runs
 
-NAMES = {0.5: "median", 0.95: "95 %", 1.0: "largest"}
+NAMES = {0.5: "median", 0.95: "95%", 1.0: "largest"}
 
 
 def run_file(folder: Path, size: Size, console: Console) -> Path:

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -29,11 +30,15 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.conditions import question_source
-from odd.analysis import QuestionTree, score_teachers
+from odd.analysis.path_rows import children_along, read_path_rows
+from odd.analysis.question_tree import QuestionTree
+from odd.analysis.teacher_scores import score_teachers
 from odd.config import PRESETS, AnalysisConfig, ModelConfig, QuestionsConfig, SamplingConfig
+from odd.method.tree import build_tree
 from odd.models.embedded import EMBEDDED
-from odd.models.registry import hf_model, load_model
+from odd.models.registry import ENGINES, load_model
 from odd.pipeline.progress import Progress
+from odd.pipeline.stages import Stage
 from odd.pipeline.worker import run
 from odd.questions.sources import load_questions
 from odd.rollouts.sampling import sample_chunk
@@ -44,20 +49,10 @@ ROLLOUTS = {"smollm2": 32}
 DEFAULT_ROLLOUTS = 256
 RUNS = ("demo", "paper")
 """Presets whose runs are taken apart, with the questions that they have."""
-STAGES = {
-    "initial": "initial rollouts",
-    "targeted": "targeted rollouts",
-    "demonstrations": "demonstrations",
-    "summaries": "summaries",
-    "plan": "student and teachers read the paths",
-    "score": "gradients and scores",
-}
-"""What the stages of a run are called in the table."""
-
 WRITING = "insert", "update", "delete", "set_meta", "query", "publish_meanwhile", "finish"
 """What of the writer a run waits for, beside its transactions."""
 
-Stage = tuple[str, float, int, int]
+Timed = tuple[str, float, int, int]
 """Name, seconds, items, tokens."""
 
 
@@ -65,7 +60,7 @@ def measure(name: str, cache: Path) -> dict[str, float]:
     """Speeds of one model in this process, and its peak memory in MB."""
     model = load_model(ModelConfig(name=name), cache)
     question = load_questions(QuestionsConfig(source=question_source(name)))[2]
-    prompt = model.encode_chat(question.messages())
+    prompt = model.tokenizer.encode_chat(question.messages())
     sampling = SamplingConfig(max_new_tokens=64)
     rollouts = ROLLOUTS.get(name, DEFAULT_ROLLOUTS)
     labels = ("rollouts/s", "generated tokens/s", "scored tokens/s", "read tokens/s", "nodes/s")
@@ -76,30 +71,35 @@ def measure(name: str, cache: Path) -> dict[str, float]:
         seconds = time.perf_counter() - started
         paths = sorted(range(rollouts), key=lambda i: -len(drawn[i].token_ids))[:8]
         scoring = time.perf_counter()
-        log_p = model.paths_log_probs(prompt, [drawn[i].token_ids for i in paths])
+        responses = [drawn[i].token_ids for i in paths]
+        read = list(model.scorer.read(prompt, responses))
         scoring = time.perf_counter() - scoring
         reading = time.perf_counter()
-        model.token_log_probs(prompt, [rollout.token_ids for rollout in drawn], (1.0,))
+        model.scorer.token_log_probs(prompt, [rollout.token_ids for rollout in drawn], (1.0,))
         reading = time.perf_counter() - reading
         analysing = time.perf_counter()
-        tree = QuestionTree(question.id, drawn, paths, log_p, AnalysisConfig(n_sig=2))
-        score_teachers(tree, {"shifted": [rows[:, ::-1] for rows in log_p]})
+        config = AnalysisConfig(n_sig=2)
+        wanted = children_along(build_tree([rollout.token_ids for rollout in drawn]), paths)
+        shifted = {"shifted": [rows[:, ::-1] for rows in read]}
+        rows = read_path_rows(responses, read, shifted, wanted, config.objectives)
+        tree = QuestionTree(question.id, drawn, paths, rows, config)
+        score_teachers(tree)
         analysing = time.perf_counter() - analysing
         if repeat:
             tokens = sum(len(rollout.token_ids) for rollout in drawn)
             figures["rollouts/s"].append(rollouts / seconds)
             figures["generated tokens/s"].append(tokens / seconds)
             figures["read tokens/s"].append(tokens / reading)
-            figures["scored tokens/s"].append(sum(len(rows) for rows in log_p) / scoring)
+            figures["scored tokens/s"].append(sum(map(len, responses)) / scoring)
             figures["nodes/s"].append(len(tree.places) / analysing)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {label: statistics.median(values) for label, values in figures.items()} | {"peak memory, MB": peak}
 
 
-def run_stages(preset: str, folder: Path) -> list[Stage]:
+def run_stages(preset: str, folder: Path) -> list[Timed]:
     """Stages of a run of a preset in this process."""
     importing = time.perf_counter()
-    hf_model()
+    import_module(ENGINES["transformers"])
     started = time.perf_counter()
     loaded: list[float] = []
 
@@ -112,7 +112,7 @@ def run_stages(preset: str, folder: Path) -> list[Stage]:
     with RunReader(path) as reader:
         stages = reader.query("timings").groupby("stage", sort=False)[["seconds", "items", "tokens"]].sum()
     rows = [
-        (STAGES.get(str(stage), str(stage)), float(row[0]), int(row[1]), int(row[2]))
+        (Stage(str(stage)).label, float(row[0]), int(row[1]), int(row[2]))
         for stage, row in zip(stages.index, stages.to_numpy(), strict=True)
     ]
     rows.append(("storing and publishing", stored.seconds, 0, 0))
@@ -187,7 +187,7 @@ def print_run(console: Console, preset: str) -> None:
         "stage", "seconds", "share", "items", "tokens", title=f"A run of preset {preset} by stage: {whole:.0f} s"
     )
     for stage, seconds, items, tokens in rows:
-        table.add_row(stage, f"{seconds:.1f}", f"{100 * seconds / whole:.0f} %", f"{items:,}", f"{tokens:,}")
+        table.add_row(stage, f"{seconds:.1f}", f"{100 * seconds / whole:.0f}%", f"{items:,}", f"{tokens:,}")
     console.print(table)
 
 

@@ -201,7 +201,7 @@ def ratio(tokens: Sequence[float], errors: Sequence[float], goal: float, paper_t
 
 
 def measured(questions: Sequence[Question], repeats: int) -> dict[str, list[tuple[float, dict[str, float]]]]:
-    """By method, for every budget: tokens a question, and all figures over questions and repetitions."""
+    """By method, for every budget: tokens per question, and all figures over questions and repetitions."""
     groups: dict[tuple, list[Method]] = {}
     for method in METHODS:
         groups.setdefault(method.draws, []).append(method)
@@ -246,7 +246,7 @@ def tables(found: dict[str, list[tuple[float, dict[str, float]]]]) -> list[Table
             errors = [f"{figures[measure]:.4f}" for measure in ("P̂", "gain", "mean gain", "cosine", "cosine at stake")]
             wrong = figures["settled wrongly"] / max(figures["settled"], 1e-9)
             shares = [figures[key] for key in ("sign", "sign at stake", *(f"{measure} held" for measure in INTERVALS))]
-            percent = [f"{100 * value:.1f} %" for value in (*shares, figures["settled"], wrong)]
+            percent = [f"{100 * value:.1f}%" for value in (*shares, figures["settled"], wrong)]
             table.add_row(name, f"{tokens:,.0f}", *errors, *percent)
         made.append(table)
     table = Table("method", *MEASURES, title="times fewer tokens for the error of the paper's algorithm")
@@ -275,9 +275,7 @@ def main() -> None:
     for method in (USUAL, SHARING):
         _, figures = found[method.name][-1]
         shares = " and ".join(
-            f"{100 * figures[f'{name} held']:.1f} % of {name}"
-            for name in (INSIDE, OUTSIDE)
-            if f"{name} held" in figures
+            f"{100 * figures[f'{name} held']:.1f}% of {name}" for name in (INSIDE, OUTSIDE) if f"{name} held" in figures
         )
         console.print(f"{method.name}: intervals hold {shares}; {np.mean(~inside):.0%} of the edges are elsewhere")
     known = np.concatenate([known for question in questions for known in question.known])

@@ -43,7 +43,7 @@ class Estimator:
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """P̂ of every edge and its 95 % interval, (E,) each, and draws of its posterior, (D, E)."""
+    """P̂ of every edge and its 95% interval, (E,) each, and draws of its posterior, (D, E)."""
 
     mean: np.ndarray
     low: np.ndarray

@@ -20,11 +20,13 @@ import torch
 from rich.progress import track
 
 from benchmarks.split_sampling import repeated, success_by_splitting
+from odd.analysis.path_rows import children_along, read_path_rows
 from odd.analysis.planning import choose_paths, plan_targets
 from odd.config import ModelConfig, QuestionsConfig, SamplingConfig, TargetingConfig, load_config
-from odd.method.gradients import reverse_kl
-from odd.models.registry import load_model
-from odd.models.transformers.hf import HFModel
+from odd.method.objectives.reverse_kl import ReverseKL
+from odd.method.tree import build_tree
+from odd.models.transformers.language_model import TransformersModel
+from odd.models.transformers.language_model import load as load_model
 from odd.questions.base import Question
 from odd.questions.sources import load_questions
 from odd.questions.verifiers import is_correct, read_answer
@@ -90,28 +92,31 @@ def save(banks: Sequence[Bank], path: Path) -> None:
 class Studied:
     """The edges of a question, and what student and teachers say of them."""
 
-    def __init__(self, models: Mapping[str, HFModel], question: Question) -> None:
+    def __init__(self, models: Mapping[str, TransformersModel], question: Question) -> None:
         """Choose paths and pairs from 200 initial rollouts."""
         self.student, self.question = models["tiny-s"], question
-        self.prompt = self.student.encode_chat(question.messages())
+        self.prompt = self.student.tokenizer.encode_chat(question.messages())
         targeting, sampling = TargetingConfig(), SamplingConfig()
         initial = self.drawn((), sampling.initial_rollouts, 0)
         self.length = float(np.mean([len(rollout.token_ids) for rollout in initial]))
         self.paths = choose_paths(question.id, initial, targeting, 0)
         responses = [initial[i].token_ids for i in self.paths]
-        log_p = self.student.paths_log_probs(self.prompt, responses)
-        log_q = {name: models[name].paths_log_probs(self.prompt, responses) for name in TEACHERS}
-        plan = plan_targets(initial, self.paths, log_p, log_q, targeting)
+        teachers = {name: models[name].scorer.read(self.prompt, responses) for name in TEACHERS}
+        wanted = children_along(build_tree([rollout.token_ids for rollout in initial]), self.paths)
+        student = self.student.scorer.read(self.prompt, responses)
+        rows = read_path_rows(responses, student, teachers, wanted, [ReverseKL()], targeting.tau)
+        plan = plan_targets(initial, self.paths, rows, TEACHERS, targeting)
         self.edges: dict[Prefix, tuple[float, list[float]]] = {}
         for row in plan.rows:
             path, position = row["path"], row["position"]
-            rows = [log_q[name][path][position] for name in TEACHERS]
-            gradients = [reverse_kl(log_p[path][position], row) for row in rows]
-            likely = np.flatnonzero(np.exp(log_p[path][position]) > targeting.tau).tolist()
-            for token in {row["token"], *likely}:
-                p = float(np.exp(log_p[path][position][token]))
-                edge = (*responses[path][:position], token)
-                self.edges.setdefault(edge, (p, [float(gradient[token]) for gradient in gradients]))
+            at = rows.at(path, position)
+            p = np.exp(at[1.0].log_p.astype(np.float64))
+            tokens = np.union1d(at[1.0].tokens[p > targeting.tau], [row["token"]])
+            gradients = ReverseKL().at(at, tokens, None)
+            for token, likelihood, of_teachers in zip(
+                tokens.tolist(), np.exp(at[1.0].at(tokens)[0]).tolist(), gradients.T.tolist(), strict=True
+            ):
+                self.edges.setdefault((*responses[path][:position], token), (likelihood, of_teachers))
 
     def drawn(self, prefix: Prefix, count: int, chunk: int) -> list[Rollout]:
         """Rollouts from a prefix; the same chunk gives the same uniform numbers, whatever the prefix."""
@@ -122,7 +127,7 @@ class Studied:
     def truth(self, edge: Prefix) -> tuple[float, float]:
         """Success of an edge and its standard error."""
         limit = self.limit(edge)
-        if limit <= 0 or (edge and self.student.is_end(edge[-1])):
+        if limit <= 0 or (edge and self.student.tokenizer.is_end(edge[-1])):
             return float(self.correct(edge)), 0.0
         generator = torch.Generator().manual_seed(derived_seed(self.question.id, "truth", *edge))
         prefix = (*self.prompt, *edge)
@@ -143,10 +148,10 @@ class Studied:
 
     def correct(self, response: Prefix) -> bool:
         """Whether a response that came to its end is correct; one that did not is wrong."""
-        if not self.student.is_end(response[-1]):
+        if not self.student.tokenizer.is_end(response[-1]):
             return False
         inside = opens_thinking(self.student, self.prompt)
-        return is_correct(self.question, read_answer(self.question, self.student.decode(response), inside))
+        return is_correct(self.question, read_answer(self.question, self.student.tokenizer.decode(response), inside))
 
     @property
     def order(self) -> list[Prefix]:

@@ -14,7 +14,7 @@ import torch
 
 from benchmarks import vllm_worker
 from odd.models.embedded import SMOLLM2_PACKAGE
-from odd.models.transformers.hf import HFModel
+from odd.models.transformers.language_model import TransformersModel
 from odd.models.transformers.prefix_tree import shared_length
 
 Prefixes = Sequence[Sequence[int]]
@@ -31,21 +31,22 @@ class Engine(Protocol):
 
 
 class Ours:
-    """`odd.models.transformers.flight`."""
+    """`odd.models.transformers.continuous_batch`."""
 
     name = "ODD"
 
-    def __init__(self, model: HFModel) -> None:
+    def __init__(self, model: TransformersModel) -> None:
         """Sample this model."""
         self.model = model
 
     def sample(self, prefixes: Prefixes, limits: Sequence[int], batch: int, endless: bool, seed: int) -> int:
         """See `Engine`."""
-        ends, self.model.end_tokens = self.model.end_tokens, frozenset() if endless else self.model.end_tokens
+        sampler = self.model.sampler
+        ends, sampler.end_tokens = sampler.end_tokens, frozenset() if endless else sampler.end_tokens
         try:
-            drawn = self.model.sample(prefixes, limits, 1.0, seed, batch)
+            drawn = sampler.sample(prefixes, limits, 1.0, seed, batch)
         finally:
-            self.model.end_tokens = ends
+            sampler.end_tokens = ends
         return sum(len(one.token_ids) for one in drawn)
 
 
@@ -54,7 +55,7 @@ class Generate:
 
     name = "transformers generate"
 
-    def __init__(self, model: HFModel) -> None:
+    def __init__(self, model: TransformersModel) -> None:
         """Sample this model."""
         self.model = model
 
@@ -77,11 +78,11 @@ class Generate:
             mask[row, width - len(prefix) :] = 1
         settings = {"do_sample": True, "top_k": 0, "top_p": 1.0, "temperature": 1.0, "max_new_tokens": max(limits)}
         settings |= {"min_new_tokens": max(limits)} if endless else {}
-        ends = sorted(self.model.end_tokens)
-        generate: Callable[..., torch.Tensor] = getattr(self.model.model, "generate")  # noqa: B009
+        ends = sorted(self.model.tokenizer.end_tokens)
+        generate: Callable[..., torch.Tensor] = getattr(self.model.scorer.model, "generate")  # noqa: B009
         made = generate(ids, attention_mask=mask, pad_token_id=0, eos_token_id=ends, **settings)
         return sum(
-            limit if endless else _own(tokens, self.model.end_tokens, limit)
+            limit if endless else _own(tokens, self.model.tokenizer.end_tokens, limit)
             for tokens, limit in zip(made[:, width:].tolist(), limits, strict=True)
         )
 

@@ -31,8 +31,7 @@ from benchmarks.conditions import conditions, question_source
 from benchmarks.peers import VLLM, Engine, Generate, LlamaCpp, Ours, Prefixes
 from odd.config import ModelConfig, QuestionsConfig, load_config
 from odd.models.embedded import embedded_path
-from odd.models.registry import load_model
-from odd.models.transformers.hf import HFModel
+from odd.models.transformers.language_model import TransformersModel, load
 from odd.questions.sources import load_questions
 
 NEW_TOKENS = 64
@@ -43,20 +42,20 @@ WARM_UP = 4
 """Tokens of each rollout of a first repetition that is not counted."""
 
 
-def engines(name: str, model: HFModel, cache: Path, vllm_python: str | None) -> list[Engine]:
+def engines(name: str, model: TransformersModel, cache: Path, vllm_python: str | None) -> list[Engine]:
     """ODD, and what is installed."""
     found: list[Engine] = [Ours(model), Generate(model)]
     if vllm_python:
         found.append(VLLM(vllm_python, embedded_path(name, cache)))
     if name == "smollm2" and importlib.util.find_spec("llama_cpp"):
-        found.append(LlamaCpp(model.end_tokens))
+        found.append(LlamaCpp(model.tokenizer.end_tokens))
     return found
 
 
-def targeted(model: HFModel, prompt: Sequence[int], rollouts: int) -> tuple[Prefixes, list[int]]:
+def targeted(model: TransformersModel, prompt: Sequence[int], rollouts: int) -> tuple[Prefixes, list[int]]:
     """Prefixes from places of the student's own responses, and how many tokens may follow."""
     rng = np.random.default_rng(0)
-    responses = [one.token_ids for one in model.sample([prompt] * 8, [NEW_TOKENS] * 8, 1.0, seed=1)]
+    responses = [one.token_ids for one in model.sampler.sample([prompt] * 8, [NEW_TOKENS] * 8, 1.0, seed=1)]
     places = []
     for number in range(-(-rollouts // FROM_ONE_PLACE)):
         response = responses[number % len(responses)]
@@ -97,9 +96,9 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--vllm-python", help="interpreter of an environment that has vLLM")
     chosen, cache = parser.parse_args(), load_config().cache
-    model = load_model(ModelConfig(name=chosen.model), cache)
+    model = load(ModelConfig(name=chosen.model), cache)
     messages = load_questions(QuestionsConfig(source=question_source(chosen.model)))[2].messages()
-    bare, whole = model.encode_chat(messages[-1:]), model.encode_chat(messages)
+    bare, whole = model.tokenizer.encode_chat(messages[-1:]), model.tokenizer.encode_chat(messages)
     found = engines(chosen.model, model, cache, chosen.vllm_python)
     table = Table("job", "batch", "rollouts", "prompt", "engine", "tokens/s", "from–to", "ODD: times as fast")
     for job in chosen.jobs:

@@ -18,19 +18,18 @@ from rich.table import Table
 from benchmarks.conditions import conditions, question_source
 from odd.analysis.planning import choose_paths
 from odd.config import ModelConfig, QuestionsConfig, SamplingConfig, TargetingConfig, load_config
-from odd.models.registry import load_model
-from odd.models.transformers.hf import HFModel
+from odd.models.transformers.language_model import TransformersModel, load
 from odd.questions.sources import load_questions
 from odd.rollouts.sampling import sample_chunk
 
 Responses = Sequence[tuple[int, ...]]
 
 
-def a_question(model: HFModel, source: str, rollouts: int) -> tuple[list[int], Responses, Responses]:
+def a_question(model: TransformersModel, source: str, rollouts: int) -> tuple[list[int], Responses, Responses]:
     """A question that the model gets right at times: its prompt, the responses that are paths, and all of them."""
     sampling = SamplingConfig(batch_size=64)
     for question in load_questions(QuestionsConfig(source=source)):
-        prompt = model.encode_chat(question.messages())
+        prompt = model.tokenizer.encode_chat(question.messages())
         drawn = sample_chunk(model, question, prompt, [()] * rollouts, sampling, "initial", 0)
         chosen = choose_paths(question.id, drawn, TargetingConfig(), 0)
         if len(chosen) == TargetingConfig().correct_paths + TargetingConfig().incorrect_paths:
@@ -57,16 +56,16 @@ def main() -> None:
     parser.add_argument("--rollouts", type=int, default=200)
     parser.add_argument("--repeats", type=int, default=5)
     chosen = parser.parse_args()
-    model = load_model(ModelConfig(name=chosen.model), load_config().cache)
+    model = load(ModelConfig(name=chosen.model), load_config().cache)
     prompt, paths, rollouts = a_question(model, question_source(chosen.model), chosen.rollouts)
 
     def plain(responses: Responses) -> None:
         for response in responses:
-            model.log_probs(prompt, response)
+            model.scorer.log_probs(prompt, response)
 
     jobs: list[tuple[str, Responses, Callable[[], object]]] = [
-        ("paths", paths, lambda: model.paths_log_probs(prompt, paths)),
-        ("rollouts", rollouts, lambda: model.token_log_probs(prompt, rollouts, (1.0,))),
+        ("paths", paths, lambda: list(model.scorer.read(prompt, paths))),
+        ("rollouts", rollouts, lambda: model.scorer.token_log_probs(prompt, rollouts, (1.0,))),
     ]
     columns = ("job", "responses", "tokens", "distinct", "one by one", "as a tree", "times as fast")
     table = Table(*columns, title=f"after a prompt of {len(prompt)} tokens")

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from odd.models.transformers.hf import HFModel
+from odd.models.transformers.language_model import TransformersModel
 from odd.models.transformers.shared_prompt import Places, SharedPromptCache, attending, read_prompt
 
 
@@ -34,7 +34,7 @@ class Estimated(NamedTuple):
 
 @torch.inference_mode()
 def success_by_splitting(
-    student: HFModel,
+    student: TransformersModel,
     prefix: Sequence[int],
     limit: int,
     samples: int,
@@ -51,12 +51,12 @@ def success_by_splitting(
         correct: whether what follows the prefix, its end token included, is correct.
         generator: of the uniform numbers.
     """
-    size, ends = student.capabilities.vocabulary_size, torch.tensor(sorted(student.end_tokens))
-    read, logits = read_prompt(student.model, prefix)
+    size, ends = student.scorer.vocabulary_size, torch.tensor(sorted(student.tokenizer.end_tokens))
+    read, logits = read_prompt(student.scorer.model, prefix)
     cache = SharedPromptCache(read, len(prefix), 1)
     count, tokens = torch.tensor([samples]), torch.zeros(1, 0, dtype=torch.long)
     right = computed = 0
-    with attending(student.model):
+    with attending(student.scorer.model):
         for step in range(limit):
             row, token, count = split(logits[:, :size].double().softmax(-1), count, generator)
             computed += len(row)
@@ -69,7 +69,7 @@ def success_by_splitting(
                 break
             cache.keep(row)
             cache.places = places = Places(None, torch.full((len(row), 1), step), len(prefix), step + 1)
-            logits = student.model(
+            logits = student.scorer.model(
                 input_ids=token[:, None], position_ids=places.positions, past_key_values=cache, use_cache=True
             ).logits[:, -1]
     return Estimated(right / samples, computed)
@@ -125,7 +125,7 @@ def main() -> None:
             variances.append(np.mean([(run.success - p) ** 2 for run in runs]) / (p * (1 - p) / chosen.samples))
             tokens.append(np.mean([run.tokens for run in runs]) / (chosen.samples * bank.tokens[edge].mean()))
         print(
-            f"{studied.question.id}: {studied.length:.0f} tokens a rollout; {chosen.samples} samples have "
+            f"{studied.question.id}: {studied.length:.0f} tokens per rollout; {chosen.samples} samples have "
             f"{np.mean(variances):.2f} of the variance of as many rollouts and {np.mean(tokens):.2f} of their tokens"
         )
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import cycle, islice, repeat
 from multiprocessing import get_context
 from pathlib import Path
@@ -20,12 +21,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmarks.distributions import rows_of
 from benchmarks.language import Drawn, Language, spellings
-from odd.analysis import QuestionTree, score_teachers
+from odd.analysis.path_rows import PathRows
 from odd.analysis.planning import Plan, choose_paths, plan_targets
-from odd.config import AnalysisConfig, Objective, RunConfig, TargetingConfig, TeacherConfig
+from odd.analysis.question_tree import QuestionTree
+from odd.analysis.teacher_scores import score_teachers
+from odd.config import AnalysisConfig, RunConfig, TargetingConfig, TeacherConfig, objective
 from odd.method.success import difficulty
-from odd.pipeline.teachers import TeacherContext
+from odd.pipeline.contexts import TeacherContext
 from odd.questions.base import Question
 from odd.rollouts.sampling import Rollout, Stage
 from odd.store import RunWriter
@@ -70,7 +74,7 @@ def settings(size: Size) -> RunConfig:
     return RunConfig(
         title="synthetic",
         analysis=AnalysisConfig(
-            objectives=(Objective(name="reverse_kl"), Objective(name="forward_kl")),
+            objectives=(objective("reverse_kl"), objective("forward_kl")),
             poolings=("on_policy", "pooled"),
             baselines=("full",),
             rests=("off",),
@@ -147,19 +151,25 @@ def question_tables(number: int, size: Size) -> tuple[str, dict[str, pd.DataFram
     initial = _rollouts(language.draw([()] * size.initial, rng), "initial", [()] * size.initial, asked)
     chosen = choose_paths(asked.id, initial, TargetingConfig(), 0)
     responses = [initial[i].token_ids for i in chosen]
-    log_p = [language.log_probs(response) for response in responses]
-    log_q = {
-        name: [language.log_probs(response, *leaning, salt) for response in responses]
-        for salt, (name, leaning) in enumerate(TEACHERS.items())
-    }
-    plan = _spread(plan_targets(initial, chosen, log_p, log_q, TargetingConfig()), targeted)
+    targeting, analysis = TargetingConfig(), settings(size).analysis
+
+    def read(drawn: Sequence[Rollout]) -> PathRows:
+        teachers = {
+            name: partial(_log_probs, language, responses, leaning, salt)
+            for salt, (name, leaning) in enumerate(TEACHERS.items())
+        }
+        tokens = [rollout.token_ids for rollout in drawn]
+        student = partial(_log_probs, language, responses, (), None)
+        return rows_of(tokens, chosen, student, teachers, analysis.objectives, targeting.tau)
+
+    plan = _spread(plan_targets(initial, chosen, read(initial), list(TEACHERS), targeting), targeted)
     rollouts = [*initial, *_rollouts(language.draw(plan.forced, rng), "targeted", plan.forced, asked)]
-    tree = QuestionTree(asked.id, rollouts, chosen, log_p, settings(size).analysis)
+    tree = QuestionTree(asked.id, rollouts, chosen, read(rollouts), analysis)
     tokens = sum(len(rollout.token_ids) for rollout in rollouts)
     timing = {"stage": "targeted", "seconds": tokens / 50_000, "items": len(rollouts), "tokens": tokens}
     tables = (
-        score_teachers(tree, log_q)
-        | tree.rows()
+        score_teachers(tree)
+        | tree.tables()
         | {
             "rollouts": pd.DataFrame(
                 [vars(rollout) | {"rollout": i} for i, rollout in enumerate(rollouts)], dtype=object
@@ -171,6 +181,13 @@ def question_tables(number: int, size: Size) -> tuple[str, dict[str, pd.DataFram
         }
     )
     return difficulty(float(np.mean([rollout.correct for rollout in initial]))), tables
+
+
+def _log_probs(
+    language: Language, responses: Sequence[tuple[int, ...]], leaning: tuple, salt: int | None, path: int
+) -> np.ndarray:
+    """Distributions along a path of the student, or of a teacher that leans away from it."""
+    return language.log_probs(responses[path], *leaning, *([] if salt is None else [salt]))
 
 
 def _rollouts(drawn: Drawn, stage: Stage, forced: Sequence[tuple[int, ...]], asked: Question) -> list[Rollout]:

@@ -2,7 +2,7 @@
 
 A run is made on some questions of `tiny-heldout`; a copy of the student is then distilled on its paths, by the loop of
 `docs/examples/train_with_weights.py`, once for each selection of tokens and each seed. Pass rates are measured on the
-questions that were trained on and on others; intervals are 95 % bootstrap over questions, of means over seeds. Two
+questions that were trained on and on others; intervals are 95% bootstrap over questions, of means over seeds. Two
 controls tell whether the selection matters or only its size: as many scored tokens at random, and those with Align < 0.
 
     python -m benchmarks.training --teacher tiny-l --steps 100 --seeds 5
@@ -26,7 +26,7 @@ from rich.table import Table
 from odd.config import PRESETS, QuestionsConfig, RunConfig, WeightsConfig, parse_config
 from odd.export.weights import training_rows
 from odd.findings.statistics import cluster_bootstrap
-from odd.models.transformers.hf import HFModel
+from odd.models.transformers.language_model import TransformersModel, wrap
 from odd.pipeline.teachers import Models
 from odd.pipeline.worker import run
 from odd.questions.base import Question
@@ -56,7 +56,7 @@ ARMS: dict[str, Choose] = {
 
 
 def example() -> ModuleType:
-    """The loop that the README shows."""
+    """The loop that docs/training.md shows."""
     spec = importlib.util.spec_from_file_location("train_with_weights", EXAMPLE)
     if spec is None or spec.loader is None:
         raise ImportError(f"{EXAMPLE} cannot be read")
@@ -72,9 +72,9 @@ def weighted(rows: pd.DataFrame, choose: Choose, seed: int) -> pd.DataFrame:
     return rows.assign(loss_weights=pd.Series(weights, index=rows.index, dtype=object))
 
 
-def rates(model: HFModel, questions: list[Question], seed: int) -> np.ndarray:
+def rates(model: TransformersModel, questions: list[Question], seed: int) -> np.ndarray:
     """Pass rate of each question, of 32 samples."""
-    return pass_rates(questions, answers(model, [model.encode_chat(q.messages()) for q in questions], seed))
+    return pass_rates(questions, answers(model, [model.tokenizer.encode_chat(q.messages()) for q in questions], seed))
 
 
 def made_run(arguments: argparse.Namespace, folder: Path) -> tuple[RunConfig, Path]:
@@ -101,19 +101,19 @@ def measure(arguments: argparse.Namespace, config: RunConfig, path: Path) -> dic
     print(f"paths of the run: {coverage}")
     models, loop = Models(config, config.cache), example()
     student, teacher = models.student, models.teacher(config.teachers[0])
-    if not isinstance(student, HFModel) or not isinstance(teacher, HFModel):
+    if not isinstance(student, TransformersModel) or not isinstance(teacher, TransformersModel):
         raise TypeError("student and teacher must be transformers models")
     every = load_questions(QuestionsConfig(source="tiny-heldout"))
     questions = every[: arguments.questions] + every[-arguments.others :]
     found = {"before": np.stack([rates(student, questions, 1000 * seed) for seed in range(arguments.seeds)])}
-    frozen = copy.deepcopy(teacher.model)
+    frozen = copy.deepcopy(teacher.scorer.model)
     for name, choose in ARMS.items():
         results, kept = [], 0
         for seed in range(arguments.seeds):
-            chosen, learner = weighted(rows, choose, seed), copy.deepcopy(student.model)
+            chosen, learner = weighted(rows, choose, seed), copy.deepcopy(student.scorer.model)
             kept = int(sum(weights.sum() for weights in chosen["loss_weights"]))
             loop.train(learner, frozen, chosen, arguments.steps, arguments.learning_rate, seed=seed)
-            trained = HFModel(name, learner, student.tokenizer)
+            trained = wrap(name, learner, student.tokenizer.tokenizer)
             results.append(rates(trained, questions, 1000 * seed))
         print(f"{name}: {kept:,} tokens")
         found[name] = np.stack(results)

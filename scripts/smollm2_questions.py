@@ -56,7 +56,7 @@ def main() -> None:
     kept: dict[Kind, list[Question]] = {kind: [] for kind in SHOTS}
     for number, (text, answer, kind) in enumerate(CANDIDATES, start=1):
         question = Question(id=f"s{number:02d}", question=text, answer=answer, kind=kind, shots=SHOTS[kind])
-        prompt = model.encode_chat(question.messages())
+        prompt = model.tokenizer.encode_chat(question.messages())
         rollouts = sample_chunk(model, question, prompt, [()] * SAMPLES, sampling, "initial", 0)
         rate = sum(rollout.correct for rollout in rollouts) / SAMPLES
         answered = sum(rollout.answer is not None for rollout in rollouts) / SAMPLES

@@ -55,7 +55,7 @@ def demo_questions(questions: Sequence[Question]) -> list[Question]:
         level = question.id[-1]
         if sum(other.id.endswith(level) for other in kept) == A_LEVEL:
             continue
-        prompt = model.encode_chat(question.messages())
+        prompt = model.tokenizer.encode_chat(question.messages())
         drawn = sample_chunk(model, question, prompt, [()] * SAMPLES, SamplingConfig(), "initial", 0)
         if LOWEST <= sum(rollout.correct for rollout in drawn) / SAMPLES <= HIGHEST:
             kept.append(question)

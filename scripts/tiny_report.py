@@ -1,7 +1,7 @@
 """Measure the `tiny` family on held-out questions: pass rates, difficulty bins, what demonstrations do.
 
 Each model answers every question 32 times at temperature 1; the student also with one of its own correct responses in
-the prompt (1C), and with a wrong one beside it (1C1W). Intervals are 95 % bootstrap over questions.
+the prompt (1C), and with a wrong one beside it (1C1W). Intervals are 95% bootstrap over questions.
 
     python -m scripts.tiny_report
 """
@@ -15,7 +15,7 @@ import numpy as np
 from odd.config import ModelConfig, QuestionsConfig
 from odd.method.success import difficulty
 from odd.models.embedded import TINY
-from odd.models.transformers.hf import HFModel
+from odd.models.transformers.language_model import TransformersModel, load
 from odd.questions.base import Question
 from odd.questions.contexts import Demonstration, with_demonstrations
 from odd.questions.sources import load_questions
@@ -26,15 +26,15 @@ BATCH = 256
 MAX_NEW_TOKENS = 128
 
 
-def answers(model: HFModel, prompts: list[list[int]], seed: int) -> list[list[str]]:
+def answers(model: TransformersModel, prompts: list[list[int]], seed: int) -> list[list[str]]:
     """`SAMPLES` responses to each prompt."""
     rows = sorted((i for i in range(len(prompts)) for _ in range(SAMPLES)), key=lambda i: len(prompts[i]))
     texts: list[list[str]] = [[] for _ in prompts]
     for start in range(0, len(rows), BATCH):
         chunk = rows[start : start + BATCH]
-        made = model.sample([prompts[i] for i in chunk], [MAX_NEW_TOKENS] * len(chunk), 1.0, seed + start)
+        made = model.sampler.sample([prompts[i] for i in chunk], [MAX_NEW_TOKENS] * len(chunk), 1.0, seed + start)
         for i, generation in zip(chunk, made, strict=True):
-            texts[i].append("" if generation.truncated else model.decode(generation.token_ids))
+            texts[i].append("" if generation.truncated else model.tokenizer.decode(generation.token_ids))
     return texts
 
 
@@ -67,10 +67,12 @@ def first_of_each(question: Question, texts: list[str]) -> list[Demonstration]:
 def difficulty_line(rates: np.ndarray) -> str:
     """Share of the questions in each bin of difficulty."""
     bins = Counter(difficulty(float(rate)) for rate in rates)
-    return ", ".join(f"{label} {100 * bins[label] / len(rates):.0f} %" for label in ("easy", "medium", "hard", "never"))
+    return ", ".join(f"{label} {100 * bins[label] / len(rates):.0f}%" for label in ("easy", "medium", "hard", "never"))
 
 
-def report_student(model: HFModel, questions: list[Question], texts: list[list[str]], rates: np.ndarray) -> None:
+def report_student(
+    model: TransformersModel, questions: list[Question], texts: list[list[str]], rates: np.ndarray
+) -> None:
     """Print the difficulties, and what demonstrations do on the questions that have both outcomes to show."""
     print("  " + difficulty_line(rates))
     own = [first_of_each(question, responses) for question, responses in zip(questions, texts, strict=True)]
@@ -82,7 +84,7 @@ def report_student(model: HFModel, questions: list[Question], texts: list[list[s
     print(line("  those with both outcomes", rates[mixed]))
     for label, count in (("1C", 1), ("1C1W", 2)):
         blocks = [with_demonstrations(questions[i].block(), own[i][:count]) for i in mixed]
-        prompts = [model.encode_chat(q.messages(block)) for q, block in zip(chosen, blocks, strict=True)]
+        prompts = [model.tokenizer.encode_chat(q.messages(block)) for q, block in zip(chosen, blocks, strict=True)]
         print(line(f"  the same with {label}", pass_rates(chosen, answers(model, prompts, seed=2))))
 
 
@@ -94,8 +96,8 @@ def main() -> None:
     arguments = parser.parse_args()
     questions = load_questions(QuestionsConfig(source="tiny-heldout"))
     for name in arguments.models:
-        model = HFModel.load(ModelConfig(name=name), arguments.weights / name)
-        texts = answers(model, [model.encode_chat(question.messages()) for question in questions], seed=1)
+        model = load(ModelConfig(name=str(arguments.weights / name)), arguments.weights)
+        texts = answers(model, [model.tokenizer.encode_chat(question.messages()) for question in questions], seed=1)
         rates = pass_rates(questions, texts)
         print(line(f"{name}, no demonstration", rates))
         if name == "tiny-s":

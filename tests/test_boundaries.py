@@ -1,6 +1,7 @@
 """The shape of the tree: rooms import downwards, each keeps to its own, and some things are done nowhere."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
@@ -11,8 +12,9 @@ import networkx as nx
 from scripts.rooms import ROOT, between_rooms, circles, imported, imports, modules, room_of
 
 LAYERS = (
-    *("errors", "settings", "text", "method", "config", "questions", "models", "rollouts", "analysis", "store"),
-    *("pipeline", "findings", "views", "export", "cli", "__main__"),
+    *("errors", "settings", "text", "places"),
+    *("method", "config", "questions", "models", "rollouts", "analysis", "store"),
+    *("pipeline", "findings", "views", "export", "cli", "notebook", "__main__"),
 )
 """Entries of odd/ from the ground up: each may import those before it."""
 
@@ -143,3 +145,15 @@ def is_documented(path: Path) -> bool:
 
 def test_modules_say_what_they_are():
     assert not offenders(OURS, lambda one: not is_documented(OURS[one]))
+
+
+def test_cited_sections_of_the_method_exist():
+    headings = re.findall(r"^## (\d+)\. ", (ROOT / "docs" / "method.md").read_text(encoding="utf-8"), re.MULTILINE)
+    cited = {
+        (name, number)
+        for name, path in OURS.items()
+        for first, last in re.findall(r"method §(\d+)(?:[-–](\d+))?", path.read_text(encoding="utf-8"))
+        for number in (first, last or first)
+    }
+    assert len(cited) > 20
+    assert not sorted((name, number) for name, number in cited if number not in headings)

@@ -1,4 +1,4 @@
-"""On-policy distillation on the tokens that `python -m odd weights` keeps: a plain loop, reverse KL."""
+"""On-policy distillation on the tokens that `odd weights` keeps: a plain loop, reverse KL."""
 
 import pandas as pd
 import torch

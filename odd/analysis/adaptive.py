@@ -4,13 +4,15 @@ A chunk depends on the rollouts of the chunks before it, on the distributions al
 run that was interrupted goes on to the same result.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
+from odd.analysis.path_rows import PathRows
 from odd.config import SamplingConfig, TargetingConfig
 from odd.method.allocation import TargetNode, next_launches
-from odd.method.gradients import reverse_kl
+from odd.method.node_signal import Rows
+from odd.method.objectives.reverse_kl import ReverseKL
 from odd.method.pooling import pooling_rule
 from odd.method.success import edge_counts
 from odd.method.tree import build_tree
@@ -28,8 +30,8 @@ class Allotment:
         initial: Sequence[Rollout],
         pairs: Sequence[Mapping],
         paths: Sequence[Prefix],
-        log_p: Sequence[np.ndarray],
-        log_q: Mapping[str, Sequence[np.ndarray]],
+        rows: PathRows,
+        guides: Collection[str],
         targeting: TargetingConfig,
         sampling: SamplingConfig,
     ) -> None:
@@ -40,8 +42,8 @@ class Allotment:
             initial: its initial rollouts.
             pairs: rows of the table `pairs`.
             paths: tokens of the representative rollouts.
-            log_p: student log-probabilities along each path, (T, V).
-            log_q: the same of the teachers whose signs are to be settled.
+            rows: distributions along each path.
+            guides: the teachers whose signs are to be settled.
             targeting: settings.
             sampling: settings.
         """
@@ -49,8 +51,9 @@ class Allotment:
         places = {paths[pair["path"]][: pair["position"]]: (pair["path"], pair["position"]) for pair in pairs}
         self.prefixes = [(*paths[pair["path"]][: pair["position"]], pair["token"]) for pair in pairs]
         number = {prefix: i for i, prefix in enumerate(self.prefixes)}
+        teachers = [number for number, name in enumerate(rows.teachers) if name in guides]
         self.nodes = [
-            _target_node(before, number, log_p[path][at], [rows[path][at] for rows in log_q.values()], targeting.tau)
+            _target_node(before, number, rows.at(path, at), teachers, targeting.tau)
             for before, (path, at) in places.items()
         ]
         self.budget = sum(max(0, targeting.n_min - pair["visits"]) for pair in pairs)
@@ -58,7 +61,7 @@ class Allotment:
         self.cost = np.array([max(1.0, length - len(prefix)) for prefix in self.prefixes])
 
     def chunk(self, number: int, targeted: Sequence[Rollout]) -> list[Prefix]:
-        """Forced prefixes of a chunk, one a rollout; empty when no more are needed.
+        """Forced prefixes of a chunk, one per rollout; empty when no more are needed.
 
         Args:
             number: of the chunk.
@@ -96,17 +99,17 @@ class Allotment:
 
 
 def _target_node(
-    prefix: Prefix, pairs: Mapping[Prefix, int], log_p: np.ndarray, log_q: Sequence[np.ndarray], tau: float
+    prefix: Prefix, pairs: Mapping[Prefix, int], rows: Rows, teachers: Sequence[int], tau: float
 ) -> TargetNode:
     """The children that are looked at: those that are forced, and those that the student often takes."""
-    log_p = log_p.astype(np.float64)
+    row = rows[1.0]
     forced = {edge[-1] for edge in pairs if edge[:-1] == prefix}
-    tokens = np.array(sorted(forced | set(np.flatnonzero(np.exp(log_p) > tau).tolist())), dtype=np.int64)
-    gradients = [reverse_kl(log_p, row[: len(log_p)].astype(np.float64))[tokens] for row in log_q]
+    likely = row.tokens[np.exp(row.log_p.astype(np.float64)) > tau]
+    tokens = np.array(sorted(forced | set(likely.tolist())), dtype=np.int64)
     return TargetNode(
         prefix,
         tokens,
-        np.exp(log_p[tokens]),
-        np.array(gradients).reshape(len(gradients), len(tokens)),
+        np.exp(row.at(tokens)[0]),
+        ReverseKL().at(rows, tokens, None).take(teachers, axis=0),
         np.array([pairs.get((*prefix, token), -1) for token in tokens.tolist()], dtype=np.int64),
     )

@@ -1,4 +1,4 @@
-"""Path nodes cut down to their children S_u: all that is kept of a node once its vocabulary has been read."""
+"""Path nodes cut down to their children S_u: the signal of teachers there, and P̂ with its uncertainty."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,15 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from odd.analysis.question_tree import QuestionTree
-from odd.method.gradients import distillation_gradient
-from odd.method.node_signal import NodeSignal, Reduced
-from odd.method.objectives import Baseline, Objective, Rest
+from odd.method.conventions import REST, Baseline, Rest
+from odd.method.node_signal import NodeSignal
+from odd.method.objectives import Objective
+from odd.method.objectives.base import Taken
 from odd.method.pooling import EdgeSuccess
 from odd.method.reward_to_go import RewardToGo
 from odd.method.success import Children, Counts
 from odd.rollouts.sampling import derived_seed
-
-REST = -1  # token of the bucket that holds everything outside S_u
 
 
 class Cut:
@@ -27,18 +26,14 @@ class Cut:
     """
 
     def __init__(self, signal: NodeSignal, support: np.ndarray, objectives: Sequence[Objective]) -> None:
-        """Work out everything at S_u, so that the vocabulary can be let go."""
-        self.support, self.log_p, self.log_q = support, signal.log_p[support], signal.log_q.take(support, axis=1)
+        """Compute the gradients at S_u."""
+        self.signal, self.support = signal, support
+        self.log_p, self.log_q = signal.row.at(support)
         self.full = np.stack([signal.at(one, support) for one in objectives], axis=1)
-        self.reduced: dict[Rest, Reduced] = {rest: signal.reduced(support, rest) for rest in ("off", "bucket")}
-        self.to_go: dict[tuple[Objective, Rest], RewardToGo | None] = {
-            (one, rest): signal.reduced_to_go(one, support, rest) for one in objectives for rest in ("off", "bucket")
-        }
 
     def student(self, baseline: Baseline, rest: Rest) -> np.ndarray:
         """P_theta of the components of a convention, float64 (C,)."""
-        plain = baseline == "full" and rest == "off"
-        return np.exp(self.log_p.astype(np.float64) if plain else self.reduced[rest].log_p)
+        return self.signal.student(self.support, baseline, rest)
 
 
 def teacher_gradients(
@@ -54,30 +49,29 @@ def teacher_gradients(
         if rest == "bucket":
             gradients = np.append(gradients, -gradients.sum(axis=-1, keepdims=True), axis=-1)
     else:
-        nodes = [cut.reduced[rest] for cut in cuts]
-        log_q = np.stack([node.log_q for node in nodes])
-        log_p, visits, successes = (
-            np.stack(values)[:, None] for values in zip(*((node.log_p, *node[2:]) for node in nodes), strict=True)
-        )
-        each = [
-            distillation_gradient(
-                one, log_p, log_q, visits, successes, _stacked([cut.to_go[one, rest] for cut in cuts])
-            )
-            for one in objectives
-        ]
+        nodes = [cut.signal.reduced(cut.support, rest) for cut in cuts]
+        log_p, log_q = np.stack([node.log_p for node in nodes])[:, None], np.stack([node.log_q for node in nodes])
+        each = [one.gradient(log_p, log_q, _stacked(one, cuts, rest)) for one in objectives]
         gradients = np.stack([np.broadcast_to(gradient, log_q.shape) for gradient in each], axis=2)
     return gradients.reshape(len(cuts), -1, gradients.shape[-1])
 
 
-def _stacked(each: Sequence[RewardToGo | None]) -> RewardToGo | None:
-    known = [to_go for to_go in each if to_go is not None]
+def _stacked(objective: Objective, cuts: Sequence[Cut], rest: Rest) -> Taken:
+    """What the rollouts say of S_u at many nodes, (N, 1, C), and of rewards (N, M, C)."""
+    each = [cut.signal.taken(objective, cut.support, rest) for cut in cuts]
+    visits, successes = (
+        np.stack([values for values in column if values is not None])[:, None]
+        for column in ([one.visits for one in each], [one.successes for one in each])
+    )
+    known = [one.to_go for one in each if one.to_go is not None]
     if not known:
-        return None
-    return RewardToGo(np.stack([to_go.first for to_go in known]), np.stack([to_go.later for to_go in known]))
+        return Taken(visits, successes)
+    to_go = RewardToGo(np.stack([one.first for one in known]), np.stack([one.later for one in known]))
+    return Taken(visits, successes, to_go)
 
 
 @dataclass(frozen=True, eq=False)
-class Estimate:
+class NodeSuccess:
     """P̂ of the children S_u of a node under one pooling rule, and of what lies outside, with posterior draws.
 
     Attributes:
@@ -108,13 +102,13 @@ class Estimate:
         return np.append(self.cut.support, REST), self.success, self.draws, self.halves
 
 
-def estimate(tree: QuestionTree, node: int, pooling: str, chosen: Children, cut: Cut) -> Estimate:
+def node_success(tree: QuestionTree, node: int, pooling: str, chosen: Children, cut: Cut) -> NodeSuccess:
     """P̂ at S_u; the random draws are seeded by question, pooling and node alone."""
     state, config = tree.success[pooling], tree.config
     rng = np.random.default_rng([config.seed, derived_seed(tree.question, pooling, node)])
     rest = Counts(np.array([chosen.rest_visits]), np.array([chosen.rest_successes]))
     draws = np.concatenate(state.draws(chosen.nodes, rest, config.posterior_draws, rng), axis=1)
-    return Estimate(
+    return NodeSuccess(
         node=node,
         cut=cut,
         success=np.append(state.value[chosen.nodes], rest.mean),

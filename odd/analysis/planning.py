@@ -1,10 +1,11 @@
 """Which paths to study and which tokens to force (method §5, steps 2-5)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from odd.analysis.path_rows import PathRows
 from odd.config import TargetingConfig
 from odd.method.targeting import choose_pairs
 from odd.method.tree import depth_windows, representative_paths
@@ -34,8 +35,8 @@ def choose_paths(question: str, initial: Sequence[Rollout], targeting: Targeting
 def plan_targets(
     initial: Sequence[Rollout],
     paths: Sequence[int],
-    log_p: Sequence[np.ndarray],
-    log_q: Mapping[str, Sequence[np.ndarray]],
+    rows: PathRows,
+    guides: Collection[str],
     targeting: TargetingConfig,
 ) -> Plan:
     """Choose the pairs of every path and how many rollouts each still needs.
@@ -46,20 +47,20 @@ def plan_targets(
     Args:
         initial: the initial rollouts.
         paths: indices of the representative ones.
-        log_p: student log-probabilities along each path, (T, V).
-        log_q: the same by teacher.
+        rows: distributions along each path.
+        guides: teachers that choose what is forced.
         targeting: settings.
     """
     forced: list[tuple[int, ...]] = []
-    rows: list[dict] = []
+    pairs: list[dict] = []
     seen: set[tuple[int, ...]] = set()
     responses = [rollout.token_ids for rollout in initial]
     for path, rollout in enumerate(paths):
         tokens = responses[rollout]
         windows = depth_windows(len(tokens), targeting.first_window)
-        read = {name: distributions[path] for name, distributions in log_q.items()}
+        numbers = {name: number for number, name in enumerate(rows.teachers) if name in guides}
         budget = targeting.tau, targeting.n_gradient, targeting.n_difference
-        for pair in choose_pairs(log_p[path], read, windows, *budget):
+        for pair in choose_pairs(rows.path(path), numbers, windows, *budget):
             prefix = (*tokens[: pair.position], pair.token)
             if prefix in seen:
                 continue
@@ -67,5 +68,5 @@ def plan_targets(
             visits = sum(response[: len(prefix)] == prefix for response in responses)
             launched = max(0, targeting.n_min - visits) if targeting.allocation == "uniform" else 0
             forced += [prefix] * launched
-            rows.append({"pair": len(rows), "path": path} | asdict(pair) | {"visits": visits, "launched": launched})
-    return Plan(forced, rows)
+            pairs.append({"pair": len(pairs), "path": path} | asdict(pair) | {"visits": visits, "launched": launched})
+    return Plan(forced, pairs)

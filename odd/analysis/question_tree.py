@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from odd.analysis.path_rows import PathRows
 from odd.config import AnalysisConfig
 from odd.method.pooling import EdgeSuccess, PoolingRule, Sample, pooling_rule
 from odd.method.sibling_prior import SiblingPrior, equivalent_counts, fit_sibling_prior
@@ -61,14 +62,14 @@ class QuestionTree:
         question: id of the question; part of every seed.
         rollouts: all rollouts, initial ones first.
         path_rollouts: indices of the representative paths.
-        path_log_probs: student log-probabilities along each path, float32 (T, V).
+        rows: distributions along each path, which keep the children that rollouts took.
         config: analysis settings.
     """
 
     question: str
     rollouts: Sequence[Rollout]
     path_rollouts: Sequence[int]
-    path_log_probs: Sequence[np.ndarray]
+    rows: PathRows
     config: AnalysisConfig
     tree: Tree = field(init=False)
     places: dict[int, tuple[int, int]] = field(init=False)
@@ -95,7 +96,8 @@ class QuestionTree:
         for node, (path, position) in self.places.items():
             children = np.asarray(self.tree.children(node))
             if len(children):
-                log_p[children] = self.path_log_probs[path][position, self.tree.token[children]]
+                row = self.rows.at(path, position)[1.0]
+                log_p[children] = row.log_p[row.index(self.tree.token[children])]
         return log_p
 
     def _success(self, rule: PoolingRule) -> Success:
@@ -168,7 +170,7 @@ class QuestionTree:
         kept[self.path_edges()] = True
         return np.flatnonzero(kept)
 
-    def rows(self) -> dict[str, pd.DataFrame]:
+    def tables(self) -> dict[str, pd.DataFrame]:
         """Rows of the tables that no teacher has a part in: `nodes`, `success`, `node_values` and `path_tokens`."""
         success, values = zip(*(self._success_rows(state) for state in self.success.values()), strict=True)
         return {
@@ -179,14 +181,14 @@ class QuestionTree:
         }
 
     def node_rows(self) -> pd.DataFrame:
-        """One row a node that is kept: its place, and the rollouts through it."""
+        """One row per node that is kept: its place, and the rollouts through it."""
         tree = self.tree
         columns = {"parent": tree.parent, "token": tree.token, "depth": tree.depth, "log_p": self.log_p}
         columns |= {"rollouts": self._rollouts}
         return pd.DataFrame({"node": self._stored} | {name: all_[self._stored] for name, all_ in columns.items()})
 
     def _success_rows(self, state: Success) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Under one rule: one row a node that is kept, and one row a path node with its value V(u)."""
+        """Under one rule: one row per node that is kept, and one row per path node with its value V(u)."""
         low, high = self._intervals(state)
         columns = {"visits": state.counts.visits, "successes": state.counts.successes, "success": state.value}
         columns |= {"low": low, "high": high}
@@ -198,7 +200,7 @@ class QuestionTree:
         return pd.DataFrame(success), pd.DataFrame({"node": nodes, **of, **vars(value)})
 
     def path_token_rows(self) -> pd.DataFrame:
-        """One row a position of each path: the node before the token and the child it leads to."""
+        """One row per position of each path: the node before the token and the child it leads to."""
         frames = []
         for path, rollout in enumerate(self.path_rollouts):
             length = len(self.rollouts[rollout].token_ids)

@@ -1,11 +1,11 @@
 """Scores and gradients of teachers on the path nodes of a question, under every convention (method §3-4).
 
-The vocabulary of a node is read once, and what is needed at its children is kept; the conventions are then gone
-through for many nodes together, as most of their cost would be the calls rather than the sums.
+Nodes with equally many children go through the mathematics together, convention by convention, as most of the cost
+would be the calls rather than the sums.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 
@@ -13,48 +13,44 @@ import numpy as np
 import pandas as pd
 
 from odd.analysis.columns import Column, Columns, Labels
-from odd.analysis.cuts import Cut, Estimate, estimate, teacher_gradients
+from odd.analysis.cuts import Cut, NodeSuccess, node_success, teacher_gradients
+from odd.analysis.path_rows import TOP
 from odd.analysis.question_tree import QuestionTree
 from odd.analysis.rollout_rewards import Reading, RolloutRewards
 from odd.method.measures import Nodes, scores
 from odd.method.node_signal import NodeSignal
+from odd.method.objectives import Rollouts
 from odd.method.success import Children, significant_children
 
-TOP_K = 16  # of the overlap and mass columns, as verl reports them
 DTYPES = {"DOUBLE": np.float64, "INTEGER": np.int64, "BOOLEAN": np.bool_}
 BLOCK = 48
 """Nodes that are scored together."""
-READ = 8
-"""Nodes whose vocabularies are read, and held, at the same time."""
 
 Rows = tuple[str, int, dict[str, Column]]
 """Name of a table, how many rows it gets, and their columns."""
 
 
-def score_teachers(
-    tree: QuestionTree, log_q: Mapping[str, Sequence[np.ndarray]], reading: Reading | None = None
-) -> dict[str, pd.DataFrame]:
-    """Score teachers on every path node.
+def score_teachers(tree: QuestionTree, reading: Reading | None = None) -> dict[str, pd.DataFrame]:
+    """Score the teachers of a tree's rows on every path node.
 
     Args:
         tree: the question's tree.
-        log_q: by teacher name, log-probabilities along each path, float32 (T, V).
-        reading: log-probabilities of all rollouts, for `minillm`.
+        reading: log-probabilities of all rollouts, for objectives that need rewards.
 
     Returns:
         Rows of the tables `teacher_tokens`, `node_teachers`, `scores`, `half_scores`, `components` and `gradients`,
         without the question column. Those of `components` are the same for any teachers.
     """
-    if not log_q:
+    if not tree.rows.teachers:
         return {}
     tables: dict[str, Columns] = {}
-    rewards, nodes = RolloutRewards(tree, log_q, reading), list(tree.places)
-    # NumPy lets go of the interpreter while it sums up a vocabulary or sorts many draws, so that threads do these side
-    # by side; but not beside what is mostly Python, as each would wait for the other at every call
+    rewards, nodes = RolloutRewards(tree, reading), list(tree.places)
+    # NumPy lets go of the interpreter while it sorts many draws, so that threads do these side by side; but not beside
+    # what is mostly Python, as each would wait for the other at every call
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         for start in range(0, len(nodes), BLOCK):
-            block = _Block(tree, nodes[start : start + BLOCK], log_q, rewards)
-            for table, count, columns in (*block.read(threads), *block.score(threads)):
+            block = _Block(tree, nodes[start : start + BLOCK], rewards)
+            for table, count, columns in (*block.cut_down(), *block.score(threads)):
                 tables.setdefault(table, Columns()).add(count, columns)
     return {table: columns.frame() for table, columns in tables.items()}
 
@@ -66,14 +62,13 @@ class _Block:
         self,
         tree: QuestionTree,
         nodes: Sequence[int],
-        log_q: Mapping[str, Sequence[np.ndarray]],
         rewards: RolloutRewards,
     ) -> None:
-        self.tree, self.nodes, self.log_q, self.rewards = tree, nodes, log_q, rewards
-        self.names, self.objectives = list(log_q), tree.config.objectives
+        self.tree, self.nodes, self.rewards = tree, nodes, rewards
+        self.names, self.objectives = list(tree.rows.teachers), tree.config.objectives
         self.conventions = list(tree.config.conventions)
         self.cuts: list[dict[str, tuple[Children, Cut]]] = [{} for _ in nodes]
-        self.estimates: dict[tuple[int, str], Estimate] = {}
+        self.success: dict[tuple[int, str], NodeSuccess] = {}
         # by node, convention, and pair of teacher and objective, the objective moving fastest
         pairs = np.arange(len(self.names) * len(self.objectives)).reshape(len(self.names), -1)
         shape = len(nodes), len(self.conventions), pairs.size
@@ -92,38 +87,25 @@ class _Block:
         self.halved = np.flatnonzero(~np.tile(same, len(self.names)))
         self.vectors: dict[tuple[int, int], tuple[np.ndarray, ...]] = {}
 
-    def read(self, threads: Executor) -> Iterator[Rows]:
-        """Read the vocabularies: rows that need nothing else."""
-        for start in range(0, len(self.nodes), READ):
-            nodes = self.nodes[start : start + READ]
-            for place, (node, signal) in enumerate(zip(nodes, list(threads.map(self._signal, nodes)), strict=True)):
-                yield from self._cut_down(start + place, node, signal)
+    def cut_down(self) -> Iterator[Rows]:
+        """Cut the nodes down to their children: rows that need nothing else."""
+        for place, node in enumerate(self.nodes):
+            yield from self._cut_down(place, node, NodeSignal(self.tree.rows.at(*self.tree.places[node])))
 
     def score(self, threads: Executor) -> Iterator[Rows]:
-        """Score what has been read: rows of the tables of scores and of what is behind them."""
-        for estimates in threads.map(self._estimate, range(len(self.nodes))):
-            self.estimates |= estimates
+        """Score what was cut down: rows of the tables of scores and of what is behind them."""
+        for found in threads.map(self._success, range(len(self.nodes))):
+            self.success |= found
         list(threads.map(lambda alike: self._score(*alike), self._alike()))
         yield from self._score_rows()
 
-    def _alike(self) -> Iterator[tuple[int, list[int], Sequence[Estimate]]]:
+    def _alike(self) -> Iterator[tuple[int, list[int], Sequence[NodeSuccess]]]:
         """For each convention the nodes with equally many children: they go through the mathematics together."""
         for number, convention in enumerate(self.conventions):
-            of_rule = [
-                (place, one) for (place, pooling), one in self.estimates.items() if pooling == convention.pooling
-            ]
+            of_rule = [(place, one) for (place, pooling), one in self.success.items() if pooling == convention.pooling]
             for size in sorted({one.children for _, one in of_rule}):
                 places, alike = zip(*(pair for pair in of_rule if pair[1].children == size), strict=True)
                 yield number, list(places), alike
-
-    def _signal(self, node: int) -> NodeSignal:
-        """Read a node's vocabulary."""
-        path, position = self.tree.places[node]
-        rows = [self.tree.path_log_probs[path][position], *(rows[path][position] for rows in self.log_q.values())]
-        size = min(map(len, rows))
-        signal = NodeSignal(rows[0][:size], np.stack([row[:size] for row in rows[1:]]))
-        signal.read()
-        return signal
 
     def _cut_down(self, place: int, node: int, signal: NodeSignal) -> Iterator[Rows]:
         """Rows of a node that need nothing else, and what is kept for the scores."""
@@ -131,11 +113,15 @@ class _Block:
         tokens, count = self.tree.tree.token[children], len(children)
         teachers = np.arange(len(self.names))
         own = {"node": np.tile(children, len(self.names)), "teacher": Labels(self.names, np.repeat(teachers, count))}
-        yield "teacher_tokens", len(self.names) * count, own | {"log_p": signal.log_q[:, tokens].ravel()}
+        yield (
+            "teacher_tokens",
+            len(self.names) * count,
+            own | {"log_p": signal.row.log_q[:, signal.row.index(tokens)].ravel()},
+        )
         yield (
             "node_teachers",
             len(self.names),
-            {"node": node, "teacher": Labels(self.names, teachers), **signal.divergences(TOP_K)},
+            {"node": node, "teacher": Labels(self.names, teachers), **signal.divergences(TOP)},
         )
         for rule, poolings in self.tree.alike.items():
             self._cut(place, node, signal, rule, poolings)
@@ -148,21 +134,23 @@ class _Block:
             return
         # a sampled objective averages over rollouts: the student's own draws, or all of them where the rule pools
         children = np.asarray(self.tree.tree.children(node), dtype=np.int64)
-        signal = signal.counting(
+        rollouts = Rollouts(
+            self.tree.tree.token[children].astype(np.int64),
             state.drawn.visits[children],
             state.drawn.successes[children],
-            self.rewards.at(node, rule, len(signal.log_p)),
-            self.tree.tree.token[children],
+            self.rewards.at(node, rule),
         )
-        cut = Cut(signal, self.tree.tree.token[chosen.nodes].astype(np.int64), self.objectives)
+        cut = Cut(
+            NodeSignal(signal.rows, rollouts), self.tree.tree.token[chosen.nodes].astype(np.int64), self.objectives
+        )
         self.cuts[place] |= dict.fromkeys(poolings, (chosen, cut))
 
-    def _estimate(self, place: int) -> dict[tuple[int, str], Estimate]:
+    def _success(self, place: int) -> dict[tuple[int, str], NodeSuccess]:
         """P̂ at a node, with posterior draws."""
-        node = self.nodes[place]
-        return {(place, pooling): estimate(self.tree, node, pooling, *cut) for pooling, cut in self.cuts[place].items()}
+        node, cuts = self.nodes[place], self.cuts[place]
+        return {(place, pooling): node_success(self.tree, node, pooling, *cut) for pooling, cut in cuts.items()}
 
-    def _score(self, number: int, places: Sequence[int], alike: Sequence[Estimate]) -> None:
+    def _score(self, number: int, places: Sequence[int], alike: Sequence[NodeSuccess]) -> None:
         """Score nodes with equally many children under one convention."""
         baseline, rest = self.conventions[number].baseline, self.conventions[number].rest
         tokens, success, draws, halves = zip(*(one.components(rest) for one in alike), strict=True)

@@ -1,22 +1,50 @@
-"""The commands of `python -m odd`, in the order of its help."""
+"""The commands of `odd`, in the order of its help."""
+
+from typing import Annotated
 
 import typer
 
+from odd import __version__
+from odd.cli import dashboard
 from odd.cli.checking import models, vectors
-from odd.cli.making import import_, run, screen, teach
+from odd.cli.making import add_teacher, import_, run, screen
 from odd.cli.reporting import findings, show, weights
 from odd.cli.upgrading import upgrade
 
 app = typer.Typer(
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="On-policy Distillation Diagnostics: does a teacher's signal push a student towards correct answers?",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (screen, run):
-    app.command()(command)
-app.command("import")(import_)
-for command in (teach, show, findings, weights, upgrade, models, vectors):
-    app.command()(command)
+COMMANDS = {
+    "Start here": {"demo": dashboard.demo},
+    "Look at runs": {"app": dashboard.app, "show": show, "findings": findings},
+    "Make runs": {"screen": screen, "run": run, "import": import_, "add-teacher": add_teacher},
+    "Take them further": {"weights": weights},
+    "About the installation": {"models": models, "vectors": vectors, "upgrade": upgrade},
+}
+PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+for panel, commands in COMMANDS.items():
+    for name, function in commands.items():
+        app.command(name, rich_help_panel=panel, context_settings=PASSED_ON if name == "app" else None)(function)
+app.command("teach", hidden=True)(add_teacher)  # its name before 0.1.0
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """On-policy Distillation Diagnostics: does a teacher's signal push a student towards correct answers?
+
+    `odd demo` makes a first run and shows it. Each command explains itself: `odd run --help`.
+    """
+    if version:
+        print(f"odd {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
 
 __all__ = ["app"]

@@ -3,22 +3,17 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as RichProgress
 
-from odd.pipeline.jobs import STAGES
-from odd.pipeline.progress import Listener, ProgressFile
-from odd.pipeline.progress import Progress as Step
-
-RUN = ("initial", "demonstrations", "plan", "targeted", "read", "score")
-SCREENING = ("initial", "demonstrations", "contexts")
-SELDOM = ("read",)
-"""Stages that most runs do not have: they get a bar when they begin."""
+from odd.pipeline.progress import Listener, Progress, ProgressFile
+from odd.pipeline.stages import Stage
 
 
 class Bars:
     """A listener that draws progress bars and keeps the progress file."""
 
-    def __init__(self, cache: Path, stages: Sequence[str] = RUN) -> None:
+    def __init__(self, cache: Path, stages: Sequence[Stage]) -> None:
         """Prepare the bars.
 
         Args:
@@ -26,16 +21,17 @@ class Bars:
             stages: those that questions go through.
         """
         self._file: Listener = ProgressFile(cache)
-        self._titles = {stage: STAGES[stage] for stage in stages}
+        self._stages = stages
         self._question = 0
-        self._bars = Progress(
+        self._bars = RichProgress(
             TextColumn("{task.description:26}"),
             BarColumn(bar_width=28),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TextColumn("{task.fields[rate]}"),
         )
-        self._tasks: dict[str, TaskID] = {}
+        self._questions: TaskID | None = None
+        self._tasks: dict[Stage, TaskID] = {}
 
     def __enter__(self) -> "Bars":
         """Start drawing."""
@@ -46,23 +42,25 @@ class Bars:
         """Stop drawing."""
         self._bars.stop()
 
-    def __call__(self, step: Step) -> None:
+    def __call__(self, progress: Progress) -> None:
         """Draw one step forward."""
-        self._file(step)
-        if "questions" not in self._tasks:
-            self._tasks["questions"] = self._bars.add_task("questions", total=step.questions, rate=step.run_id)
-            self._tasks |= {
-                stage: self._bars.add_task(title, total=None, rate="", visible=stage not in SELDOM)
-                for stage, title in self._titles.items()
+        self._file(progress)
+        if self._questions is None:
+            self._questions = self._bars.add_task("questions", total=progress.questions, rate=progress.run_id)
+            # a stage that most runs do without gets its bar when it begins
+            self._tasks = {
+                stage: self._bars.add_task(stage.label, total=None, rate="", visible=not stage.seldom)
+                for stage in self._stages
             }
-        if step.question != self._question:
-            self._question = step.question
-            for stage in self._titles:
-                self._bars.update(self._tasks[stage], completed=0, total=None, rate="")
-        last = step.stage == list(self._titles)[-1] and step.done == step.total
-        finished = step.question + (last or step.stage == "done")
-        self._bars.update(self._tasks["questions"], completed=finished)
-        if step.stage == "done":
+        if progress.question != self._question:
+            self._question = progress.question
+            for task in self._tasks.values():
+                self._bars.update(task, completed=0, total=None, rate="")
+        last = progress.stage is self._stages[-1] and progress.done == progress.total
+        finished = progress.question + (last or progress.stage is Stage.DONE)
+        self._bars.update(self._questions, completed=finished)
+        if progress.stage is Stage.DONE:
             return
-        rate = f"{step.tokens / step.seconds:,.0f} tokens/s" if step.tokens and step.seconds else ""
-        self._bars.update(self._tasks[step.stage], completed=step.done, total=step.total, rate=rate, visible=True)
+        rate = f"{progress.tokens / progress.seconds:,.0f} tokens/s" if progress.tokens and progress.seconds else ""
+        task = self._tasks[progress.stage]
+        self._bars.update(task, completed=progress.done, total=progress.total, rate=rate, visible=True)

@@ -1,4 +1,4 @@
-"""The command `python -m odd findings`: from run files to text and tables."""
+"""The command `odd findings`: from run files to text and tables."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack

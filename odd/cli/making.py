@@ -1,8 +1,8 @@
-"""Commands that make runs: `run`, `import`, `screen`, `teach`."""
+"""Commands that make runs: `run`, `import`, `screen`, `add-teacher`."""
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -70,22 +70,29 @@ def import_(
     _make(settings_of(preset, config, student, questions, limit, teacher, cache, [*own, *(set_ or ())]), show_config)
 
 
-def _make(settings: RunConfig, show_config: bool, screening: bool = False) -> None:
-    """Make a run or its screening, or print what it would be made with."""
+def _make(settings: RunConfig, show_config: bool, kind: Literal["run", "screening"] = "run") -> None:
+    """Make a run or its screening, or print the settings that it would be made with."""
     if show_config:
         print(settings.model_dump_json(indent=2))
-        return
-    # what brings torch comes after the settings are known to be good
-    from odd import pipeline
-    from odd.cli.console import RUN, SCREENING, Bars
-    from odd.pipeline.cost import reading_of_a_run
+    else:
+        make(settings, kind)
 
-    if not screening:
+
+def make(settings: RunConfig, kind: Literal["run", "screening"] = "run") -> Path:
+    """Make a run or its screening, drawing progress bars; print what it found and return its file."""
+    # what brings torch comes after the settings are known to be good
+    from odd.cli.console import Bars
+    from odd.pipeline import screening, worker
+    from odd.pipeline.cost import reading_of_a_run
+    from odd.pipeline.stages import Stage
+
+    if kind == "run":
         say(reading_of_a_run(settings))
-    make, stages = (pipeline.screen, SCREENING) if screening else (pipeline.run, RUN)
-    with Bars(settings.cache, stages) as bars:
-        path = make(settings, bars)
+    work = worker.run if kind == "run" else screening.screen
+    with Bars(settings.cache, Stage.of(kind)) as bars:
+        path = work(settings, bars)
     print_run(path)
+    return path
 
 
 def screen(
@@ -99,18 +106,18 @@ def screen(
     set_: SET = None,
     show_config: SHOW_CONFIG = False,
 ) -> None:
-    """Find out how often the student is right, alone and behind each context; `run` goes on with the same options."""
+    """Find out how often the student is right, alone and with each context; `run` goes on with the same options."""
     settings = settings_of(preset, config, student, questions, limit, teacher, cache, set_)
-    _make(settings, show_config, screening=True)
+    _make(settings, show_config, "screening")
 
 
-def teach(
+def add_teacher(
     run_: RUN,
     teacher: TEACHER = None,
-    config: Annotated[Path | None, typer.Option(help="TOML file whose [[teachers]] are added.")] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML or JSON file whose teachers are added.")] = None,
     cache: CACHE = DEFAULT_CACHE,
 ) -> None:
-    """Add teachers to a finished run: each costs one forward pass a path, and demonstrations if they are new."""
+    """Add teachers to a finished run: each costs one forward pass per path, and demonstrations if they are new."""
     teachers = [parse_teacher(text, ModelConfig()) for text in teacher or ()]
     if config is not None:
         teachers += load_config(file=config).teachers
@@ -119,9 +126,10 @@ def teach(
     folder, run_id = locate(run_, cache)
     from odd.cli.console import Bars
     from odd.pipeline.cost import reading_of_teachers
-    from odd.pipeline.worker import teach as add
+    from odd.pipeline.stages import Stage
+    from odd.pipeline.worker import add_teachers
 
     say(reading_of_teachers(folder, run_id, len(teachers)))
-    with Bars(folder) as bars:
-        path = add(folder, run_id, teachers, bars)
+    with Bars(folder, Stage.of("run")) as bars:
+        path = add_teachers(folder, run_id, teachers, bars)
     print_run(path)

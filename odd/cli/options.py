@@ -9,16 +9,17 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from odd.config import PRESETS, ModelConfig, RunConfig, TeacherConfig, load_config, parse_config
+from odd.config import PRESETS, ModelConfig, RunConfig, TeacherConfig, default_cache, load_config, parse_config
 from odd.config.teachers import SHOWN
 from odd.errors import OddError
 
 TABLE_WIDTH = 136
-CACHE = Annotated[Path, typer.Option("--cache", help="Folder of run files.")]
-DEFAULT_CACHE = load_config().cache
+_IN = typer.Option("--cache", show_default=False, help="Folder of run files; if not given, ODD_CACHE or ./cache.")
+CACHE = Annotated[Path, _IN]
+DEFAULT_CACHE = default_cache()
 RUN = Annotated[str, typer.Argument(metavar="RUN", help="Run id or path of its file.")]
 PRESET = Annotated[str, typer.Option(help=f"What to start from: {', '.join(PRESETS)}.")]
-CONFIG = Annotated[Path | None, typer.Option(help="TOML file with settings that replace the preset's.")]
+CONFIG = Annotated[Path | None, typer.Option(help="TOML or JSON file with settings that replace the preset's.")]
 STUDENT = Annotated[str | None, typer.Option(help="Student: embedded model, folder, or hub name.")]
 QUESTIONS = Annotated[
     str | None,
@@ -32,7 +33,7 @@ TEACHER = Annotated[
         "MODEL 'student' is the student. Repeatable."
     ),
 ]
-NEW_CACHE = Annotated[Path | None, typer.Option("--cache", help="Folder of run files.")]
+NEW_CACHE = Annotated[Path | None, _IN]
 SET = Annotated[list[str] | None, typer.Option("--set", help="Any other setting, as section.key=value. Repeatable.")]
 SHOW_CONFIG = Annotated[bool, typer.Option("--show-config", help="Print the settings and stop.")]
 

@@ -61,7 +61,7 @@ def findings(
     difficulty: Annotated[str, typer.Option(help="Questions that count: all, easy, medium, hard.")] = "all",
     kind: Annotated[str | None, typer.Option(help="Kind of answer of the questions that count.")] = None,
     beside: Annotated[str, typer.Option(help="The paper's numbers to stand beside: 0.6B-BoolQ, ..., none.")] = "none",
-    out: Annotated[Path | None, typer.Option(help="Folder for findings.md and a CSV file a table.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for findings.md and a CSV file per table.")] = None,
     cache: CACHE = DEFAULT_CACHE,
 ) -> None:
     """Print what runs show over all their questions, and write every table."""

@@ -10,7 +10,7 @@ from odd.findings.statistics import Estimate
 
 
 def print_screening(screening: Screening, console: Console) -> None:
-    """Print the difficulties, the accuracy behind each context, and the questions that are left out."""
+    """Print the difficulties, the accuracy with each context, and the questions that are left out."""
     questions, bins = screening.questions, counts(screening)
     console.print(_difficulties(screening, bins))
     console.print(_contexts(screening))
@@ -32,7 +32,7 @@ def _difficulties(screening: Screening, bins: dict[str, int]) -> Table:
 
 def _contexts(screening: Screening) -> Table:
     found = {(one.context, one.difficulty): one for one in accuracies(screening)}
-    title = f"Screening: accuracy in % on the {len(screening.kept)} questions kept; 95 % intervals over questions"
+    title = f"Screening: accuracy in % on the {len(screening.kept)} questions kept; 95% intervals over questions"
     table = Table(title=title, box=SIMPLE_HEAD)
     numbers = {bin_: one.accuracy.n for (_, bin_), one in found.items()}
     for column in ("context", "all", "Δ", *(f"{bin_} (n = {numbers[bin_]})" for bin_ in DIFFICULTIES), "truncated"):
@@ -59,4 +59,4 @@ def _percent(estimate: Estimate, sign: str = "") -> str:
 
 
 def _share(value: float) -> str:
-    return "–" if value != value else f"{100 * value:.1f} %"
+    return "–" if value != value else f"{100 * value:.1f}%"

@@ -25,10 +25,10 @@ SUMMARIES = ("mean_cosine", "fraction_positive", "weighted_cosine", "mean_gain",
 
 
 def teacher_summary(scores: pd.DataFrame, teachers: Sequence[str], seed: int = 0) -> pd.DataFrame:
-    """Per teacher and path outcome: the measures of method §7 with 95 % intervals over questions.
+    """Per teacher and path outcome: the measures of method §7 with 95% intervals over questions.
 
     Args:
-        scores: one row a (question, path, position, teacher) of one objective and convention.
+        scores: one row per (question, path, position, teacher) of one objective and convention.
         teachers: all of them, in the order of the rows.
         seed: of the bootstrap.
 
@@ -127,7 +127,7 @@ def import_lines(account: str) -> list[str]:
 def _nothing_found(questions: pd.DataFrame, teachers: Sequence[str], convention: str) -> str:
     """Why the table of teachers is empty, and what would fill it."""
     if not teachers:
-        return "The run has no teacher, so nothing is scored: add one with python -m odd teach."
+        return "The run has no teacher, so nothing is scored: add one with odd add-teacher."
     if not (questions["stage"] == "scored").any():
         return "No question is scored yet: the table fills as the run goes on."
     return (
@@ -153,7 +153,7 @@ def _questions_table(questions: pd.DataFrame, found: Mapping[int, int]) -> Table
 
 
 def _teachers_table(summary: pd.DataFrame, objective: str, convention: str) -> Table:
-    table = Table(title=f"Teachers: {objective}, {convention}; 95 % intervals over questions", box=SIMPLE_HEAD)
+    table = Table(title=f"Teachers: {objective}, {convention}; 95% intervals over questions", box=SIMPLE_HEAD)
     headings = ("mean cosine", "positive", "range-weighted", "mean gain", "advantage")
     for column in ("teacher", "paths", "decisions", *headings):
         table.add_column(column, justify="left" if column in ("teacher", "paths") else "right", no_wrap=True)

@@ -13,22 +13,24 @@ from pydantic import AfterValidator, BaseModel, Field, StrictBool, ValidationErr
 
 from odd.errors import OddError
 from odd.method.alignment import cosine, gain, success_range, teacher_advantage
+from odd.method.conventions import Baseline
 from odd.method.divergences import divergences, top_k_overlap
 from odd.method.gradients import ideal_gradient
 from odd.method.logspace import log_sum_exp
 from odd.method.node_signal import NodeSignal
-from odd.method.objectives import Baseline, Objective
+from odd.method.objectives import Objective, Rollouts, objective
+from odd.method.objectives.base import Taken
 from odd.method.pooling import RULES, Sample
 from odd.method.success import jeffreys, wilson
 from odd.method.tree import Tree, build_tree
 from odd.models.tabular import TabularModel
 
 DETERMINISTIC = (
-    Objective(name="reverse_kl"),
-    Objective(name="forward_kl"),
-    *(Objective(name="jsd", beta=beta) for beta in (0.1, 0.5, 0.9)),
+    objective("reverse_kl"),
+    objective("forward_kl"),
+    *(objective("jsd", beta=beta) for beta in (0.1, 0.5, 0.9)),
 )
-SAMPLED = (Objective(name="sampled_reverse_kl"), Objective(name="dr_grpo"))
+SAMPLED = (objective("sampled_reverse_kl"), objective("dr_grpo"))
 
 
 LARGEST = 1e15  # of logits and weights: their sums and squares are far from overflow
@@ -124,7 +126,7 @@ def compute_vectors(document: Any) -> dict[str, Any]:
         OddError: the document is malformed.
     """
     if not isinstance(document, dict):
-        raise OddError("test vectors: the document is no JSON object; give it a key 'cases' or 'questions'")
+        raise OddError("test vectors: the document is not a JSON object; give it a key 'cases' or 'questions'")
     try:
         parsed = _Document.model_validate(document)
     except ValidationError as error:
@@ -146,17 +148,17 @@ def _case(case: _Case) -> dict[str, Any]:
     support = np.array(case.support, dtype=np.int64)
     with np.errstate(invalid="ignore"):
         success = successes[support] / visits[support]
-    node = NodeSignal(log_p, log_q[None], visits, successes)
+    asked = (*DETERMINISTIC, *SAMPLED)
+    node = NodeSignal.of(log_p, log_q[None], Rollouts(np.arange(len(log_p)), visits, successes), asked)
+    taken = Taken(visits, successes)
     full = ideal_gradient(node.student(support, "full", "off"), success)
     ideal = np.zeros(len(log_p))
     ideal[support] = full
-    scores = {
-        objective.label: _scores(node, objective, support, success, ("full", "children")) for objective in DETERMINISTIC
-    }
-    scores |= {objective.label: _scores(node, objective, support, success, ("full",)) for objective in SAMPLED}
+    scores = {one.label: _scores(node, one, support, success, ("full", "children")) for one in DETERMINISTIC}
+    scores |= {one.label: _scores(node, one, support, success, ("full",)) for one in SAMPLED}
     return {
         "ideal": ideal,
-        "gradients": {objective.label: node.gradient(objective)[0] for objective in (*DETERMINISTIC, *SAMPLED)},
+        "gradients": {one.label: one.gradient(log_p, log_q, taken) for one in asked},
         "alignment": {label: alignment for label, (alignment, _) in scores.items()},
         "gain": {label: gains for label, (_, gains) in scores.items()},
         "advantage": teacher_advantage(log_p[support], log_q[support], success),
@@ -169,13 +171,13 @@ def _case(case: _Case) -> dict[str, Any]:
 
 
 def _scores(
-    node: NodeSignal, objective: Objective, support: np.ndarray, success: np.ndarray, baselines: tuple[Baseline, ...]
+    node: NodeSignal, one: Objective, support: np.ndarray, success: np.ndarray, baselines: tuple[Baseline, ...]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Alignment and gain by baseline."""
     alignment, gains = {}, {}
     for baseline in baselines:
         ideal = ideal_gradient(node.student(support, baseline, "off"), success)
-        teacher = node.components(objective, support, baseline, "off")[0]
+        teacher = node.components(one, support, baseline, "off")[0]
         alignment[baseline], gains[baseline] = cosine(ideal, teacher), gain(ideal, teacher)
     return alignment, gains
 

@@ -1,6 +1,6 @@
 """Settings of a run: what they are, their defaults, presets, and how they are read and checked."""
 
-from odd.config.loading import PRESETS, load_config, merge, parse_config, parse_override, parse_weights, read_toml
+from odd.config.loading import PRESETS, load_config, merge, parse_config, parse_override, parse_weights, read_settings
 from odd.config.models import SCORING_MEMORY, ImportConfig, ModelConfig
 from odd.config.run import (
     BASELINE,
@@ -14,10 +14,12 @@ from odd.config.run import (
     TargetingConfig,
     WeightRule,
     WeightsConfig,
+    default_cache,
     fingerprint,
 )
 from odd.config.teachers import SHOWN, ContextKind, DemonstrationsConfig, TeacherConfig, Templates
-from odd.method.objectives import Convention, Objective
+from odd.method.conventions import Convention
+from odd.method.objectives import Objective, objective
 
 __all__ = [
     "BASELINE",
@@ -42,11 +44,13 @@ __all__ = [
     "Templates",
     "WeightRule",
     "WeightsConfig",
+    "default_cache",
     "fingerprint",
     "load_config",
     "merge",
+    "objective",
     "parse_config",
     "parse_override",
     "parse_weights",
-    "read_toml",
+    "read_settings",
 ]

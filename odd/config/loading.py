@@ -1,4 +1,4 @@
-"""Presets, and the settings of a run from a preset, a TOML file and overrides of a command line."""
+"""Presets, and the settings of a run from a preset, a file and overrides of a command line."""
 
 import re
 import tomllib
@@ -11,6 +11,7 @@ from odd.config.run import RunConfig, WeightsConfig
 from odd.config.teachers import PAPER_TEACHERS, SELF_CHECK, SELF_TEACHERS
 from odd.errors import OddError
 from odd.settings import Settings
+from odd.text import parse_json
 
 Parsed = TypeVar("Parsed", bound=Settings)
 
@@ -46,15 +47,15 @@ PRESETS: dict[str, RunConfig] = {
 
 
 def load_config(preset: str = "demo", file: Path | None = None, overrides: tuple[str, ...] = ()) -> RunConfig:
-    """A preset, changed by a TOML file, changed by overrides such as `sampling.seed=3`.
+    """A preset, changed by a file, changed by overrides such as `sampling.seed=3`.
 
     Raises:
         OddError: unknown preset, unreadable file, unknown key or impossible value; names it and what is allowed.
     """
     if preset not in PRESETS:
         raise OddError(f"unknown preset {preset!r}: choose one of {', '.join(PRESETS)}")
-    tree = PRESETS[preset].model_dump(mode="json")
-    for changes in (read_toml(file) if file else {}, *map(parse_override, overrides)):
+    tree = PRESETS[preset].model_dump(mode="json", exclude={"cache"})  # where that is may have changed since
+    for changes in (read_settings(file) if file else {}, *map(parse_override, overrides)):
         questions = changes.get("questions")
         if isinstance(questions, dict) and "source" in questions:
             tree["questions"] = {}  # a limit belongs to the questions that it was set for
@@ -88,24 +89,28 @@ def _parse(kind: type[Parsed], tree: dict[str, Any], name: str) -> Parsed:
         where = ".".join(str(part) for part in first["loc"])
         message = first["msg"].removeprefix("Value error, ")
         if first["type"] == "extra_forbidden":
-            message = "there is no such setting; python -m odd run --show-config prints those there are"
+            message = "there is no such setting; odd run --show-config prints those there are"
         # checks that span a section have all of it as input: too much to print, and the message says what matters
         value = "" if isinstance(first["input"], dict) else f" = {str(first['input'])[:60]!r}"
         raise OddError(": ".join(part for part in (name, where + value, message) if part)) from error
 
 
-def read_toml(file: Path) -> dict[str, Any]:
-    """The content of a TOML file.
+def read_settings(file: Path) -> dict[str, Any]:
+    """The settings in a TOML file, or in a JSON file as `odd run --show-config` prints one.
 
     Raises:
-        OddError: it cannot be read or is not TOML.
+        OddError: it cannot be read, or is neither.
     """
+    form, read = ("JSON", parse_json) if file.suffix == ".json" else ("TOML", tomllib.loads)
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        settings = read(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise OddError(f"config file {file}: {error.strerror}; give the path of a TOML file") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise OddError(f"config file {file} is not TOML ({error}): mend that place") from error
+        raise OddError(f"config file {file}: {error.strerror}; give the path of a TOML or JSON file") from error
+    except ValueError as error:
+        raise OddError(f"config file {file} is not {form} ({error}): mend that place") from error
+    if not isinstance(settings, dict):
+        raise OddError(f"config file {file} holds no settings: write them as one JSON object")
+    return settings
 
 
 def parse_override(override: str) -> dict[str, Any]:

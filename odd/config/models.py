@@ -13,12 +13,13 @@ SCORING_MEMORY = 64
 class ModelConfig(Settings):
     """Which model, and how it is run.
 
-    `name` is an embedded model (`python -m odd models` lists them), a local path, or a hub name.
+    `name` is an embedded model (`odd models` lists them), a local path, or a hub name.
     """
 
     name: str = Field(default="tiny-s", min_length=1)
     device: str = Field(default="cpu", pattern=r"^(cpu|cuda(:\d+)?)$")
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    engine: str = Field(default="transformers", description="what samples and scores it")
     thinking: bool = Field(default=False, description="thinking mode of chat templates that have one")
     scoring_memory: int = Field(default=SCORING_MEMORY, ge=1, description="MiB of logits held at a time")
 

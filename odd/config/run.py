@@ -7,10 +7,11 @@ changes.
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -24,7 +25,8 @@ from odd.config.teachers import (
     TeacherConfig,
     Templates,
 )
-from odd.method.objectives import Baseline, Convention, Objective, ObjectiveName, Pooling, Rest
+from odd.method.conventions import Baseline, Convention, Pooling, Rest
+from odd.method.objectives import AnyObjective, default_objectives
 from odd.settings import Settings
 
 USUAL = {"objective": "reverse_kl", "convention": "on_policy-full-off"}
@@ -86,11 +88,7 @@ class AnalysisConfig(Settings):
     """What is computed from the tree; changing it never needs a new rollout."""
 
     n_sig: int = Field(default=20, ge=1, description="visits a child needs to be in S_u")
-    objectives: tuple[Objective, ...] = Field(
-        # minillm has every teacher read all rollouts: only where it is asked for
-        default=tuple(Objective(name=name) for name in get_args(ObjectiveName) if name != "minillm"),
-        min_length=1,
-    )
+    objectives: tuple[AnyObjective, ...] = Field(default_factory=default_objectives, min_length=1)
     poolings: tuple[Pooling, ...] = Field(default=("on_policy", "stratified", "pooled"), min_length=1)
     baselines: tuple[Baseline, ...] = Field(default=("full", "children"), min_length=1)
     rests: tuple[Rest, ...] = Field(default=("off", "bucket"), min_length=1)
@@ -114,8 +112,8 @@ class AnalysisConfig(Settings):
 
     @property
     def reading_temperatures(self) -> tuple[float, ...]:
-        """Loss temperatures at which student and teachers must read all rollouts; none without `minillm`."""
-        return tuple(sorted({objective.temperature for objective in self.objectives if objective.name == "minillm"}))
+        """Loss temperatures at which student and teachers must score all rollouts; none where no objective asks."""
+        return tuple(sorted({one.temperature for one in self.objectives if "rewards" in one.needs}))
 
 
 BASELINE = "Baseline"
@@ -137,12 +135,12 @@ class ScreeningConfig(Settings):
     def _compares_the_student_with_itself(self) -> "ScreeningConfig":
         for teacher in self.teachers:
             if not teacher.is_student_in_context:
-                raise ValueError(f"{teacher.name!r} is not the student behind a context: name it in teachers instead")
+                raise ValueError(f"{teacher.name!r} is not the student with a context: name it in teachers instead")
         return self
 
 
 class WeightsConfig(Settings):
-    """Which tokens of a run's rollouts a trainer is to learn from (`python -m odd weights`)."""
+    """Which tokens of a run's rollouts a trainer is to learn from (`odd weights`)."""
 
     teacher: str | None = Field(default=None, description="whose scores and prompt; may be left out if there is one")
     objective: str = Field(default=USUAL["objective"], description="label of the objective of the scores")
@@ -159,6 +157,11 @@ class WeightsConfig(Settings):
         return RULE_THRESHOLDS[self.rule] if self.threshold is None else self.threshold
 
 
+def default_cache() -> Path:
+    """The folder of run files unless something names another: `ODD_CACHE`, or `cache` in the working directory."""
+    return Path(os.environ.get("ODD_CACHE") or "cache").expanduser()
+
+
 class RunConfig(Settings):
     """Everything a run is made from."""
 
@@ -173,7 +176,7 @@ class RunConfig(Settings):
     templates: Templates = Templates()
     screening: ScreeningConfig = ScreeningConfig()
     imported: ImportConfig | None = None
-    cache: Path = Path("cache")
+    cache: Path = Field(default_factory=default_cache, description="folder of run files")
 
     @model_validator(mode="after")
     def _teachers_have_names_of_their_own(self) -> "RunConfig":
@@ -201,8 +204,9 @@ def fingerprint(config: RunConfig, questions: list[dict[str, Any]], student_dige
         questions: the questions, as JSON objects.
         student_digest: of the student's weights and tokenizer: a name can come to mean another model.
     """
+    usual = {"scoring_memory"} | ({"engine"} if config.student.engine == ModelConfig().engine else set())
     parts = {
-        "student": config.student.model_dump(mode="json", exclude={"scoring_memory"}),
+        "student": config.student.model_dump(mode="json", exclude=usual),
         "digest": student_digest,
         "questions": questions,
         "sampling": config.sampling.model_dump(mode="json"),

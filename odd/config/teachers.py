@@ -69,7 +69,9 @@ class DemonstrationsConfig(Settings):
     @model_validator(mode="after")
     def _tries_are_whole_batches(self) -> "DemonstrationsConfig":
         if self.tries % self.batch_size:
-            raise ValueError(f"tries = {self.tries} are no whole batches: make it a multiple of {self.batch_size}")
+            raise ValueError(
+                f"tries = {self.tries} is not a whole number of batches: make it a multiple of {self.batch_size}"
+            )
         return self
 
 

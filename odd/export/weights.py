@@ -98,8 +98,8 @@ class Coverage:
 
     def __str__(self) -> str:
         """One line for people."""
-        share = f" ({100 * self.kept / self.tokens:.1f} %)" if self.tokens else ""
-        scored = f", {100 * self.scored / self.tokens:.0f} % have a score" if self.tokens else ""
+        share = f" ({100 * self.kept / self.tokens:.1f}%)" if self.tokens else ""
+        scored = f", {100 * self.scored / self.tokens:.0f}% have a score" if self.tokens else ""
         line = f"kept {self.kept:,} of {self.tokens:,} tokens{share}{scored}; {self.rollouts:,} rollouts, "
         line += f"{self.correct:,} of them correct"
         if self.without_teacher:

@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 
 from odd.findings.statistics import Siblings, node_numbers
+from odd.method.conventions import REST
 
 POINT = ["question", "node", "teacher"]
-REST = -1
-"""Token of the bucket that holds everything outside S_u."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ class Finding:
     Attributes:
         kind: of finding.
         title: heading.
-        sentences: what it shows, one a run, plain text with untrusted names; of several runs they name theirs.
+        sentences: what it shows, one per run, plain text with untrusted names; of several runs they name theirs.
         notes: further sentences of all runs.
         founds: what was found, by name of the run.
         marks: numbers of the paper.
@@ -66,7 +66,7 @@ def find(kind: Kind, evidences: Mapping[str, Evidence], reference: Reference) ->
 
 
 def numbers(finding: Finding) -> pd.DataFrame:
-    """Every number of a finding, a row a run and row, for files."""
+    """Every number of a finding, a row per run and row, for files."""
     kind, rows = finding.kind, []
     for name, found in finding.founds.items():
         for row in found.rows:
@@ -119,7 +119,7 @@ def _printed(quantity: Quantity, null: float, printed: Published) -> str:
 
 
 def shown(finding: Finding) -> pd.DataFrame:
-    """The table in words: a row a row, a column a quantity and run."""
+    """The table in words: a row per row, a column per quantity and run."""
     kind, several = finding.kind, len(finding.founds) > 1
     tables = {name: {row.labels: row for row in found.rows} for name, found in finding.founds.items()}
     keys = list(dict.fromkeys(labels for table in tables.values() for labels in table))

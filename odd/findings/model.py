@@ -44,7 +44,7 @@ class Cell:
 
     Attributes:
         estimate: the number.
-        floor: where 95 % of it would lie if teacher and success were unrelated; None where that is not asked.
+        floor: where 95% of it would lie if teacher and success were unrelated; None where that is not asked.
         tests: further p-values, by name.
         note: a further line in words.
         null: the value that means no effect, where it is not the quantity's.

@@ -57,6 +57,6 @@ def _sentences(evidence: Evidence, rows: list[Row]) -> tuple[str, ...]:
         else f"No number of rollouts up to a million times as many would settle {words.percent(GOAL)} of them."
     )
     return (
-        f"The sign of the alignment is settled (95 % posterior interval on one side of 0) at {words.share(now)} of "
+        f"The sign of the alignment is settled (95% posterior interval on one side of 0) at {words.share(now)} of "
         f"tokens. {more}",
     )

@@ -49,7 +49,7 @@ def _sentences(
     if len(evidence.scored) > 1:
         others = f"{words.listed([words.short(name) for name in clear])} differ" if clear else "none differs"
         others = others.replace("differ", "differs") if len(clear) == 1 else others
-        sentences.append(f"After Holm's correction for {len(evidence.scored)} teachers, {others} from 0 at 5 %.")
+        sentences.append(f"After Holm's correction for {len(evidence.scored)} teachers, {others} from 0 at 5%.")
     sentences.append(words.floor_sentence({row.labels[0]: row.cells[MAIN.key] for row in rows}))
     sentences.append(words.lead_sentence(order[0], leads(evidence, order)))
     sentences.append(_other_leaders(every, order[0]))

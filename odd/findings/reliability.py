@@ -28,7 +28,7 @@ def find(evidence: Evidence) -> Found:
     text = (
         f"The alignments by two halves of the rollouts correlate by {words.value(r)}; by the Spearman-Brown formula "
         f"all rollouts together have a reliability of {words.value(whole)}. The halves agree on the sign at "
-        f"{words.share(agree)} of tokens, where guessing would give 50 %."
+        f"{words.share(agree)} of tokens, where guessing would give 50%."
     )
     return Found(tuple(rows), (text,))
 

@@ -1,4 +1,4 @@
-"""What a screening found (method §6): pass rates, which questions are kept, and accuracy behind each context.
+"""What a screening found (method §6): pass rates, which questions are kept, and accuracy with each context.
 
 Only questions that the student answers at all, and for which every context that is compared could be made, are kept, so
 that all contexts are compared on the same questions. Intervals are bootstrap over questions.
@@ -36,10 +36,10 @@ class Screening:
     """What was found out.
 
     Attributes:
-        questions: a row a question in the order of the run: `question` (number), `id`, `text`; `rollouts`, `correct`
+        questions: a row per question in the order of the run: `question` (number), `id`, `text`; `rollouts`, `correct`
             and `truncated` without a context, `pass_rate` (NaN before they are drawn), `difficulty` (None likewise),
             `kept`, and `reason`, why not.
-        accuracy: a row a question and context that could be made: `question`, `context`, `rollouts`, `correct`,
+        accuracy: a row per question and context that could be made: `question`, `context`, `rollouts`, `correct`,
             `truncated`, `accuracy`.
         contexts: names, in order.
         in_paper: what the paper calls them; those it does not have are left out.
@@ -110,7 +110,7 @@ def _paper_name(config: object) -> str | None:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """How often the student is right behind a context on some of the kept questions.
+    """How often the student is right with a context on some of the kept questions.
 
     Attributes:
         context: name; `BASELINE` for none.

@@ -44,13 +44,16 @@ NOTHING = "Nothing is scored here, so nothing can be said."
 RANKING = {
     "above": ("lies above 0: it points towards success", "lie above 0: they point towards success"),
     "below": ("lies below 0: it points away from success", "lie below 0: they point away from success"),
-    "open": ("holds 0: it cannot be told apart from no effect", "hold 0: they cannot be told apart from no effect"),
+    "open": (
+        "contains 0: it cannot be told apart from no effect",
+        "contain 0: they cannot be told apart from no effect",
+    ),
 }
 
 
 def percent(share: float) -> str:
     """A share in whole per cent."""
-    return f"{100 * share:.0f} %"
+    return f"{100 * share:.0f}%"
 
 
 def share(estimate: Estimate) -> str:

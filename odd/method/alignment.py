@@ -41,7 +41,7 @@ def gain(ideal: Float[np.ndarray, "*#B K"], teacher: Float[np.ndarray, "*#B K"])
 
 
 class PosteriorAlignment(NamedTuple):
-    """95 % intervals of alignment and gain, and P(Align > 0); one entry a teacher gradient."""
+    """95% intervals of alignment and gain, and P(Align > 0); one entry per teacher gradient."""
 
     align_low: Float64[np.ndarray, "*B M"]
     align_high: Float64[np.ndarray, "*B M"]
@@ -79,7 +79,7 @@ def posterior_alignment(
 
 
 def _interval(draws: Float64[np.ndarray, "*B M D"], counted: Int64[np.ndarray, "*B"]) -> Float64[np.ndarray, "2 *B M"]:
-    """Central 95 % of each row, which is sorted in place: of as many entries as are counted, the others being NaN.
+    """Central 95% of each row, which is sorted in place: of as many entries as are counted, the others being NaN.
 
     NaN for a row with another NaN, and without any entry.
     """

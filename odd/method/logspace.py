@@ -8,10 +8,16 @@ drawn, and every term weighted by it vanishes. A *teacher* probability of 0 is i
 tokens only, so the probability of the others is unknown (method §8).
 """
 
+from typing import Literal
+
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64, Integer
 
-from odd.method.objectives import Support, Tail
+Support = Literal["student", "teacher", "union"]
+Tail = Literal["bucket", "renormalize", "drop"]
+"""What a truncated loss does with the tokens outside its support: `bucket` joins them into one, `renormalize`
+conditions both distributions on the support, `drop` leaves their terms out of the sum over the vocabulary. That sum can
+be negative; as in verl, it then counts as 0 and has no gradient."""
 
 BLOCK = 128
 """Entries of a long vector that are looked at together in the search for the largest ones."""

@@ -81,7 +81,7 @@ class SiblingPrior:
         draws: int,
         rng: np.random.Generator,
     ) -> tuple[Float64[np.ndarray, " K"], Float64[np.ndarray, " K"]]:
-        """95 % intervals of the children of one node, from draws; arguments as for `draws`.
+        """95% intervals of the children of one node, from draws; arguments as for `draws`.
 
         Without a success they begin at 0, without a failure they end at 1, as nothing speaks against either (Brown,
         Cai & DasGupta, Statistical Science 16, 2001).

@@ -57,7 +57,7 @@ def edge_counts(
         tree: of the same rollouts, in the same order.
         launch: length of the forced prefix of each rollout.
         correct: outcome.
-        rule: which rollouts count. The root is no edge; its entry holds those that count for the root's value.
+        rule: which rollouts count. The root is not an edge; its entry holds those that count for the root's value.
     """
     nodes, counted = tree.rollout_nodes, counting(tree, launch, rule)
     visits = np.bincount(nodes[counted], minlength=tree.size)
@@ -185,7 +185,7 @@ def node_values(
         success: P̂ of every edge; NaN where unknown.
         low: lower end of its interval.
         high: upper end of it.
-        visits: rollouts behind it.
+        visits: rollouts that it rests on.
     """
     known = np.flatnonzero((parent >= 0) & ~np.isnan(success) & (p_student > 0))
     of, size = parent[known], len(parent)

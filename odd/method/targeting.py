@@ -9,13 +9,14 @@ favours tokens that compete with others of the same weight.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Float64, Int64
 
-from odd.method.gradients import forward_kl, reverse_kl
+from odd.method.node_signal import Rows
+from odd.method.objectives.forward_kl import ForwardKL
+from odd.method.objectives.reverse_kl import ReverseKL
 
 Criterion = Literal["gradient", "difference", "uncertainty"]
 
@@ -55,41 +56,37 @@ class Candidates:
     uncertainty: Float64[np.ndarray, " C"]
 
 
-def candidates(
-    log_p: Float[np.ndarray, "T V"], log_q: Mapping[str, Float[np.ndarray, "T V"]], tau: float
-) -> Candidates:
+def candidates(rows: Sequence[Rows], guides: Sequence[int], tau: float) -> Candidates:
     """Find and score the candidate pairs of a path.
 
     Args:
-        log_p: student log-probabilities before each token of the path.
-        log_q: the same of each teacher; -inf is unknown.
+        rows: of the node before each token of the path; they keep every token with a probability above tau.
+        guides: which of the rows' teachers take part, M of them.
         tau: candidates need a probability above it.
     """
     threshold = np.log(tau) if tau > 0 else -np.inf
-    likely = log_p > threshold
-    for log_te in log_q.values():
-        likely |= log_te > threshold
-    positions, tokens = np.nonzero(likely)
-    gradient, difference = np.zeros((2, len(log_q), len(positions)))
-    bounds = np.searchsorted(positions, np.arange(len(log_p) + 1))
-    for t, (start, stop) in enumerate(pairwise(bounds.tolist())):
-        chosen = tokens[start:stop]
-        for m, log_te in enumerate(log_q.values()):
-            gradient[m, start:stop] = np.abs(reverse_kl(log_p[t], log_te[t]))[chosen]
-            difference[m, start:stop] = np.abs(forward_kl(log_p[t], log_te[t]))[chosen]
-    p = np.exp(log_p[positions, tokens], dtype=np.float64)
-    return Candidates(
-        positions=positions.astype(np.int64),
-        tokens=tokens.astype(np.int64),
-        gradient=np.nan_to_num(gradient),
-        difference=np.nan_to_num(difference),
-        uncertainty=p * (1 - p),
+    parts = []
+    for t, of_node in enumerate(rows):
+        row = of_node[1.0]
+        theirs = row.log_q.take(guides, axis=0)
+        tokens = row.tokens[(row.log_p > threshold) | (theirs > threshold).any(axis=0)]
+        gradient, difference = (
+            np.abs(one.at(of_node, tokens, None)).take(guides, axis=0) for one in (ReverseKL(), ForwardKL())
+        )
+        p = np.exp(row.at(tokens)[0])
+        parts.append((np.full(len(tokens), t), tokens, gradient, difference, p * (1 - p)))
+    if not parts:
+        nothing = np.empty((len(guides), 0))
+        parts = [(np.empty(0, np.int64), np.empty(0, np.int64), nothing, nothing, np.empty(0))]
+    positions, tokens, gradient, difference, uncertainty = (
+        np.concatenate(column, axis=-1) for column in zip(*parts, strict=True)
     )
+    return Candidates(positions, tokens, np.nan_to_num(gradient), np.nan_to_num(difference), uncertainty)
 
 
 def choose_pairs(
-    log_p: Float[np.ndarray, "T V"],
-    log_q: Mapping[str, Float[np.ndarray, "T V"]],
+    rows: Sequence[Rows],
+    guides: Mapping[str, int],
     windows: Sequence[tuple[int, int]],
     tau: float,
     n_gradient: int,
@@ -98,18 +95,18 @@ def choose_pairs(
     """Choose the pairs of a path to enrich.
 
     Args:
-        log_p: student log-probabilities before each token of the path.
-        log_q: the same by teacher name; may be empty.
+        rows: of the node before each token of the path.
+        guides: teachers that take part, by name, and which of the rows' teachers each is; may be empty.
         windows: half-open position ranges, see `odd.method.tree.depth_windows`.
         tau: candidates need a probability above it.
-        n_gradient: pairs a window by gradient.
-        n_difference: pairs a window by difference; without teachers n_gradient + n_difference by uncertainty.
+        n_gradient: pairs per window by gradient.
+        n_difference: pairs per window by difference; without teachers n_gradient + n_difference by uncertainty.
 
     Returns:
-        Pairs by window, then by criterion, then by falling value; equal values by (position, token). No pair twice.
+        Pairs by window, then by criterion, then by descending value; equal values by (position, token). No pair twice.
     """
-    found = candidates(log_p, log_q, tau)
-    names = list(log_q)
+    found = candidates(rows, list(guides.values()), tau)
+    names = list(guides)
     plan: list[tuple[Criterion, np.ndarray, int]] = [
         ("uncertainty", found.uncertainty[None], n_gradient + n_difference)
     ]

@@ -161,3 +161,30 @@ def representative_paths(
         distinct = set(first_of.values())
         chosen += sorted(shuffled, key=lambda i: i not in distinct)[:wanted]
     return chosen
+
+
+def distinct_places(responses: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
+    """Where the distinct prefixes of responses stand that a token follows: what a model reads to score all of them.
+
+    Args:
+        responses: token ids of each.
+
+    Returns:
+        Response and position t of each distinct prefix response[:t], at its first occurrence in depth-first order of
+        the sorted responses, so that a prefix comes after those it begins with.
+    """
+    order = sorted(range(len(responses)), key=lambda i: tuple(responses[i]))
+    places, before = [], ()
+    for number in order:
+        response = tuple(responses[number])
+        shared = shared_length(before, response)
+        # the prefixes up to here were read, the last token of a response being none
+        known = min(shared + 1, len(before)) if before else 0
+        places += [(number, position) for position in range(known, len(response))]
+        before = response if response else before
+    return places
+
+
+def shared_length(one: Sequence[int], other: Sequence[int]) -> int:
+    """Tokens that both begin with."""
+    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))

@@ -1,10 +1,10 @@
-"""What a language model has to offer: sampling continuations, scoring positions, and its tokenizer.
+"""What a language model has to offer: a tokenizer, a sampler of continuations, and a scorer of positions, each apart.
 
-A model that can be enumerated exactly (`odd.models.tabular`) and a transformers model (`odd.models.transformers.hf`)
-satisfy the same protocols, so everything above is tested against exact probabilities.
+An exact table (`odd.models.tabular`) and a transformers model (`odd.models.transformers`) satisfy the same protocols,
+so everything above is tested against exact probabilities.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,16 +13,6 @@ import numpy as np
 from odd.errors import OddError
 
 Message = Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Capabilities:
-    """What a sampler or scorer can do."""
-
-    vocabulary_size: int
-    max_context: int | None
-    full_vocabulary: bool
-    sampled_log_probs: bool
 
 
 @dataclass(frozen=True)
@@ -42,8 +32,8 @@ class Sampler(Protocol):
     """Draws continuations."""
 
     @property
-    def capabilities(self) -> Capabilities:
-        """What this model can do."""
+    def max_context(self) -> int | None:
+        """Tokens that prompt and response may have together; None for any number."""
         ...
 
     def sample(
@@ -64,21 +54,27 @@ class Sampler(Protocol):
 
 
 class Scorer(Protocol):
-    """Gives whole next-token distributions."""
+    """Gives next-token distributions."""
 
     @property
-    def capabilities(self) -> Capabilities:
-        """What this model can do."""
+    def vocabulary_size(self) -> int:
+        """V, the tokens that distributions are over."""
         ...
 
-    def log_probs(self, prompt: Sequence[int], response: Sequence[int], temperature: float = 1.0) -> np.ndarray:
-        """Log-softmax, float32 of shape (T, V): row t is the distribution of response[t] given all before it."""
+    @property
+    def max_context(self) -> int | None:
+        """Tokens that prompt and response may have together; None for any number."""
         ...
 
-    def paths_log_probs(
+    def read(
         self, prompt: Sequence[int], responses: Sequence[Sequence[int]], temperature: float = 1.0
-    ) -> list[np.ndarray]:
-        """`log_probs` of many responses; what they have in common is computed once."""
+    ) -> Iterator[np.ndarray]:
+        """Next-token distributions along responses, slice by slice, each distinct prefix once.
+
+        Yields:
+            Log-softmax in float32, (n, V): after the prompt and each prefix of the responses that a token follows, in
+            the order of `odd.method.tree.distinct_places`.
+        """
         ...
 
     def token_log_probs(
@@ -91,15 +87,8 @@ class Scorer(Protocol):
         ...
 
 
-class LanguageModel(Sampler, Scorer, Protocol):
-    """A sampler and scorer with a chat tokenizer."""
-
-    name: str
-
-    @property
-    def digest(self) -> str:
-        """Hex digits that tell this model's weights and tokenizer from any other's."""
-        ...
+class Tokenizer(Protocol):
+    """Text to token ids and back. A server that samples has none of its own that matters: ids go in and come out."""
 
     def encode_chat(self, messages: Sequence[Message]) -> list[int]:
         """Token ids of the messages up to where the assistant's response starts."""
@@ -135,15 +124,34 @@ class LanguageModel(Sampler, Scorer, Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class LanguageModel:
+    """A tokenizer, and what samples and scores its tokens.
+
+    Attributes:
+        name: what the user calls it.
+        digest: hex digits that tell its weights and tokenizer from any other's.
+        tokenizer: its tokenizer.
+        sampler: draws continuations.
+        scorer: gives next-token distributions.
+    """
+
+    name: str
+    digest: str
+    tokenizer: Tokenizer
+    sampler: Sampler
+    scorer: Scorer
+
+
 def check_same_vocabulary(student: LanguageModel, teacher: LanguageModel) -> None:
     """Token ids are identity: refuse a teacher that gives the same ids to other strings.
 
     Raises:
         OddError: the vocabularies differ; names both models and a token that shows it.
     """
-    ours, theirs = student.vocabulary(), teacher.vocabulary()
+    ours, theirs = student.tokenizer.vocabulary(), teacher.tokenizer.vocabulary()
     if ours == theirs:
-        sizes = student.capabilities.vocabulary_size, teacher.capabilities.vocabulary_size
+        sizes = student.scorer.vocabulary_size, teacher.scorer.vocabulary_size
         if sizes[0] != sizes[1]:
             raise OddError(
                 f"student {student.name!r} knows {sizes[0]} tokens and teacher {teacher.name!r} {sizes[1]}, though "
@@ -158,11 +166,12 @@ def check_same_vocabulary(student: LanguageModel, teacher: LanguageModel) -> Non
     )
 
 
-def check_window(model: LanguageModel, whose: str, prompt: int, response: int) -> None:
+def check_window(window: int | None, name: str, whose: str, prompt: int, response: int) -> None:
     """Refuse what a model has no room for.
 
     Args:
-        model: that would read it.
+        window: tokens that the model can take; None for any number.
+        name: of the model.
         whose: prompt it is, for the message.
         prompt: tokens of the prompt.
         response: most tokens of the response.
@@ -170,9 +179,8 @@ def check_window(model: LanguageModel, whose: str, prompt: int, response: int) -
     Raises:
         OddError: together they exceed the model's window.
     """
-    window = model.capabilities.max_context
     if window is not None and prompt + response > window:
         raise OddError(
             f"{whose}: a prompt of {prompt} and a response of up to {response} tokens do not fit the window of "
-            f"{window} of model {model.name!r}: shorten the question or lower sampling.max_new_tokens"
+            f"{window} of model {name!r}: shorten the question or lower sampling.max_new_tokens"
         )

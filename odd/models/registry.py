@@ -1,42 +1,27 @@
-"""From a model's name to a loaded model."""
+"""From a model's settings to a loaded model, by the engine that they name."""
 
-import atexit
-import gc
-from functools import cache
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from odd.config import ModelConfig
-from odd.models.embedded import EMBEDDED, embedded_path
+from odd.errors import OddError
+from odd.models.base import LanguageModel
 
-if TYPE_CHECKING:
-    from odd.models.transformers.hf import HFModel
+Load = Callable[[ModelConfig, Path], LanguageModel]
+
+ENGINES: dict[str, str] = {"transformers": "odd.models.transformers.language_model"}
+"""By name of the engine, the module whose function `load` makes a model of settings and the cache folder."""
 
 
-def load_model(config: ModelConfig, cache: Path) -> "HFModel":
-    """Load an embedded model, a local folder, or a hub model.
+def load_model(config: ModelConfig, cache: Path) -> LanguageModel:
+    """Load the model that some settings name.
 
     Raises:
-        OddError: there is no such model, or a package it needs is missing.
+        OddError: there is no such engine or model, or a package it needs is missing.
     """
-    location = embedded_path(config.name, cache) if config.name in EMBEDDED else None
+    if config.engine not in ENGINES:
+        raise OddError(f"model {config.name!r}: there is no engine {config.engine!r}; choose {', '.join(ENGINES)}")
     # torch and transformers take seconds to import: mistakes in settings and questions are told before
-    return hf_model().load(config, location)
-
-
-@cache
-def hf_model() -> "type[HFModel]":
-    """Import torch and transformers without the garbage collector: what they make is no garbage, then or later.
-
-    It would look through a growing million of objects again and again, a quarter of the time that the import takes.
-    """
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        from odd.models.transformers.hf import HFModel
-    finally:
-        if collecting:
-            gc.enable()
-    gc.freeze()
-    atexit.register(gc.unfreeze)  # else they are not taken down in order at the end, of which their libraries complain
-    return HFModel
+    load: Load = import_module(ENGINES[config.engine]).load
+    return load(config, cache)

@@ -13,7 +13,8 @@ from jaxtyping import Float32, Float64
 
 from odd.errors import OddError
 from odd.method.logspace import soften
-from odd.models.base import Capabilities, Generation
+from odd.method.tree import distinct_places
+from odd.models.base import Generation
 
 Tokens = tuple[int, ...]
 Table = Mapping[Tokens, np.ndarray]
@@ -27,12 +28,13 @@ class TabularModel:
         eos: the token that ends a response.
 
     Raises:
-        OddError: a row is no distribution, of another length, or cannot be reached; or prompts are ambiguous.
+        OddError: a row is not a distribution, of another length, or cannot be reached; or prompts are ambiguous.
     """
 
     def __init__(self, tables: Mapping[Tokens, Table], eos: int = 0) -> None:
         """Check and keep the tables."""
         self.eos = eos
+        self.max_context: int | None = None
         self._tables = {
             prompt: {prefix: np.asarray(row, dtype=np.float64) for prefix, row in table.items()}
             for prompt, table in tables.items()
@@ -51,7 +53,7 @@ class TabularModel:
         """Build from lists of {"prefix": [ids], "weights": {"id": weight}}; probability = weight / sum of weights.
 
         Args:
-            questions: one list a prompt; `{(): weights}` for a single question without prompt.
+            questions: one list per prompt; `{(): weights}` for a single question without prompt.
             eos: the token that ends a response.
         """
         tokens = [int(token) for rows in questions.values() for row in rows for token in row["weights"]]
@@ -65,11 +67,6 @@ class TabularModel:
                 with np.errstate(invalid="ignore"):
                     tables[prompt][tuple(row["prefix"])] = weights / weights.sum()
         return cls(tables, eos)
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """Whole distributions, with the log-probability of every sampled token, at any length."""
-        return Capabilities(self.vocabulary_size, max_context=None, full_vocabulary=True, sampled_log_probs=True)
 
     def is_terminal(self, prefix: Sequence[int], prompt: Sequence[int] = ()) -> bool:
         """Whether a response is complete."""
@@ -139,11 +136,12 @@ class TabularModel:
         rows = [_log_softened(self.probabilities(response[:t], prompt), temperature) for t in range(len(response))]
         return np.array(rows, dtype=np.float32).reshape(-1, self.vocabulary_size)
 
-    def paths_log_probs(
+    def read(
         self, prompt: Sequence[int], responses: Sequence[Sequence[int]], temperature: float = 1.0
-    ) -> list[np.ndarray]:
-        """`log_probs` of many responses."""
-        return [self.log_probs(prompt, response, temperature) for response in responses]
+    ) -> Iterator[np.ndarray]:
+        """Next-token distributions along responses; see `odd.models.base.Scorer`."""
+        for number, position in distinct_places(responses):
+            yield self.log_probs(prompt, responses[number][: position + 1], temperature)[-1:]
 
     def token_log_probs(
         self, prefix: Sequence[int], continuations: Sequence[Sequence[int]], temperatures: Sequence[float]
@@ -210,7 +208,7 @@ def _check_table(table: Table, eos: int) -> None:
         raise OddError("tabular model: no row for the empty prefix; every question needs one")
     for prefix, row in table.items():
         if not (np.all(row >= 0) and np.isclose(row.sum(), 1)):
-            raise OddError(f"tabular model: the row of prefix {list(prefix)} is no distribution; check its weights")
+            raise OddError(f"tabular model: the row of prefix {list(prefix)} is not a distribution; check its weights")
         parent = table.get(prefix[:-1])
         if prefix and (parent is None or not 0 <= prefix[-1] < len(row) or parent[prefix[-1]] == 0):
             raise OddError(f"tabular model: prefix {list(prefix)} has a row but cannot be reached; remove it")

@@ -1,64 +1,75 @@
 """What a run and a screening do alike with one question: draw rollouts chunk by chunk, and keep count of the cost."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
 
 import numpy as np
 
+from odd.config import RunConfig
 from odd.method.success import difficulty
 from odd.pipeline.demonstrations import Demonstrations
-from odd.pipeline.frame import Frame
-from odd.rollouts.sampling import Rollout, Stage, initial_chunks, sample_chunk
-from odd.store import state
+from odd.pipeline.events import Commit, Events, Insert, Step, Update, timing
+from odd.pipeline.stages import Stage
+from odd.pipeline.teachers import Models
+from odd.questions.base import Question
+from odd.rollouts.sampling import Rollout, initial_chunks, sample_chunk
+from odd.store.rows import rollout_rows
+from odd.store.state import QuestionState
 
 Chunks = Sequence[Sequence[tuple[int, ...]]]
 
 
 class QuestionBase:
-    """One question of a run."""
+    """The work on one question.
 
-    def __init__(self, frame: Frame, number: int) -> None:
-        """Encode its prompt."""
-        self.frame, self.writer, self.config = frame, frame.writer, frame.config
-        self.number, self.question = number, frame.questions[number]
-        self.student = frame.models.student
-        self.prompt = self.student.encode_chat(self.question.messages(templates=self.config.templates))
-        self.demonstrations = Demonstrations(frame, number)
+    It starts from what is stored of the question, keeps its own state from then on, and yields what it does as events:
+    it neither reads nor writes the run file.
+    """
 
-    @property
-    def stage(self) -> str:
-        """How far the question is."""
-        return state.question_stage(self.writer, self.number)
+    def __init__(self, config: RunConfig, models: Models, question: Question, state: QuestionState) -> None:
+        """Encode the student's prompt.
+
+        Args:
+            config: settings of the run.
+            models: student, teachers, and who writes for them.
+            question: what is asked.
+            state: what is stored of it.
+        """
+        self.config, self.models, self.question, self.state = config, models, question, state
+        self.number, self.student = state.number, models.student
+        self.prompt = self.student.tokenizer.encode_chat(question.messages(templates=config.templates))
+        self.demonstrations = Demonstrations(config, models, question, state)
 
     def initial_chunks(self) -> Chunks:
         """The chunks that the initial rollouts come in."""
         sampling = self.config.sampling
         return initial_chunks(sampling.initial_rollouts, self.config.screening.rollouts, sampling.chunk_size)
 
-    def draw(self, stage: Stage, plan: Chunks) -> list[Rollout]:
-        """The student's rollouts of a stage: those in the run file, and what is missing drawn chunk by chunk.
+    def draw(self, stage: Literal["initial", "targeted"], plan: Chunks) -> Events[list[Rollout]]:
+        """The student's rollouts of a stage: those that are stored, and what is missing, drawn chunk by chunk.
 
         Args:
             stage: initial or targeted.
-            plan: forced response tokens of each rollout of each chunk; one that stops early leaves the rest for later.
+            plan: forced response tokens of each rollout of each chunk.
         """
         drawing = Drawing(self, stage, sum(map(len, plan)))
         for chunk, prefixes in enumerate(plan):
-            drawing.add(chunk, prefixes)
+            yield from drawing.add(chunk, prefixes)
         return drawing.rollouts[: drawing.total]
 
-    def insert(self, table: str, rows: Sequence[dict]) -> None:
+    def insert(self, table: str, rows: Iterable[dict[str, Any]]) -> Insert:
         """Append rows of this question."""
-        self.writer.insert(table, [row | {"question": self.number} for row in rows])
+        return Insert(table, [row | {"question": self.number} for row in rows])
 
-    def time(self, stage: str, teacher: str | None, seconds: float, items: int, tokens: int) -> None:
-        """Note what a piece of work cost."""
-        state.insert_timing(self.writer, self.number, stage, teacher, seconds, items, tokens)
+    def update(self, **values: str | None) -> Update:
+        """Set columns of the question's row."""
+        return Update("questions", values, {"question": self.number})
 
-    def describe(self, initial: Sequence[Rollout], **changes: str | None) -> None:
+    def describe(self, initial: Sequence[Rollout], **values: str | None) -> Update:
         """Write down the difficulty, as far as it is known, and what else has changed."""
         rate = float(np.mean([rollout.correct for rollout in initial]))
-        self.writer.update("questions", {"difficulty": difficulty(rate), **changes}, question=self.number)
+        return self.update(difficulty=difficulty(rate), **values)
 
 
 class Drawing:
@@ -70,32 +81,31 @@ class Drawing:
         chunks: numbers of the chunks that they fill.
     """
 
-    def __init__(self, question: QuestionBase, stage: Stage, total: int) -> None:
-        """Take up those in the run file."""
-        self.question, self.total = question, total
-        self.stage: Stage = stage
-        self.rollouts = state.stored_rollouts(question.writer, question.number, stage)
+    def __init__(self, base: QuestionBase, stage: Literal["initial", "targeted"], total: int) -> None:
+        """Start from the stored rollouts."""
+        self.base, self.total = base, total
+        self.stage: Literal["initial", "targeted"] = stage
+        self.rollouts = list(base.state.initial if stage == "initial" else base.state.targeted)
         self.chunks = {rollout.chunk for rollout in self.rollouts}
-        self.spent, self.tokens = 0.0, 0
+        self._first = base.config.sampling.initial_rollouts if stage == "targeted" else 0
+        self._seconds, self._tokens = 0.0, 0
 
-    def add(self, chunk: int, prefixes: Sequence[tuple[int, ...]]) -> None:
-        """Draw a chunk and keep it, unless it is there."""
+    def add(self, chunk: int, prefixes: Sequence[tuple[int, ...]]) -> Events[None]:
+        """Draw a chunk, unless it is there."""
         if chunk in self.chunks:
             return
-        base = self.question
-        offset = base.config.sampling.initial_rollouts if self.stage == "targeted" else 0
+        base, stage = self.base, Stage(self.stage)
         started = time.perf_counter()
         made = sample_chunk(base.student, base.question, base.prompt, prefixes, base.config.sampling, self.stage, chunk)
         seconds = time.perf_counter() - started
         tokens = sum(len(rollout.token_ids) - rollout.launch for rollout in made)
-        with base.writer.transaction():
-            state.insert_rollouts(base.writer, base.number, offset + len(self.rollouts), made)
-            base.time(self.stage, None, seconds, len(made), tokens)
+        rows = rollout_rows(base.number, self._first + len(self.rollouts), made)
+        cost = timing(base.number, stage, seconds, len(made), tokens)
         self.rollouts += made
         self.chunks.add(chunk)
-        self.spent, self.tokens = self.spent + seconds, self.tokens + tokens
-        base.frame.report(self.stage, base.number, len(self.rollouts), self.total, self.tokens, self.spent)
-        base.writer.publish_meanwhile()
+        self._seconds, self._tokens = self._seconds + seconds, self._tokens + tokens
+        yield Commit((Insert("rollouts", rows), cost), publish="if_due")
+        yield Step(base.number, stage, len(self.rollouts), self.total, self._tokens, self._seconds)
 
 
 def why_never(initial: Sequence[Rollout]) -> str:

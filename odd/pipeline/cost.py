@@ -5,7 +5,8 @@ from pathlib import Path
 
 from odd.config import ModelConfig, RunConfig, parse_config
 from odd.errors import OddError
-from odd.pipeline.estimate import READING, Speed, benchmark_speed, estimate, measured_speed
+from odd.pipeline.estimate import Speed, benchmark_speed, estimate, measured_speed
+from odd.pipeline.stages import Stage
 from odd.questions.sources import load_questions
 from odd.store import RunReader, list_runs, published_path
 from odd.text import rough
@@ -42,8 +43,8 @@ def reading_of_a_run(config: RunConfig) -> str | None:
     if speed is None:
         return f"{who}; how long that takes is not known before a run of this student was finished here"
     guess = estimate(config, questions, speed)
-    seconds, tokens = guess.parts[READING], float(f"{guess.read_tokens:.2g}")
-    share = f"{100 * seconds / guess.seconds:.0f} % of the run"
+    seconds, tokens = guess.parts[Stage.READ], float(f"{guess.read_tokens:.2g}")
+    share = f"{100 * seconds / guess.seconds:.0f}% of the run"
     how = "at the student's speed; roughly, by " + speed.source
     return f"{who}, about {tokens:,.0f} tokens in all: {rough(seconds)}, {share}, {how}"
 

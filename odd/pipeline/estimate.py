@@ -13,11 +13,9 @@ from typing import Any
 
 from odd.config import ModelConfig, RunConfig
 from odd.errors import OddError
+from odd.pipeline.stages import Stage
 from odd.store.run import Run
 from odd.text import parse_json
-
-READING = "reading all rollouts"
-"""The part of a run that only `minillm` needs."""
 
 LOADING = 6.0
 """Seconds until Python and the models of a run are loaded."""
@@ -30,9 +28,9 @@ class Speed:
     Attributes:
         source: where the figures come from, in words.
         sampling: tokens generated a second in chunks of a run.
-        reading: tokens a second that a teacher scores along single paths.
-        reading_all: drawn tokens a second that a model scores of all rollouts, many side by side; for `minillm`.
-        scoring: nodes a second, each once a teacher, for which gradients and scores are computed.
+        reading: tokens per second that a teacher scores along single paths.
+        reading_all: drawn tokens per second that a model scores of all rollouts, many side by side; for `minillm`.
+        scoring: nodes per second, each once per teacher, for which gradients and scores are computed.
         length: tokens of a response from the root.
         rest: tokens of a targeted rollout after its forced part, as a share of `length`.
         fill: targeted rollouts as a share of the pairs times the visits each is brought to.
@@ -48,7 +46,7 @@ class Speed:
     fill: float
 
 
-BENCHMARK_SOURCE = "the benchmark of 2026-11-25, two cores (README, Speed)"
+BENCHMARK_SOURCE = "the benchmark of 2026-11-25, two cores (docs/benchmarks.md)"
 # generated tokens/s, tokens/s read along a path and of many rollouts, nodes/s by `python -m benchmarks.engine`
 _MEASURED = {
     "tiny-s": (26_821, 40_111, 209_450, 745),
@@ -103,8 +101,8 @@ def measured_speed(run: Run, meta: Mapping[str, str], student: ModelConfig) -> S
     if config.student != student:
         return None
     stages = run.query("timings").groupby("stage")[["seconds", "items", "tokens"]].sum().to_dict("index")
-    names = ("initial", "targeted", "plan", "score", "read")
-    initial, targeted, plan, score, read = (stages.get(stage, {}) for stage in names)
+    names = (Stage.INITIAL, Stage.TARGETED, Stage.PLAN, Stage.SCORE, Stage.READ)
+    initial, targeted, plan, score, read = (stages.get(stage.value, {}) for stage in names)
     paths = int(run.query("run_facts")["paths"].iloc[0])
     needed = (initial, "items"), (initial, "tokens"), (targeted, "items"), (targeted, "seconds"), (score, "items")
     if paths == 0 or any(not stage.get(key) for stage, key in needed) or not plan.get("seconds"):
@@ -146,9 +144,14 @@ def _pairs(config: RunConfig, length: float) -> float:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds that a run will take, by part, the rollouts it will draw, and the tokens of these that will be read.
+    """How long a run will take, and how much it will draw.
 
-    `read_tokens` counts each reader, and is 0 unless the run has `minillm`.
+    Attributes:
+        seconds: in all.
+        parts: seconds by stage, and under `loading` those for loading Python and the models.
+        initial_rollouts: that it will draw.
+        targeted_rollouts: that it will draw.
+        read_tokens: tokens of rollouts that student and teachers will read, counted for each; 0 without `minillm`.
     """
 
     seconds: float
@@ -178,12 +181,12 @@ def estimate(config: RunConfig, questions: int, speed: Speed) -> Estimate:
     read = round(drawn * (1 + len(config.teachers))) if config.analysis.reading_temperatures else 0
     parts = {
         "loading": LOADING,
-        "initial rollouts": initial * length / speed.sampling,
-        "demonstrations": questions * _written(config) * length * _SMALL_BATCH / speed.sampling,
-        "targeted rollouts": targeted * length * speed.rest / speed.sampling,
-        "teachers": questions * paths * length * (1 + len(config.teachers)) / speed.reading,
-        READING: read / speed.reading_all,
-        "scores": nodes / speed.scoring,
+        Stage.INITIAL: initial * length / speed.sampling,
+        Stage.DEMONSTRATIONS: questions * _written(config) * length * _SMALL_BATCH / speed.sampling,
+        Stage.TARGETED: targeted * length * speed.rest / speed.sampling,
+        Stage.PLAN: questions * paths * length * (1 + len(config.teachers)) / speed.reading,
+        Stage.READ: read / speed.reading_all,
+        Stage.SCORE: nodes / speed.scoring,
     }
     return Estimate(sum(parts.values()), parts, initial, targeted, read)
 

@@ -1,16 +1,20 @@
 """What everything that works on a run shares: the run file, the settings, the models, and the frame in the file."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from odd.config import RunConfig, fingerprint
-from odd.errors import OddError
 from odd.models.base import LanguageModel, check_window
-from odd.pipeline.progress import Listener, Progress
+from odd.pipeline.consumer import Consumer
+from odd.pipeline.digests import Digests
+from odd.pipeline.events import Events, Step
+from odd.pipeline.progress import Listener
+from odd.pipeline.stages import Stage
 from odd.pipeline.teachers import Models
 from odd.questions.base import Question
 from odd.store import RunWriter
+from odd.store.question_stage import QuestionStage
 
 
 def run_id_of(config: RunConfig, questions: Sequence[Question], models: Models) -> str:
@@ -28,9 +32,8 @@ class Frame:
         config: its settings.
         questions: what is asked.
         models: student, teachers, and who writes for them.
-        listen: is told of progress.
-        digests: of the weights that were used: the student's under "", a teacher's under its name, those of models
-            that write demonstrations or summaries under "model:" and their label.
+        digests: of the weights that it was made with.
+        consumer: applies what the work on questions yields.
     """
 
     def __init__(
@@ -42,10 +45,10 @@ class Frame:
         models: Models,
         listen: Listener,
     ) -> None:
-        """Hold them."""
-        self.writer, self.run_id, self.config, self.questions = writer, run_id, config, questions
-        self.models, self.listen = models, listen
-        self.digests = {"": models.student.digest}
+        self.writer, self.run_id, self.config, self.questions, self.models = writer, run_id, config, questions, models
+        meta = writer.meta()
+        self.digests = Digests(run_id, json.loads(meta["digests"]) if "config" in meta else {"": models.student.digest})
+        self.consumer = Consumer(writer, self.digests, len(questions), listen)
 
     def create_questions(self) -> None:
         """Write the questions of a new run.
@@ -57,9 +60,9 @@ class Frame:
         rows = []
         for number, question in enumerate(self.questions):
             messages = question.messages(templates=self.config.templates)
-            prompt = self.models.student.encode_chat(messages)
+            prompt = self.models.student.tokenizer.encode_chat(messages)
             student, response = self.models.student, self.config.sampling.max_new_tokens
-            check_window(student, f"question {question.id!r}", len(prompt), response)
+            check_window(student.sampler.max_context, student.name, f"question {question.id!r}", len(prompt), response)
             rows.append(
                 {
                     "question": number,
@@ -68,9 +71,9 @@ class Frame:
                     "choices": list(question.choices),
                     "answer": question.answer,
                     "kind": question.kind,
-                    "prompt_text": self.models.student.render_chat(messages),
+                    "prompt_text": self.models.student.tokenizer.render_chat(messages),
                     "prompt_ids": prompt,
-                    "stage": "new",
+                    "stage": QuestionStage.NEW.value,
                     "difficulty": None,
                     "note": None,
                 }
@@ -81,35 +84,26 @@ class Frame:
         """Write down the settings."""
         analysis = self.config.analysis
         self.writer.set_meta("config", self.config.model_dump_json())
-        self.writer.set_meta("digests", json.dumps(self.digests))
+        self.writer.set_meta("digests", self.digests.to_json())
         self.writer.set_meta("objectives", ",".join(objective.label for objective in analysis.objectives))
         self.writer.set_meta("conventions", ",".join(convention.label for convention in analysis.conventions))
 
     def check_digest(self, name: str, model: LanguageModel) -> None:
-        """Refuse to go on with weights that are not those the run was made with.
+        """Refuse to go on if a teacher, or the student under "", is not the model that the run was made with.
 
         Raises:
-            OddError: they have changed.
+            OddError: its weights have changed.
         """
-        if self.digests.get(name, model.digest) != model.digest:
-            whose = "of the student" if not name else f"of teacher {name!r}"
-            if name.startswith("model:"):
-                whose = "that writes demonstrations"
-            raise OddError(
-                f"model {model.name!r} {whose} has changed since run {self.run_id!r} was made: restore it, or start "
-                "another run with another title"
-            )
+        self.digests.check(name, model.name, model.digest)
 
-    def writing_model(self, label: str, model: LanguageModel) -> None:
-        """Note that a model writes demonstrations or summaries for the run, with the weights it has now.
-
-        Raises:
-            OddError: it wrote for the run before, with other weights.
-        """
-        self.check_digest(key := f"model:{label}", model)
-        if key not in self.digests:
-            self.digests[key] = model.digest
-            self.writer.set_meta("digests", json.dumps(self.digests))
+    def consume(self, works: Iterable[Events[None]]) -> None:
+        """Do the work on questions, one after the other, and write it down; if it is stopped, publish what there is."""
+        try:
+            for work in works:
+                self.consumer.consume(work)
+        except (KeyboardInterrupt, SystemExit):
+            self.publish_as("stopped")
+            raise
 
     def publish_as(self, status: str) -> None:
         """Publish what there is, with the status of the run."""
@@ -122,9 +116,5 @@ class Frame:
         with self.writer.transaction():
             self.writer.set_meta("status", status)
         self.writer.finish()
-        self.report("done", len(self.questions) - 1, 1, 1)
+        self.consumer.apply(Step(len(self.questions) - 1, Stage.DONE, 1, 1))
         return self.writer.published
-
-    def report(self, stage: str, question: int, done: int, total: int, tokens: int = 0, seconds: float = 0.0) -> None:
-        """Tell the listener."""
-        self.listen(Progress(self.run_id, stage, question, len(self.questions), done, total, tokens, seconds))

@@ -1,22 +1,22 @@
 """Imported rollouts on their way into a run: read once, kept in the run file, and given their log-probabilities."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-
-import numpy as np
 
 from odd.config import RunConfig
 from odd.errors import OddError
 from odd.models.base import LanguageModel
+from odd.pipeline.events import Commit, Delete, Events, Insert, Step
 from odd.pipeline.frame import run_id_of
+from odd.pipeline.stages import Stage
 from odd.pipeline.teachers import Models
 from odd.questions.base import Question
 from odd.rollouts.importing import Imported, take_rollouts
 from odd.rollouts.sampling import Rollout
-from odd.store import RunWriter, published_path, state, work_path
-
-Report = Callable[[int, int, int, float], None]
+from odd.store import RunWriter, published_path, work_path
+from odd.store.rows import rollout_rows
+from odd.store.state import QuestionState
 
 
 def read_import(
@@ -62,40 +62,34 @@ def read_import(
 def keep_import(writer: RunWriter, found: Imported) -> None:
     """Write imported rollouts into a new run, and the account of them."""
     for number, rollouts in enumerate(found.rollouts):
-        state.insert_rollouts(writer, number, 0, rollouts)
+        writer.insert("rollouts", rollout_rows(number, 0, rollouts))
     writer.set_meta("imported", found.account.to_json())
 
 
-def scored_import(
-    writer: RunWriter,
-    number: int,
-    student: LanguageModel,
-    prompt: Sequence[int],
-    temperature: float,
-    report: Report,
-) -> list[Rollout]:
+def score_import(
+    state: QuestionState, student: LanguageModel, prompt: Sequence[int], temperature: float
+) -> Events[list[Rollout]]:
     """The imported rollouts of a question, with log-probabilities; those that lack them are scored chunk by chunk.
 
     Args:
-        writer: of the run.
-        number: of the question.
+        state: what is stored of the question.
         student: gives the log-probabilities.
         prompt: token ids.
         temperature: at which the rollouts were sampled.
-        report: is told of rollouts done, rollouts in all, tokens scored and seconds spent.
     """
-    rollouts = state.stored_rollouts(writer, number, "initial")
+    rollouts = list(state.initial)
     tokens, started = 0, time.perf_counter()
-    for chunk in sorted(state.unscored_chunks(writer, number)):
+    for chunk in sorted(state.unscored_chunks):
         rows = [i for i, rollout in enumerate(rollouts) if rollout.chunk == chunk]
-        for i in rows:
-            response = rollouts[i].token_ids
-            distributions = student.log_probs(prompt, response, temperature)
-            taken = distributions[np.arange(len(response)), list(response)]
-            rollouts[i] = replace(rollouts[i], log_probs=taken.astype(np.float32))
-            tokens += len(response)
-        with writer.transaction():
-            writer.delete("rollouts", question=number, stage="initial", chunk=chunk)
-            state.insert_rollouts(writer, number, rows[0], [rollouts[i] for i in rows])
-        report(rows[-1] + 1, len(rollouts), tokens, time.perf_counter() - started)
+        responses = [rollouts[i].token_ids for i in rows]
+        for i, (log_probs,) in zip(
+            rows, student.scorer.token_log_probs(prompt, responses, (temperature,)), strict=True
+        ):
+            rollouts[i] = replace(rollouts[i], log_probs=log_probs)
+        tokens += sum(map(len, responses))
+        unscored = Delete("rollouts", {"question": state.number, "stage": "initial", "chunk": chunk})
+        scored = rollout_rows(state.number, rows[0], [rollouts[i] for i in rows])
+        yield Commit((unscored, Insert("rollouts", scored)), publish="if_due")
+        seconds = time.perf_counter() - started
+        yield Step(state.number, Stage.INITIAL, rows[-1] + 1, len(rollouts), tokens, seconds)
     return rollouts

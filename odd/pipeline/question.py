@@ -1,24 +1,29 @@
-"""The stages of one question, each committed when it is done (method §5)."""
+"""The work on one question of a run, stage by stage (method §5): yields all that it does as events."""
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
-from odd.analysis import QuestionTree, score_teachers
 from odd.analysis.adaptive import Allotment
+from odd.analysis.path_rows import PathRows, children_along, reading_path_rows
 from odd.analysis.planning import Plan, choose_paths, plan_targets
-from odd.config import TeacherConfig
-from odd.models.base import LanguageModel
+from odd.analysis.question_tree import QuestionTree
+from odd.analysis.teacher_scores import score_teachers
+from odd.config import RunConfig, TeacherConfig
+from odd.method.tree import build_tree
 from odd.pipeline.base import Drawing, QuestionBase, why_never
-from odd.pipeline.frame import Frame
-from odd.pipeline.imported import scored_import
+from odd.pipeline.contexts import TeacherContext, teacher_context, teacher_temperature
+from odd.pipeline.events import Change, Commit, Delete, Events, Insert, SpellTokens, Step, Update, timing
+from odd.pipeline.imported import score_import
 from odd.pipeline.reading import RolloutReading
-from odd.pipeline.teachers import TeacherContext, teacher_context
+from odd.pipeline.stages import Stage
+from odd.pipeline.teachers import Models
+from odd.questions.base import Question
 from odd.rollouts.sampling import Rollout, chunks
-from odd.store import state
+from odd.store.question_stage import QuestionStage
+from odd.store.state import QuestionState
 
 # what is computed from rollouts, and made anew when the analysis changes
 SCORED_TABLES = (
@@ -29,103 +34,131 @@ SCORED_TABLES = (
 
 @dataclass(frozen=True)
 class Paths:
-    """The representative paths, and every model's distributions along them, float32 (T, V) a path."""
+    """The representative paths, the prompts of the teachers, and the distributions along the paths."""
 
     rollouts: list[int]
     contexts: list[TeacherContext]
-    log_p: list[np.ndarray]
-    log_q: dict[str, list[np.ndarray]]
+    rows: PathRows
+
+
+class Timed:
+    """An iterable that measures the time its source takes."""
+
+    def __init__(self, source: Iterator[np.ndarray]) -> None:
+        self.source, self.seconds = source, 0.0
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """The items of the source."""
+        while True:
+            started = time.perf_counter()
+            item = next(self.source, None)
+            self.seconds += time.perf_counter() - started
+            if item is None:
+                return
+            yield item
 
 
 class QuestionWork(QuestionBase):
-    """One question of a run."""
+    """The work on one question of a run."""
 
-    def __init__(self, frame: Frame, number: int, guides: Collection[str]) -> None:
-        """Encode its prompt; `guides` are the teachers that choose what is forced."""
-        super().__init__(frame, number)
-        self.guides = guides
+    def __init__(
+        self, config: RunConfig, models: Models, question: Question, state: QuestionState, guides: Collection[str]
+    ) -> None:
+        """Encode the prompt; `guides` are the teachers that choose what is forced."""
+        super().__init__(config, models, question, state)
+        self.stage, self.guides = state.stage, guides
 
-    def work(self) -> None:
-        """Do what is left."""
-        stage = self.stage
-        done = state.teachers_with_context(self.writer, self.number)
-        missing = [teacher for teacher in self.config.teachers if teacher.name not in done]
-        if stage == "scored" and not missing:
+    def work(self) -> Events[None]:
+        """Do what is left; nothing where all is done."""
+        begun_at = self.stage
+        missing = [teacher for teacher in self.config.teachers if teacher.name not in self.state.teachers]
+        if begun_at is QuestionStage.SCORED and not missing:
             return
-        initial = self._initial()
-        self._reach("new", "sampled")
+        initial = yield from self._initial()
+        if self.stage is QuestionStage.NEW:
+            yield Commit((self._reach(QuestionStage.SAMPLED),))
         if not any(rollout.correct for rollout in initial):
-            return self._exclude(initial, missing)
-        paths = self._paths(initial, self.config.teachers if stage != "scored" else missing)
-        if stage in ("new", "sampled", "planned"):
-            plan = self._plan(initial, paths)
-            targeted = self._targeted(initial, paths, plan)
+            yield from self._exclude(initial, missing)
+            return
+        fresh = begun_at is not QuestionStage.SCORED
+        paths = yield from self._paths(initial, self.config.teachers if fresh else missing)
+        if begun_at.reached(QuestionStage.TARGETED):
+            targeted = list(self.state.targeted)
         else:
-            targeted = state.stored_rollouts(self.writer, self.number, "targeted")
-        self._score([*initial, *targeted], initial, paths, fresh=stage != "scored")
+            plan = yield from self._plan(initial, paths)
+            targeted = yield from self._targeted(initial, paths, plan)
+        yield from self._score([*initial, *targeted], initial, paths, fresh)
 
-    def _initial(self) -> list[Rollout]:
+    def _initial(self) -> Events[list[Rollout]]:
         """The initial rollouts: drawn, or imported."""
         if self.config.imported is None:
-            return self.draw("initial", self.initial_chunks())
-        temperature = self.config.sampling.temperature
-        return scored_import(self.writer, self.number, self.student, self.prompt, temperature, self._imported)
+            return (yield from self.draw("initial", self.initial_chunks()))
+        return (yield from score_import(self.state, self.student, self.prompt, self.config.sampling.temperature))
 
-    def _imported(self, done: int, total: int, tokens: int, seconds: float) -> None:
-        self.frame.report("initial", self.number, done, total, tokens, seconds)
-        self.writer.publish_meanwhile()
+    def _reach(self, stage: QuestionStage) -> Update:
+        """Move the question on."""
+        self.stage = stage
+        return self.update(stage=stage.value)
 
-    def _reach(self, before: str, after: str) -> None:
-        """Move the question on, if it is at the stage before."""
-        if self.stage == before:
-            self.writer.update("questions", {"stage": after}, question=self.number)
-
-    def _exclude(self, initial: Sequence[Rollout], missing: Sequence[TeacherConfig]) -> None:
+    def _exclude(self, initial: Sequence[Rollout], missing: Sequence[TeacherConfig]) -> Events[None]:
         """A question that the student never answers has no success to distribute: it is kept, and marked."""
         note = why_never(initial)
         contexts = [TeacherContext(teacher.name, (), "", (), note) for teacher in missing]
-        with self.writer.transaction():
-            self.insert("contexts", [context.row() for context in contexts])
-            self.describe(initial, stage="scored", note=note)
-        self.writer.publish_meanwhile(interval=0.0)
+        rows = self.insert("contexts", [context.row() for context in contexts])
+        yield Commit((rows, self.describe(initial, stage=QuestionStage.SCORED.value, note=note)), publish="now")
 
-    def _paths(self, initial: Sequence[Rollout], teachers: Sequence[TeacherConfig]) -> Paths:
+    def _paths(self, initial: Sequence[Rollout], teachers: Sequence[TeacherConfig]) -> Events[Paths]:
         """Choose the paths, build the teachers' prompts, and let student and teachers score the paths."""
-        chosen = state.stored_paths(self.writer, self.number)
-        if self.stage in ("new", "sampled"):
+        chosen = list(self.state.paths)
+        if not self.stage.reached(QuestionStage.PLANNED):
             chosen = choose_paths(self.question.id, initial, self.config.targeting, self.config.sampling.seed)
-        responses = [initial[i].token_ids for i in chosen]
-        temperature = self.config.sampling.temperature
-        started = time.perf_counter()
-        log_p = self.student.paths_log_probs(self.prompt, responses, temperature)
-        self._scored("student", started, responses)
-        scored, longest = [initial[i].text for i in chosen], max(map(len, responses), default=0)
-        contexts, log_q = [], {}
-        for done, teacher in enumerate(teachers, start=1):
-            model = self.frame.models.teacher(teacher)
-            window = model.capabilities.max_context
-            context = teacher_context(teacher, self.demonstrations, window, longest, scored)
-            contexts.append(context)
+        scored, contexts = [initial[i].text for i in chosen], []
+        longest = max((len(initial[i].token_ids) for i in chosen), default=0)
+        for teacher in teachers:
+            window = self.models.teacher(teacher).scorer.max_context
+            contexts.append((yield from teacher_context(teacher, self.demonstrations, window, longest, scored)))
+        return Paths(chosen, contexts, (yield from self._read(initial, chosen, contexts)))
+
+    def _read(
+        self, rollouts: Sequence[Rollout], paths: Sequence[int], contexts: Sequence[TeacherContext]
+    ) -> Events[PathRows]:
+        """Let the student, and the teachers that have a prompt, score the paths side by side.
+
+        Args:
+            rollouts: whose tokens at path nodes are kept.
+            paths: indices of those that are paths.
+            contexts: prompts of the teachers.
+        """
+        tokens, sampling = [rollout.token_ids for rollout in rollouts], self.config.sampling
+        responses = [tokens[i] for i in paths]
+        student = Timed(self.student.scorer.read(self.prompt, responses, sampling.temperature))
+        teachers: dict[str, Timed] = {}
+        for context in contexts:
             if context.reason is None:
-                started = time.perf_counter()
-                # a self-teacher is the sampled student with another prompt, so its distribution is tempered alike
-                heat = temperature if teacher.model is None else 1.0
-                log_q[teacher.name] = model.paths_log_probs(context.prompt, responses, heat)
-                self._scored(teacher.name, started, responses)
-            self.frame.report("plan", self.number, done, len(teachers))
-        return Paths(chosen, contexts, log_p, log_q)
+                teacher = next(one for one in self.config.teachers if one.name == context.teacher)
+                scorer, temperature = self.models.teacher(teacher).scorer, teacher_temperature(teacher, sampling)
+                teachers[teacher.name] = Timed(scorer.read(context.prompt, responses, temperature))
+        wanted, tau = children_along(build_tree(tokens), paths), self.config.targeting.tau
+        steps = reading_path_rows(responses, student, teachers, wanted, self.config.analysis.objectives, tau)
+        while True:
+            try:
+                done, total = next(steps)
+            except StopIteration as end:
+                rows: PathRows = end.value
+                break
+            yield Step(self.number, Stage.PLAN, done, total)
+        read = len(responses), sum(map(len, responses))
+        timings = {"student": student, **teachers}
+        yield Commit(
+            tuple(timing(self.number, Stage.PLAN, timed.seconds, *read, name) for name, timed in timings.items())
+        )
+        return rows
 
-    def _scored(self, teacher: str, started: float, responses: Sequence[Sequence[int]]) -> None:
-        with self.writer.transaction():
-            seconds = time.perf_counter() - started
-            self.time("plan", teacher, seconds, len(responses), sum(len(response) for response in responses))
-
-    def _plan(self, initial: Sequence[Rollout], paths: Paths) -> Plan:
-        """Choose what to force and keep it; a plan that is kept already is taken from the run file."""
-        if self.stage == "planned":
-            return state.stored_plan(self.writer, self.number, [initial[i].token_ids for i in paths.rollouts])
-        guides = {name: rows for name, rows in paths.log_q.items() if name in self.guides}
-        plan = plan_targets(initial, paths.rollouts, paths.log_p, guides, self.config.targeting)
+    def _plan(self, initial: Sequence[Rollout], paths: Paths) -> Events[Plan]:
+        """Choose what to force; a plan that is stored is kept."""
+        if self.stage is QuestionStage.PLANNED:
+            return self.state.plan()
+        plan = plan_targets(initial, paths.rollouts, paths.rows, self.guides, self.config.targeting)
         rows = [
             {
                 "path": path,
@@ -136,55 +169,66 @@ class QuestionWork(QuestionBase):
             }
             for path, rollout in enumerate(paths.rollouts)
         ]
-        with self.writer.transaction():
-            self.insert("paths", rows)
-            self.insert("pairs", plan.rows)
-            self.writer.update("questions", {"stage": "planned"}, question=self.number)
+        planned = self._reach(QuestionStage.PLANNED)
+        yield Commit((self.insert("paths", rows), self.insert("pairs", plan.rows), planned))
         return plan
 
-    def _targeted(self, initial: Sequence[Rollout], paths: Paths, plan: Plan) -> list[Rollout]:
+    def _targeted(self, initial: Sequence[Rollout], paths: Paths, plan: Plan) -> Events[list[Rollout]]:
         """Draw the targeted rollouts: all that were planned, or chunk by chunk what is still needed."""
-        if self.config.targeting.allocation == "uniform":
-            targeted = self.draw("targeted", chunks(plan.forced, self.config.sampling.chunk_size))
-            self._reach("planned", "targeted")
-            return targeted
         sampling, targeting = self.config.sampling, self.config.targeting
-        guides = {name: rows for name, rows in paths.log_q.items() if name in self.guides}
+        if targeting.allocation == "uniform":
+            targeted = yield from self.draw("targeted", chunks(plan.forced, sampling.chunk_size))
+            yield Commit((self._reach(QuestionStage.TARGETED),))
+            return targeted
         responses = [initial[i].token_ids for i in paths.rollouts]
-        allotment = Allotment(self.question.id, initial, plan.rows, responses, paths.log_p, guides, targeting, sampling)
+        allotment = Allotment(
+            self.question.id, initial, plan.rows, responses, paths.rows, self.guides, targeting, sampling
+        )
         drawing = Drawing(self, "targeted", allotment.budget)
         while forced := allotment.chunk(len(drawing.chunks), drawing.rollouts):
-            drawing.add(len(drawing.chunks), forced)
-        with self.writer.transaction():
-            for pair, launched in enumerate(allotment.launched(drawing.rollouts)):
-                self.writer.update("pairs", {"launched": launched}, question=self.number, pair=pair)
-            self._reach("planned", "targeted")
+            yield from drawing.add(len(drawing.chunks), forced)
+        launched = [
+            Update("pairs", {"launched": count}, {"question": self.number, "pair": pair})
+            for pair, count in enumerate(allotment.launched(drawing.rollouts))
+        ]
+        yield Commit((*launched, self._reach(QuestionStage.TARGETED)))
         return drawing.rollouts
 
-    def _score(self, rollouts: Sequence[Rollout], initial: Sequence[Rollout], paths: Paths, fresh: bool) -> None:
-        """Build the tree and write all that is computed from it; `fresh` unless only teachers are added."""
-        reading = RolloutReading(self.frame, self.number, rollouts).read(self.prompt, paths.contexts)
+    def _score(
+        self, rollouts: Sequence[Rollout], initial: Sequence[Rollout], paths: Paths, fresh: bool
+    ) -> Events[None]:
+        """Build the tree and compute all that follows from it; `fresh` unless only teachers are added."""
+        log_probs = yield from RolloutReading(self.config, self.models, self.state, rollouts).read(
+            self.prompt, paths.contexts
+        )
+        rows = paths.rows
+        if not rows.keep(children_along(build_tree([rollout.token_ids for rollout in rollouts]), paths.rollouts)):
+            rows = yield from self._read(rollouts, paths.rollouts, paths.contexts)
         started = time.perf_counter()
-        tree = QuestionTree(self.question.id, rollouts, paths.rollouts, paths.log_p, self.config.analysis)
-        tables = score_teachers(tree, paths.log_q, reading)
+        tree = QuestionTree(self.question.id, rollouts, paths.rollouts, rows, self.config.analysis)
+        tables = score_teachers(tree, log_probs)
         if fresh:
-            tables |= tree.rows()
-        elif state.has_components(self.writer, self.number):
+            tables |= tree.tables()
+        elif self.state.has_components:
             tables.pop("components", None)  # those of the teachers before are the same
         seconds = time.perf_counter() - started
-        with self.writer.transaction():
-            if fresh:
-                for table in SCORED_TABLES:  # of an earlier analysis
-                    self.writer.delete(table, question=self.number)
-            for table, frame in tables.items():
-                self.writer.insert(table, frame.assign(question=self.number))
-            self.insert("contexts", [context.row() for context in paths.contexts])
-            self._vocabulary(rollouts)
-            note = self._note([initial[i].correct for i in paths.rollouts], initial)
-            self.describe(initial, stage="scored", note=note)
-            self.time("score", None, seconds, len(tree.places) * max(1, len(paths.log_q)), 0)
-        self.frame.report("score", self.number, 1, 1, 0, seconds)
-        self.writer.publish_meanwhile(interval=0.0)
+        note = self._note([initial[i].correct for i in paths.rollouts], initial)
+        earlier = SCORED_TABLES if fresh else ()
+        changes: list[Change] = [Delete(table, {"question": self.number}) for table in earlier]
+        changes += [Insert(table, frame.assign(question=self.number)) for table, frame in tables.items()]
+        changes += [
+            self.insert("contexts", [context.row() for context in paths.contexts]),
+            self._spelled(rollouts),
+            self.describe(initial, stage=QuestionStage.SCORED.value, note=note),
+            timing(self.number, Stage.SCORE, seconds, len(tree.places) * max(1, len(rows.teachers)), 0),
+        ]
+        yield Commit(tuple(changes), publish="now")
+        yield Step(self.number, Stage.SCORE, 1, 1, 0, seconds)
+
+    def _spelled(self, rollouts: Sequence[Rollout]) -> SpellTokens:
+        """The tokens that the question uses, so that reading the run needs no tokenizer."""
+        used = {token for rollout in rollouts for token in rollout.token_ids}
+        return SpellTokens({token: self.student.tokenizer.token_bytes(token) for token in sorted(used)})
 
     def _note(self, outcomes: Sequence[bool], initial: Sequence[Rollout]) -> str | None:
         """What a reader should know: a missing outcome, or fewer paths than wanted."""
@@ -196,17 +240,3 @@ class QuestionWork(QuestionBase):
         short = [f"{found[kind]} of {wanted[kind]} {kind} paths" for kind in found if found[kind] < wanted[kind]]
         more = "raise sampling.initial_rollouts" if self.config.imported is None else "import more rollouts"
         return f"only {' and '.join(short)}: {more}" if short else None
-
-    def _vocabulary(self, rollouts: Sequence[Rollout]) -> None:
-        """Spell out the tokens that the run uses, so that reading it needs no tokenizer."""
-        known = state.known_tokens(self.writer)
-        new = sorted({token for rollout in rollouts for token in rollout.token_ids} - known)
-        if new:
-            self.writer.insert("vocabulary", vocabulary_rows(self.student, new))
-
-
-def vocabulary_rows(model: LanguageModel, tokens: Sequence[int]) -> pd.DataFrame:
-    """Text and bytes of tokens; text shows bytes that are no valid UTF-8 as replacement characters."""
-    spelled = [model.token_bytes(int(token)) for token in tokens]
-    text = [piece.decode("utf-8", errors="replace") for piece in spelled]
-    return pd.DataFrame({"token": list(tokens), "text": text, "bytes": spelled})

@@ -9,18 +9,19 @@ same numbers.
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from odd.analysis import Reading
+from odd.analysis.rollout_rewards import Reading
+from odd.config import RunConfig
 from odd.models.base import LanguageModel
-from odd.pipeline.teachers import TeacherContext
+from odd.pipeline.contexts import TeacherContext, teacher_temperature
+from odd.pipeline.events import Commit, Events, Insert, Step, timing
+from odd.pipeline.stages import Stage
+from odd.pipeline.teachers import Models
 from odd.rollouts.sampling import Rollout
-from odd.store import state
-
-if TYPE_CHECKING:
-    from odd.pipeline.frame import Frame
+from odd.store.rows import LogProbs, log_prob_rows
+from odd.store.state import QuestionState
 
 KEEP_EVERY = 1.0
 """Seconds of reading that a killed run may lose."""
@@ -35,7 +36,7 @@ class _Reader:
     teacher: str | None
     model: LanguageModel
     prompt: tuple[int, ...]
-    heat: float
+    temperature: float
 
 
 def reading_chunks(rollouts: Sequence[Rollout], batch_size: int) -> list[list[int]]:
@@ -49,16 +50,16 @@ def reading_chunks(rollouts: Sequence[Rollout], batch_size: int) -> list[list[in
 
 
 class RolloutReading:
-    """All rollouts of one question, read by the student and by teachers; what is in the run file is not read again."""
+    """All rollouts of one question, read by the student and by teachers; what is stored is not read again."""
 
-    def __init__(self, frame: "Frame", number: int, rollouts: Sequence[Rollout]) -> None:
+    def __init__(self, config: RunConfig, models: Models, state: QuestionState, rollouts: Sequence[Rollout]) -> None:
         """Cut the rollouts into chunks."""
-        self.frame, self.writer, self.number, self.rollouts = frame, frame.writer, number, rollouts
-        self.temperatures = frame.config.analysis.reading_temperatures
-        self.chunks = reading_chunks(rollouts, frame.config.sampling.batch_size)
+        self.config, self.models, self.state, self.rollouts = config, models, state, rollouts
+        self.temperatures = config.analysis.reading_temperatures
+        self.chunks = reading_chunks(rollouts, config.sampling.batch_size)
         self._done, self._tokens, self._seconds = 0, 0, 0.0
 
-    def read(self, prompt: Sequence[int], contexts: Sequence[TeacherContext]) -> Reading | None:
+    def read(self, prompt: Sequence[int], contexts: Sequence[TeacherContext]) -> Events[Reading | None]:
         """Let everybody read; None where no objective asks for it.
 
         Args:
@@ -67,42 +68,47 @@ class RolloutReading:
         """
         if not self.temperatures:
             return None
-        sampled = self.frame.config.sampling.temperature
-        readers = [_Reader(None, self.frame.models.student, tuple(prompt), sampled)]
-        teachers = {teacher.name: teacher for teacher in self.frame.config.teachers}
+        readers = [_Reader(None, self.models.student, tuple(prompt), self.config.sampling.temperature)]
+        teachers = {teacher.name: teacher for teacher in self.config.teachers}
         for context in contexts:
             if context.reason is None:
                 teacher = teachers[context.teacher]
-                heat = sampled if teacher.model is None else 1.0
-                readers.append(_Reader(teacher.name, self.frame.models.teacher(teacher), context.prompt, heat))
-        read = {reader.teacher: self._read(reader, len(readers)) for reader in readers}
-        student = read.pop(None)
-        return Reading(student, {str(name): rows for name, rows in read.items()})
+                temperature = teacher_temperature(teacher, self.config.sampling)
+                readers.append(_Reader(teacher.name, self.models.teacher(teacher), context.prompt, temperature))
+        student: ByTemperature = {}
+        read: dict[str, ByTemperature] = {}
+        for reader in readers:
+            rows = yield from self._read(reader, len(readers))
+            if reader.teacher is None:
+                student = rows
+            else:
+                read[reader.teacher] = rows
+        return Reading(student, read)
 
-    def _read(self, reader: _Reader, readers: int) -> ByTemperature:
-        stored = state.stored_log_probs(self.writer, self.number, reader.teacher)
-        fresh, tokens, started = state.LogProbs(), 0, time.perf_counter()
+    def _read(self, reader: _Reader, readers: int) -> Events[ByTemperature]:
+        known = dict(self.state.log_probs.get(reader.teacher, {}))
+        fresh, tokens, started = LogProbs(), 0, time.perf_counter()
         for place, chunk in enumerate(self.chunks, start=1):
-            missing = [t for t in self.temperatures if any((i, t) not in stored for i in chunk)]
+            missing = [t for t in self.temperatures if any((i, t) not in known for i in chunk)]
             if missing:
                 fresh |= self._read_chunk(reader, chunk, missing)
                 tokens += sum(len(self.rollouts[i].token_ids) - self.rollouts[i].launch for i in chunk)
             seconds = time.perf_counter() - started
             if fresh and (seconds > KEEP_EVERY or place == len(self.chunks)):
-                self._keep(reader.teacher, fresh, seconds, tokens)
-                stored |= fresh
-                fresh, tokens, started = state.LogProbs(), 0, time.perf_counter()
+                yield self._keep(reader.teacher, fresh, seconds, tokens)
+                known |= fresh
+                fresh, tokens, started = LogProbs(), 0, time.perf_counter()
             self._done += len(chunk)
             total = readers * len(self.rollouts)
-            self.frame.report("read", self.number, self._done, total, self._tokens, self._seconds)
-        return {t: [stored[i, t] for i in range(len(self.rollouts))] for t in self.temperatures}
+            yield Step(self.state.number, Stage.READ, self._done, total, self._tokens, self._seconds)
+        return {t: [known[i, t] for i in range(len(self.rollouts))] for t in self.temperatures}
 
-    def _read_chunk(self, reader: _Reader, chunk: Sequence[int], temperatures: Sequence[float]) -> state.LogProbs:
+    def _read_chunk(self, reader: _Reader, chunk: Sequence[int], temperatures: Sequence[float]) -> LogProbs:
         launch = self.rollouts[chunk[0]].launch
         forced = self.rollouts[chunk[0]].token_ids[:launch]
         drawn = [self.rollouts[i].token_ids[launch:] for i in chunk]
-        heats = [reader.heat * temperature for temperature in temperatures]
-        read = reader.model.token_log_probs((*reader.prompt, *forced), drawn, heats)
+        softened = [reader.temperature * temperature for temperature in temperatures]
+        read = reader.model.scorer.token_log_probs((*reader.prompt, *forced), drawn, softened)
         unread = np.full(launch, np.nan, dtype=np.float32)
         return {
             (i, temperature): np.concatenate([unread, row])
@@ -110,12 +116,10 @@ class RolloutReading:
             for temperature, row in zip(temperatures, rows, strict=True)
         }
 
-    def _keep(self, teacher: str | None, read: state.LogProbs, seconds: float, tokens: int) -> None:
-        """Write down what was read since the last time."""
+    def _keep(self, teacher: str | None, read: LogProbs, seconds: float, tokens: int) -> Commit:
+        """What was read since the last time."""
         self._tokens, self._seconds = self._tokens + tokens, self._seconds + seconds
-        with self.writer.transaction():
-            state.insert_log_probs(self.writer, self.number, teacher, read)
-            timing = {"stage": "read", "teacher": teacher or "student", "seconds": seconds}
-            sizes = {"question": self.number, "items": len({rollout for rollout, _ in read}), "tokens": tokens}
-            self.writer.insert("timings", [timing | sizes])
-        self.writer.publish_meanwhile()
+        number, items = self.state.number, len({rollout for rollout, _ in read})
+        rows = Insert("rollout_log_probs", log_prob_rows(number, teacher, read))
+        cost = timing(number, Stage.READ, seconds, items, tokens, teacher or "student")
+        return Commit((rows, cost), publish="if_due")

@@ -1,4 +1,4 @@
-"""Screening: how often the student is right, alone and behind each context, before a run is made (method §6).
+"""Screening: how often the student is right, alone and with each context, before a run is made (method §6).
 
 It works in the file of the run that has the same settings, and what it draws is that run's: the baseline rollouts are
 the first of the run's initial rollouts, and the demonstrations are those its teachers are shown. Everything has seeds
@@ -7,18 +7,24 @@ of its own and is committed chunk by chunk, as in a run, so a screening that was
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from odd.config import BASELINE, RunConfig, TeacherConfig, parse_config
 from odd.errors import OddError
 from odd.pipeline.base import Chunks, QuestionBase, why_never
+from odd.pipeline.contexts import TeacherContext, teacher_context
+from odd.pipeline.events import Commit, Events, Insert, Step, timing
 from odd.pipeline.frame import Frame, run_id_of
 from odd.pipeline.progress import Listener
-from odd.pipeline.teachers import Models, TeacherContext, teacher_context
+from odd.pipeline.stages import Stage
+from odd.pipeline.teachers import Models
 from odd.questions.sources import load_questions
-from odd.rollouts.sampling import Rollout, chunks, sample_chunk
+from odd.rollouts.sampling import chunks, sample_chunk
 from odd.store import RunWriter, state
+from odd.store.question_stage import QuestionStage
+from odd.store.rows import screening_rows
+from odd.store.state import Screened
 
 
 def screen(config: RunConfig, listen: Listener) -> Path:
@@ -31,11 +37,9 @@ def screen(config: RunConfig, listen: Listener) -> Path:
             disk.
     """
     if config.imported is not None:
-        raise OddError(
-            "imported rollouts are not screened: python -m odd import makes their run, which shows how many are right"
-        )
+        raise OddError("imported rollouts are not screened: odd import makes their run, which shows how many are right")
     if not config.screened:
-        raise OddError("no teacher is the student behind a context: name one, as in --teacher Self-1C=student:1c")
+        raise OddError("no teacher is the student with a context: name one, as in --teacher Self-1C=student:1c")
     if any(teacher.name == BASELINE for teacher in config.screened):
         raise OddError(f"the student without a context is called {BASELINE}: give that teacher another name")
     questions = load_questions(config.questions)
@@ -52,20 +56,19 @@ class Screener(Frame):
     def work(self) -> Path:
         """Do what is left of every question, and publish; the path of the published file."""
         compared = self._prepare()
-        try:
-            for number in range(len(self.questions)):
-                QuestionScreening(self, number).work(compared)
-        except (KeyboardInterrupt, SystemExit):
-            self.publish_as("stopped")
-            raise
+        self.consume(self._works(compared))
         return self.finish(self._status())
+
+    def _works(self, compared: Sequence[TeacherConfig]) -> Iterator[Events[None]]:
+        for number, question in enumerate(self.questions):
+            stored = state.load_question_state(self.writer, number, screening=True)
+            yield QuestionScreening(self.config, self.models, question, stored).work(compared)
 
     def _prepare(self) -> list[TeacherConfig]:
         """Write the run's frame, or match it with what is asked for now; the contexts that are compared."""
         meta, asked = self.writer.meta(), self.config
         with self.writer.transaction():
             if "config" in meta:
-                self.digests = json.loads(meta["digests"])
                 self.check_digest("", self.models.student)
                 self._match(parse_config(json.loads(meta["config"])))
             else:
@@ -117,26 +120,25 @@ class Screener(Frame):
     def _status(self) -> str:
         """What the run is once it is screened: what it was before."""
         teachers = self.writer.named("teachers")["teacher"].tolist()
-        stages = set(self.writer.named("questions")["stage"])
-        if stages == {"new"}:
+        if set(self.writer.named("questions")["stage"]) == {QuestionStage.NEW}:
             return "screened"
-        done = stages == {"scored"} and all(state.is_scored(self.writer, teacher) for teacher in teachers)
-        return "finished" if done else "stopped"
+        return "stopped" if state.unfinished_questions(self.writer, teachers) else "finished"
 
 
 class QuestionScreening(QuestionBase):
-    """One question of a screening."""
+    """The work on one question of a screening."""
 
-    def work(self, compared: Sequence[TeacherConfig]) -> None:
+    def work(self, compared: Sequence[TeacherConfig]) -> Events[None]:
         """Do what is left."""
-        baseline = self.draw("initial", self._baseline())
-        if self.stage == "new":
-            self.describe(baseline)
+        baseline = yield from self.draw("initial", self._baseline())
+        if self.state.stage is QuestionStage.NEW:
+            yield Commit((self.describe(baseline),))
         if not any(rollout.correct for rollout in baseline):
-            return self._exclude(compared, why_never(baseline))
+            yield self._exclude(compared, why_never(baseline))
+            return
         for at, teacher in enumerate(compared):
-            self._draw_behind(teacher, at, len(compared))
-        self.writer.publish_meanwhile()
+            yield from self._draw_with_context(teacher, at, len(compared))
+        yield Commit(publish="if_due")
 
     def _baseline(self) -> Chunks:
         """The first chunks of the run's initial rollouts."""
@@ -147,59 +149,38 @@ class QuestionScreening(QuestionBase):
                 left -= len(chunk)
         return plan
 
-    def _exclude(self, compared: Sequence[TeacherConfig], why: str) -> None:
+    def _exclude(self, compared: Sequence[TeacherConfig], why: str) -> Commit:
         """Keep a question that the student never answers, with the reason; nothing is shown to it."""
-        known = state.screened_contexts(self.writer, self.number)
-        contexts = [TeacherContext(teacher.name, (), "", (), why) for teacher in compared if teacher.name not in known]
-        with self.writer.transaction():
-            self.insert("screening", [_row(context) for context in contexts])
+        new = [teacher for teacher in compared if teacher.name not in self.state.screened]
+        contexts = [TeacherContext(teacher.name, (), "", (), why) for teacher in new]
+        return Commit((self.insert("screening", [_row(context) for context in contexts]),))
 
-    def _draw_behind(self, teacher: TeacherConfig, at: int, of: int) -> None:
-        """The student's responses behind one context; `at` is its number among all, for the progress."""
-        found = state.screened_prompt(self.writer, self.number, teacher.name)
-        if found is None:
-            window, longest = self.student.capabilities.max_context, self.config.sampling.max_new_tokens
-            context = teacher_context(teacher, self.demonstrations, window, longest)
-            with self.writer.transaction():
-                self.insert("screening", [_row(context)])
-            found = context.prompt if context.reason is None else ()
+    def _draw_with_context(self, teacher: TeacherConfig, at: int, of: int) -> Events[None]:
+        """The student's responses with one context; `at` is its number among all, for the progress."""
+        stored = self.state.screened.get(teacher.name)
+        if stored is None:
+            window, longest = self.student.scorer.max_context, self.config.sampling.max_new_tokens
+            context = yield from teacher_context(teacher, self.demonstrations, window, longest)
+            yield Commit((self.insert("screening", [_row(context)]),))
+            stored = Screened(context.prompt if context.reason is None else (), frozenset())
         count = self.config.screening.context_rollouts
-        plan = chunks([()] * count, self.config.sampling.chunk_size) if found else []
-        have = state.screened_chunks(self.writer, self.number, teacher.name)
+        plan = chunks([()] * count, self.config.sampling.chunk_size) if stored.prompt else []
         first, spent, drawn = 0, 0.0, 0
         for chunk, prefixes in enumerate(plan):
-            if chunk not in have:
+            if chunk not in stored.chunks:
                 started = time.perf_counter()
                 settings = self.config.sampling, "context", chunk, teacher.name
-                made = sample_chunk(self.student, self.question, found, prefixes, *settings)
+                made = sample_chunk(self.student, self.question, stored.prompt, prefixes, *settings)
                 seconds = time.perf_counter() - started
                 tokens = sum(len(rollout.token_ids) for rollout in made)
-                with self.writer.transaction():
-                    self.insert("screening_rollouts", _rollout_rows(teacher.name, first, made))
-                    self.time("contexts", teacher.name, seconds, len(made), tokens)
+                rows = Insert("screening_rollouts", screening_rows(self.number, teacher.name, first, made))
+                yield Commit((rows, timing(self.number, Stage.CONTEXTS, seconds, len(made), tokens, teacher.name)))
                 spent, drawn = spent + seconds, drawn + tokens
             first += len(prefixes)
-        self.frame.report("contexts", self.number, (at + 1) * count, of * count, drawn, spent)
+        yield Step(self.number, Stage.CONTEXTS, (at + 1) * count, of * count, drawn, spent)
 
 
 def _row(context: TeacherContext) -> dict:
     """Row of the table `screening`."""
     row = context.row()
     return {"context": row.pop("teacher"), **row}
-
-
-def _rollout_rows(context: str, first: int, made: Sequence[Rollout]) -> list[dict]:
-    """Rows of the table `screening_rollouts`, numbered from `first`."""
-    return [
-        {
-            "context": context,
-            "rollout": first + i,
-            "chunk": rollout.chunk,
-            "tokens": len(rollout.token_ids),
-            "text": rollout.text,
-            "answer": rollout.answer,
-            "correct": rollout.correct,
-            "truncated": rollout.truncated,
-        }
-        for i, rollout in enumerate(made)
-    ]

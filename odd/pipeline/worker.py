@@ -5,11 +5,12 @@ committed is done again with the same result, so a run that was killed equals on
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from odd.config import RunConfig, TeacherConfig, parse_config
 from odd.errors import OddError
+from odd.pipeline.events import Events
 from odd.pipeline.frame import Frame, run_id_of
 from odd.pipeline.imported import keep_import, read_import
 from odd.pipeline.progress import Listener
@@ -19,6 +20,7 @@ from odd.questions.base import Question
 from odd.questions.sources import load_questions
 from odd.rollouts.importing import Imported
 from odd.store import RunWriter, published_path, state, work_path
+from odd.store.question_stage import QuestionStage
 
 
 def run(config: RunConfig, listen: Listener) -> Path:
@@ -38,7 +40,7 @@ def run(config: RunConfig, listen: Listener) -> Path:
         return Worker(writer, run_id, config, questions, models, listen).work(imported)
 
 
-def teach(cache: Path, run_id: str, teachers: Sequence[TeacherConfig], listen: Listener) -> Path:
+def add_teachers(cache: Path, run_id: str, teachers: Sequence[TeacherConfig], listen: Listener) -> Path:
     """Add teachers to a run whose rollouts are all there. Teachers that it has already are left alone.
 
     Nothing is sampled but demonstrations and summaries that no teacher of the run was shown before.
@@ -51,7 +53,7 @@ def teach(cache: Path, run_id: str, teachers: Sequence[TeacherConfig], listen: L
     with RunWriter(cache, run_id) as writer:
         meta = writer.meta()
         if "config" not in meta or not state.is_sampled(writer):
-            raise OddError(f"run {run_id!r} is not finished: finish it with python -m odd run before adding teachers")
+            raise OddError(f"run {run_id!r} is not finished: finish it with odd run before adding teachers")
         stored = parse_config(json.loads(meta["config"]))
         asked = {"teachers": [teacher.model_dump(mode="json") for teacher in teachers], "cache": str(cache)}
         config = parse_config(stored.model_dump(mode="json") | asked)
@@ -66,12 +68,11 @@ def stored_questions(writer: RunWriter) -> list[Question]:
 class Worker(Frame):
     """A run at work."""
 
-    def _prepare(self, imported: Imported | None) -> None:
+    def prepare(self, imported: Imported | None = None) -> None:
         """Write the run's frame, or match it with what is asked for now."""
         meta = self.writer.meta()
         with self.writer.transaction():
             if "config" in meta:
-                self.digests = json.loads(meta["digests"])
                 self._match(parse_config(json.loads(meta["config"])))
             else:
                 self.create_questions()
@@ -102,7 +103,7 @@ class Worker(Frame):
         changed = stored.analysis != self.config.analysis
         for name, teacher in kept.items():
             # a teacher that is done and not asked for need not be loaded
-            if changed or teacher in self.config.teachers or not state.is_scored(self.writer, name):
+            if changed or teacher in self.config.teachers or state.unfinished_questions(self.writer, [name]):
                 self.check_digest(name, self.models.teacher(teacher))
         guides = state.guiding_teachers(self.writer)
         fresh_run = not in_use
@@ -116,7 +117,7 @@ class Worker(Frame):
         every = [teacher.model_dump(mode="json") for teacher in (*kept.values(), *new)]
         self.config = parse_config(self.config.model_dump(mode="json") | {"teachers": every})
         if changed:
-            self.writer.update("questions", {"stage": "targeted"}, stage="scored")
+            self.writer.update("questions", {"stage": QuestionStage.TARGETED.value}, stage=QuestionStage.SCORED.value)
 
     def _forget_unless_asked_for(self, teacher: TeacherConfig) -> None:
         """Delete what a teacher that was never scored has read, unless it is asked for as it was."""
@@ -137,7 +138,8 @@ class Worker(Frame):
             }
             for i, teacher in enumerate(teachers)
         ]
-        self.digests |= {teacher.name: self.models.teacher(teacher).digest for teacher in teachers}
+        for teacher in teachers:
+            self.digests.note(teacher.name, self.models.teacher(teacher).digest)
         if rows:
             self.writer.insert("teachers", rows)
 
@@ -147,12 +149,13 @@ class Worker(Frame):
         Args:
             imported: initial rollouts of a run that is new.
         """
-        self._prepare(imported)
-        guides = state.guiding_teachers(self.writer)
-        try:
-            for number in range(len(self.questions)):
-                QuestionWork(self, number, guides).work()
-        except (KeyboardInterrupt, SystemExit):
-            self.publish_as("stopped")
-            raise
+        self.prepare(imported)
+        self.consume(self.works())
         return self.finish("finished")
+
+    def works(self) -> Iterator[Events[None]]:
+        """The work on each question that is not finished; what is stored of it is loaded when it is asked for."""
+        guides = state.guiding_teachers(self.writer)
+        for number in state.unfinished_questions(self.writer, [teacher.name for teacher in self.config.teachers]):
+            stored = state.load_question_state(self.writer, number)
+            yield QuestionWork(self.config, self.models, self.questions[number], stored, guides).work()

@@ -66,7 +66,7 @@ def _json_rows(path: Path) -> Iterator[tuple[str, Any]]:
         except ValueError as error:
             reason = error.msg if isinstance(error, json.JSONDecodeError) else error
             raise OddError(
-                f"questions {path}, line {number}: not JSON ({reason}); put one JSON object a line"
+                f"questions {path}, line {number}: not JSON ({reason}); put one JSON object per line"
             ) from error
 
 

@@ -149,9 +149,7 @@ def _load(name: str, subset: str | None, split: str, revision: str | None) -> An
     try:
         import datasets
     except ImportError as error:
-        raise OddError(
-            f"questions hf:{name}: the package datasets is not installed: pip install -r requirements-datasets.txt"
-        ) from error
+        raise OddError(f"questions hf:{name}: the package datasets is not installed: pip install datasets") from error
     if not Path(name).is_dir() and "/" not in name:
         raise OddError(f"questions hf:{name}: neither a folder nor a name of the hub, such as google/boolq")
     datasets.disable_progress_bars()

@@ -172,6 +172,5 @@ def check_installed(error: JudgeError, what: str) -> None:
     """
     if error.kind == "ModuleNotFoundError":
         raise OddError(
-            f"{what} by the package reasoning-gym, which is not installed: "
-            "pip install -r requirements-reasoning-gym.txt"
+            f"{what} by the package reasoning-gym, which is not installed: pip install reasoning-gym"
         ) from error

@@ -7,7 +7,7 @@ clock would make verdicts depend on what else the machine does. While a request 
 programs and the network are closed. That is a hurdle, no prison: it keeps honest mistakes and crude attacks of model
 output in.
 
-    python -m odd.questions.judge
+    odd.questions.judge
 """
 
 import json
@@ -95,7 +95,7 @@ def _data_set(generator: str, parameters: str) -> Any:
 
 
 def _packed(value: Any) -> Any:
-    """Something as JSON that loses neither tuples nor keys that are no text, as scorers compare with both."""
+    """Something as JSON that loses neither tuples nor keys that are not text, as scorers compare with both."""
     if isinstance(value, tuple):
         return {"$tuple": [_packed(part) for part in value]}
     if isinstance(value, list):

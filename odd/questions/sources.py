@@ -92,7 +92,7 @@ def load_questions(config: QuestionsConfig) -> list[Question]:
         questions = [whole[i] for i in chosen(len(whole), source.options)]
     if not questions:
         raise OddError(
-            f"questions {config.source} is empty: put one JSON object a line, with id, question, answer, kind"
+            f"questions {config.source} is empty: put one JSON object per line, with id, question, answer, kind"
         )
     ids = [question.id for question in questions]
     if len(set(ids)) < len(ids):

@@ -9,7 +9,7 @@ r"""Whether a response is correct: find what it answers, after its thinking part
 | `regex` | the gold pattern, of RE2's syntax, matches all of it |
 | `reasoning_gym` | the scorer of the generator gives it full marks |
 
-`number` wants the number itself, so `3+4` is no answer to "What is 3+4?"; `expression` takes every equal form.
+`number` wants the number itself, so `3+4` is not an answer to "What is 3+4?"; `expression` takes every equal form.
 """
 
 import json
@@ -151,7 +151,7 @@ def compiled(pattern: str) -> "re2._Regexp":
         return re2.compile(pattern, options)
     except re2.error as error:
         reason = error.args[0].decode(errors="replace") if error.args else "no pattern"
-        raise ValueError(f"{pattern!r} is no regular expression of RE2's syntax ({reason})") from error
+        raise ValueError(f"{pattern!r} is not a regular expression in RE2's syntax ({reason})") from error
 
 
 def _same_number(question: "Question", answer: str) -> bool:

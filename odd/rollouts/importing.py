@@ -134,8 +134,8 @@ def _rollout(
     if record.reward is None and not verify:
         raise Refused("it has no reward")
     tokens, truncated = _tokens(record, student, config.sampling.max_new_tokens)
-    text = student.decode(tokens)
-    inside = opens_thinking(student, student.encode_chat(question.messages(templates=config.templates)))
+    text = student.tokenizer.decode(tokens)
+    inside = opens_thinking(student, student.tokenizer.encode_chat(question.messages(templates=config.templates)))
     answer = None if truncated else read_answer(question, text, inside)
     right = is_correct(question, answer)
     if record.reward is not None:
@@ -154,20 +154,20 @@ def _tokens(record: Record, student: LanguageModel, limit: int) -> tuple[tuple[i
     """
     if record.token_ids is not None:
         tokens = record.token_ids
-        if any(not 0 <= token < student.capabilities.vocabulary_size for token in tokens):
+        if any(not 0 <= token < student.scorer.vocabulary_size for token in tokens):
             raise Refused("a token id is none of the student's vocabulary")
-        end = next((i for i, token in enumerate(tokens) if student.is_end(token)), None)
+        end = next((i for i, token in enumerate(tokens) if student.tokenizer.is_end(token)), None)
         if end is not None:  # what follows is padding
             tokens = tokens[: end + 1]
     else:
-        text = (record.response or "").removesuffix(student.token_bytes(student.end_token).decode())
+        text = (record.response or "").removesuffix(student.tokenizer.token_bytes(student.tokenizer.end_token).decode())
         if any("\ud800" <= character <= "\udfff" for character in text):
-            raise Refused("its text is no valid Unicode")
-        tokens, end = tuple(student.encode(text)), None
-        if student.decode(tokens) != text:
+            raise Refused("its text is not valid Unicode")
+        tokens, end = tuple(student.tokenizer.encode(text)), None
+        if student.tokenizer.decode(tokens) != text:
             raise Refused("tokenising its text and decoding that does not give the text back")
         if not record.truncated and len(tokens) < limit:
-            tokens, end = (*tokens, student.end_token), len(tokens)
+            tokens, end = (*tokens, student.tokenizer.end_token), len(tokens)
     if len(tokens) > limit:
         raise Refused(f"it is longer than sampling.max_new_tokens, which is {limit}")
     if end is None and not record.truncated and len(tokens) < limit:

@@ -59,7 +59,11 @@ class Prompts:
         self._numbers = {question.id: number for number, question in enumerate(questions)}
         self._forms: list[Form] = []
         self._known: dict[str, Messages | None] = {}
-        for render in (student.render_chat, lambda messages: student.decode(student.encode_chat(messages))):
+        tokenizer = student.tokenizer
+        for render in (
+            tokenizer.render_chat,
+            lambda messages: tokenizer.decode(tokenizer.encode_chat(messages)),
+        ):
             self._forms += [form for shape in SHAPES if (form := _form(render, shape)) is not None]
             for messages in self._plain:
                 self._known.setdefault(render(messages), messages)

@@ -98,7 +98,7 @@ def _records(path: Path, reward: str | None) -> Iterator[Record]:
     column = _reward_column(path, trl) if trl and reward is None else reward
     for place, row in rows:
         if not isinstance(row, Mapping):
-            raise OddError(f"{place}: not an object: put one JSON object a line, with {FORMS}")
+            raise OddError(f"{place}: not an object: put one JSON object per line, with {FORMS}")
         try:
             yield _record(place, row, column if row.keys() >= TRL else reward)
         except (TypeError, ValueError, KeyError) as error:
@@ -121,7 +121,7 @@ def _json_lines(path: Path) -> Iterator[tuple[str, Any]]:
             yield place, parse_json(line)
         except ValueError as error:
             reason = error.msg if isinstance(error, json.JSONDecodeError) else error
-            raise OddError(f"{place}: not JSON ({reason}); put one JSON object a line") from error
+            raise OddError(f"{place}: not JSON ({reason}); put one JSON object per line") from error
 
 
 def _parquet(path: Path) -> Iterator[tuple[str, Any]]:

@@ -2,7 +2,7 @@
 
 Rollouts come in chunks of `chunk_size`. A chunk is drawn with a seed of its own, made from the run's seed, the
 question, the stage and the chunk's number, so a run that was interrupted between chunks goes on to the same result.
-Demonstrations and rollouts behind a context (method §6) are drawn in the same way.
+Demonstrations and rollouts with a context (method §6) are drawn in the same way.
 """
 
 import hashlib
@@ -46,7 +46,7 @@ def derived_seed(*parts: str | int) -> int:
 
 
 def chunks(forced: Sequence[tuple[int, ...]], chunk_size: int) -> list[list[tuple[int, ...]]]:
-    """Forced prefixes, one a rollout, cut into chunks; prefixes of like length stand together."""
+    """Forced prefixes, one per rollout, cut into chunks; prefixes of like length stand together."""
     ordered = sorted(forced, key=lambda prefix: (len(prefix), prefix))
     return [ordered[start : start + chunk_size] for start in range(0, len(ordered), chunk_size)]
 
@@ -82,11 +82,11 @@ def sample_chunk(
         source: what else tells it from others of its stage.
     """
     limits = [sampling.max_new_tokens - len(prefix) for prefix in forced]
-    complete = [bool(prefix) and model.is_end(prefix[-1]) for prefix in forced]
+    complete = [bool(prefix) and model.tokenizer.is_end(prefix[-1]) for prefix in forced]
     open_rows = [i for i, limit in enumerate(limits) if limit > 0 and not complete[i]]
     seed = derived_seed(sampling.seed, question.id, stage, *([] if source is None else [source]), chunk)
     prefixes, rest = [(*prompt, *forced[i]) for i in open_rows], [limits[i] for i in open_rows]
-    made = model.sample(prefixes, rest, sampling.temperature, seed, sampling.batch_size) if open_rows else []
+    made = model.sampler.sample(prefixes, rest, sampling.temperature, seed, sampling.batch_size) if open_rows else []
     drawn = dict(zip(open_rows, made, strict=True))
     nothing = np.empty(0, np.float32)
     inside = opens_thinking(model, prompt)
@@ -100,7 +100,7 @@ def sample_chunk(
 
 def opens_thinking(model: LanguageModel, prompt: Sequence[int]) -> bool:
     """Whether a prompt leaves the response inside the thinking part, as some chat templates do."""
-    return model.decode(prompt).rstrip().endswith(THINKING_OPENS)
+    return model.tokenizer.decode(prompt).rstrip().endswith(THINKING_OPENS)
 
 
 def _verified(
@@ -114,7 +114,7 @@ def _verified(
 ) -> Rollout:
     """The response made of `forced` and what was drawn after it, with its answer checked."""
     tokens = (*forced, *drawn.token_ids)
-    text = model.decode(tokens)
+    text = model.tokenizer.decode(tokens)
     answer = None if drawn.truncated else read_answer(question, text, inside)
     return Rollout(
         stage=stage,

@@ -16,6 +16,7 @@ from odd.errors import OddError
 
 RUN_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,80}", re.ASCII)
 SUFFIX = ".duckdb"
+PROGRESS_SUFFIX = ".progress.json"
 PIECE = 8 << 20
 """Bytes that a copy reads, writes and brings to the disk at a time: small, so that nobody else's write waits long."""
 
@@ -50,6 +51,15 @@ def work_path(cache_dir: Path, run_id: str) -> Path:
         OddError: the run id is not valid.
     """
     return Path(cache_dir) / "work" / f"{check_run_id(run_id)}{SUFFIX}"
+
+
+def progress_path(cache_dir: Path, run_id: str) -> Path:
+    """Where the progress file of a run is.
+
+    Raises:
+        OddError: the run id is not valid.
+    """
+    return Path(cache_dir) / f"{check_run_id(run_id)}{PROGRESS_SUFFIX}"
 
 
 def spill_of(path: Path) -> Path:

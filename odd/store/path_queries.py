@@ -7,7 +7,7 @@ CHOSEN = POOLING.format(convention="$convention")
 
 
 def known(table: str, prefix: str, value: str) -> str:
-    """An estimate of a table as columns `{prefix}`, its 95 % interval, and its visits."""
+    """An estimate of a table as columns `{prefix}`, its 95% interval, and its visits."""
     columns = {"": value, "_low": "low", "_high": "high", "_visits": "visits"}
     return ", ".join(f"{table}.{column} AS {prefix}{end}" for end, column in columns.items())
 

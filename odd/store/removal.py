@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from odd.errors import OddError
-from odd.store.files import log_of, published_path, remove_leftovers, work_path
+from odd.store.files import log_of, progress_path, published_path, remove_leftovers, work_path
 from odd.store.lock import take_lock
 
 
@@ -22,6 +22,6 @@ def remove_run(cache_dir: Path, run_id: str) -> None:
                 file.unlink(missing_ok=True)
             for damaged in work.parent.glob(f"{work.name}.damaged-*"):
                 damaged.unlink()
-            (published.parent / f"{run_id}.progress.json").unlink(missing_ok=True)
+            progress_path(cache_dir, run_id).unlink(missing_ok=True)
         except OSError as error:
             raise OddError(f"run {run_id} could not be removed ({error.strerror}): remove its files by hand") from error

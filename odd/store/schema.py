@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from odd.method.measures import scores
 from odd.store.context_tables import CONTEXT_TABLES, QUESTION
+from odd.store.question_stage import QuestionStage
 
 SCHEMA_VERSION = 3
 """Changes whenever a table or column is added, removed or changes its meaning."""
@@ -58,7 +59,7 @@ _TABLES: dict[str, tuple[str, Columns]] = {
             "kind": ("VARCHAR", "kind of answer, which decides how it is verified"),
             "prompt_text": ("VARCHAR", "the student's prompt, template included"),
             "prompt_ids": ("INTEGER[]", "token ids of the student's prompt"),
-            "stage": ("VARCHAR", "how far it is: new, sampled, planned, targeted, scored"),
+            "stage": ("VARCHAR", f"how far it is: {', '.join(QuestionStage)}"),
             "difficulty": ("VARCHAR", "easy, medium, hard, never: pass rate of the initial rollouts; NULL until known"),
             "note": ("VARCHAR", "what a reader should know, such as too few correct rollouts"),
         },
@@ -153,7 +154,7 @@ _TABLES: dict[str, tuple[str, Columns]] = {
             "value": ("DOUBLE", "V(u)"),
             "low": ("DOUBLE", "lower end of its 95% interval; children never visited may all fail"),
             "high": ("DOUBLE", "upper end of it; children never visited may all succeed"),
-            "visits": (_COUNT, "rollouts behind it"),
+            "visits": (_COUNT, "rollouts that it rests on"),
         },
     ),
     "path_tokens": (

@@ -16,6 +16,7 @@ import pandas as pd
 
 from odd.errors import OddError
 from odd.method import alignment
+from odd.method.conventions import REST
 from odd.method.gradients import ideal_gradient
 from odd.method.success import node_values, wilson
 from odd.store.attach import attach, check_run, explain, read_table, run_meta
@@ -49,7 +50,6 @@ COUNTED = {"on_policy": "", "stratified": "", "pooled": "pooled_"}
 MEASURED = "alignment,p_positive,gain,advantage,children,success_range,visits,decision"
 """Measures that version 2 has."""
 OUTCOME_MADE = "dr_grpo"
-REST = -1
 
 
 def upgrade_run(cache: Path, run_id: str) -> list[Path]:

@@ -36,7 +36,7 @@ from odd.store.schema import quote
 from odd.store.work import open_work
 
 PUBLISH_SHARE = 50
-"""Publishing waits this many times as long as it last took, so it costs at most 2 % of the time."""
+"""Publishing waits this many times as long as it last took, so it costs at most 2% of the time."""
 PUBLISH_INTERVAL = 10.0
 """Seconds between publications in the middle of a question at least."""
 LOG_LIMIT = 16 << 20
@@ -180,7 +180,7 @@ class RunWriter:
     def publish_meanwhile(self, interval: float = PUBLISH_INTERVAL) -> None:
         """Begin to publish the present state, if it is time to; the copy is made while the writer goes on.
 
-        Often enough to watch the run, seldom enough to cost at most 2 % of the time; never two at once.
+        Often enough to watch the run, seldom enough to cost at most 2% of the time; never two at once.
 
         Args:
             interval: seconds that must have passed since the last publication.

@@ -1,7 +1,7 @@
 """Teachers side by side over all questions: means, and differences on the same nodes.
 
-A table of decisions is what the query `decisions` gives: a row a (question, node, teacher), every node once. Intervals
-come from resampling questions (method §7); all estimates draw the same ones.
+A table of decisions is what the query `decisions` gives: a row per (question, node, teacher), every node once.
+Intervals come from resampling questions (method §7); all estimates draw the same ones.
 """
 
 from collections.abc import Sequence
@@ -56,7 +56,7 @@ class Comparison:
     """All compared teachers, the best aligned first.
 
     Attributes:
-        rows: one a teacher; those without any alignment come last.
+        rows: one per teacher; those without any alignment come last.
         baseline: name of the baseline.
         questions: questions with decision points.
         nodes: decision points.
@@ -104,7 +104,7 @@ def compare(decisions: pd.DataFrame, teachers: Sequence[str], baseline: str, see
 
 
 def _wide(decisions: pd.DataFrame, teachers: Sequence[str], column: str) -> pd.DataFrame:
-    """One row a (question, node), one column a teacher."""
+    """One row per (question, node), one column per teacher."""
     own = decisions[decisions["teacher"].isin(list(teachers))].drop_duplicates(["question", "node", "teacher"])
     return own.pivot(index=["question", "node"], columns="teacher", values=column).reindex(columns=list(teachers))
 

@@ -23,7 +23,7 @@ def gradients_at(run: Run, view: ViewState, teachers: Sequence[str]) -> dict[str
         teachers: those to show, in order.
 
     Returns:
-        `children` of the node; `ideal` and `teachers`, each with `components`, one a child and None where it is
+        `children` of the node; `ideal` and `teachers`, each with `components`, one per child and None where it is
         unknown or the gradient is zero, and `length`, its own; of teachers also the alignment. None if the token
         has no gradients.
     """

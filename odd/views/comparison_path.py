@@ -50,8 +50,8 @@ def path_payload(run: Run, view: ViewState, teachers: Sequence[str]) -> dict[str
         teachers: those to show, in the order of the strips.
 
     Returns:
-        `tokens`, one a position, with what is the student's; `teachers`, each with one of its `cells` a position, whose
-        colour is between the ends of the legend and None without estimate; `disagreements`, positions in order.
+        `tokens`, one per position, with what is the student's; `teachers`, each with one of its `cells` per position,
+        whose colour is between the ends of the legend and None without estimate; `disagreements`, positions in order.
     """
     question = question_number(run, view)
     missing = _missing(run, question, teachers)

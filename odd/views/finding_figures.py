@@ -27,7 +27,7 @@ def estimates(
     reference: str,
     keep: Callable[[Row], bool] = lambda row: True,
 ) -> go.Figure:
-    """A panel a quantity, a dot a row; several runs stand beside each other in each row."""
+    """A panel per quantity, a dot per row; several runs stand beside each other in each row."""
     tables = {name: {row.labels: row for row in found.rows if keep(row)} for name, found in founds.items()}
     keys = _keys(tables)
     panels = [_panel(quantity, tables, keys, marks) for quantity in kind.quantities]

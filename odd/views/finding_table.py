@@ -18,7 +18,7 @@ def row_name(finding: Finding, row: Row) -> str:
 
 
 def table_payload(finding: Finding, view: ViewState) -> dict[str, Any]:
-    """What the component draws: label columns, then a column a quantity and run."""
+    """What the component draws: label columns, then a column per quantity and run."""
     several = len(finding.founds) > 1
     columns: list[dict[str, Any]] = [{"kind": "text", "title": name, "min": 110, "grow": 1}
                                      for name in finding.kind.labels]  # fmt: skip

@@ -80,7 +80,7 @@ COLUMNS: list[dict[str, Any]] = [
     {"kind": "tokens", "title": "token on the path", "note": "and what comes before", "min": 200, "grow": 3},
     {"kind": "text", "title": "teacher", "min": 90, "grow": 1},
     {"kind": "bar", "title": "alignment", "note": "cosine", "limit": 1.0, "min": 90, "grow": 1,
-     "meaning": "cosine with its 95 % interval", "unit": "visits of the children"},
+     "meaning": "cosine with its 95% interval", "unit": "visits of the children"},
     {"kind": "number", "title": "range", "note": "of success", "digits": 2, "min": 62},
     {"kind": "count", "title": "|S_u|", "note": "children", "min": 62},
     {"kind": "text", "title": "question", "min": 90, "grow": 1},

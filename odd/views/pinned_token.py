@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from odd.method.conventions import REST
 from odd.method.pooling import pooling_rule
 from odd.store.run import Run, of_teacher
 from odd.text import visible, visible_text
 from odd.views.links import ViewState
 from odd.views.scores import number, short
-from odd.views.token_path import REST, end_tokens, measure, spelled
+from odd.views.token_path import end_tokens, measure, spelled
 
 EVERY = 10_000
 """Children that are read of a node: all."""

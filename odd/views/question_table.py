@@ -32,7 +32,7 @@ class QuestionTable:
 
     Attributes:
         rows: a question each, in the order of the run. Beside the columns of the query `questions`: `low` and `high` of
-            the pass rate (95 % Jeffreys), `decision_points` under the convention, `gap` (mean over teachers), and for
+            the pass rate (95% Jeffreys), `decision_points` under the convention, `gap` (mean over teachers), and for
             each teacher `alignment:T`, `n:T`, `gap:T`, `gap_n:T`. Unknown numbers are NaN.
         teachers: names in order.
         reasons: why a teacher has no context for a question, by number of the question and teacher.
@@ -164,8 +164,8 @@ def _columns(table: QuestionTable, running: bool) -> list[dict[str, Any]]:
         {"kind": "count", "title": "#", "sort": "question", "rising": True, "min": 26},
         {"kind": "question", "title": "question", "sort": "text", "rising": True, "min": 170, "grow": 3},
         {"kind": "text", "title": "kind", "sort": "kind", "rising": True, "min": 50},
-        {"kind": "rate", "title": "pass rate", "sort": "pass_rate", "min": 84, "grow": 1, "note": "95 % interval",
-         "meaning": "share of correct initial rollouts with its 95 % Jeffreys interval"},
+        {"kind": "rate", "title": "pass rate", "sort": "pass_rate", "min": 84, "grow": 1, "note": "95% interval",
+         "meaning": "share of correct initial rollouts with its 95% Jeffreys interval"},
         {"kind": "text", "title": "difficulty", "sort": "difficulty", "rising": True, "min": 58},
         {"kind": "count", "title": "decision", "sort": "decision_points", "min": 56, "note": "points"},
         *({**bar, "title": name, "sort": sort} for name, sort in zip(names, bars, strict=True)),

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from odd.errors import OddError
-from odd.pipeline.jobs import Job, Watched, list_jobs, read_progress
+from odd.pipeline.jobs import Job, list_jobs, read_progress
 from odd.pipeline.jobs.watch import watched_runs
+from odd.pipeline.progress import ProgressRecord
 from odd.store import RunInfo, check_run_id, list_runs
 from odd.store.run import Run
 from odd.text import parse_json
@@ -81,7 +82,7 @@ class Entry:
     info: RunInfo | None
     work: Path | None
     job: Job | None
-    progress: Watched | None
+    progress: ProgressRecord | None
 
     @property
     def valid(self) -> bool:
@@ -148,7 +149,7 @@ class Entry:
 
 
 def _what(job: Job | None) -> str:
-    return f"adding teacher {job.title}" if job and job.kind == "teach" else "the last job"
+    return f"adding teacher {job.title}" if job and job.kind == "add_teachers" else "the last job"
 
 
 def _is_run_id(text: str) -> bool:
@@ -185,7 +186,7 @@ def list_entries(cache: Path) -> Listing:
     return Listing(tuple(sorted(runs, key=lambda entry: -entry.changed)), tuple(lost))
 
 
-def _progress(cache: Path, run_id: str) -> Watched | None:
+def _progress(cache: Path, run_id: str) -> ProgressRecord | None:
     return read_progress(cache, run_id) if _is_run_id(run_id) else None
 
 

@@ -114,7 +114,7 @@ def _context_sentences(found: Sequence[Accuracy]) -> list[str]:
     baseline = overall[0].accuracy
     if not baseline.n:
         return ["No question is kept, so contexts cannot be compared."]
-    said = [f"On the questions kept, the student alone is right in {percent(baseline)} % of its rollouts."]
+    said = [f"On the questions kept, the student alone is right in {percent(baseline)}% of its rollouts."]
     sides: dict[str, list[str]] = {}
     for one in overall[1:]:
         change = one.difference
@@ -128,7 +128,7 @@ def _context_sentences(found: Sequence[Accuracy]) -> list[str]:
 
 
 def _shown(found: Sequence[Accuracy], paper: Mapping[tuple[str, str], float]) -> pd.DataFrame:
-    """A row a context: accuracy in percent over all and by difficulty, and the paper's beside it."""
+    """A row per context: accuracy in percent over all and by difficulty, and the paper's beside it."""
     rows: dict[str, dict[str, str]] = {}
     for one in found:
         row = rows.setdefault(one.context, {"context": visible_text(one.context)})
@@ -147,7 +147,7 @@ def _questions(found: Sequence[Accuracy], bin_: str) -> int:
 
 
 def _numbers(found: Sequence[Accuracy], paper: Mapping[tuple[str, str], float]) -> pd.DataFrame:
-    """Every number, a row a context and difficulty."""
+    """Every number, a row per context and difficulty."""
     rows = []
     for one in found:
         row: dict[str, Any] = {"context": one.context, "difficulty": one.difficulty}
@@ -188,8 +188,8 @@ def payload(screening: Screening, view: ViewState) -> dict[str, Any]:
 
 
 def _columns(contexts: Sequence[str]) -> list[dict[str, Any]]:
-    rate = {"kind": "rate", "min": 84, "grow": 1, "note": "95 % interval"}
-    meaning = "share of correct rollouts with its 95 % Jeffreys interval"
+    rate = {"kind": "rate", "min": 84, "grow": 1, "note": "95% interval"}
+    meaning = "share of correct rollouts with its 95% Jeffreys interval"
     return [
         {"kind": "count", "title": "#", "min": 26},
         {"kind": "question", "title": "question", "min": 170, "grow": 3},

@@ -57,10 +57,10 @@ def sentence(found: StrongestTokens, teacher: str, most: int) -> str:
     """What the table shows, in plain text."""
     name = short(teacher)
     if not len(found.rows):
-        return f"At no token is the sign of the alignment of {name} settled: every 95 % interval holds 0."
+        return f"At no token is the sign of the alignment of {name} settled: every 95% interval contains 0."
     return (
         f"{name} points towards success at {_tokens(found.helpful)} and away from it at {_tokens(found.harmful)} whose "
-        f"95 % interval excludes 0. Shown are up to {most} of each, the largest by success range × cosine; as they are "
+        f"95% interval excludes 0. Shown are up to {most} of each, the largest by success range × cosine; as they are "
         "picked for being large, their true size is rather smaller."
     )
 
@@ -72,7 +72,7 @@ def _tokens(count: int) -> str:
 COLUMNS: list[dict[str, Any]] = [
     {"kind": "tokens", "title": "token on the path", "note": "and what comes before", "min": 200, "grow": 3},
     {"kind": "bar", "title": "alignment", "note": "cosine", "limit": 1.0, "min": 90, "grow": 1,
-     "meaning": "cosine with its 95 % interval", "unit": "visits of the children"},
+     "meaning": "cosine with its 95% interval", "unit": "visits of the children"},
     {"kind": "number", "title": "range", "note": "of success", "digits": 2, "min": 62},
     {"kind": "tokens", "title": "ideal raises", "note": "most", "min": 92},
     {"kind": "tokens", "title": "teacher raises", "note": "most", "min": 92},

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from odd.method.conventions import REST
 from odd.method.measures import MEASURES, listed, score_columns
 from odd.store.run import Run, of_teacher
 from odd.text import visible
@@ -25,8 +26,6 @@ from odd.views.scores import (
 
 SHOWN = 8
 """Children of a token in its card; those beyond are counted."""
-REST = -1
-"""Token that stands for everything outside S_u, where the convention puts that into one bucket."""
 END = "⟨end⟩"
 
 VALUE = ("value", "value_low", "value_high", "value_visits")
@@ -71,7 +70,7 @@ def end_tokens(run: Run, question: int) -> frozenset[int]:
 
 
 def path_rows(run: Run, question: int, view: ViewState) -> Sequence[Row]:
-    """One row a token: its place, probabilities, success and scores; unknown ones are NULL or NaN."""
+    """One row per token: its place, probabilities, success and scores; unknown ones are NULL or NaN."""
     return of_teacher(run.query("path_rows", **measure(question, view)), view.teacher).to_dict("records")
 
 

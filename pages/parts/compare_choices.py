@@ -4,6 +4,7 @@ import streamlit as st
 
 from odd.views.comparison_path import shown_legend
 from odd.views.links import ViewState
+from odd.views.names import convention_name, objective_name
 from odd.views.resolve import question_number
 from odd.views.scores import colour_scale
 from pages.shared.choices import (
@@ -13,8 +14,6 @@ from pages.shared.choices import (
     choose_objective,
     choose_path,
     choose_question,
-    convention_name,
-    objective_name,
 )
 from pages.shared.data import OpenRun
 from pages.shared.legend import show_legend

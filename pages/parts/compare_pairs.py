@@ -35,7 +35,7 @@ def show(run: OpenRun, view: ViewState, comparison: Comparison) -> None:
     with left.container(border=True):
         heading(run, "**Every pair** :gray[· on the same nodes]", "pairs", lambda: pair_table(comparison))
         mount("pair_matrix", "pair-matrix", pair_payload(comparison))
-        st.caption("Mean difference of alignment with its 95 % interval over questions; bold where that excludes 0.")
+        st.caption("Mean difference of alignment with its 95% interval over questions; bold where that excludes 0.")
     with right.container(border=True):
         show_list(run, view, comparison, other)
 

@@ -35,7 +35,8 @@ def show(run: OpenRun, view: ViewState, teachers: Sequence[str]) -> None:
     data = _payload(run, part, tuple(teachers))
     names = path_names(run.query("paths", question=question_number(run, view)))
     decisions = sum(token["decision"] for token in data["tokens"])
-    what = f"question {view.question} · {names[view.path]} · {len(data['tokens'])} tokens · {decisions} decision points"
+    path, tokens = names[view.path or 0], len(data["tokens"])
+    what = f"question {view.question} · {path} · {tokens} tokens · {decisions} decision points"
     with st.container(border=True):
         title = f"**The same path under each teacher** :gray[· {markdown_escaped(what)}]"
         heading(run, title, "path", lambda: path_table(data))

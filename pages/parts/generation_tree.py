@@ -6,10 +6,10 @@ import streamlit as st
 
 from odd.text import markdown_escaped
 from odd.views.generation_graph import display
-from odd.views.generation_tree import decision_payload, tree_payload
+from odd.views.generation_tree import tree_payload
 from odd.views.links import MOST, ViewState
+from odd.views.panels import tree_panel, why_no_tree
 from odd.views.resolve import question_number
-from odd.views.scores import colour_scale
 from pages.shared.data import OpenRun, kept
 from pages.shared.mount import mount
 from pages.shared.state import change_view
@@ -25,7 +25,7 @@ def show(run: OpenRun, view: ViewState) -> None:
         data = payload(run, view, number)
         if not data["branches"]:
             st.markdown("**Generation tree**")
-            st.info(markdown_escaped(why_empty(run, number)), icon=":material/info:")
+            st.info(markdown_escaped(why_no_tree(run, number)), icon=":material/info:")
             return
         mount("generation_tree", "generation-tree", data, select=select, fold=fold, unfold=unfold, pin=pin)
 
@@ -36,36 +36,12 @@ def payload(run: OpenRun, view: ViewState, number: int) -> dict[str, Any]:
     tree = _tree(run, number, convention, view.unfolded, None)
     if view.node is not None and not any(view.node in branch["nodes"] for branch in tree["branches"]):
         tree = _tree(run, number, convention, view.unfolded, view.node)
-    decisions = decision_payload(run, number, view, colour_scale(run, number, view))
-    chosen = {
-        "question": number,
-        "path": view.path,
-        "token": view.token,
-        "node": view.node,
-        "folded": list(view.folded),
-        "unfolded": list(view.unfolded),
-        "name": f"tree-question-{number}-{convention.split('-')[0]}",
-    }
-    return tree | decisions | chosen
+    return tree_panel(run, number, view, tree)
 
 
 @kept
 def _tree(run: OpenRun, number: int, convention: str, unfolded: tuple[int, ...], node: int | None) -> dict[str, Any]:
     return tree_payload(run, number, convention, display(run, number, convention, unfolded, node))
-
-
-def why_empty(run: OpenRun, number: int) -> str:
-    """Why a question has no tree."""
-    questions = run.query("questions")
-    row = questions[questions["question"] == number].iloc[0]
-    if isinstance(row["note"], str):
-        return f"This question has no tree: {row['note']}."
-    if not row["initial_rollouts"]:
-        return "Nothing is sampled for this question yet: its tree appears here once it is scored."
-    return (
-        f"{row['initial_rollouts']:,} initial and {row['targeted_rollouts']:,} targeted rollouts are sampled so far "
-        f"({row['initial_correct']:,} of the initial ones right): the tree appears here once the question is scored."
-    )
 
 
 def select(node: int) -> None:

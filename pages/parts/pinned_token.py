@@ -24,7 +24,7 @@ COLUMNS = {
     "in S_u": st.column_config.CheckboxColumn(width=44, help="It has enough visits to count in the gradients"),
     "P student": st.column_config.NumberColumn(width=64, format="%.3f"),
     "P teacher": st.column_config.NumberColumn(width=64, format="%.3f"),
-    "P̂ success": st.column_config.TextColumn(width=118, help="With its 95 % interval"),
+    "P̂ success": st.column_config.TextColumn(width=118, help="With its 95% interval"),
     "visits": st.column_config.NumberColumn(width=46),
     "ideal gradient": st.column_config.NumberColumn("ideal", width=56, format="%+.3f", help="Ideal gradient"),
     "teacher gradient": st.column_config.NumberColumn("teacher", width=60, format="%+.3f", help="Teacher gradient"),

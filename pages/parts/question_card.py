@@ -10,8 +10,8 @@ from pages.shared.data import OpenRun
 from pages.shared.layout import beside
 
 STYLE = """<style>
-.st-key-question-text [data-testid="stText"] { font-family: inherit; font-size: 1.15rem; font-weight: 600;
-  white-space: pre-wrap; overflow-wrap: anywhere; max-height: 12rem; overflow-y: auto; }
+.st-key-question-text { max-height: 12rem; overflow-y: auto; font-size: 1.15rem; font-weight: 600; }
+.st-key-question-text * { font: inherit; white-space: pre-wrap; overflow-wrap: anywhere; }
 </style>"""
 
 
@@ -24,8 +24,8 @@ def show(run: OpenRun, view: ViewState, number: int) -> None:
         choices = row["choices"] if row["choices"] is not None else ()
         options = [f"{letter}) {choice}" for letter, choice in zip("ABCDEFGHIJKLMNOP", choices, strict=False)]
         answer = f"answer {row['answer']}" if isinstance(row["answer"], str) else "no gold answer"
-        with left.container(key="question-text", gap="xxsmall"):
-            st.text(visible_text(row["text"]))
+        with left.container(gap="xxsmall"):
+            st.container(key="question-text").text(visible_text(row["text"]))
             st.caption(markdown_escaped(" · ".join([*options, answer])))
         right.caption(facts(run, view, number))
         if isinstance(row["note"], str):

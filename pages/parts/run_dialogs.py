@@ -7,7 +7,7 @@ import streamlit as st
 from odd.config import TeacherConfig, parse_config
 from odd.errors import OddError
 from odd.models.embedded import EMBEDDED
-from odd.pipeline.jobs import delete_run, start_teaching
+from odd.pipeline.jobs import delete_run, start_adding_teachers
 from odd.store import accept_run
 from odd.text import markdown_escaped, size
 from odd.views.links import ViewState
@@ -116,7 +116,9 @@ def _teach(entry: Entry) -> None:
     if not st.button("Add", type="primary", icon=":material/person_add:", key="teach-start"):
         return
     try:
-        start_teaching(CACHE, entry.run_id, [_teacher(entry, name, context, {"model": model or STUDENT, **writers})])
+        start_adding_teachers(
+            CACHE, entry.run_id, [_teacher(entry, name, context, {"model": model or STUDENT, **writers})]
+        )
     except OddError as error:
         st.error(markdown_escaped(str(error)), icon=":material/error:")
         return

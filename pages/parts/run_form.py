@@ -7,12 +7,14 @@ from typing import Any
 import streamlit as st
 
 from odd.cli.options import parse_teacher
-from odd.config import PRESETS, ModelConfig, Objective, QuestionsConfig, RunConfig, TeacherConfig, parse_config
+from odd.config import PRESETS, ModelConfig, QuestionsConfig, RunConfig, TeacherConfig, parse_config
 from odd.config.teachers import PAPER_TEACHERS, SELF_3C, SELF_CHECK, SELF_TEACHERS, SHOWN
 from odd.errors import OddError
+from odd.method.objectives import objective
 from odd.models.embedded import EMBEDDED, TINY
-from odd.pipeline.estimate import READING, Estimate, Speed, benchmark_speed, estimate, measured_speed
+from odd.pipeline.estimate import Estimate, Speed, benchmark_speed, estimate, measured_speed
 from odd.pipeline.jobs import keep_questions, start_run
+from odd.pipeline.stages import Stage
 from odd.questions.files import SUFFIXES
 from odd.questions.sources import bundled_sets, load_questions, parse_source
 from odd.store import list_runs
@@ -91,7 +93,7 @@ def _more_objectives(base: RunConfig, key: str) -> list[dict[str, Any]]:
         help="One more objective. The student and every teacher then read all rollouts, which takes its time",
         key=f"{key}-minillm",
     )
-    return [Objective(name="minillm").model_dump(mode="json")] if wanted else []
+    return [objective("minillm").model_dump(mode="json")] if wanted else []
 
 
 def _budgets(base: RunConfig, tree: dict[str, Any], key: str) -> None:
@@ -142,7 +144,7 @@ def _questions(base: RunConfig, key: str) -> dict[str, Any]:
     )
     with st.expander("Questions from a file of yours"):
         file = st.file_uploader(
-            "JSON Lines, CSV or Parquet, one question a line",
+            "JSON Lines, CSV or Parquet, one question per line",
             type=[suffix.removeprefix(".") for suffix in SUFFIXES],
             max_upload_size=QUESTIONS_MB,
             help='{"id": "q1", "question": "What is 17 * 3?", "answer": "51", "kind": "number"}',
@@ -170,7 +172,7 @@ def _teachers(base: RunConfig, student: dict[str, Any], key: str) -> list[dict[s
     )
     more = st.text_area(
         "more teachers",
-        placeholder="NAME=MODEL:CONTEXT, one a line, for instance Big=./my-teacher:none or "
+        placeholder="NAME=MODEL:CONTEXT, one per line, for instance Big=./my-teacher:none or "
         f"Big-1C=student:1c,demonstrations=./my-teacher; contexts are {', '.join(SHOWN)}",
         height=68,
         key=f"{key}-more",
@@ -224,7 +226,7 @@ def _time(config: RunConfig, questions: int) -> None:
 
 def _of_reading(guess: Estimate) -> str:
     """What of the time goes into reading all rollouts, for `minillm`."""
-    return f"{rough(guess.parts[READING]).capitalize()} of it to read all rollouts. " if guess.read_tokens else ""
+    return f"{rough(guess.parts[Stage.READ]).capitalize()} of it to read all rollouts. " if guess.read_tokens else ""
 
 
 def best_speed(student: ModelConfig) -> Speed | None:

@@ -1,6 +1,7 @@
 """The list of runs, and what is offered where there is none."""
 
 import time
+from typing import Literal
 
 import streamlit as st
 
@@ -8,13 +9,17 @@ from odd.config import PRESETS
 from odd.errors import OddError
 from odd.pipeline.estimate import benchmark_speed, estimate
 from odd.pipeline.jobs import Job, continue_run, remove_job, resume, start_run, tail
+from odd.places import example_run
+from odd.store import accept_run
 from odd.text import age, markdown_escaped, rough, size
 from odd.views.links import ViewState
 from odd.views.run_list import SORTS, Entry, Facts, Listing, sort_entries
 from pages.parts.run_state import ask, attempt, facts_of, view_of
 from pages.shared.data import CACHE, open_run
 
-BADGES = {
+Badge = tuple[Literal["blue", "orange", "violet", "green", "gray", "red"], str]
+
+BADGES: dict[str, Badge] = {
     "running": ("blue", ":material/progress_activity:"),
     "stopping": ("orange", ":material/hourglass_top:"),
     "screened": ("violet", ":material/filter_alt:"),
@@ -30,7 +35,7 @@ SHOWN_TEACHERS = 5
 
 
 def show_list(view: ViewState, listing: Listing) -> None:
-    """All runs that are not being made at this moment, with what can be done with each."""
+    """All runs that are not running at this moment, with what can be done with each."""
     # beside its buttons a run keeps room to be read; where there is none, the buttons go below
     st.html('<style>div:has(> [class*="st-key-said-"]) { min-width: 22rem; }</style>')
     entries = [entry for entry in listing.runs if entry.status not in ("running", "stopping")]
@@ -152,25 +157,43 @@ def _resume(entry: Entry) -> None:
 
 
 def offer_first_run() -> None:
-    """The empty cache: what a run is, and one click to have one."""
+    """The empty cache: what a run is, and one click to have one or to look at the example."""
     demo = PRESETS["demo"]
     speed = benchmark_speed(demo.student)
     how_long = rough(estimate(demo, 8, speed).seconds if speed else None)
     with st.container(border=True):
         st.info(
-            "There is no run yet. A run samples a student on some questions, grows the tree of its choices, and "
+            "There are no runs yet. A run samples a student on some questions, grows the tree of its choices, and "
             "measures, token by token, whether each teacher would push it towards correct answers. It becomes one file "
             "in the cache, which can be sent to somebody else."
         )
         st.markdown(
             f"The demo asks the embedded student eight arithmetic questions and compares four teachers: {how_long} on "
-            "two cores, nothing is downloaded. The same on the command line: `python -m odd run --preset demo`."
+            "two cores, nothing is downloaded. The same on the command line: `odd run --preset demo`."
         )
         with st.container(horizontal=True):
             demo_icon = ":material/play_arrow:"
             st.button("Run the demo", icon=demo_icon, type="primary", on_click=attempt, args=(_start_demo,))
+            # not in a callback: those run before the pages that can be gone to are known
+            if example_run() is not None and st.button(
+                "Open the example run",
+                icon=":material/open_in_new:",
+                help="A finished run that comes with ODD, with four questions and four teachers",
+            ):
+                attempt(_open_example)
+                st.rerun()
             st.button("Set up a run", icon=":material/tune:", on_click=ask, args=("new",))
             st.button("Upload a run file", icon=":material/upload:", on_click=ask, args=("upload",))
+
+
+def _open_example() -> None:
+    """Copy the run that comes with ODD into the cache and leave for its questions."""
+    file = example_run()
+    if file is None:
+        raise OddError("the example run is not there any more: install odd again")
+    with file.open("rb") as source:
+        run_id = accept_run(CACHE, source, file.name, file.stat().st_size)
+    st.switch_page("pages/questions.py", query_params=ViewState(run=run_id).to_query())
 
 
 def _start_demo() -> None:

@@ -1,11 +1,12 @@
-"""What is being made: progress that moves by itself, with the questions that can be looked at already."""
+"""What is running: progress that moves by itself, with the questions that can be looked at already."""
 
 import time
 
 import streamlit as st
 
 from odd.errors import OddError
-from odd.pipeline.jobs import STAGES, Job, Watched, stop, time_left
+from odd.pipeline.jobs import Job, stop, time_left
+from odd.pipeline.progress import ProgressRecord
 from odd.text import duration, markdown_escaped, rough, size
 from odd.views.links import AT_START, ViewState
 from odd.views.run_list import Entry, at_work, list_entries
@@ -25,7 +26,7 @@ def show_live(view: ViewState) -> None:
     known = at_work(CACHE)
     if not known:
         return
-    st.markdown("#### Being made now")
+    st.markdown("#### Running")
 
     @st.fragment(run_every=EVERY, key="runs-live")
     def look() -> None:
@@ -78,14 +79,14 @@ def _card(entry: Entry, view: ViewState) -> None:
         _browsable(entry, view)
 
 
-def _written_by(job: Job | None, state: Watched | None) -> bool:
+def _written_by(job: Job | None, state: ProgressRecord | None) -> bool:
     """Whether the progress file is of this job rather than of an earlier one."""
     return job is not None and state is not None and state.updated > job.created
 
 
 def _said(entry: Entry) -> list[str]:
     parts, facts = [], facts_of(entry.info)
-    if entry.job and entry.job.kind == "teach":
+    if entry.job and entry.job.kind == "add_teachers":
         parts.append(f"adding teacher {markdown_escaped(entry.job.title)}")
     if facts and facts.student:
         parts.append(f"student **{markdown_escaped(facts.student)}**")
@@ -112,12 +113,12 @@ def _stop_button(job: Job) -> None:
     )
 
 
-def _progress(state: Watched) -> None:
+def _progress(state: ProgressRecord) -> None:
     now = time.time()
     speed = state.tokens_per_second
     st.progress(state.share, f"question {state.question + 1} of {state.questions}")
     within = state.done / state.total if state.total > 0 else 0.0
-    st.progress(min(1.0, max(0.0, within)), f"{STAGES[state.stage]}: {state.done:,} of {state.total:,}")
+    st.progress(min(1.0, max(0.0, within)), f"{state.stage.label}: {state.done:,} of {state.total:,}")
     with st.container(horizontal=True, gap="large"):
         _figure("speed", f"{speed:,.0f} tokens/s" if speed else "–")
         _figure("running for", duration(now - state.started))

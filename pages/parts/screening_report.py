@@ -1,4 +1,4 @@
-"""What a screening found: pass rates, accuracy behind each context, and the questions that are left out."""
+"""What a screening found: pass rates, accuracy with each context, and the questions that are left out."""
 
 from typing import get_args
 
@@ -33,7 +33,7 @@ def show_screening(run: OpenRun, view: ViewState) -> None:
         st.info(
             "This run was not screened. A screening says, before the costly part of a run, how hard the questions are "
             "and how often the student is right when it is shown its own correct responses, wrong ones, or summaries. "
-            "`python -m odd screen` takes the options of `python -m odd run`, and what it draws is used by that run."
+            "`odd screen` takes the options of `odd run`, and what it draws is used by that run."
         )
         return
     with st.container(horizontal=True):
@@ -49,20 +49,20 @@ def _draw_difficulties(run: OpenRun, screening: Screening, found: ScreeningRepor
         st.markdown(markdown_escaped(found.sentences[0]))
         figure(found.pass_rates, f"{run.run_id}-pass-rates", "figure-pass-rates")
         drawn = int(screening.questions["rollouts"].max())
-        st.caption(f"{drawn} rollouts a question, the first of the run's initial rollouts.")
+        st.caption(f"{drawn} rollouts per question, the first of the run's initial rollouts.")
 
 
 def _draw_contexts(run: OpenRun, found: ScreeningReport, view: ViewState) -> None:
     name = f"{run.run_id}-screening"
     with st.container(border=True):
-        st.markdown("#### How often the student is right behind each context")
+        st.markdown("#### How often the student is right with each context")
         first, *others = map(markdown_escaped, found.sentences[1:])
         st.markdown(first)
         st.caption("  \n".join(others))
         figure(found.accuracy, name, "figure-contexts", wide=True)
         st.dataframe(found.shown, hide_index=True)
         st.caption(
-            "Accuracy in %, Δ in points; in brackets 95 % intervals by bootstrap over questions, on the questions kept."
+            "Accuracy in %, Δ in points; in brackets 95% intervals by bootstrap over questions, on the questions kept."
         )
         if view.reference != "none":
             st.caption(markdown_escaped(f"Published: {reference_name(view.reference)}, tables 8 and 9 of {CREDIT}"))

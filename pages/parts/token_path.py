@@ -4,22 +4,11 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from odd.text import markdown_escaped
 from odd.views.links import ViewState
-from odd.views.missing import NO_TEACHER, no_decision_point
-from odd.views.scores import Row, colour_scale
-from odd.views.token_path import (
-    SHOWN,
-    end_tokens,
-    measure,
-    path_cards,
-    path_heading,
-    path_names,
-    path_payload,
-    path_rows,
-)
+from odd.views.panels import path_notices, path_panel
+from odd.views.scores import Row
+from odd.views.token_path import SHOWN, measure, path_cards, path_rows
 from pages.parts.pinned_token import show_rollouts
-from pages.shared.choices import convention_name, objective_name
 from pages.shared.data import OpenRun, kept
 from pages.shared.mount import mount
 from pages.shared.state import change_view
@@ -44,7 +33,7 @@ def show(run: OpenRun, view: ViewState, number: int) -> None:
             show_without_path(run, number)
             return
         rows = path_rows(run, number, view)
-        for notice in notices(run, view, number, rows):
+        for notice in path_notices(run, number, view, rows):
             st.info(notice, icon=":material/info:")
         mount("token_path", "token-path", payload(run, view, number, rows), token=pin)
 
@@ -52,11 +41,7 @@ def show(run: OpenRun, view: ViewState, number: int) -> None:
 def payload(run: OpenRun, view: ViewState, number: int, rows: Sequence[Row]) -> dict:
     """What the component draws for this view; `rows` are those of `path_rows`."""
     cards = _cards(run, number, view.path, view.teacher, view.objective, view.convention)
-    data = path_payload(rows, cards, view, colour_scale(run, number, view), end_tokens(run, number))
-    name = path_names(run.query("paths", question=number))[view.path]
-    parts = [view.teacher or "no teacher", objective_name(view.objective or ""), convention_name(view.convention or "")]
-    subject = " · ".join([f"question {view.question}", *parts])
-    return data | {"question": number, "heading": path_heading(rows, name) | {"subject": subject}}
+    return path_panel(run, number, view, rows, cards)
 
 
 @kept
@@ -65,20 +50,6 @@ def _cards(
 ) -> dict:
     view = ViewState(path=path, teacher=teacher, objective=objective, convention=convention)
     return path_cards(run, number, view)
-
-
-def notices(run: OpenRun, view: ViewState, number: int, rows: Sequence[Row]) -> list[str]:
-    """Why there may be nothing to see, as Markdown; `rows` are those of `path_rows`."""
-    if view.teacher is None:
-        return [f"{NO_TEACHER} What is shown is success."]
-    contexts = run.query("contexts", question=number)
-    own = contexts[contexts["teacher"] == view.teacher]
-    if len(own) and not own["available"].iloc[0]:
-        reason = own["reason"].iloc[0] or "its context could not be made"
-        return [markdown_escaped(f"{view.teacher} has no scores for this question: {reason}.")]
-    if not any(row["decision"] is True for row in rows):
-        return [no_decision_point("This path")]
-    return []
 
 
 def show_without_path(run: OpenRun, number: int) -> None:

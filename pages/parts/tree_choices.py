@@ -3,6 +3,7 @@
 import streamlit as st
 
 from odd.views.links import ViewState
+from odd.views.names import convention_name, objective_name
 from odd.views.scores import colour_scale, legend
 from pages.shared.choices import (
     choose_colour,
@@ -12,8 +13,6 @@ from pages.shared.choices import (
     choose_path,
     choose_question,
     choose_teacher,
-    convention_name,
-    objective_name,
 )
 from pages.shared.data import OpenRun
 from pages.shared.legend import show_legend

@@ -6,26 +6,12 @@ import streamlit as st
 
 from odd.findings.published import reference_name
 from odd.method.measures import colours
-from odd.method.pooling import RULES
 from odd.views.links import AT_START, Reference, ViewState
+from odd.views.names import convention_name, objective_name
 from odd.views.resolve import question_number
 from odd.views.token_path import path_names
 from pages.shared.data import OpenRun
 from pages.shared.state import bound
-
-BASELINES = {"full": "full baseline", "children": "children's baseline"}
-
-
-def convention_name(label: str) -> str:
-    """A convention in words: `on_policy-full-off` is "on-policy · full baseline"."""
-    pooling, baseline, rest = [*label.split("-"), "", ""][:3]
-    parts = [RULES[pooling].label if pooling in RULES else pooling, BASELINES.get(baseline, baseline)]
-    return " · ".join([*parts, "rest in a bucket"] if rest == "bucket" else parts)
-
-
-def objective_name(label: str) -> str:
-    """An objective in words."""
-    return label.replace("_", " ").replace("kl", "KL").replace("jsd", "JSD")
 
 
 def choose(part: str, label: str, options: list, view: ViewState, **arguments) -> None:

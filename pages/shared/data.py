@@ -10,11 +10,11 @@ from typing import Any
 import pandas as pd
 from cachetools import LRUCache, cached
 
-from odd.config import load_config
+from odd.config import default_cache
 from odd.errors import OddError
 from odd.store import RUN_ID, RunReader, published_path
 
-CACHE = load_config().cache
+CACHE = default_cache()
 _ASKED = ThreadPoolExecutor(4, thread_name_prefix="query")
 """Where queries run: DuckDB plans and answers one while Python does something else."""
 

@@ -2,7 +2,6 @@
 
 from contextlib import suppress
 from difflib import get_close_matches
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -48,10 +47,14 @@ def load_pages() -> None:
 def navigation() -> StreamlitPage:
     """The page that the address names. Its links are drawn by `sidebar`, which lets them carry the view along."""
     (first, (title, icon)), *others = PAGES.items()
+
     # streamlit gives the first page the address / alone; its name is an address, too
+    def named() -> None:
+        run_path(str(ROOT / first))
+
     start = [
         st.Page(first, title=title, icon=icon, url_path="start", default=True),
-        st.Page(partial(run_path, str(ROOT / first)), title=title, icon=icon, url_path=title.lower()),
+        st.Page(named, title=title, icon=icon, url_path=title.lower()),
     ]
     pages = [st.Page(path, title=title, icon=icon) for path, (title, icon) in others]
     return st.navigation([*start, *pages], position="hidden")
@@ -129,4 +132,4 @@ def _newest_run() -> OpenRun:
     for path in run_files(CACHE):
         with suppress(OddError, FileNotFoundError):  # damaged, or gone in this moment
             return open_run(path)
-    raise OddError("There is no run yet. Start one on the page Runs, or with `python -m odd run --preset demo`.")
+    raise OddError("There are no runs yet. Start one on the page Runs, or with `odd run --preset demo`.")

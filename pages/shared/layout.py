@@ -11,7 +11,6 @@ from pages.shared.mount import mount
 
 STYLE = """<style>
 .stMainBlockContainer { max-width: none; padding: 1.2rem 1rem 10rem; }
-.stSidebar[data-collapsed="false"][style*="width: 300px"] { width: 13.5rem !important; }
 [class*="st-key-beside-"] [data-testid="stColumn"] { min-width: min(100%, 24rem); }
 .st-key-view-teachers { min-width: min(100%, 26rem); }
 [class*="st-key-wide-"] { overflow-x: auto; }

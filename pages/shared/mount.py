@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 import streamlit as st
+from streamlit.components.v2 import component
 
 from odd.views.components import source
 
@@ -13,7 +14,7 @@ from odd.views.components import source
 @cache
 def _component(name: str) -> Callable[..., Any]:
     script, style = source(name)
-    return st.components.v2.component(f"odd_{name}", html='<div class="odd"></div>', js=script, css=style)
+    return component(f"odd_{name}", html='<div class="odd"></div>', js=script, css=style)
 
 
 def mount(

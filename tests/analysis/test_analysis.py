@@ -7,21 +7,26 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from odd.analysis import REST, QuestionTree, score_teachers
-from odd.config import AnalysisConfig, Objective
+from odd.analysis.question_tree import QuestionTree
+from odd.analysis.teacher_scores import score_teachers
+from odd.config import AnalysisConfig, objective
 from odd.method import alignment
-from odd.method.gradients import distillation_gradient, ideal_gradient
+from odd.method.conventions import REST
+from odd.method.gradients import ideal_gradient
 from odd.method.success import jeffreys, wilson
 from odd.models.tabular import TabularModel
 from odd.rollouts.sampling import Rollout
+from tests.distributions import rows_along
 
 QUESTION = json.loads((Path(__file__).parents[1] / "oracle/tree.json").read_text())["questions"][0]
-CONFIG = AnalysisConfig(
-    n_sig=5, posterior_draws=100, objectives=(Objective(name="reverse_kl"), Objective(name="dr_grpo"))
-)
+CONFIG = AnalysisConfig(n_sig=5, posterior_draws=100, objectives=(objective("reverse_kl"), objective("dr_grpo")))
 
 
-def make_tree(config=CONFIG, always=None):
+TILTS = {"up": 0.5, "down": -0.5}
+"""Teachers that lean towards higher or lower token ids."""
+
+
+def make_tree(config=CONFIG, always=None, tilts=TILTS):
     model = TabularModel.from_weights({(): QUESTION["weights"]})
     correct = {tuple(leaf) for leaf in QUESTION["correct_leaves"]}
     prefixes = [()] * 150 + [(1, 4)] * 40 + [(4, 2)] * 40
@@ -35,7 +40,12 @@ def make_tree(config=CONFIG, always=None):
         next(i for i, r in enumerate(rollouts) if (r.token_ids in correct) is outcome) for outcome in (True, False)
     ]
     log_p = [model.log_probs((), rollouts[i].token_ids) for i in paths]
-    return QuestionTree("q", rollouts, paths, log_p, config)
+    log_q = {
+        name: [rows + tilt * np.arange(rows.shape[1], dtype=np.float32) for rows in log_p]
+        for name, tilt in tilts.items()
+    }
+    responses = [rollouts[i].token_ids for i in paths]
+    return QuestionTree("q", rollouts, paths, rows_along(responses, log_p, log_q, config.objectives), config)
 
 
 @pytest.fixture(scope="module")
@@ -44,18 +54,8 @@ def tree():
 
 
 @pytest.fixture(scope="module")
-def teachers(tree):
-    """Distributions over the same tokens, tilted towards higher or lower ids."""
-    tilts = {"up": 0.5, "down": -0.5}
-    return {
-        name: [rows + tilt * np.arange(rows.shape[1], dtype=np.float32) for rows in tree.path_log_probs]
-        for name, tilt in tilts.items()
-    }
-
-
-@pytest.fixture(scope="module")
-def tables(tree, teachers):
-    return score_teachers(tree, teachers)
+def tables(tree):
+    return score_teachers(tree)
 
 
 def test_one_row_for_each_teacher_objective_and_convention(tables):
@@ -65,21 +65,22 @@ def test_one_row_for_each_teacher_objective_and_convention(tables):
     assert (per_node == 2 * 2 * 4).all()
 
 
-def test_score_is_the_cosine_of_the_method(tree, teachers, tables):
+def test_score_is_the_cosine_of_the_method(tree, tables):
     root = tables["scores"].query(
         "node == 0 and teacher == 'up' and objective == 'reverse_kl' and convention == 'on_policy-full-off'"
     )
     counts = tree.success["on_policy"].counts
     children = [c for c in tree.tree.children(0) if counts.visits[c] >= CONFIG.n_sig]
     support = tree.tree.token[children]
-    log_p, log_q = (rows[0][0].astype(float) for rows in (tree.path_log_probs, teachers["up"]))
+    row = tree.rows.at(0, 0)[1.0]
+    log_p, log_q = row.log_p.astype(float), row.log_q[0].astype(float)
     ideal = ideal_gradient(np.exp(log_p[support]), counts.successes[children] / counts.visits[children])
-    gradient = distillation_gradient(Objective(name="reverse_kl"), log_p, log_q)[support]
+    gradient = objective("reverse_kl").gradient(log_p, log_q)[support]
     assert root.alignment.item() == pytest.approx(float(alignment.cosine(ideal, gradient)))
 
 
-def test_a_teacher_scores_the_same_alone_and_among_others(tree, teachers, tables):
-    alone = score_teachers(tree, {"down": teachers["down"]})["scores"].astype({"teacher": str})
+def test_a_teacher_scores_the_same_alone_and_among_others(tree, tables):
+    alone = score_teachers(make_tree(tilts={"down": -0.5}))["scores"].astype({"teacher": str})
     among = tables["scores"].astype({"teacher": str}).query("teacher == 'down'")
     pd.testing.assert_frame_equal(alone, among.reset_index(drop=True), check_exact=True)
 
@@ -112,8 +113,8 @@ def test_interval_encloses_most_scores(tables):
     assert inside.mean() > 0.8
 
 
-def test_equal_success_leaves_the_score_its_interval_and_its_sign_undefined(teachers):
-    scores = score_teachers(make_tree(always=True), teachers)["scores"].query("convention == 'on_policy-full-off'")
+def test_equal_success_leaves_the_score_its_interval_and_its_sign_undefined():
+    scores = score_teachers(make_tree(always=True))["scores"].query("convention == 'on_policy-full-off'")
     assert len(scores) and not scores.decision.any() and (scores.success_range == 0).all()
     assert scores[["alignment", "low", "high", "p_positive"]].isna().all(axis=None)
 
@@ -125,7 +126,7 @@ def test_path_nodes_shared_by_paths_are_scored_once(tree, tables):
 
 def of_rule(tree, pooling):
     """Rows of `nodes` and of `success` under a rule, together."""
-    tables = tree.rows()
+    tables = tree.tables()
     success = tables["success"]
     return tables["nodes"].merge(success[success.pooling == pooling], on="node")
 
@@ -136,13 +137,13 @@ def test_root_row_counts_initial_rollouts_only(tree):
 
 
 def test_every_rule_has_a_row_of_success_for_every_node_that_is_kept(tree):
-    tables = tree.rows()
+    tables = tree.tables()
     assert (tables["success"].groupby("node").size() == 3).all()
     assert set(tables["success"].node) == set(tables["nodes"].node)
 
 
 def test_every_path_node_has_a_value_under_every_rule(tree):
-    values = tree.rows()["node_values"]
+    values = tree.tables()["node_values"]
     assert len(values) == 3 * len(tree.places) and set(values.node) == set(tree.places)
     assert ((values.low <= values.value) & (values.value <= values.high)).all()
 
@@ -161,7 +162,7 @@ def test_nodes_that_only_one_rollout_walks_are_left_out_unless_a_path_passes(tre
 
 def test_too_few_visits_give_no_score():
     tree = make_tree(CONFIG.model_copy(update={"n_sig": 500}))
-    assert "scores" not in score_teachers(tree, {"same": tree.path_log_probs})
+    assert "scores" not in score_teachers(tree)
 
 
 def test_halves_add_up_to_the_tree_and_are_drawn_once(tree):
@@ -212,13 +213,13 @@ def sharing():
     return make_tree(CONFIG.model_copy(update={"prior": "siblings"}))
 
 
-def test_the_prior_changes_intervals_and_nothing_else(sharing, tree, teachers):
+def test_the_prior_changes_intervals_and_nothing_else(sharing, tree):
     ends = ["low", "high"]
     for pooling, changed in (("on_policy", True), ("stratified", True), ("pooled", False)):
         shared, own = of_rule(sharing, pooling), of_rule(tree, pooling)
         pd.testing.assert_frame_equal(shared.drop(columns=ends), own.drop(columns=ends))
         assert (shared[ends] != own[ends]).any().all() == changed
-    one, other = (score_teachers(each, teachers)["scores"] for each in (sharing, tree))
+    one, other = (score_teachers(each)["scores"] for each in (sharing, tree))
     ends = ["low", "high", "p_positive", "gain_low", "gain_high"]
     pd.testing.assert_frame_equal(one.drop(columns=ends), other.drop(columns=ends))
     pooled = one.convention.str.startswith("pooled")

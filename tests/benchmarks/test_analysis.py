@@ -5,23 +5,23 @@ import sys
 
 import numpy as np
 
-from benchmarks.analysis import CHILDREN, PARTS, make_block, measure
+from benchmarks.analysis import CHILDREN, PARTS, make_block, measure, tree_of
 from benchmarks.serving import ROOT
-from odd.analysis import score_teachers
+from odd.analysis.teacher_scores import score_teachers
 from odd.config import AnalysisConfig
 
 
 def test_every_node_has_its_children_and_so_every_score():
-    tree, log_q = make_block(300, 2, np.random.default_rng(0))
-    scores = score_teachers(tree, log_q)["scores"]
     config = AnalysisConfig()
+    tree = tree_of(*make_block(300, 2, np.random.default_rng(0)), config)
+    scores = score_teachers(tree)["scores"]
     assert len(scores) == len(tree.places) * 2 * len(config.objectives) * len(config.conventions)
     assert (scores["children"] >= CHILDREN).all() and scores["alignment"].notna().mean() > 0.9
 
 
 def test_distributions_sum_to_one():
-    tree, log_q = make_block(300, 2, np.random.default_rng(0))
-    for rows in (*tree.path_log_probs, *log_q["teacher 1"]):
+    _, _, log_p, log_q = make_block(300, 2, np.random.default_rng(0))
+    for rows in (*log_p, *log_q["teacher 1"]):
         np.testing.assert_allclose(np.exp(rows, dtype=np.float64).sum(-1), 1, atol=1e-5)
 
 

@@ -125,7 +125,7 @@ class Reader:
     def go(self, address, viewport=WINDOW):
         """Show an address of the app: loaded at first, then through the history, as Back does, by way of another page,
         so that nothing is left of the view before."""
-        self.page.bring_to_front()  # what lies behind another page is drawn once a second
+        self.page.bring_to_front()  # what lies behind another page is drawn once per second
         self.page.set_viewport_size(viewport)
         if self.page.url == "about:blank":
             self.page.goto(address)

@@ -48,7 +48,7 @@ def test_hovering_says_the_numbers_without_asking_the_server(questions, sent):
     before = len(sent)
     assert before, "the page was drawn without a message"
     rows(questions).first.locator(".cell.rate").hover()
-    expect(questions.locator(".hint")).to_contain_text("95 % Jeffreys interval")
+    expect(questions.locator(".hint")).to_contain_text("95% Jeffreys interval")
     expect(questions.locator(".hint")).to_contain_text("n = 48")
     assert len(sent) == before
 

@@ -78,16 +78,16 @@ def choose(page, run, what):
 def test_a_run_is_started_from_the_form_watched_and_opened(page, own):
     cache, address = own
     page.goto(address)
-    expect(page.get_by_text("There is no run yet")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("There are no runs yet")).to_be_visible(timeout=60_000)
     click(page, "Set up a run")
     set_up(page, "live", 3, 150, 40)
-    expect(page.get_by_text("Being made now")).to_be_visible()
+    expect(page.get_by_text("Running")).to_be_visible()
     page.reload()
     live = page.locator("[class*=st-key-live-]")
     expect(live.get_by_text(re.compile(r"question \d of 3"))).to_be_visible(timeout=LONG)
     expect(live.get_by_text("time left")).to_be_visible()
     expect(live.locator("[class*=st-key-browsable-] a").first).to_be_visible(timeout=LONG)
-    expect(page.get_by_text("Being made now")).to_have_count(0, timeout=LONG)
+    expect(page.get_by_text("Running")).to_have_count(0, timeout=LONG)
     (info,) = list_runs(cache)
     expect(badge(page, info.run_id, "finished")).to_be_visible()
     page.locator(f".st-key-run-{info.run_id}").get_by_role("link", name="Open").click()
@@ -117,7 +117,7 @@ def test_a_run_is_stopped_and_resumed(page, filled):
     assert not any(job.alive for job in list_jobs(cache))
     click(page, "Resume")
     expect(live).to_be_visible(timeout=60_000)
-    expect(page.get_by_text("Being made now")).to_be_visible()
+    expect(page.get_by_text("Running")).to_be_visible()
 
 
 def test_a_run_is_downloaded_deleted_and_uploaded(page, filled):
@@ -139,7 +139,7 @@ def test_a_run_is_downloaded_deleted_and_uploaded(page, filled):
     assert path.exists()
     choose(page, run, "Delete")
     click(page, "Delete", dialog(page))
-    expect(page.get_by_text("There is no run yet")).to_be_visible()
+    expect(page.get_by_text("There are no runs yet")).to_be_visible()
     assert not path.exists()
 
     click(page, "Upload a run file")

@@ -12,16 +12,20 @@ from unittest import mock
 
 import pytest
 
+from odd import __version__
 from odd.__main__ import main
+from odd.cli import dashboard
+from odd.cli.dashboard import command
 from odd.cli.options import parse_teacher
 from odd.config import ModelConfig
+from odd.errors import OddError
 
 ROOT = Path(__file__).parents[2]
 ORACLE = Path(__file__).parents[1] / "oracle"
 
 
 def odd(*arguments):
-    """`python -m odd` with these arguments, without the seconds that a process of its own takes to start."""
+    """`odd` with these arguments, without the seconds that a process of its own takes to start."""
     command = ["odd", *map(str, arguments)]
     out, err, terminated = io.StringIO(), io.StringIO(), signal.getsignal(signal.SIGTERM)
     streams = contextlib.redirect_stdout(out), contextlib.redirect_stderr(err)
@@ -51,13 +55,94 @@ def test_the_process_of_a_run_ends_without_complaints_of_the_libraries(tmp_path)
     assert "leak" not in done.stderr
 
 
-@pytest.mark.parametrize(
-    "command", ["run", "import", "screen", "teach", "show", "weights", "findings", "upgrade", "models", "vectors"]
-)
+COMMANDS = [
+    *("demo", "app", "show", "findings", "screen", "run", "import", "add-teacher", "weights", "models", "vectors"),
+    "upgrade",
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(command):
     done = odd(command, "--help")
     assert done.returncode == 0
     assert "Usage" in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [(), ("--help",), ("-h",)])
+def test_help_lists_every_command_and_no_old_name(arguments):
+    done = odd(*arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not [command for command in COMMANDS if f" {command} " not in done.stdout]
+    assert " teach " not in done.stdout
+
+
+def test_the_version_is_told():
+    assert odd("--version").stdout == f"odd {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "asked"),
+    [
+        ((None, "localhost", False), ["--server.address", "localhost"]),
+        (
+            (8600, "0.0.0.0", True),
+            ["--server.address", "0.0.0.0", "--server.port", "8600", "--server.headless", "true"],
+        ),
+        (
+            (None, "localhost", False, ["--server.maxUploadSize=9"]),
+            ["--server.address", "localhost", "--server.maxUploadSize=9"],
+        ),
+    ],
+)
+def test_the_server_of_the_dashboard_is_started_with_what_is_asked(arguments, asked):
+    started = command(*arguments)
+    assert Path(started[started.index("run") + 1]) == ROOT / "app.py"
+    assert started[started.index("run") + 2 :] == asked
+
+
+def test_a_dashboard_that_is_not_there_is_named(monkeypatch, tmp_path):
+    monkeypatch.setattr(dashboard, "DASHBOARD", tmp_path)
+    with pytest.raises(OddError, match="install odd again"):
+        command(None, "localhost", False)
+
+
+@pytest.fixture
+def served(monkeypatch):
+    """What would have become of the process: its command and environment."""
+    became = []
+    monkeypatch.setattr("os.execve", lambda program, command, environment: became.append((command, environment)))
+    return became
+
+
+def test_app_passes_on_what_it_does_not_know_and_says_who_may_look(served, tmp_path):
+    done = odd("app", "--cache", tmp_path, "--host", "0.0.0.0", "--server.maxUploadSize", "9")
+    ((started, environment),) = served
+    assert started[-2:] == ["--server.maxUploadSize", "9"]
+    assert environment["ODD_CACHE"] == str(tmp_path)
+    assert "no login" in done.stdout
+
+
+@pytest.mark.parametrize("port", ["0", "70000", "x"])
+def test_an_impossible_port_is_refused(served, port):
+    assert odd("app", "--port", port).returncode == 2
+    assert not served
+
+
+def test_demo_makes_its_run_and_opens_the_dashboard_at_it(served, monkeypatch, tmp_path):
+    made = []
+    monkeypatch.setattr(dashboard, "make", lambda settings: made.append(settings) or tmp_path / "demo-00000000.duckdb")
+    odd("demo", "--cache", tmp_path, "--limit", 3)
+    (settings,) = made
+    assert (settings.title, settings.questions.limit, settings.cache) == ("demo", 3, tmp_path)
+    ((started, environment),) = served
+    assert started[-2:] == ["--", "questions?run=demo-00000000"]
+    assert environment["ODD_CACHE"] == str(tmp_path)
+
+
+def test_demo_serves_nothing_where_only_the_run_is_wanted(served, monkeypatch, tmp_path):
+    monkeypatch.setattr(dashboard, "make", lambda settings: tmp_path / "demo-00000000.duckdb")
+    assert odd("demo", "--no-app").returncode == 0
+    assert not served
 
 
 def test_vectors_prints_what_the_oracle_expects():
@@ -198,9 +283,10 @@ def test_screen_prints_its_tables_and_run_goes_on(tmp_path):
     assert len(list(tmp_path.glob("*.duckdb"))) == 1
 
 
-def test_teach_adds_a_teacher(finished, tmp_path):
+@pytest.mark.parametrize("name", ["add-teacher", "teach"])
+def test_a_teacher_is_added(finished, tmp_path, name):
     shutil.copy(finished[1], tmp_path)
-    done = odd("teach", finished[1].stem, "--teacher", "Late=student:1c", "--cache", tmp_path)
+    done = odd(name, finished[1].stem, "--teacher", "Late=student:1c", "--cache", tmp_path)
     assert done.returncode == 0, done.stderr
     assert "Late" in done.stdout
 
@@ -237,7 +323,7 @@ def test_the_cost_of_minillm_is_said_before_it_runs(tmp_path):
     done = odd("run", "--preset", "demo", *few, *asked)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("minillm: the student and 4 teachers read all rollouts of 1 question, about")
-    added = odd("teach", next(tmp_path.glob("*.duckdb")), "--teacher", "Late=student:none")
+    added = odd("add-teacher", next(tmp_path.glob("*.duckdb")), "--teacher", "Late=student:none")
     assert "minillm: 1 teacher to read all" in added.stdout
 
 

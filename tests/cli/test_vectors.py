@@ -71,7 +71,7 @@ def broken_question(**changes):
 @pytest.mark.parametrize(
     ("document", "named"),
     [
-        ([], "no JSON object"),
+        ([], "not a JSON object"),
         ({"note": "x"}, "neither 'cases' nor 'questions'"),
         (broken_case(visits=[1, 2]), "cases.0.*same length"),
         (broken_case(successes=[9, 9, 9, 999, 9]), "successes must not exceed visits"),
@@ -87,7 +87,7 @@ def broken_question(**changes):
         (broken_question(weights=[{"prefix": [], "weights": {"1": 1e308}}]), "questions.0.weights.0.weights.1"),
         (broken_question(weights=chain(1200), rollouts=[]), "questions.0.weights.257.prefix"),
         (broken_question(rollouts=[{"tokens": [10**12], "forced": 0, "correct": True}]), "rollouts.0.tokens.0"),
-        (broken_question(weights=[{"prefix": [], "weights": {"1": 0}}]), "questions.0.*no distribution"),
+        (broken_question(weights=[{"prefix": [], "weights": {"1": 0}}]), "questions.0.*not a distribution"),
         (broken_question(rollouts=[{"tokens": [3], "forced": 0, "correct": True}]), "rollouts.0.*token 3"),
         (broken_question(rollouts=[{"tokens": [4], "forced": 2, "correct": True}]), "forced must not exceed"),
     ],

@@ -1,6 +1,7 @@
 """Configurations are checked, survive JSON, and are told apart by what determines the rollouts."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -9,10 +10,10 @@ from odd.config import (
     AnalysisConfig,
     Convention,
     ModelConfig,
-    Objective,
     RunConfig,
     fingerprint,
     load_config,
+    objective,
     parse_config,
 )
 from odd.config.teachers import TeacherConfig, Templates
@@ -112,9 +113,25 @@ def test_malformed_toml_is_reported_with_its_position(tmp_path):
     assert "line 2" in refused(file=file)
 
 
-@pytest.mark.parametrize("content", [None, b"\xff\xfe", b'"line\\nbreak" = 1'])
-def test_an_unusable_file_is_one_line(tmp_path, content):
-    file = tmp_path / "run.toml"
+def test_what_show_config_prints_is_read_back(tmp_path):
+    file = tmp_path / "run.json"
+    config = load_config("paper", overrides=("questions.limit=3", "templates.closing='\x7f'"))
+    file.write_text(config.model_dump_json(indent=2))
+    assert load_config("demo", file) == config
+
+
+def test_the_cache_is_where_the_environment_says_unless_a_setting_does(monkeypatch):
+    monkeypatch.delenv("ODD_CACHE", raising=False)
+    assert load_config().cache == Path("cache")
+    monkeypatch.setenv("ODD_CACHE", "/somewhere/else")
+    assert load_config().cache == Path("/somewhere/else")
+    assert load_config(overrides=("cache='here'",)).cache == Path("here")
+
+
+@pytest.mark.parametrize("suffix", [".toml", ".json"])
+@pytest.mark.parametrize("content", [None, b"\xff\xfe", b'"line\\nbreak" = 1', b"[1]"])
+def test_an_unusable_file_is_one_line(tmp_path, content, suffix):
+    file = tmp_path / f"run{suffix}"
     if content is not None:
         file.write_bytes(content)
     assert refused(file=file)
@@ -199,12 +216,12 @@ def test_default_labels_are_unique():
     ],
 )
 def test_parameters_that_matter_are_in_the_label(name, change):
-    assert Objective(name=name).label != Objective(name=name, **change).label
+    assert objective(name).label != objective(name, **change).label
 
 
 def test_teachers_read_all_rollouts_only_where_minillm_is_asked_for():
     assert AnalysisConfig().reading_temperatures == ()
-    asked = [Objective(name="minillm", gamma=gamma, temperature=t) for gamma, t in ((0, 2), (1, 2), (1, 1))]
+    asked = [objective("minillm", gamma=gamma, temperature=t) for gamma, t in ((0, 2), (1, 2), (1, 1))]
     assert AnalysisConfig(objectives=tuple(asked)).reading_temperatures == (1, 2)
 
 

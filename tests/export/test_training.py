@@ -1,4 +1,4 @@
-"""The weights in training: the loops that the README and docs/examples show really run, and learn where they should."""
+"""The weights in training: the loops that docs/ shows really run, and learn where they should."""
 
 import copy
 import importlib.util
@@ -12,7 +12,7 @@ from odd.config import ModelConfig, WeightsConfig
 from odd.export.weights import training_rows, write_weights
 from odd.method.success import wilson
 from odd.models.registry import load_model
-from odd.models.transformers.hf import HFModel
+from odd.models.transformers.language_model import wrap
 from odd.questions.base import Question
 from odd.questions.verifiers import extract_answer, is_correct
 from odd.store import RunReader
@@ -62,19 +62,19 @@ def weighted_loss(student, teacher, rows):
 
 def passed(student, model):
     """Correct answers of `SAMPLES` to each question that has them."""
-    asked = HFModel("trained", model, student.tokenizer)
+    asked = wrap("trained", model, student.tokenizer.tokenizer)
     right = 0
     for number, line in enumerate(QUESTIONS[:2]):
         question = Question.model_validate(line)
-        prompt = asked.encode_chat(question.messages())
-        drawn = asked.sample([prompt] * SAMPLES, [64] * SAMPLES, 1.0, number)
-        texts = ["" if one.truncated else asked.decode(one.token_ids) for one in drawn]
+        prompt = asked.tokenizer.encode_chat(question.messages())
+        drawn = asked.sampler.sample([prompt] * SAMPLES, [64] * SAMPLES, 1.0, number)
+        texts = ["" if one.truncated else asked.tokenizer.decode(one.token_ids) for one in drawn]
         right += sum(is_correct(question, extract_answer(text)) for text in texts)
     return right, 2 * SAMPLES
 
 
 def test_the_readme_shows_the_loop_as_it_is():
-    blocks = (ROOT / "README.md").read_text().split("```python\n")[1:]
+    blocks = (ROOT / "docs" / "training.md").read_text().split("```python\n")[1:]
     shown = [block.split("```")[0].strip() for block in blocks]
     source = (ROOT / "docs/examples/train_with_weights.py").read_text()
     assert any("def token_losses" in block for block in shown)
@@ -117,14 +117,14 @@ def test_training_with_and_without_the_mask(finished, kept, models, record_prope
     (student, teacher), every = models, rows_of(finished, rule="all")
     trained = {}
     for name, rows in {"all tokens": every, "Align > 0": kept}.items():
-        learner = copy.deepcopy(student.model)
+        learner = copy.deepcopy(student.scorer.model)
         LOOP.train(learner, teacher.model, rows, steps=30, learning_rate=3e-4)
-        before, after = (weighted_loss(model, teacher.model, rows) for model in (student.model, learner))
+        before, after = (weighted_loss(model, teacher.model, rows) for model in (student.scorer.model, learner))
         assert after < 0.9 * before, name
         trained[name] = learner
     parameters = [torch.cat([p.detach().flatten() for p in model.parameters()]) for model in trained.values()]
     assert (parameters[0] - parameters[1]).abs().max() > 1e-4
-    for name, model in {"before": student.model, **trained}.items():
+    for name, model in {"before": student.scorer.model, **trained}.items():
         right, asked = passed(student, model)
         low, high = wilson(np.array(right), np.array(asked))
         line = f"{right / asked:.3f} [{float(low):.3f}, {float(high):.3f}] of {asked}"

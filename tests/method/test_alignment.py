@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from odd.config import AnalysisConfig, Objective
+from odd.config import AnalysisConfig, objective
 from odd.method.alignment import (
     ZERO_NORM,
     cosine,
@@ -21,9 +21,11 @@ from odd.method.alignment import (
     teacher_advantage,
 )
 from odd.method.divergences import divergences, mass_on_top_k, top_k_overlap
-from odd.method.gradients import distillation_gradient, dr_grpo, ideal_gradient
+from odd.method.gradients import ideal_gradient
 from odd.method.logspace import coarsen
 from odd.method.node_signal import NodeSignal
+from odd.method.objectives import Rollouts
+from odd.method.objectives.dr_grpo import dr_grpo
 from odd.method.success import posterior_draws
 from odd.models.tabular import TabularModel
 
@@ -43,7 +45,16 @@ def random_node(seed, teachers=3):
     rng = np.random.default_rng(seed)
     visits = rng.integers(1, 60, V)
     log_p, log_q = log_softmax(rng.normal(0, 1.5, V)), log_softmax(rng.normal(0, 1.5, (teachers, V)))
-    return NodeSignal(log_p, log_q, visits, rng.binomial(visits, 0.4)), rng.random(V)
+    return signal_of(log_p, log_q, visits, rng.binomial(visits, 0.4)), rng.random(V)
+
+
+def signal_of(log_p, log_q, visits=None, successes=None):
+    rollouts = None if visits is None else Rollouts(np.arange(len(log_p)), visits, successes)
+    return NodeSignal.of(log_p, log_q, rollouts, OBJECTIVES)
+
+
+def whole_gradient(node, asked):
+    return asked.gradient(node.row.log_p[None], node.row.log_q, node.rollouts.over(asked, np.arange(V)))
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -51,14 +62,17 @@ def test_scores_equal_the_oracle(case):
     log_p, log_q = (log_softmax(np.array(case[f"{who}_logits"])) for who in ("student", "teacher"))
     support = np.array(case["support"])
     visits, successes = np.array(case["visits"]), np.array(case["successes"])
-    node, expected = NodeSignal(log_p, log_q[None], visits, successes), case["expected"]
+    expected = case["expected"]
+    betas = tuple(objective("jsd", beta=beta) for beta in (0.1, 0.9))
+    rollouts = Rollouts(np.arange(len(log_p)), visits, successes)
+    node = NodeSignal.of(log_p, log_q[None], rollouts, (*OBJECTIVES, *betas))
     success = successes[support] / visits[support]
     for label, baselines in expected["alignment"].items():
         name, _, beta = label.partition("jsd_")
-        objective = Objective(name="jsd", beta=float(beta)) if beta else Objective.model_validate({"name": name})
+        asked = objective("jsd", beta=float(beta)) if beta else objective(name)
         for baseline, alignment in baselines.items():
             ideal = ideal_gradient(node.student(support, baseline, "off"), success)
-            teacher = node.components(objective, support, baseline, "off")[0]
+            teacher = node.components(asked, support, baseline, "off")[0]
             for actual, value in ((cosine, alignment), (gain, expected["gain"][label][baseline])):
                 value = np.nan if value is None else value
                 np.testing.assert_allclose(actual(ideal, teacher), value, rtol=1e-6)
@@ -67,7 +81,7 @@ def test_scores_equal_the_oracle(case):
 @pytest.mark.parametrize(("objective", "convention"), list(product(DETERMINISTIC, CONVENTIONS)))
 def test_the_student_itself_as_teacher_has_undefined_alignment(objective, convention):
     node, success = random_node(0)
-    node = NodeSignal(node.log_p, node.log_p[None])
+    node = signal_of(node.row.log_p, node.row.log_p[None], np.ones(V, int), np.ones(V, int))
     support = np.array([1, 4, 7])
     ideal = ideal_gradient(node.student(support, *convention), success[: 3 + (convention[1] == "bucket")])
     assert np.isnan(cosine(ideal, node.components(objective, support, *convention))).all()
@@ -98,7 +112,7 @@ def test_with_a_rest_bucket_all_components_sum_to_zero(objective, baseline):
 def test_the_rest_of_the_full_gradient_is_the_sum_outside_the_children(objective):
     node, _ = random_node(4)
     support = np.array([8, 1])
-    whole = node.gradient(objective)
+    whole = whole_gradient(node, objective)
     np.testing.assert_allclose(
         node.components(objective, support, "full", "bucket")[:, -1],
         np.delete(whole, support, axis=1).sum(axis=1),
@@ -109,11 +123,11 @@ def test_the_rest_of_the_full_gradient_is_the_sum_outside_the_children(objective
 def test_a_coarsened_node_is_a_node_of_fewer_tokens():
     node, _ = random_node(5)
     support = np.array([8, 1])
-    log_p, log_q = coarsen(node.log_p, support), coarsen(node.log_q, support)
-    np.testing.assert_allclose(np.exp(log_p[-1]), np.delete(np.exp(node.log_p), support).sum())
-    objective = Objective(name="reverse_kl")
-    expected = distillation_gradient(objective, log_p, log_q)
-    np.testing.assert_allclose(node.components(objective, support, "children", "bucket"), expected)
+    log_p, log_q = coarsen(node.row.log_p, support), coarsen(node.row.log_q, support)
+    np.testing.assert_allclose(np.exp(log_p[-1]), np.delete(np.exp(node.row.log_p), support).sum())
+    asked = objective("reverse_kl")
+    expected = asked.gradient(log_p, log_q)
+    np.testing.assert_allclose(node.components(asked, support, "children", "bucket"), expected)
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
@@ -137,8 +151,8 @@ def test_an_unknown_success_of_the_rest_makes_the_score_undefined():
 
 def test_a_child_the_teacher_does_not_report_makes_the_score_undefined():
     node, success = random_node(8)
-    log_q = np.where(np.arange(V) == 2, -np.inf, node.log_q)
-    node = NodeSignal(node.log_p, log_q)
+    log_q = np.where(np.arange(V) == 2, -np.inf, node.row.log_q)
+    node = signal_of(node.row.log_p, log_q, np.ones(V, int), np.ones(V, int))
     for baseline, rest in CONVENTIONS:
         for support, defined in ((np.array([1, 2]), False), (np.array([1, 3]), True)):
             p_hat = success[: 2 + (rest == "bucket")]
@@ -168,7 +182,7 @@ def test_the_dot_product_predicts_the_change_of_success_after_a_step(objective):
         success = np.array(
             [model.p_succ((*node, token), is_correct) if p[token] > 0 else np.nan for token in range(len(p))]
         )
-        gradient, step = distillation_gradient(objective, log_p, log_q), 1e-5
+        gradient, step = objective.gradient(log_p, log_q), 1e-5
         gradient[p == 0] = 0.0
         change = (
             model.nudged(node, step * gradient).p_succ(node, is_correct)
@@ -179,7 +193,7 @@ def test_the_dot_product_predicts_the_change_of_success_after_a_step(objective):
 
 def test_gain_is_linear_in_success_and_cosine_ignores_scale():
     node, success = random_node(9)
-    p, teacher = np.exp(node.log_p), node.gradient(OBJECTIVES[0])
+    p, teacher = np.exp(node.row.log_p), whole_gradient(node, OBJECTIVES[0])
     parts = [gain(ideal_gradient(p, x), teacher) for x in (success, success**2, success + success**2)]
     np.testing.assert_allclose(parts[0] + parts[1], parts[2], rtol=1e-9)
     np.testing.assert_allclose(cosine(3 * p, teacher), cosine(p, 5 * teacher))
@@ -193,10 +207,10 @@ def test_a_zero_gradient_has_no_cosine_and_a_zero_ideal_has_no_gain_but_zero():
 
 def test_an_improbable_child_keeps_its_cosine_and_its_interval():
     log_p = np.log([1 - 1e-8, 1e-8])
-    node, success = NodeSignal(log_p, np.log([[0.2, 0.8], [0.9, 0.1]])), np.array([0.3, 0.7])
+    node, success = signal_of(log_p, np.log([[0.2, 0.8], [0.9, 0.1]])), np.array([0.3, 0.7])
     ideal, support = ideal_gradient(np.exp(log_p), success), np.arange(2)
     assert np.linalg.norm(ideal) < ZERO_NORM
-    teacher = node.components(Objective(name="forward_kl"), support, "full", "off")
+    teacher = node.components(objective("forward_kl"), support, "full", "off")
     np.testing.assert_allclose(cosine(ideal, teacher), [1, 1], rtol=1e-6)
     draws = posterior_draws(np.array([30, 70]), np.array([100, 100]), 200, np.random.default_rng(0))
     result = posterior_alignment(ideal_gradient(np.exp(log_p), draws), teacher)
@@ -276,9 +290,9 @@ def test_divergences_equal_the_oracle(case):
 def test_divergences_leave_unknown_teacher_tokens_out():
     node, _ = random_node(11)
     keep = np.arange(V) != 3
-    log_q = np.where(keep, node.log_q[0], -np.inf)
-    cut = divergences(node.log_p, log_q)
-    expected = divergences(log_softmax(node.log_p[keep]), log_softmax(node.log_q[0, keep]))
+    log_p, log_q = node.row.log_p, np.where(keep, node.row.log_q[0], -np.inf)
+    cut = divergences(log_p, log_q)
+    expected = divergences(log_softmax(log_p[keep]), log_softmax(node.row.log_q[0, keep]))
     for name, value in vars(cut).items():
         if name != "entropy_student":
             np.testing.assert_allclose(value, getattr(expected, name))
@@ -286,13 +300,14 @@ def test_divergences_leave_unknown_teacher_tokens_out():
 
 def test_one_student_is_compared_with_many_teachers_at_once():
     node, _ = random_node(12)
-    together = vars(divergences(node.log_p, node.log_q))
-    for m, log_q in enumerate(node.log_q):
-        for name, value in vars(divergences(node.log_p, log_q)).items():
+    row = node.row
+    together = vars(divergences(row.log_p, row.log_q))
+    for m, log_q in enumerate(row.log_q):
+        for name, value in vars(divergences(row.log_p, log_q)).items():
             np.testing.assert_allclose(np.broadcast_to(together[name], 3)[m], value)
-        for objective in OBJECTIVES:
-            alone = distillation_gradient(objective, node.log_p, log_q, node.visits, node.successes)
-            np.testing.assert_allclose(node.gradient(objective)[m], alone)
+        for asked in OBJECTIVES:
+            alone = asked.gradient(row.log_p, log_q, node.rollouts.over(asked, np.arange(V)))
+            np.testing.assert_allclose(whole_gradient(node, asked)[m], alone)
 
 
 def test_top_sets_overlap_and_carry_mass():

@@ -5,17 +5,22 @@ import pandas as pd
 import pytest
 import torch
 
-from odd.analysis import QuestionTree, Reading, score_teachers
-from odd.analysis.rollout_rewards import RolloutRewards
-from odd.config import AnalysisConfig, Objective
-from odd.method.gradients import distillation_gradient, minillm, reverse_kl
+from odd.analysis.question_tree import QuestionTree
+from odd.analysis.rollout_rewards import Reading, RolloutRewards
+from odd.analysis.teacher_scores import score_teachers
+from odd.config import AnalysisConfig, objective
 from odd.method.logspace import soften
+from odd.method.node_signal import NodeSignal
+from odd.method.objectives import Rollouts
+from odd.method.objectives.minillm import minillm
+from odd.method.objectives.reverse_kl import reverse_kl
 from odd.method.pooling import RULES
 from odd.method.reward_to_go import edge_means, split_rewards
 from odd.method.success import natural
 from odd.method.tree import build_tree
 from odd.models.tabular import TabularModel
 from odd.rollouts.sampling import Rollout
+from tests.distributions import rows_along
 
 GAMMAS = (0.0, 0.7, 1.0)
 
@@ -70,14 +75,22 @@ def read(rollouts, temperatures, teachers):
 
 
 def analyse(objectives, rollouts, teachers=None, n_sig=1):
-    """The question's tree, distributions along paths by teacher, and the reading."""
+    """The question's tree, and the reading."""
     teachers = teachers or {"te": TEACHER}
     config = AnalysisConfig(posterior_draws=50, objectives=objectives, n_sig=n_sig)
     paths = [[r.token_ids for r in rollouts].index(leaf) for leaf in PATHS]
     log_p = [STUDENT.log_probs((), leaf) for leaf in PATHS]
-    tree = QuestionTree("q", rollouts, paths, log_p, config)
     log_q = {name: [model.log_probs((), leaf) for leaf in PATHS] for name, model in teachers.items()}
-    return tree, log_q, read(rollouts, config.reading_temperatures, teachers)
+    tree = QuestionTree("q", rollouts, paths, rows_along(PATHS, log_p, log_q, objectives), config)
+    return tree, read(rollouts, config.reading_temperatures, teachers)
+
+
+def through(tree, reading, node):
+    """The rollouts through a node, with their rewards."""
+    children = list(tree.tree.children(node))
+    visits = tree.success["on_policy"].counts.visits[children]
+    rewards = RolloutRewards(tree, reading).at(node, "on_policy")
+    return Rollouts(tree.tree.token[children].astype(np.int64), visits, visits, rewards)
 
 
 def exact_rollouts():
@@ -114,20 +127,17 @@ def expected_gradient(prefix, gamma, normalize=False):
 @pytest.mark.parametrize("normalize", [False, True])
 @pytest.mark.parametrize("gamma", GAMMAS)
 def test_engine_gives_the_gradient_of_the_expected_reward_to_go(gamma, normalize):
-    objective = Objective(name="minillm", gamma=gamma, length_normalization=normalize)
-    tree, log_q, reading = analyse((objective,), exact_rollouts())
-    rewards = RolloutRewards(tree, log_q, reading)
+    asked = objective("minillm", gamma=gamma, length_normalization=normalize)
+    tree, reading = analyse((asked,), exact_rollouts())
     for node, (path, position) in tree.places.items():
-        log_p, own = tree.path_log_probs[path][position], log_q["te"][path][position]
-        to_go = rewards.at(node, "on_policy", len(log_p))[objective]
-        actual = distillation_gradient(objective, log_p[None], own[None], to_go=to_go)[0]
+        actual = NodeSignal(tree.rows.at(path, position), through(tree, reading, node)).at(asked, np.arange(4))[0]
         expected = expected_gradient(PATHS[path][:position], gamma, normalize)
         np.testing.assert_allclose(actual, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("normalize", [False, True])
 def test_without_a_future_minillm_is_reverse_kl_under_every_convention(normalize):
-    objectives = (Objective(name="reverse_kl"), Objective(name="minillm", gamma=0, length_normalization=normalize))
+    objectives = (objective("reverse_kl"), objective("minillm", gamma=0, length_normalization=normalize))
     rollouts = [*exact_rollouts(), *[rollout(leaf, launch=2) for leaf in PATHS if len(leaf) > 2]]
     scores = score_teachers(*analyse(objectives, rollouts, n_sig=4))["scores"].drop(columns="objective")
     one, other = scores.iloc[::2], scores.iloc[1::2]
@@ -137,18 +147,17 @@ def test_without_a_future_minillm_is_reverse_kl_under_every_convention(normalize
 
 def test_the_student_itself_as_teacher_gives_no_gradient_and_no_alignment():
     rollouts = [*exact_rollouts(), *[rollout(leaf, launch=1) for leaf in PATHS]]
-    tables = score_teachers(*analyse((Objective(name="minillm"),), rollouts, {"self": STUDENT}))
+    tables = score_teachers(*analyse((objective("minillm"),), rollouts, {"self": STUDENT}))
     assert all((gradient == 0).all() for gradient in tables["gradients"]["teacher_gradient"])
     assert tables["scores"]["alignment"].isna().all() and tables["scores"]["gain"].isna().all()
 
 
 def test_sampled_rollouts_come_near_the_expectation():
     made = STUDENT.sample([()] * 4000, [9] * 4000, 1.0, seed=5)
-    objective = Objective(name="minillm")
-    tree, log_q, reading = analyse((objective,), [rollout(generation.token_ids) for generation in made])
-    to_go = RolloutRewards(tree, log_q, reading).at(0, "on_policy", 4)[objective]
-    log_p, own = STUDENT.log_probs((), PATHS[0])[:1], TEACHER.log_probs((), PATHS[0])[:1]
-    np.testing.assert_allclose(minillm(log_p, own, to_go.first, to_go.later)[0], expected_gradient((), 1.0), atol=0.02)
+    asked = objective("minillm")
+    tree, reading = analyse((asked,), [rollout(generation.token_ids) for generation in made])
+    actual = NodeSignal(tree.rows.at(0, 0), through(tree, reading, 0)).at(asked, np.arange(4))[0]
+    np.testing.assert_allclose(actual, expected_gradient((), 1.0), atol=0.02)
 
 
 @pytest.mark.parametrize("gamma", GAMMAS)
@@ -167,17 +176,17 @@ def test_loss_temperature_equals_autograd_of_the_surrogate(gamma, temperature):
 
 
 def test_loss_temperature_softens_the_rewards_of_whole_rollouts():
-    objectives = tuple(Objective(name="minillm", temperature=t) for t in (1.0, 2.0))
-    tree, log_q, reading = analyse(objectives, exact_rollouts())
-    means = RolloutRewards(tree, log_q, reading).means["on_policy"]
+    objectives = tuple(objective("minillm", temperature=t) for t in (1.0, 2.0))
+    tree, reading = analyse(objectives, exact_rollouts())
+    means = RolloutRewards(tree, reading).means["on_policy"]
     leaf = next(leaf for leaf in PATHS if len(leaf) == 3)
     node = tree.tree.find(leaf[:2])  # what follows this edge is one token, the mean over its children
-    for objective in objectives:
+    for one in objectives:
         p = STUDENT.probabilities(leaf[:2])
-        soft = [soften(model.log_probs((), leaf)[2], objective.temperature) for model in (TEACHER, STUDENT)]
+        soft = [soften(model.log_probs((), leaf)[2], one.temperature) for model in (TEACHER, STUDENT)]
         with np.errstate(invalid="ignore"):
             expected = np.nansum(p * np.where(p > 0, soft[0] - soft[1], 0))
-        assert means[objective].later[0, node] == pytest.approx(expected, abs=1e-6)
+        assert means[one].later[0, node] == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize("gamma", GAMMAS)
@@ -238,6 +247,6 @@ def test_a_token_that_no_rollout_took_gets_the_mean_of_what_followed_the_others(
 
 
 def test_minillm_without_a_reading_is_refused():
-    tree, log_q, _ = analyse((Objective(name="minillm"),), exact_rollouts())
-    with pytest.raises(ValueError, match="needs the log-probabilities"):
-        score_teachers(tree, log_q)
+    tree, _ = analyse((objective("minillm"),), exact_rollouts())
+    with pytest.raises(ValueError, match="need the log-probabilities"):
+        score_teachers(tree)

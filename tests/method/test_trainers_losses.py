@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from odd.config import Objective
-from odd.method.gradients import distillation_gradient, topk_forward_kl
+from odd.config import objective
+from tests.distributions import topk_forward_kl
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # TRL warns that what is experimental may change: the version is pinned
@@ -43,8 +43,8 @@ def log_softmax(z):
 def objective_of(beta, temperature):
     """TRL's beta: 0 and 1 are the two KL divergences, its generalised JSD lies between."""
     if beta in (0, 1):
-        return Objective(name="reverse_kl" if beta else "forward_kl", temperature=temperature)
-    return Objective(name="jsd", beta=beta, temperature=temperature)
+        return objective("reverse_kl" if beta else "forward_kl", temperature=temperature)
+    return objective("jsd", beta=beta, temperature=temperature)
 
 
 @pytest.mark.parametrize(("beta", "temperature"), list(product((0, 0.1, 0.5, 0.9, 1), TEMPERATURES)))
@@ -55,7 +55,7 @@ def test_full_distributions_equal_trls_generalized_jsd_loss(beta, temperature):
         loss = GKDTrainer.generalized_jsd_loss
         return loss(z[None], other[None], beta=beta, temperature=temperature, reduction="sum")
 
-    actual = distillation_gradient(objective_of(beta, temperature), log_softmax(student), log_softmax(teacher))
+    actual = objective_of(beta, temperature).gradient(log_softmax(student), log_softmax(teacher))
     np.testing.assert_allclose(actual, descent(trl, student, teacher), rtol=1e-7, atol=1e-10)
 
 

@@ -5,26 +5,26 @@ from dataclasses import dataclass
 import pytest
 
 from odd.errors import OddError
-from odd.models.base import Capabilities, check_same_vocabulary
+from odd.models.base import LanguageModel, check_same_vocabulary
 
 
 @dataclass
 class Spelled:
-    """As much of a model as the check looks at."""
+    """As much of a tokenizer and a scorer as the check looks at."""
 
-    name: str
     tokens: dict[str, int]
-    size: int = 3
+    vocabulary_size: int
 
     def vocabulary(self):
         return self.tokens
 
-    @property
-    def capabilities(self):
-        return Capabilities(self.size, None, full_vocabulary=True, sampled_log_probs=True)
+
+def spelled(name, tokens, size=3):
+    both = Spelled(tokens, size)
+    return LanguageModel(name, "", both, both, both)
 
 
-STUDENT = Spelled("student", {"a": 0, "b": 1, "c": 2})
+STUDENT = spelled("student", {"a": 0, "b": 1, "c": 2})
 
 
 def refusal(teacher):
@@ -35,7 +35,7 @@ def refusal(teacher):
 
 
 def test_the_order_of_a_vocabulary_does_not_matter():
-    check_same_vocabulary(STUDENT, Spelled("teacher", {"c": 2, "a": 0, "b": 1}))
+    check_same_vocabulary(STUDENT, spelled("teacher", {"c": 2, "a": 0, "b": 1}))
 
 
 @pytest.mark.parametrize(
@@ -43,13 +43,13 @@ def test_the_order_of_a_vocabulary_does_not_matter():
     [
         ({"a": 0, "b": 2, "c": 1}, "'b' is 1"),
         ({"a": 0, "b": 1}, "'c' is 2"),
-        (STUDENT.tokens | {"d": 3}, "'d' is None"),
+        (STUDENT.tokenizer.tokens | {"d": 3}, "'d' is None"),
     ],
 )
 def test_another_vocabulary_is_refused_with_both_names_and_an_example(tokens, example):
-    message = refusal(Spelled("teacher", tokens))
+    message = refusal(spelled("teacher", tokens))
     assert "'student'" in message and "'teacher'" in message and example in message
 
 
 def test_one_tokenizer_with_too_few_embeddings_is_refused():
-    assert "knows 3 tokens and teacher 'short' 2" in refusal(Spelled("short", STUDENT.tokens, size=2))
+    assert "knows 3 tokens and teacher 'short' 2" in refusal(spelled("short", STUDENT.tokenizer.tokens, size=2))

@@ -24,7 +24,7 @@ def test_members_of_the_tiny_family_have_the_students_vocabulary(tiny, name, tmp
     assert member.name == name
     check_same_vocabulary(tiny, member)
     question = [{"role": "user", "content": "What is 3+4?"}]
-    assert member.encode_chat(question) == tiny.encode_chat(question)
+    assert member.tokenizer.encode_chat(question) == tiny.tokenizer.encode_chat(question)
 
 
 def test_models_of_all_presets_are_embedded():
@@ -114,8 +114,8 @@ def test_nothing_but_the_model_is_left_by_the_conversion(smollm2_cache):
 
 @pytest.mark.slow
 def test_smollm2_splits_numbers_into_digits(smollm2):
-    ids = smollm2.tokenizer("In 1984 it was 20,305.")["input_ids"]
-    pieces = [smollm2.token_bytes(token).decode() for token in ids]
+    ids = smollm2.tokenizer.tokenizer("In 1984 it was 20,305.")["input_ids"]
+    pieces = [smollm2.tokenizer.token_bytes(token).decode() for token in ids]
     assert "".join(pieces) == "In 1984 it was 20,305."
     assert [piece for piece in pieces if any(map(str.isdigit, piece))] == list("198420305")
 
@@ -123,8 +123,8 @@ def test_smollm2_splits_numbers_into_digits(smollm2):
 @pytest.mark.slow
 def test_smollm2_prefers_sentences_to_their_shuffled_words(smollm2):
     def score(text):
-        ids = smollm2.tokenizer(text)["input_ids"]
-        return smollm2.log_probs(ids[:1], ids[1:])[np.arange(len(ids) - 1), ids[1:]].mean()
+        ids = smollm2.tokenizer.tokenizer(text)["input_ids"]
+        return smollm2.scorer.log_probs(ids[:1], ids[1:])[np.arange(len(ids) - 1), ids[1:]].mean()
 
     sentence = "The capital of France is Paris, and the sun rises in the east every morning."
     assert score(sentence) > score(" ".join(np.random.default_rng(0).permutation(sentence.split(" ")))) + 2
@@ -132,7 +132,9 @@ def test_smollm2_prefers_sentences_to_their_shuffled_words(smollm2):
 
 @pytest.mark.slow
 def test_smollm2_answers_a_chat_and_ends_by_itself(smollm2):
-    chat = smollm2.encode_chat([{"role": "user", "content": "What is the capital of France? Answer in one sentence."}])
-    drawn = smollm2.sample([chat] * 8, [40] * 8, 0.3, seed=0)
-    assert sum("Paris" in smollm2.decode(generation.token_ids) for generation in drawn) >= 6
+    chat = smollm2.tokenizer.encode_chat(
+        [{"role": "user", "content": "What is the capital of France? Answer in one sentence."}]
+    )
+    drawn = smollm2.sampler.sample([chat] * 8, [40] * 8, 0.3, seed=0)
+    assert sum("Paris" in smollm2.tokenizer.decode(generation.token_ids) for generation in drawn) >= 6
     assert sum(not generation.truncated for generation in drawn) >= 6

@@ -1,4 +1,4 @@
-"""Rollouts in flight: the same as from transformers' own `generate`, and from any other batch."""
+"""Rollouts in one batch: the same as from transformers' own `generate`, and from any other batch."""
 
 import logging
 
@@ -20,9 +20,10 @@ from transformers import (
 
 from odd.models.transformers import drawing
 from odd.models.transformers.batch import Rows
+from odd.models.transformers.continuous_batch import ContinuousBatch, fits
 from odd.models.transformers.drawing import BLOCK, draw
-from odd.models.transformers.flight import Flight, fits
-from odd.models.transformers.hf import HFModel
+from odd.models.transformers.language_model import wrap
+from tests.distributions import read_along
 
 SIZE = 90
 SMALL = {"vocab_size": SIZE, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "pad_token_id": 0}
@@ -57,7 +58,7 @@ def prefixes(count=24):
     return [[*prompt, *forced[i % len(forced)]] for i in range(count)]
 
 
-def fly(model, rows, limits, width, temperature=1.0, seed=3, sampler=Flight):
+def fly(model, rows, limits, width, temperature=1.0, seed=3, sampler=ContinuousBatch):
     uniforms = torch.rand(len(rows), max(limits), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     with torch.inference_mode():
         return sampler(model, "m", SIZE, frozenset({END}), temperature).run(rows, limits, uniforms, width)
@@ -95,33 +96,33 @@ def test_what_is_drawn_does_not_depend_on_the_rows_of_the_batch(model):
 
 
 def test_waiting_rollouts_enter_where_others_end(tiny):
-    prompt = tiny.encode_chat([{"role": "user", "content": "What is 3+4-2?"}])
+    prompt = tiny.tokenizer.encode_chat([{"role": "user", "content": "What is 3+4-2?"}])
     limits = [1 + 5 * i % 23 for i in range(30)]
-    together, waiting = (tiny.sample([prompt] * 30, limits, 1.0, 2, size) for size in (None, 8))
+    together, waiting = (tiny.sampler.sample([prompt] * 30, limits, 1.0, 2, size) for size in (None, 8))
     assert [one.token_ids for one in together] == [one.token_ids for one in waiting]
 
 
 def test_prefixes_may_have_nothing_in_common():
     model = model_of("Qwen3")
     rows = [[first, *prefix] for first, prefix in zip((3, 4, 5), prefixes(3), strict=True)]
-    fast, plain = (fly(model, rows, [12] * 3, 2, sampler=sampler) for sampler in (Flight, Rows))
+    fast, plain = (fly(model, rows, [12] * 3, 2, sampler=sampler) for sampler in (ContinuousBatch, Rows))
     assert [g.token_ids for g in fast] == [g.token_ids for g in plain]
 
 
 def test_a_model_that_attends_in_its_own_way_is_sampled_all_the_same(tiny, caplog):
     torch.manual_seed(0)
-    size = tiny.capabilities.vocabulary_size
+    size = tiny.scorer.vocabulary_size
     alibi = BloomForCausalLM(BloomConfig(vocab_size=size, hidden_size=32, n_layer=2, n_head=4, initializer_range=0.3))
-    alibi.generation_config.eos_token_id = tiny.tokenizer.eos_token_id
+    alibi.generation_config.eos_token_id = tiny.tokenizer.tokenizer.eos_token_id
     assert not fits(alibi.eval(), size)
     with caplog.at_level(logging.WARNING):
-        model = HFModel("alibi", alibi, tiny.tokenizer)
-        drawn = model.sample([[5, 6, 7], [5, 6]], [4, 6], 1.0, 0)
+        model = wrap("alibi", alibi, tiny.tokenizer.tokenizer)
+        drawn = model.sampler.sample([[5, 6, 7], [5, 6]], [4, 6], 1.0, 0)
     assert [len(one.token_ids) for one in drawn] == [4, 6]
     assert "'alibi'" in caplog.text
     rows = [(8, 9, 10), (8, 9), ()]
-    expected = [model.log_probs([5, 6], row) for row in rows]
-    read, taken = model.paths_log_probs([5, 6], rows), model.token_log_probs([5, 6], rows, (1.0,))
+    expected = [model.scorer.log_probs([5, 6], row) for row in rows]
+    read, taken = read_along(model.scorer, [5, 6], rows), model.scorer.token_log_probs([5, 6], rows, (1.0,))
     for one, whole, other, row in zip(read, expected, taken, rows, strict=True):
         np.testing.assert_array_equal(one, whole)
         np.testing.assert_array_equal(other[0], whole[np.arange(len(row)), list(row)])

@@ -61,6 +61,13 @@ def test_small_layers_and_large_models_are_left_as_they_are(model, monkeypatch, 
     assert inside(model)[1] == 0
 
 
+def test_without_the_operators_layers_are_left_as_they_are(model, monkeypatch):
+    monkeypatch.setattr(packing, "OPERATORS", ("_none_of_this_name",))
+    found, replaced = inside(model)
+    assert replaced == 0
+    torch.testing.assert_close(found, logits(model))
+
+
 class Calls(TorchDispatchMode):
     """Names of the operators that are called."""
 

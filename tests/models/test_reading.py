@@ -7,9 +7,10 @@ import torch
 from odd.errors import OddError
 from odd.models.tabular import TabularModel
 from odd.models.transformers import prefix_tree
-from odd.models.transformers.hf import HFModel
+from odd.models.transformers.language_model import wrap
 from odd.models.transformers.prefix_tree import PrefixTree, TreePlaces, prefix_trees
-from tests.models.test_hf import ARCHITECTURES, other, prompt
+from tests.distributions import read_along
+from tests.models.test_transformers import ARCHITECTURES, other, prompt
 
 TEMPERATURES = (0.5, 1.0, 2.0)
 SEVERAL = [(), (4,), (4, 5), (4, 5, 6, 9), (4, 5, 7), (4, 8), (3, 5, 6), (4, 5, 6, 9)]
@@ -17,18 +18,20 @@ SEVERAL = [(), (4,), (4, 5), (4, 5, 6, 9), (4, 5, 7), (4, 8), (3, 5, 6), (4, 5, 
 
 def continuations(tiny):
     """Of many lengths, some equal, some that begin alike, one empty."""
-    drawn = [generation.token_ids for generation in tiny.sample([prompt(tiny)] * 12, [3, 30, 17] * 4, 1.0, seed=2)]
+    drawn = [
+        generation.token_ids for generation in tiny.sampler.sample([prompt(tiny)] * 12, [3, 30, 17] * 4, 1.0, seed=2)
+    ]
     return [*drawn, (), drawn[0], (*drawn[1][:9], *drawn[2][:5]), drawn[1][:1], drawn[1][:12]]
 
 
 def model_called(tiny, name):
     torch.manual_seed(0)
-    return tiny if name == "tiny" else other(tiny, name, ARCHITECTURES[name](tiny.capabilities.vocabulary_size))
+    return tiny if name == "tiny" else other(tiny, name, ARCHITECTURES[name](tiny.scorer.vocabulary_size))
 
 
 def one_by_one(model, prefix, rows):
     return [
-        np.array([model.log_probs(prefix, row, t)[np.arange(len(row)), list(row)] for t in TEMPERATURES])
+        np.array([model.scorer.log_probs(prefix, row, t)[np.arange(len(row)), list(row)] for t in TEMPERATURES])
         for row in rows
     ]
 
@@ -42,14 +45,15 @@ def assert_close(read, expected):
 @pytest.mark.parametrize("name", ["tiny", *ARCHITECTURES])
 def test_tokens_are_read_as_the_scorer_reads_them(tiny, name):
     model, rows = model_called(tiny, name), continuations(tiny)
-    assert_close(model.token_log_probs(prompt(tiny), rows, TEMPERATURES), one_by_one(model, prompt(tiny), rows))
+    assert_close(model.scorer.token_log_probs(prompt(tiny), rows, TEMPERATURES), one_by_one(model, prompt(tiny), rows))
 
 
 @pytest.mark.parametrize("name", ["tiny", *ARCHITECTURES])
 def test_distributions_are_read_as_the_scorer_reads_them(tiny, name):
     model, rows = model_called(tiny, name), continuations(tiny)
     assert_close(
-        model.paths_log_probs(prompt(tiny), rows, 0.7), [model.log_probs(prompt(tiny), row, 0.7) for row in rows]
+        read_along(model.scorer, prompt(tiny), rows, 0.7),
+        [model.scorer.log_probs(prompt(tiny), row, 0.7) for row in rows],
     )
 
 
@@ -58,46 +62,46 @@ def test_distributions_are_read_as_the_scorer_reads_them(tiny, name):
 def test_little_room_changes_nothing(tiny, name, nodes, monkeypatch):
     model, rows = model_called(tiny, name), continuations(tiny)
     monkeypatch.setattr(prefix_tree, "MOST_NODES", nodes)
-    monkeypatch.setattr(type(model), "room", 9)
-    assert_close(model.token_log_probs(prompt(tiny), rows, TEMPERATURES), one_by_one(model, prompt(tiny), rows))
+    monkeypatch.setattr(type(model.scorer), "room", 9)
+    assert_close(model.scorer.token_log_probs(prompt(tiny), rows, TEMPERATURES), one_by_one(model, prompt(tiny), rows))
 
 
 def test_the_same_question_gets_the_same_answer_to_the_last_bit(tiny):
     rows = continuations(tiny)
-    one, again = (tiny.token_log_probs(prompt(tiny), rows, (1.0,)) for _ in range(2))
+    one, again = (tiny.scorer.token_log_probs(prompt(tiny), rows, (1.0,)) for _ in range(2))
     assert all((a == b).all() for a, b in zip(one, again, strict=True))
 
 
 def test_no_more_logits_than_there_is_room_for_are_asked_of_the_model(tiny, monkeypatch):
     rows = continuations(tiny)
-    tiny.paths_log_probs(prompt(tiny), rows)  # here it is found out what fits the model
-    asked, forward = [], tiny.model.forward
+    read_along(tiny.scorer, prompt(tiny), rows)  # here it is found out what fits the model
+    asked, forward = [], tiny.scorer.model.forward
 
     def counted(*args, **settings):
         found = forward(*args, **settings)
         asked.append(found.logits.shape[1])
         return found
 
-    monkeypatch.setattr(tiny.model, "forward", counted)
-    monkeypatch.setattr(type(tiny), "room", 9)
-    tiny.paths_log_probs(prompt(tiny), rows)
+    monkeypatch.setattr(tiny.scorer.model, "forward", counted)
+    monkeypatch.setattr(type(tiny.scorer), "room", 9)
+    read_along(tiny.scorer, prompt(tiny), rows)
     assert max(asked) == 9
     tokens = {row[:n] for row in rows for n in range(1, len(row))}
     assert sum(asked) == 1 + len(tokens)
 
 
 def test_the_memory_that_is_set_bounds_the_logits_of_a_pass(tiny):
-    model = HFModel("m", tiny.model, tiny.tokenizer, scoring_memory=3)
-    size = tiny.capabilities.vocabulary_size
-    assert 4 * size * model.room <= 3 << 20 < 4 * size * (model.room + 1)
+    model = wrap("m", tiny.scorer.model, tiny.tokenizer.tokenizer, scoring_memory=3)
+    size = tiny.scorer.vocabulary_size
+    assert 4 * size * model.scorer.room <= 3 << 20 < 4 * size * (model.scorer.room + 1)
 
 
 @pytest.fixture
 def passes(tiny):
     """Tokens of every forward pass."""
-    assert tiny._shares_prompts  # trying whether a model fits is not part of it
+    assert tiny.sampler._shares_prompts  # trying whether a model fits is not part of it
     counts = []
-    hook = tiny.model.register_forward_pre_hook(
+    hook = tiny.scorer.model.register_forward_pre_hook(
         lambda _, __, settings: counts.append(settings["input_ids"].numel()), with_kwargs=True
     )
     yield counts
@@ -105,14 +109,14 @@ def passes(tiny):
 
 
 def test_a_prompt_and_the_only_tree_after_it_are_read_in_one_pass(tiny, passes):
-    tiny.paths_log_probs(prompt(tiny), SEVERAL)
+    read_along(tiny.scorer, prompt(tiny), SEVERAL)
     assert passes == [len(prompt(tiny)) + len({row[:n] for row in SEVERAL for n in range(1, len(row))})]
 
 
 def test_a_prompt_of_several_trees_is_read_once(tiny, passes, monkeypatch):
     monkeypatch.setattr(prefix_tree, "MOST_NODES", 4)
     trees = [len(tree) for tree in prefix_trees(SEVERAL)]
-    tiny.paths_log_probs(prompt(tiny), SEVERAL)
+    read_along(tiny.scorer, prompt(tiny), SEVERAL)
     assert len(trees) > 1 and passes == [len(prompt(tiny)), *(nodes for nodes in trees if nodes)]
 
 
@@ -149,4 +153,4 @@ def test_a_table_reads_what_it_scores():
 
 def test_what_does_not_fit_the_window_is_refused(tiny):
     with pytest.raises(OddError, match="do not fit"):
-        tiny.token_log_probs(prompt(tiny), [(1,) * 5000], (1.0,))
+        tiny.scorer.token_log_probs(prompt(tiny), [(1,) * 5000], (1.0,))

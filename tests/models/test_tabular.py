@@ -81,7 +81,7 @@ def test_a_nudge_moves_the_logits_of_one_node_only(model):
 @pytest.mark.parametrize(
     ("tables", "message"),
     [
-        ({(): {(): [0.5, 0.6]}}, "no distribution"),
+        ({(): {(): [0.5, 0.6]}}, "not a distribution"),
         ({(): {(1,): [0.5, 0.5]}}, "empty prefix"),
         ({(): {(): [1.0, 0.0], (1,): [0.5, 0.5]}}, "cannot be reached"),
         ({(): {(): [0.5, 0.5], (0,): [0.5, 0.5]}}, "goes on after token 0"),

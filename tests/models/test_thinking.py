@@ -5,8 +5,8 @@ import pytest
 
 from odd.config import ModelConfig, SamplingConfig
 from odd.models.base import Generation
-from odd.models.embedded import embedded_path
-from odd.models.transformers.hf import HFModel
+from odd.models.transformers import language_model
+from odd.models.transformers.language_model import wrap
 from odd.questions.base import Question
 from odd.rollouts.sampling import opens_thinking, sample_chunk
 
@@ -24,32 +24,31 @@ TEMPLATES = {
 @pytest.fixture
 def load(tmp_path):
     def model(template, thinking, special=False):
-        loaded = HFModel.load(ModelConfig(name="tiny-s", thinking=thinking), embedded_path("tiny-s", tmp_path))
-        loaded.tokenizer.add_tokens(["<think>", "</think>"], special_tokens=special)
-        loaded.tokenizer.chat_template = TEMPLATES[template]
-        return HFModel("thinker", loaded.model, loaded.tokenizer, loaded.thinking)
+        loaded = language_model.load(ModelConfig(name="tiny-s", thinking=thinking), tmp_path)
+        loaded.tokenizer.tokenizer.add_tokens(["<think>", "</think>"], special_tokens=special)
+        loaded.tokenizer.tokenizer.chat_template = TEMPLATES[template]
+        return wrap("thinker", loaded.scorer.model, loaded.tokenizer.tokenizer, loaded.tokenizer.thinking)
 
     return model
 
 
 def judged(model, text, monkeypatch):
     """The rollout that a student makes which answers `text`."""
-    tokens = tuple(model.encode(text))
+    tokens = tuple(model.tokenizer.encode(text))
     drawn = Generation(tokens, np.zeros(len(tokens), np.float32), truncated=False)
-    monkeypatch.setattr(model, "sample", lambda prefixes, *_: [drawn for _ in prefixes])
-    prompt = model.encode_chat(QUESTION.messages())
+    monkeypatch.setattr(model.sampler, "sample", lambda prefixes, *_: [drawn for _ in prefixes])
+    prompt = model.tokenizer.encode_chat(QUESTION.messages())
     return sample_chunk(model, QUESTION, prompt, [()], SamplingConfig(), "initial", 0)[0]
 
 
 def test_the_setting_reaches_the_template(load):
-    assert load("closed", thinking=False).render_chat(QUESTION.messages()).endswith("<think>\n\n</think>\n\n")
-    assert load("closed", thinking=True).render_chat(QUESTION.messages()).endswith("assistant\n")
+    assert load("closed", thinking=False).tokenizer.render_chat(QUESTION.messages()).endswith("<think>\n\n</think>\n\n")
+    assert load("closed", thinking=True).tokenizer.render_chat(QUESTION.messages()).endswith("assistant\n")
 
 
 def test_templates_without_the_mode_stay_as_they_are(tmp_path):
-    folder = embedded_path("tiny-s", tmp_path)
-    plain, thinking = (HFModel.load(ModelConfig(name="tiny-s", thinking=on), folder) for on in (False, True))
-    assert plain.render_chat(QUESTION.messages()) == thinking.render_chat(QUESTION.messages())
+    plain, thinking = (language_model.load(ModelConfig(name="tiny-s", thinking=on), tmp_path) for on in (False, True))
+    assert plain.tokenizer.render_chat(QUESTION.messages()) == thinking.tokenizer.render_chat(QUESTION.messages())
 
 
 @pytest.mark.parametrize("special", [False, True])
@@ -63,7 +62,7 @@ def test_the_answer_is_read_after_the_thinking_part(load, monkeypatch, special):
 @pytest.mark.parametrize("special", [False, True])
 def test_a_prompt_that_opens_the_part_makes_the_response_begin_inside_it(load, monkeypatch, special):
     model = load("open", thinking=True, special=special)
-    assert opens_thinking(model, model.encode_chat(QUESTION.messages()))
+    assert opens_thinking(model, model.tokenizer.encode_chat(QUESTION.messages()))
     assert judged(model, "8+6=14.\nAnswer: 11", monkeypatch).answer is None
     assert judged(model, "8+6=14.\n</think>Answer: 11", monkeypatch).correct
 
@@ -75,5 +74,5 @@ def test_a_prompt_that_does_not_open_the_part_is_read_from_the_start(load, monke
 
 def test_other_control_tokens_are_left_out_where_thinking_is_marked_by_them(load):
     model = load("closed", thinking=True, special=True)
-    tokens = [*model.encode("<think>a</think>b"), model.end_token]
-    assert model.decode(tokens) == "<think>a</think>b"
+    tokens = [*model.tokenizer.encode("<think>a</think>b"), model.tokenizer.end_token]
+    assert model.tokenizer.decode(tokens) == "<think>a</think>b"

@@ -155,7 +155,7 @@ def test_strongest_tokens_follow_the_filter_of_questions(open_findings, changed)
 
 def test_without_settled_signs_no_token_is_listed(open_findings, changed):
     app = open_findings(changed("UPDATE scores SET low = -1, high = 1"))
-    assert "every 95 % interval holds 0" in said(app) and "Strongest tokens" not in tables(app)
+    assert "every 95% interval contains 0" in said(app) and "Strongest tokens" not in tables(app)
 
 
 def test_one_path_is_told_token_by_token(open_findings, finished):

@@ -35,7 +35,7 @@ def view_of(app):
 def test_a_page_opens_on_an_empty_cache(page, cache):
     app = launch(page)
     assert not app.exception
-    assert "python -m odd run" in " ".join(part.value for part in (*app.info, *app.markdown, *app.caption, *app.code))
+    assert "odd run" in " ".join(part.value for part in (*app.info, *app.markdown, *app.caption, *app.code))
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from odd.method.measures import MEASURES, Measure
-from odd.models.transformers.hf import HFModel
+from odd.models.transformers.engine import TransformersEngine
 from odd.pipeline.worker import run
 from odd.store import RunReader
 from odd.views.glossary import find
@@ -59,7 +59,7 @@ def test_a_run_from_before_it_is_read_without_it(older):
 
 
 def test_a_run_from_before_it_is_scored_anew_for_it_without_sampling(older, monkeypatch):
-    monkeypatch.setattr(HFModel, "sample", None)
+    monkeypatch.setattr(TransformersEngine, "sample", None)
     config, path = older
     before = rows(path, SCORES)
     assert run(config, lambda step: None) == path

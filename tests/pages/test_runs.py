@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from odd.config import PRESETS, Objective, QuestionsConfig, load_config
+from odd.config import PRESETS, ModelConfig, QuestionsConfig, load_config, objective
 from odd.pipeline.jobs import list_jobs
 from odd.pipeline.jobs.job import Job, jobs_folder
 from odd.store import RunWriter
@@ -47,6 +47,20 @@ def started(monkeypatch):
     begun = []
     monkeypatch.setattr("odd.pipeline.jobs.start._start", lambda job, cache: begun.append(job) or job)
     return begun
+
+
+def test_an_empty_cache_offers_the_example_run(cache):
+    app = launch("runs")
+    button(app, "Open the example run").click().run()
+    assert not app.exception
+    (file,) = cache.glob("*.duckdb")
+    assert file.stem.startswith("example-")
+    assert view_of(app).run == file.stem
+
+
+def test_where_the_example_run_was_removed_it_is_not_offered(cache, monkeypatch):
+    monkeypatch.setattr("pages.parts.run_list.example_run", lambda: None)
+    assert "Open the example run" not in labels(launch("runs"))
 
 
 def test_an_empty_cache_offers_the_demo_with_one_click(cache, started):
@@ -112,7 +126,7 @@ def test_a_stopped_run_can_be_resumed(run, started):
 def test_a_failed_job_is_shown_with_its_last_line_and_log_and_can_be_dismissed(cache):
     folder = jobs_folder(cache) / "20260101-000000-abcdef"
     folder.mkdir(parents=True)
-    Job(folder, "run", "mine", time.time(), pid=1, born="long ago").save()
+    Job(folder, "run", "mine", time.time(), pid=1, start_time=1e9).save()
     (folder / "log.txt").write_text("first\n\x1b[31merror: no <b>room</b>\x1b[0m")
     (folder / "exit").write_text("1")
     app = launch("runs")
@@ -135,7 +149,7 @@ def test_deleting_is_asked_back(run):
     next(b for b in app.button if b.key == "delete-sure").click().run()
     assert not app.exception
     assert not run.exists()
-    assert "no run yet" in app.info[0].value
+    assert "no runs yet" in app.info[0].value
 
 
 def test_a_run_that_is_being_written_is_not_deleted(run):
@@ -156,7 +170,7 @@ def test_the_form_starts_what_it_says(cache, started):
     button(app, "Start").click().run()
     assert not app.exception
     (job,) = started
-    config = load_config("demo", job.folder / "config.toml")
+    config = load_config("demo", job.settings)
     assert (config.title, config.questions.limit, config.sampling.initial_rollouts) == ("mine", 2, 30)
     names = [teacher.name for teacher in PRESETS["demo"].teachers]
     assert [teacher.name for teacher in config.teachers] == [*names, "Big", "Self"]
@@ -178,7 +192,7 @@ def test_every_preset_of_the_form_is_the_preset(cache, started):
         the(app, "button_group", "preset").set_value(name).run()
         button(app, "Start").click().run()
         assert not app.exception
-        assert load_config("demo", started[number].folder / "config.toml") == preset
+        assert load_config("demo", started[number].settings) == preset
 
 
 def test_the_estimate_moves_with_the_form(cache):
@@ -196,8 +210,8 @@ def test_minillm_is_asked_for_with_what_it_costs(cache, started):
     the(app, "toggle", "also MiniLLM's reward-to-go").set_value(True).run()
     assert "to read all rollouts" in written(app)
     button(app, "Start").click().run()
-    config = load_config("demo", started[0].folder / "config.toml")
-    assert config.analysis.objectives == (*PRESETS["demo"].analysis.objectives, Objective(name="minillm"))
+    config = load_config("demo", started[0].settings)
+    assert config.analysis.objectives == (*PRESETS["demo"].analysis.objectives, objective("minillm"))
 
 
 def test_the_estimate_prefers_a_run_that_was_made_here(run):
@@ -231,8 +245,9 @@ def test_a_teacher_is_added_from_the_form(run, started):
     button(app, "Add").click().run()
     assert not app.exception
     (job,) = started
-    assert (job.kind, job.run, job.title) == ("teach", run.stem, "Late")
-    assert 'name = "tiny-l"' in (job.folder / "config.toml").read_text().replace('"name"', "name")
+    assert (job.kind, job.run, job.title) == ("add_teachers", run.stem, "Late")
+    (late,) = load_config(file=job.settings).teachers
+    assert late.model == ModelConfig(name="tiny-l")
 
 
 def test_a_larger_model_can_write_and_summarise_for_a_teacher_of_the_form(run, started):
@@ -244,7 +259,7 @@ def test_a_larger_model_can_write_and_summarise_for_a_teacher_of_the_form(run, s
     the(app, "selectbox", "Summarised by").select("tiny-l").run()
     button(app, "Add").click().run()
     assert not app.exception
-    (late,) = load_config(file=started[0].folder / "config.toml").teachers
+    (late,) = load_config(file=started[0].settings).teachers
     assert (late.model, late.context) == (None, "sum_1c")
     assert (late.demonstrations.name, late.summarizer.name) == ("tiny-m", "tiny-l")
 

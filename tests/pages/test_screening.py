@@ -64,11 +64,11 @@ def test_choices_are_in_the_address(open_screening, changed):
 
 def test_a_run_without_a_screening_says_how_to_make_one(open_screening, finished):
     app = open_screening(finished[0].cache.parent)
-    assert "python -m odd screen" in said(app) and not app.get("plotly_chart")
+    assert "odd screen" in said(app) and not app.get("plotly_chart")
 
 
 def test_an_empty_cache_says_what_to_do(open_screening, tmp_path):
-    assert "There is no run yet" in said(open_screening(tmp_path))
+    assert "There are no runs yet" in said(open_screening(tmp_path))
 
 
 def test_a_screening_that_is_not_complete_says_so(open_screening, changed):

@@ -7,8 +7,8 @@ import duckdb
 import pytest
 
 from odd.method.measures import colours
-from odd.views.scores import legend
-from pages.shared.legend import legend_html
+from odd.views.legend import legend_html
+from odd.views.scores import legend, records
 from tests.pages.drawn import payload_of
 
 
@@ -138,7 +138,7 @@ def test_a_run_without_teachers_still_shows_its_paths(copy, open_tree):
     change(path, *(f"DELETE FROM {table}" for table in tables))
     app = open_tree(folder, token="0")
     assert "no teacher" in words(app)
-    assert component(app, "token-path")["values"][0][0] is not None
+    assert records(component(app, "token-path")["values"])[0]["value"] is not None
 
 
 def test_a_path_without_decision_points_says_what_would_help(copy, open_tree):

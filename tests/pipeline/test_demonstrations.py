@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-import odd.models.transformers.hf
+import odd.models.transformers.language_model
 from odd.config import ModelConfig, TeacherConfig
 from odd.errors import OddError
-from odd.models.transformers.hf import HFModel
-from odd.pipeline.worker import run, teach
+from odd.models.transformers.engine import TransformersEngine
+from odd.pipeline.worker import add_teachers, run
 from odd.rollouts.sampling import sample_chunk
 from tests.runs import ROLLOUTS, TINY_M, rows, small_config
 
@@ -33,15 +33,15 @@ def helped(finished, tmp_path_factory):
     """The finished run with teachers that a larger model writes for, and all that was sampled for them."""
     folder = tmp_path_factory.mktemp("helped")
     shutil.copy(finished[1], folder)
-    drawn, sample = [], HFModel.sample
+    drawn, sample = [], TransformersEngine.sample
 
     def note(self, prefixes, limits, temperature, *how):
         drawn.append((self.name, len(prefixes), temperature))
         return sample(self, prefixes, limits, temperature, *how)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(HFModel, "sample", note)
-        return teach(folder, finished[1].stem, HELPED, lambda step: None), drawn
+        patched.setattr(TransformersEngine, "sample", note)
+        return add_teachers(folder, finished[1].stem, HELPED, lambda step: None), drawn
 
 
 def shown(path, teacher):
@@ -95,7 +95,7 @@ def test_a_summary_keeps_the_outcome_and_tells_what_it_was_made_of(helped):
     assert all(texts[one["text"]] >= 1 for (one,) in summarised.values())
 
 
-def test_teaching_samples_nothing_but_what_is_shown(helped, finished):
+def test_adding_teachers_samples_nothing_but_what_is_shown(helped, finished):
     path, drawn = helped
     assert drawn and {name for name, _, _ in drawn} == {"tiny-m"}
     assert {temperature for _, _, temperature in drawn} == {0.7}
@@ -106,26 +106,26 @@ def test_teaching_samples_nothing_but_what_is_shown(helped, finished):
 
 def test_what_was_written_is_not_written_again(helped, tmp_path, monkeypatch):
     path = Path(shutil.copy(helped[0], tmp_path))
-    monkeypatch.setattr(HFModel, "sample", lambda *_, **__: pytest.fail("sampled"))
+    monkeypatch.setattr(TransformersEngine, "sample", lambda *_, **__: pytest.fail("sampled"))
     again = [one.model_copy(update={"name": f"{one.name} again"}) for one in HELPED]
-    taught = teach(tmp_path, path.stem, again, lambda step: None)
+    added = add_teachers(tmp_path, path.stem, again, lambda step: None)
     for one in HELPED:
-        assert shown(taught, f"{one.name} again") == shown(taught, one.name)
+        assert shown(added, f"{one.name} again") == shown(added, one.name)
 
 
 def test_a_writer_with_other_weights_is_refused(helped, tmp_path, monkeypatch):
     path = Path(shutil.copy(helped[0], tmp_path))
-    digest = odd.models.transformers.hf.model_digest
+    digest = odd.models.transformers.language_model.model_digest
     changed = lambda model, tokenizer: "x" if "tiny-m" in model.name_or_path else digest(model, tokenizer)  # noqa: E731
-    monkeypatch.setattr(odd.models.transformers.hf, "model_digest", changed)
+    monkeypatch.setattr(odd.models.transformers.language_model, "model_digest", changed)
     both = TeacherConfig(name="Late", context="sum_1c1w", summarizer=ModelConfig(name="tiny-m"))
     with pytest.raises(OddError, match="'tiny-m' that writes demonstrations has changed"):
-        teach(tmp_path, path.stem, [both], lambda step: None)
+        add_teachers(tmp_path, path.stem, [both], lambda step: None)
 
 
 def test_a_context_that_does_not_fit_is_refused_for_its_question_with_the_reason(copied):
     long = TeacherConfig(name="Long", context="1c", template={"closing": "Think. " * 600})
-    path = teach(*copied, [long], lambda step: None)
+    path = add_teachers(*copied, [long], lambda step: None)
     told = rows(path, "SELECT DISTINCT available, reason FROM contexts WHERE teacher = 'Long' AND question < 2")
     assert all(not available and "do not fit the window of 1024" in reason for available, reason in told)
 
@@ -146,7 +146,7 @@ def test_a_summary_that_loses_the_outcome_is_not_shown(copied, monkeypatch):
         return [one.__class__(**{**vars(one), "truncated": True}) for one in sample_chunk(*arguments, **named)]
 
     monkeypatch.setattr("odd.pipeline.demonstrations.sample_chunk", cut)
-    path = teach(*copied, HELPED[1:], lambda step: None)
+    path = add_teachers(*copied, HELPED[1:], lambda step: None)
     told = rows(path, "SELECT DISTINCT reason FROM contexts WHERE teacher = 'Self-Sum-1C' AND question < 2")
     assert told == [("no summary by tiny-m of a correct response is correct in 8 tries",)]
     assert rows(path, "SELECT DISTINCT text, tries FROM summaries") == [(None, 8)]

@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from odd.config import PRESETS, ImportConfig, ModelConfig, parse_config
-from odd.pipeline.estimate import READING, benchmark_speed, estimate, measured_speed
+from odd.pipeline.estimate import benchmark_speed, estimate, measured_speed
+from odd.pipeline.stages import Stage
 from odd.store import RunReader, RunWriter
 from tests.store.example_run import ROWS, RUN
 
@@ -50,9 +51,9 @@ def test_more_work_takes_longer(more):
 
 def test_minillm_costs_a_reading_of_all_rollouts_by_the_student_and_every_teacher():
     plain, asked = (estimate(config, 8, SPEED) for config in (DEMO, changed(analysis=MINILLM)))
-    assert plain.read_tokens == plain.parts[READING] == 0
-    assert asked.read_tokens == pytest.approx(asked.parts[READING] * SPEED.reading_all)
-    assert asked.seconds - plain.seconds == pytest.approx(asked.parts[READING])
+    assert plain.read_tokens == plain.parts[Stage.READ] == 0
+    assert asked.read_tokens == pytest.approx(asked.parts[Stage.READ] * SPEED.reading_all)
+    assert asked.seconds - plain.seconds == pytest.approx(asked.parts[Stage.READ])
     alone = estimate(changed(analysis=MINILLM, teachers=[]), 8, SPEED)
     assert asked.read_tokens == pytest.approx(5 * alone.read_tokens, rel=1e-3)
     assert alone.read_tokens > alone.targeted_rollouts
@@ -80,7 +81,7 @@ def test_a_run_that_read_its_rollouts_says_how_fast(finished):
 def test_imported_rollouts_take_no_time():
     imported = DEMO.model_copy(update={"imported": ImportConfig(files=("log.jsonl",))})
     drawn, there = (estimate(one, 8, SPEED) for one in (DEMO, imported))
-    assert drawn.parts["initial rollouts"] > 0 == there.parts["initial rollouts"]
+    assert drawn.parts[Stage.INITIAL] > 0 == there.parts[Stage.INITIAL]
 
 
 def test_short_responses_take_less():

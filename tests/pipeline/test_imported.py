@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from odd.cli.summary import import_lines
-from odd.config import SELF_CHECK, load_config, parse_config
+from odd.config import ModelConfig, load_config, parse_config
+from odd.config.teachers import SELF_CHECK
 from odd.errors import OddError
-from odd.models.transformers.hf import HFModel
+from odd.models.registry import load_model
+from odd.models.transformers.engine import TransformersEngine
 from odd.pipeline.jobs import continue_run
 from odd.pipeline.worker import run
 from tests.runs import ROLLOUTS, assert_same_results, rows, small_config
@@ -66,14 +68,15 @@ def test_their_log_probabilities_are_computed(finished, imported):
 
 
 def test_nothing_is_drawn_from_the_root(log, tmp_path, monkeypatch):
-    sample = HFModel.sample
+    sample = TransformersEngine.sample
+
+    ends = load_model(ModelConfig(), tmp_path).tokenizer.encode_chat([{"role": "user", "content": ""}])[-3:]
 
     def forced_only(self, prefixes, *rest):
-        ends = self.encode_chat([{"role": "user", "content": ""}])[-3:]
         assert not any(list(prefix[-3:]) == ends for prefix in prefixes)
         return sample(self, prefixes, *rest)
 
-    monkeypatch.setattr(HFModel, "sample", forced_only)
+    monkeypatch.setattr(TransformersEngine, "sample", forced_only)
     # what teachers are shown is drawn apart from the rollouts
     run(importing(log, tmp_path).model_copy(update={"teachers": (SELF_CHECK,)}), quiet)
 
@@ -161,6 +164,6 @@ def test_a_job_of_the_dashboard_goes_on_with_an_imported_run(imported, tmp_path,
     path = imported[1]
     shutil.copy(path, tmp_path)
     continue_run(tmp_path, dict(rows(path, "SELECT key, value FROM meta")))
-    config = load_config("demo", started[0].folder / "config.toml", (f"cache={json.dumps(str(tmp_path))}",))
+    config = load_config("demo", started[0].settings, (f"cache={json.dumps(str(tmp_path))}",))
     gone = config.imported.model_copy(update={"files": ("gone.jsonl",)})
     assert run(config.model_copy(update={"imported": gone}), quiet) == tmp_path / path.name

@@ -6,15 +6,13 @@ import signal
 import subprocess
 import sys
 import time
-import tomllib
 from pathlib import Path
 
 import pytest
 
-from odd.config import PRESETS, QuestionsConfig, TeacherConfig
+from odd.config import PRESETS, QuestionsConfig, TeacherConfig, Templates, load_config
 from odd.errors import OddError
 from odd.pipeline.jobs import (
-    Watched,
     continue_run,
     delete_run,
     keep_questions,
@@ -22,8 +20,8 @@ from odd.pipeline.jobs import (
     read_progress,
     remove_job,
     resume,
+    start_adding_teachers,
     start_run,
-    start_teaching,
     stop,
     tail,
     time_left,
@@ -31,8 +29,8 @@ from odd.pipeline.jobs import (
 from odd.pipeline.jobs import start as starting
 from odd.pipeline.jobs.job import Job, jobs_folder
 from odd.pipeline.jobs.log import last_line
-from odd.pipeline.jobs.toml import to_toml
-from odd.pipeline.processes import birth, own_birth, runs
+from odd.pipeline.processes import is_running, start_time
+from odd.pipeline.progress import ProgressRecord
 from odd.questions.sources import load_questions
 from odd.store import RunReader, published_path, work_path
 from tests.runs import assert_same_results, small_config
@@ -115,7 +113,7 @@ def test_stopping_a_number_that_is_used_again_touches_nobody(tmp_path):
     folder = jobs_folder(tmp_path) / "20260101-000000-abcdef"
     folder.mkdir(parents=True)
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True) as other:
-        job = Job(folder, "run", "old", 0.0, pid=other.pid, born="before the machine was started")
+        job = Job(folder, "run", "old", 0.0, pid=other.pid, start_time=1e9)
         assert not job.alive
         stop(job)
         assert other.poll() is None
@@ -126,14 +124,15 @@ def test_stopping_a_number_that_is_used_again_touches_nobody(tmp_path):
 def test_a_process_that_nobody_waited_for_does_not_run():
     process = subprocess.Popen([sys.executable, "-c", "pass"])
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-    assert birth(process.pid) is None
+    assert start_time(process.pid) is None
     process.wait()
 
 
-def test_a_process_is_known_by_number_and_birth():
-    assert runs(os.getpid(), own_birth())
-    for pid, born in ((os.getpid(), "x"), (os.getpid(), None), ("1", own_birth()), (-1, own_birth())):
-        assert not runs(pid, born)
+def test_a_process_is_known_by_number_and_start_time():
+    own = start_time(os.getpid())
+    assert is_running(os.getpid(), own)
+    for pid, started in ((os.getpid(), own - 60), (os.getpid(), None), (None, own), (1, own), (-1, own), (2**40, own)):
+        assert not is_running(pid, started)
 
 
 def test_jobs_are_listed_newest_first_and_what_is_none_is_passed_over(tmp_path):
@@ -141,7 +140,9 @@ def test_jobs_are_listed_newest_first_and_what_is_none_is_passed_over(tmp_path):
         folder = jobs_folder(tmp_path) / f"2026010{number}-000000-abcdef"
         folder.mkdir(parents=True)
         Job(folder, "run", f"job {number}", float(number)).save()
-    for name, content in (("20260103-000000-abcdef", "{"), ("20260104-000000-abcdef", "[]"), ("../x-y-z", "{}")):
+    typed = '{"kind": "run", "title": "x", "created": 1.0, "pid": 1, "start_time": "now"}'
+    spoilt = ("20260103-000000-abcdef", "{"), ("20260104-000000-abcdef", "[]"), ("20260105-000000-abcdef", typed)
+    for name, content in (*spoilt, ("../x-y-z", "{}")):
         folder = jobs_folder(tmp_path) / name
         folder.mkdir(parents=True)
         (folder / "job.json").write_text(content)
@@ -156,10 +157,16 @@ def test_the_run_of_a_job_is_no_path(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["plain", 'q"\\', "tab\tline\nend\x7f\x00", "Ünï 🎉 \u2028", "[a]\nb=1", "{x}", "'''"])
-def test_settings_survive_toml(text):
-    settings = {"a": text, text: {"n": 1, "f": 1e-05, "yes": True, "list": [{"x": None, "y": text}, 2.5]}, "none": None}
-    read = tomllib.loads(to_toml(settings))
-    assert read == {"a": text, text: {"n": 1, "f": 1e-05, "yes": True, "list": [{"y": text}, 2.5]}}
+def test_settings_survive_their_file(tmp_path, monkeypatch, text):
+    monkeypatch.setattr(starting, "_start", lambda job, cache: job)
+    config = small_config(tmp_path).model_copy(update={"templates": Templates(closing=text)})
+    job = start_run(config)
+    assert load_config("demo", job.settings, (f"cache={json.dumps(str(config.cache))}",)) == config
+
+
+def test_a_job_of_an_earlier_version_keeps_its_settings(tmp_path):
+    (tmp_path / "config.toml").write_text("")
+    assert Job(tmp_path, "run", "x", 0.0).settings == tmp_path / "config.toml"
 
 
 def test_a_log_is_plain_text(tmp_path):
@@ -195,34 +202,34 @@ def test_questions_that_cannot_be_read_are_not_kept(tmp_path):
 def watched(**changes):
     state = {
         "run_id": "x-00000000", "stage": "targeted", "question": 0, "questions": 4, "done": 50, "total": 100,
-        "tokens": 500, "seconds": 10.0, "pid": os.getpid(), "birth": own_birth(), "started": 90.0, "updated": 120.0,
-        "first": 0, "first_at": 100.0, "question_at": 100.0, "rate": 5.0,
+        "tokens": 500, "seconds": 10.0, "pid": os.getpid(), "start_time": start_time(os.getpid()),
+        "started": 90.0, "updated": 120.0, "first": 0, "first_at": 100.0, "question_at": 100.0, "rate": 5.0,
     }  # fmt: skip
     return state | changes
 
 
 def test_time_left_is_unknown_before_most_of_the_first_question_is_seen():
     for changes in ({"stage": "initial"}, {"stage": "plan"}, {"rate": None}):
-        assert time_left(120.0, Watched(**watched(**changes))) is None
+        assert time_left(120.0, ProgressRecord(**watched(**changes))) is None
 
 
 def test_time_left_in_the_first_question_counts_on_it_for_the_others():
     # 10 s of rollouts are left, the question will have taken 30 s, three more come
-    assert time_left(120.0, Watched(**watched())) == pytest.approx(10 + 3 * 30)
+    assert time_left(120.0, ProgressRecord(**watched())) == pytest.approx(10 + 3 * 30)
 
 
 def test_time_left_after_finished_questions_takes_their_mean():
-    state = Watched(**watched(question=2, question_at=160.0, updated=165.0, rate=None))
+    state = ProgressRecord(**watched(question=2, question_at=160.0, updated=165.0, rate=None))
     assert time_left(165.0, state) == pytest.approx(25 + 30)
 
 
 def test_time_left_of_a_resumed_run_takes_only_questions_of_this_process():
-    state = Watched(**watched(first=2, question=2, question_at=100.0))
+    state = ProgressRecord(**watched(first=2, question=2, question_at=100.0))
     assert time_left(120.0, state) == pytest.approx(10 + 30)
 
 
 def test_time_left_goes_down_between_two_steps():
-    state = Watched(**watched(question=2, question_at=160.0, updated=165.0))
+    state = ProgressRecord(**watched(question=2, question_at=160.0, updated=165.0))
     assert time_left(168.0, state) < time_left(165.0, state)
 
 
@@ -230,13 +237,25 @@ def test_a_progress_file_of_another_time_is_no_run_at_work(tmp_path):
     path = tmp_path / "x-00000000.progress.json"
     path.write_text(json.dumps(watched()))
     assert read_progress(tmp_path, "x-00000000").alive
-    path.write_text(json.dumps(watched(birth="an earlier process")))
+    path.write_text(json.dumps(watched(start_time=1e9)))
     assert not read_progress(tmp_path, "x-00000000").alive
 
 
-@pytest.mark.parametrize("content", ["", "[]", "null", '{"run_id": "x-00000000"}', json.dumps(watched(done="many"))])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"done": "many"}, {"done": 1.5}, {"done": True}, {"question": -1}, {"total": 10**400}, {"stage": "lunch"},
+        {"stage": None}, {"rate": float("inf")}, {"seconds": "1"}, {"pid": None}, {"run_id": "y-00000000"},
+    ],
+)  # fmt: skip
+def test_progress_that_cannot_be_is_passed_over(tmp_path, changes):
+    (tmp_path / "x-00000000.progress.json").write_text(json.dumps(watched(**changes)))
+    assert read_progress(tmp_path, "x-00000000") is None
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"null", b"\xff", b'{"run_id": "x-00000000"}', b"[" * 100_000])
 def test_a_progress_file_that_is_none_is_passed_over(tmp_path, content):
-    (tmp_path / "x-00000000.progress.json").write_text(content)
+    (tmp_path / "x-00000000.progress.json").write_bytes(content)
     assert read_progress(tmp_path, "x-00000000") is None
 
 
@@ -247,15 +266,15 @@ def test_a_job_that_runs_is_not_removed(shell_job):
 
 
 @pytest.mark.slow
-def test_a_run_is_made_and_taught_and_deleted(finished, tmp_path, started):
+def test_a_run_is_made_and_gets_a_teacher_and_is_deleted(finished, tmp_path, started):
     config = small_config(tmp_path)
     job = ended(started(start_run(config)))
     assert (job.state, job.run_id) == ("finished", finished[1].stem), tail(job.log)
     assert_same_results(finished[1], published_path(config.cache, job.run_id))
     assert read_progress(config.cache, job.run_id).stage == "done"
     late = TeacherConfig(name="Late", context="1c")
-    taught = ended(started(start_teaching(config.cache, job.run_id, [late])))
-    assert taught.state == "finished", tail(taught.log)
+    added = ended(started(start_adding_teachers(config.cache, job.run_id, [late])))
+    assert added.state == "finished", tail(added.log)
     with RunReader(published_path(config.cache, job.run_id)) as reader:
         assert "Late" in reader.query("teachers")["teacher"].tolist()
     delete_run(config.cache, finished[1].stem)

@@ -10,14 +10,14 @@ import pytest
 
 from odd.config import TeacherConfig
 from odd.pipeline.screening import screen
-from odd.pipeline.worker import run, teach
+from odd.pipeline.worker import add_teachers, run
 from odd.store import RunReader, published_path
 from tests.runs import SCREENING, assert_same_results, rows, screening_config, small_config
 
 LATE = [TeacherConfig(name="Late", context="1c"), TeacherConfig(name="Later", context="1c1w")]
 # each worker is a process of its own, forked from one that has loaded all code
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["odd.models.transformers.hf", "odd.pipeline"])
+PROCESSES.set_forkserver_preload(["odd.models.transformers.language_model", "odd.pipeline"])
 
 
 def work(job, steps):
@@ -61,13 +61,13 @@ def test_killed_run_goes_on_to_the_same_result(finished, tmp_path, steps):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("steps", [1, 4])
-def test_killed_teach_goes_on_to_the_same_result(copied, tmp_path, steps):
+def test_killed_adding_of_teachers_goes_on_to_the_same_result(copied, tmp_path, steps):
     config, path = copied
     (tmp_path / "whole").mkdir()
     shutil.copy(path, tmp_path / "whole" / path.name)
-    whole = teach(tmp_path / "whole", path.stem, LATE, lambda step: None)
-    kill(partial(teach, config.cache, path.stem, LATE), steps)
-    assert_same_results(whole, teach(config.cache, path.stem, LATE, lambda step: None))
+    whole = add_teachers(tmp_path / "whole", path.stem, LATE, lambda step: None)
+    kill(partial(add_teachers, config.cache, path.stem, LATE), steps)
+    assert_same_results(whole, add_teachers(config.cache, path.stem, LATE, lambda step: None))
 
 
 @pytest.mark.slow

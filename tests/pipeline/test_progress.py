@@ -5,8 +5,7 @@ import json
 import pytest
 
 from odd.pipeline.jobs import read_progress
-from odd.pipeline.processes import JOB_FOLDER
-from odd.pipeline.progress import Progress, ProgressFile
+from odd.pipeline.progress import JOB_FOLDER, Progress, ProgressFile
 
 RUN = "x-00000000"
 
@@ -16,7 +15,9 @@ def read(cache):
 
 
 def step(stage="targeted", question=0, done=10, seconds=2.0):
-    return Progress(RUN, stage, question, 4, done, 100, 50, seconds)
+    return Progress(
+        run_id=RUN, stage=stage, question=question, questions=4, done=done, total=100, tokens=50, seconds=seconds
+    )
 
 
 def test_what_is_written_can_be_watched(tmp_path):

@@ -5,15 +5,15 @@ import shutil
 import numpy as np
 import pytest
 
-from odd.config import AnalysisConfig, Objective, TeacherConfig
-from odd.models.transformers.hf import HFModel
+from odd.config import AnalysisConfig, TeacherConfig, objective
+from odd.models.transformers.engine import TransformersEngine
 from odd.pipeline import reading
 from odd.pipeline.reading import reading_chunks
-from odd.pipeline.worker import run, teach
+from odd.pipeline.worker import add_teachers, run
 from odd.rollouts.sampling import Rollout
 from tests.runs import assert_same_results, rows, small_config
 
-OBJECTIVES = (Objective(name="reverse_kl"), Objective(name="minillm"), Objective(name="minillm", temperature=2))
+OBJECTIVES = (objective("reverse_kl"), objective("minillm"), objective("minillm", temperature=2))
 TEACHERS = [{"name": "Self-1C", "context": "1c"}, {"name": "Self-check"}]
 ROLLOUTS = "SELECT count(*) FROM rollouts"
 READ = "SELECT * FROM rollout_log_probs ORDER BY question, teacher NULLS FIRST, temperature, rollout"
@@ -43,13 +43,13 @@ def read(tmp_path_factory):
 @pytest.fixture
 def counted(monkeypatch):
     """Rollouts that models read meanwhile."""
-    tokens, original = [], HFModel.token_log_probs
+    tokens, original = [], TransformersEngine.token_log_probs
 
     def count(self, prefix, continuations, temperatures):
         tokens.extend(continuations)
         return original(self, prefix, continuations, temperatures)
 
-    monkeypatch.setattr(HFModel, "token_log_probs", count)
+    monkeypatch.setattr(TransformersEngine, "token_log_probs", count)
     return tokens
 
 
@@ -70,7 +70,7 @@ def test_what_is_read_is_what_the_scorer_says(read):
     checked = rows(path, sql)
     assert {launch > 0 for _, launch, *_ in checked} == {True, False}
     for question, launch, tokens, temperature, log_probs in checked:
-        scored = model.log_probs(prompts[question], tokens, temperature)[np.arange(len(tokens)), tokens]
+        scored = model.scorer.log_probs(prompts[question], tokens, temperature)[np.arange(len(tokens)), tokens]
         assert log_probs[:launch] == [None] * launch
         np.testing.assert_allclose(log_probs[launch:], scored[launch:], atol=1e-4)
 
@@ -117,7 +117,7 @@ def test_an_interrupted_reading_goes_on_where_it_was(read, tmp_path, counted, mo
 
 def test_a_teacher_added_later_reads_alone_and_scores_the_same(read, tmp_path, counted):
     shutil.copy(read[1], tmp_path)
-    path = teach(tmp_path, read[1].stem, [TeacherConfig(name="Late", context="1c")], lambda step: None)
+    path = add_teachers(tmp_path, read[1].stem, [TeacherConfig(name="Late", context="1c")], lambda step: None)
     assert len(counted) == rows(path, ROLLOUTS)[0][0]
     scores = "SELECT * EXCLUDE teacher FROM scores WHERE teacher = '{}' ORDER BY question, node, objective, convention"
     late, first = (rows(path, scores.format(name)) for name in ("Late", "Self-1C"))
@@ -127,7 +127,7 @@ def test_a_teacher_added_later_reads_alone_and_scores_the_same(read, tmp_path, c
 def test_another_discount_reads_nothing_again(read, tmp_path, counted):
     config, path, _ = read
     shutil.copy(path, tmp_path)
-    objectives = (Objective(name="minillm", gamma=0.5),)
+    objectives = (objective("minillm", gamma=0.5),)
     analysis = config.analysis.model_copy(update={"objectives": objectives})
     again = run(config.model_copy(update={"cache": tmp_path, "analysis": analysis}), lambda step: None)
     assert not counted

@@ -5,11 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import odd.models.transformers.hf
+import odd.models.transformers.language_model
 from odd.config import TeacherConfig
 from odd.errors import OddError
-from odd.models.transformers.hf import HFModel
-from odd.pipeline.worker import run, teach
+from odd.models.transformers.engine import TransformersEngine
+from odd.pipeline.worker import add_teachers, run
 from tests.runs import ROLLOUTS, SCORES, assert_same_results, rows, small_config
 
 
@@ -58,7 +58,7 @@ def test_stopped_run_says_so_and_goes_on(finished, tmp_path):
 
 
 def test_finished_run_is_not_sampled_again(finished, monkeypatch):
-    monkeypatch.setattr(HFModel, "sample", _refuse)
+    monkeypatch.setattr(TransformersEngine, "sample", _refuse)
     config, path = finished
     before = rows(path, ROLLOUTS)
     run(config, lambda step: None)
@@ -78,8 +78,8 @@ def copied(finished, tmp_path):
 
 def test_teacher_added_later_samples_nothing_and_scores_as_if_it_had_been_there(copied, monkeypatch):
     config, run_id = copied
-    monkeypatch.setattr(HFModel, "sample", _refuse)
-    path = teach(config.cache, run_id, [TeacherConfig(name="Late", context="1c")], lambda step: None)
+    monkeypatch.setattr(TransformersEngine, "sample", _refuse)
+    path = add_teachers(config.cache, run_id, [TeacherConfig(name="Late", context="1c")], lambda step: None)
     late, first = (
         rows(path, SCORES.replace("FROM scores", f"FROM scores WHERE teacher = '{name}'"))
         for name in ("Late", "Self-1C")
@@ -88,9 +88,9 @@ def test_teacher_added_later_samples_nothing_and_scores_as_if_it_had_been_there(
     assert repr([row[:2] + row[3:] for row in late]) == repr([row[:2] + row[3:] for row in first])
 
 
-def test_teaching_leaves_the_other_scores_alone(copied, finished):
+def test_adding_a_teacher_leaves_the_other_scores_alone(copied, finished):
     config, run_id = copied
-    path = teach(config.cache, run_id, [TeacherConfig(name="Late", context="1c")], lambda step: None)
+    path = add_teachers(config.cache, run_id, [TeacherConfig(name="Late", context="1c")], lambda step: None)
     others = SCORES.replace("FROM scores", "FROM scores WHERE teacher <> 'Late'")
     assert repr(rows(path, others)) == repr(rows(finished[1], SCORES))
 
@@ -103,7 +103,7 @@ def test_a_teacher_name_cannot_change_its_meaning(copied):
 
 def test_changed_analysis_scores_anew_without_sampling(copied, monkeypatch):
     config, _ = copied
-    monkeypatch.setattr(HFModel, "sample", _refuse)
+    monkeypatch.setattr(TransformersEngine, "sample", _refuse)
     analysis = config.analysis.model_copy(update={"n_sig": 12})
     path = run(config.model_copy(update={"analysis": analysis}), lambda step: None)
     smallest = rows(
@@ -172,9 +172,11 @@ def test_all_truncated_is_reported(tmp_path):
 def test_question_without_incorrect_rollout_is_marked_and_scored(tmp_path, monkeypatch):
     monkeypatch.setattr("odd.rollouts.sampling.is_correct", lambda question, answer: True)
     monkeypatch.setattr("odd.rollouts.sampling.read_answer", lambda question, text, inside: text)
-    sample = HFModel.sample
+    sample = TransformersEngine.sample
     monkeypatch.setattr(
-        HFModel, "sample", lambda *args, **kw: [replace(made, truncated=False) for made in sample(*args, **kw)]
+        TransformersEngine,
+        "sample",
+        lambda *args, **kw: [replace(made, truncated=False) for made in sample(*args, **kw)],
     )
     path = run(small_config(tmp_path), lambda step: None)
     assert rows(path, "SELECT DISTINCT note FROM questions") == [("no incorrect rollout",)]
@@ -204,9 +206,9 @@ def test_stored_student_log_probabilities_are_those_it_was_sampled_with(finished
     np.testing.assert_allclose(sampled, scored, atol=1e-4)
 
 
-def test_teaching_stores_no_children_twice(copied, finished):
+def test_adding_a_teacher_stores_no_children_twice(copied, finished):
     config, run_id = copied
-    path = teach(config.cache, run_id, [TeacherConfig(name="Late", context="1c")], lambda step: None)
+    path = add_teachers(config.cache, run_id, [TeacherConfig(name="Late", context="1c")], lambda step: None)
     components = "SELECT * FROM components ORDER BY question, node, convention"
     assert repr(rows(path, components)) == repr(rows(finished[1], components))
 
@@ -214,11 +216,11 @@ def test_teaching_stores_no_children_twice(copied, finished):
 def test_the_first_teacher_of_a_run_without_any_brings_the_children_along(tmp_path, finished):
     path = run(small_config(tmp_path, teachers=[]), lambda step: None)
     assert rows(path, "SELECT count(*) FROM components") == [(0,)]
-    path = teach(path.parent, path.stem, [TeacherConfig(name="Late", context="1c")], lambda step: None)
+    path = add_teachers(path.parent, path.stem, [TeacherConfig(name="Late", context="1c")], lambda step: None)
     assert rows(path, "SELECT count(*) FROM components")[0] > (0,)
 
 
-def test_a_teach_that_was_killed_can_be_repeated(copied):
+def test_adding_a_teacher_can_be_repeated_after_a_kill(copied):
     config, run_id = copied
     late = [TeacherConfig(name="Late", context="1c")]
 
@@ -227,22 +229,22 @@ def test_a_teach_that_was_killed_can_be_repeated(copied):
             raise Stop
 
     with pytest.raises(Stop):
-        teach(config.cache, run_id, late, die)
-    path = teach(config.cache, run_id, late, lambda step: None)
+        add_teachers(config.cache, run_id, late, die)
+    path = add_teachers(config.cache, run_id, late, lambda step: None)
     scored = rows(path, "SELECT count(DISTINCT question) FROM scores WHERE teacher = 'Late'")
     assert scored == rows(path, "SELECT count(DISTINCT question) FROM scores WHERE teacher = 'Self-1C'")
 
 
-def test_teaching_an_unknown_run_leaves_no_trace(tmp_path):
+def test_adding_to_an_unknown_run_leaves_no_trace(tmp_path):
     with pytest.raises(OddError, match="there is no run"):
-        teach(tmp_path, "small-00000000", [TeacherConfig(name="Late")], lambda step: None)
+        add_teachers(tmp_path, "small-00000000", [TeacherConfig(name="Late")], lambda step: None)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_teacher_that_never_scored_can_be_mended(tmp_path, monkeypatch):
     """Without a context row the teacher was a mistake; the next command's settings count."""
     broken = small_config(tmp_path)
-    log_probs = HFModel.paths_log_probs
+    log_probs = TransformersEngine.read
 
     def fail(self, *args, **kw):
         if self.name == "tiny-m":
@@ -250,7 +252,7 @@ def test_a_teacher_that_never_scored_can_be_mended(tmp_path, monkeypatch):
         return log_probs(self, *args, **kw)
 
     with monkeypatch.context() as patched, pytest.raises(OddError, match="no numbers"):
-        patched.setattr(HFModel, "paths_log_probs", fail)
+        patched.setattr(TransformersEngine, "read", fail)
         run(broken, lambda step: None)
     mended = [{"name": "tiny-m", "context": "1c"}]
     path = run(small_config(tmp_path, teachers=mended), lambda step: None)
@@ -258,13 +260,15 @@ def test_a_teacher_that_never_scored_can_be_mended(tmp_path, monkeypatch):
 
 
 def test_a_student_with_other_weights_makes_another_run(finished, tmp_path, monkeypatch):
-    monkeypatch.setattr(odd.models.transformers.hf, "model_digest", lambda model, tokenizer: "another")
+    monkeypatch.setattr(odd.models.transformers.language_model, "model_digest", lambda model, tokenizer: "another")
     assert run(small_config(tmp_path), lambda step: None).stem != finished[1].stem
 
 
 def test_a_teacher_with_other_weights_is_refused(copied, monkeypatch):
-    digest = odd.models.transformers.hf.model_digest
-    monkeypatch.setattr(odd.models.transformers.hf, "model_digest", lambda m, t: "x" if _is_m(m) else digest(m, t))
+    digest = odd.models.transformers.language_model.model_digest
+    monkeypatch.setattr(
+        odd.models.transformers.language_model, "model_digest", lambda m, t: "x" if _is_m(m) else digest(m, t)
+    )
     config, _ = copied
     with pytest.raises(OddError, match="has changed since"):
         run(config, lambda step: None)
@@ -275,7 +279,7 @@ def _is_m(model):
 
 
 def test_question_that_does_not_fit_is_refused_before_sampling(tmp_path, monkeypatch):
-    monkeypatch.setattr(HFModel, "sample", _refuse)
+    monkeypatch.setattr(TransformersEngine, "sample", _refuse)
     sampling = {"initial_rollouts": 8, "max_new_tokens": 2000, "batch_size": 8}
     with pytest.raises(OddError, match="do not fit"):
         run(small_config(tmp_path, sampling=sampling), lambda step: None)

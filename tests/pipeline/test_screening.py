@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from odd.errors import OddError
-from odd.models.transformers.hf import HFModel
+from odd.models.transformers.engine import TransformersEngine
 from odd.pipeline.screening import screen
 from odd.pipeline.worker import run
 from tests.runs import ROLLOUTS, SCREENING, assert_same_results, rows, screening_config, small_config
@@ -72,7 +72,7 @@ def test_resumed_screening_equals_uninterrupted_screening(screened, tmp_path, af
 
 
 def test_a_screening_that_is_done_is_not_drawn_again(copied, screened, monkeypatch):
-    monkeypatch.setattr(HFModel, "sample", lambda *_, **__: pytest.fail("sampled"))
+    monkeypatch.setattr(TransformersEngine, "sample", lambda *_, **__: pytest.fail("sampled"))
     assert_same_results(screened[1], screen(copied[0], lambda step: None), SCREENING)
 
 

@@ -3,7 +3,6 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
@@ -120,8 +119,8 @@ def test_a_catastrophic_pattern_is_matched_in_linear_time():
     [
         ({"kind": "regex", "answer": "a"}, "needs an example"),
         ({"kind": "regex", "answer": "a", "example": "b"}, "accepts its example 'b'"),
-        ({"kind": "regex", "answer": "(", "example": "b"}, "no regular expression"),
-        ({"kind": "regex", "answer": r"(a)\1", "example": "aa"}, "no regular expression"),
+        ({"kind": "regex", "answer": "(", "example": "b"}, "not a regular expression"),
+        ({"kind": "regex", "answer": r"(a)\1", "example": "aa"}, "not a regular expression"),
         ({"kind": "number", "answer": r"\frac12"}, "kind expression"),
         ({"kind": "reasoning_gym", "answer": "a"}, "generator, parameters and entry"),
     ],
@@ -202,6 +201,5 @@ def test_a_missing_package_is_named_with_its_command(monkeypatch):
         raise JudgeError("ModuleNotFoundError", "No module named 'reasoning_gym'")
 
     monkeypatch.setattr(isolated.JUDGE, "ask", missing)
-    with pytest.raises(OddError, match=r"pip install -r requirements-reasoning-gym\.txt"):
+    with pytest.raises(OddError, match="pip install reasoning-gym"):
         load_questions(QuestionsConfig(source="gym:chain_sum"))
-    assert (Path(isolated.__file__).parents[2] / "requirements-reasoning-gym.txt").exists()

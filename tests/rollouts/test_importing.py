@@ -41,26 +41,26 @@ def take(student, tmp_path):
 
 def test_text_is_tokenised_and_ended(take, student):
     (rollout,) = take({"response": RIGHT}).rollouts[0]
-    assert rollout.token_ids == (*student.encode(RIGHT), student.end_token)
+    assert rollout.token_ids == (*student.tokenizer.encode(RIGHT), student.tokenizer.end_token)
     assert (rollout.text, rollout.answer, rollout.correct, rollout.truncated) == (RIGHT, "11", True, False)
     assert (rollout.stage, rollout.launch) == ("initial", 0)
 
 
 def test_an_end_token_that_was_written_down_counts_once(take, student):
-    marked = RIGHT + student.token_bytes(student.end_token).decode()
+    marked = RIGHT + student.tokenizer.token_bytes(student.tokenizer.end_token).decode()
     assert take({"response": marked}).rollouts[0][0].token_ids == take({"response": RIGHT}).rollouts[0][0].token_ids
 
 
 def test_token_ids_are_taken_as_they_are_without_padding(take, student):
-    tokens = [*student.encode(RIGHT), student.end_token]
+    tokens = [*student.tokenizer.encode(RIGHT), student.tokenizer.end_token]
     found = take({"token_ids": tokens}, {"token_ids": [*tokens, 0, 0]})
     assert [list(rollout.token_ids) for rollout in found.rollouts[0]] == [tokens, tokens]
 
 
 def test_what_fills_the_limit_was_cut_and_is_wrong_whatever_its_reward(take, student):
-    long = student.encode("1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1")[:LIMIT]
+    long = student.tokenizer.encode("1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1")[:LIMIT]
     assert len(long) == LIMIT
-    for row in ({"token_ids": long}, {"response": student.decode(long)}):
+    for row in ({"token_ids": long}, {"response": student.tokenizer.decode(long)}):
         (rollout,) = take(row).rollouts[0]
         assert (rollout.truncated, rollout.correct, rollout.answer) == (True, False, None)
 
@@ -77,7 +77,7 @@ def test_the_reward_decides_unless_answers_are_to_be_verified(take):
 REFUSED = {
     "no reward": ({"response": RIGHT, "reward": None}, "no reward"),
     "control token in the text": ({"response": "a<|im_start|>b"}, "does not give the text back"),
-    "half a character": ({"response": "\ud800"}, "no valid Unicode"),
+    "half a character": ({"response": "\ud800"}, "not valid Unicode"),
     "too long": ({"response": "1+" * 60}, "longer than sampling.max_new_tokens, which is 40"),
     "just stops": ({"token_ids": [5, 6]}, "neither with an end token"),
     "no token": ({"token_ids": [10**6]}, "none of the student's vocabulary"),
@@ -131,7 +131,7 @@ def record(prompt):
 
 
 def rendered(student, messages):
-    return [student.render_chat(messages), student.decode(student.encode_chat(messages))]
+    return [student.tokenizer.render_chat(messages), student.tokenizer.decode(student.tokenizer.encode_chat(messages))]
 
 
 @pytest.mark.parametrize("system", [None, "Be brief."])

@@ -24,7 +24,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def draw(model):
-    prompt = model.encode_chat(QUESTION.messages())
+    prompt = model.tokenizer.encode_chat(QUESTION.messages())
 
     def sample(forced, sampling=SAMPLING, question=QUESTION, stage="initial", chunk=0):
         return sample_chunk(model, question, prompt, forced, sampling, stage, chunk)
@@ -50,11 +50,13 @@ def test_there_is_one_rollout_for_each_forced_prefix_and_it_begins_with_it(draw,
 
 
 def test_only_what_was_drawn_has_log_probabilities(draw, model, initial):
-    prompt = model.encode_chat(QUESTION.messages())
+    prompt = model.tokenizer.encode_chat(QUESTION.messages())
     for rollout in draw([(), initial[0].token_ids[:4]]):
         assert rollout.log_probs.dtype == np.float32 and len(rollout.log_probs) == len(rollout.token_ids)
         assert np.isnan(rollout.log_probs).tolist() == [t < rollout.launch for t in range(len(rollout.token_ids))]
-        scored = model.log_probs(prompt, rollout.token_ids)[np.arange(len(rollout.token_ids)), list(rollout.token_ids)]
+        scored = model.scorer.log_probs(prompt, rollout.token_ids)[
+            np.arange(len(rollout.token_ids)), list(rollout.token_ids)
+        ]
         np.testing.assert_allclose(rollout.log_probs[rollout.launch :], scored[rollout.launch :], atol=1e-4)
 
 
@@ -85,15 +87,15 @@ def test_the_limit_counts_forced_tokens(draw, initial):
 
 
 def test_a_truncated_response_has_no_answer_though_its_text_shows_one(draw, model):
-    answered = tuple(model.tokenizer("\nAnswer: 11")["input_ids"])
+    answered = tuple(model.tokenizer.tokenizer("\nAnswer: 11")["input_ids"])
     (made,) = draw([answered], SamplingConfig(max_new_tokens=len(answered)))
     assert extract_answer(made.text) == "11"
     assert made.truncated and made.answer is None and not made.correct
 
 
 def test_a_response_is_judged_by_its_answer(draw, model):
-    end = next(token for token in range(10) if model.is_end(token))
-    forced = [(*model.tokenizer(f"Answer: {answer}")["input_ids"], end) for answer in ("11", "12", "eleven")]
+    end = next(token for token in range(10) if model.tokenizer.is_end(token))
+    forced = [(*model.tokenizer.tokenizer(f"Answer: {answer}")["input_ids"], end) for answer in ("11", "12", "eleven")]
     assert [(made.answer, made.correct) for made in draw(forced)] == [("11", True), ("12", False), ("eleven", False)]
 
 

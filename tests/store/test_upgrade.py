@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from odd.analysis import score_teachers
+from odd.analysis.teacher_scores import score_teachers
 from odd.errors import OddError
 from odd.method.success import edge_counts, everywhere, natural, random_halves
 from odd.rollouts.sampling import derived_seed
@@ -32,12 +32,7 @@ def tree():
 
 @pytest.fixture(scope="module")
 def tables(tree):
-    tilts = {"up": 0.5, "down": -0.5}
-    teachers = {
-        name: [rows + tilt * np.arange(rows.shape[1], dtype=np.float32) for rows in tree.path_log_probs]
-        for name, tilt in tilts.items()
-    }
-    return tree.rows() | score_teachers(tree, teachers)
+    return tree.tables() | score_teachers(tree)
 
 
 def old_counts(sample):

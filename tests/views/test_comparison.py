@@ -18,7 +18,7 @@ NAN = float("nan")
 
 
 def decisions(**alignments):
-    """Decision points by teacher: lists of alignments, two nodes a question; None: not scored there."""
+    """Decision points by teacher: lists of alignments, two nodes per question; None: not scored there."""
     rows = []
     for teacher, values in alignments.items():
         for at, value in enumerate(values):

@@ -10,7 +10,7 @@ import pytest
 
 from odd.config import USUAL
 from odd.pipeline.jobs.job import Job, jobs_folder
-from odd.pipeline.processes import own_birth
+from odd.pipeline.processes import start_time
 from odd.store import RunReader, RunWriter
 from odd.views.run_list import SORTS, Facts, at_work, list_entries, read_facts, sort_entries
 from tests.store.example_run import RUN
@@ -27,7 +27,7 @@ def cache(tmp_path):
 def job(cache, number=1, alive=False, exit_code=None, said="", run=RUN, **parts):
     folder = jobs_folder(cache) / f"2026010{number}-000000-abcdef"
     folder.mkdir(parents=True)
-    process = {"pid": os.getpid(), "born": own_birth()} if alive else {"pid": 1, "born": "long ago"}
+    process = {"pid": os.getpid(), "start_time": start_time(os.getpid())} if alive else {"pid": 1, "start_time": 1e9}
     made = Job(
         folder, parts.get("kind", "run"), parts.get("title", "tiny"), parts.get("created", time.time()), **process
     )
@@ -61,8 +61,8 @@ def test_a_screened_run_is_neither_finished_nor_stopped(cache):
 def progress(cache, **changes):
     state = {
         "run_id": RUN, "stage": "targeted", "question": 0, "questions": 4, "done": 50, "total": 100, "tokens": 500,
-        "seconds": 10.0, "pid": os.getpid(), "birth": own_birth(), "started": 90.0, "updated": 120.0, "first": 0,
-        "first_at": 100.0, "question_at": 100.0, "rate": 5.0,
+        "seconds": 10.0, "pid": os.getpid(), "start_time": start_time(os.getpid()),
+        "started": 90.0, "updated": 120.0, "first": 0, "first_at": 100.0, "question_at": 100.0, "rate": 5.0,
     }  # fmt: skip
     (cache / f"{RUN}.progress.json").write_text(json.dumps(state | changes))
 
@@ -79,7 +79,7 @@ def test_a_run_that_nobody_makes_is_stopped_whatever_its_file_says(cache):
 
 
 def test_a_stale_progress_file_is_no_run_at_work(cache):
-    progress(cache, birth="another process")
+    progress(cache, start_time=1e9)
     assert only(cache).status == "stopped"
     assert not at_work(cache)
 
@@ -126,7 +126,7 @@ def test_a_failed_job_is_forgotten_once_somebody_finished_the_run(cache):
 
 def test_a_finished_run_stays_finished_when_a_teacher_could_not_be_added(cache):
     finish(cache)
-    job(cache, exit_code=1, said="error: no such model", kind="teach", title="Big")
+    job(cache, exit_code=1, said="error: no such model", kind="add_teachers", title="Big")
     assert (only(cache).status, only(cache).note) == ("finished", "adding teacher Big failed: no such model")
 
 

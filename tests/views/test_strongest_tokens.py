@@ -86,7 +86,7 @@ def test_the_payload_is_json_and_its_links_keep_the_view(run):
 
 def test_nothing_settled_is_said(run):
     found = strongest_tokens(run(score(0, 0.5, -0.1, 0.9)), VIEW, 8, [0])
-    assert "every 95 % interval holds 0" in sentence(found, "big", 8) and not payload(found, VIEW)["rows"]
+    assert "every 95% interval contains 0" in sentence(found, "big", 8) and not payload(found, VIEW)["rows"]
 
 
 def test_the_export_has_the_token_in_its_context(run):

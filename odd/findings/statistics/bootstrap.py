@@ -235,7 +235,7 @@ def _remembered_draws(count: int, seed: int, resamples: int) -> Float64[np.ndarr
     return drawn
 
 
-def _correlation(sums: Float64[np.ndarray, "6 *B"]) -> Float64[np.ndarray, "*B"]:
+def _correlation(sums: Float64[np.ndarray, "6 *B"]) -> Float64[np.ndarray, "*B"]:  # noqa: F821
     """Pearson's r from the sums of 1, x, y, x², y² and xy; NaN without spread, up to rounding."""
     with np.errstate(divide="ignore", invalid="ignore"):
         n, x, y, xx, yy, xy = sums

@@ -42,7 +42,7 @@ def sign_changes(
         groups: number of the path of each score.
 
     Returns:
-        One entry a pair of neighbours, and the row of its first member.
+        One entry per pair of neighbours, and the row of its first member.
     """
     defined = ~_anywhere_unknown(values)
     pairs = [rows for _, rows in _members(groups, defined) if len(rows) > 1]

@@ -5,7 +5,7 @@ from jaxtyping import Float, Float64
 from scipy.special import ndtr
 
 Z = 1.959963984540054
-"""Of a two-sided 95 % interval."""
+"""Of a two-sided 95% interval."""
 
 
 def spearman_brown(r: Float[np.ndarray, "*B"] | float) -> Float64[np.ndarray, "*B"]:

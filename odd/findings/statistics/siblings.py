@@ -125,7 +125,7 @@ class Scores:
         return np.where(self.success_range == 0, 0.0, self.success_range * self.alignment)
 
 
-def _rows(array: Shaped[np.ndarray, "N *C"], which: Int64[np.ndarray, " M"] | slice = slice(None)) -> np.ndarray:
+def _rows(array: Shaped[np.ndarray, "N *C"], which: Int64[np.ndarray, " M"] | slice = slice(None)) -> np.ndarray:  # noqa: F821
     """Some rows, kept column by column in memory: sums over a few components are then sums of long columns."""
     return np.ascontiguousarray(array.T[..., which]).T
 

@@ -32,7 +32,7 @@ def welch_p(one: Float[np.ndarray, " A"], other: Float[np.ndarray, " B"]) -> flo
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down correction of a family of p-values; NaN is no member of the family and stays."""
+    """Holm's step-down correction of a family of p-values; NaN is not a member of the family and stays."""
     p = np.asarray(p_values, dtype=np.float64)
     members = np.flatnonzero(~np.isnan(p))
     order = members[np.argsort(p[members], kind="stable")]

@@ -1,7 +1,6 @@
 """Sampling any model: a batch whose prefixes are computed once and which is left by the rows that end.
 
-It asks nothing of a model but that it uses transformers' own cache; `odd.models.transformers.flight` is faster where a
-model fits.
+It asks nothing of a model but that it uses transformers' own cache; `continuous_batch` is faster where a model fits.
 """
 
 from collections.abc import Sequence
@@ -45,7 +44,7 @@ class Response:
 
 
 class Batch:
-    """Rollouts in flight: their cache, and the log-probabilities of each one's next token."""
+    """Rollouts in one batch: their cache, and the log-probabilities of each one's next token."""
 
     def __init__(
         self, model: PreTrainedModel, name: str, size: int, prefixes: Sequence[Sequence[int]], temperature: float
@@ -106,7 +105,7 @@ class Rows:
     def run(
         self, prefixes: Sequence[Sequence[int]], limits: Sequence[int], uniforms: torch.Tensor, width: int
     ) -> list[Generation]:
-        """Draw one continuation of each prefix, `width` at a time; see `odd.models.transformers.flight.Flight.run`.
+        """Draw one continuation of each prefix, `width` at a time; see `ContinuousBatch.run`.
 
         Raises:
             OddError: the model gives no numbers.
@@ -149,5 +148,5 @@ def log_softmax(logits: torch.Tensor, temperature: float, name: str) -> torch.Te
     """
     log_probs = torch.log_softmax(logits.float() / temperature, dim=-1)
     if bool(log_probs.isnan().any()):
-        raise OddError(f"model {name!r} gives log-probabilities that are no numbers: set its dtype to float32")
+        raise OddError(f"model {name!r} gives log-probabilities that are NaN: set its dtype to float32")
     return log_probs

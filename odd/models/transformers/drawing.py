@@ -20,7 +20,7 @@ def draw(logits: torch.Tensor, uniforms: torch.Tensor, temperature: float = 1.0)
         temperature: that the logits are divided by.
 
     Returns:
-        Tokens (N,) and their log-probabilities, float32 (N,); those are no numbers where a logit is none.
+        Tokens (N,) and their log-probabilities, float32 (N,); NaN where a logit is NaN.
     """
     rows = max(1, ENTRIES // logits.shape[1])
     drawn = [_draw(*piece, temperature) for piece in zip(logits.split(rows), uniforms.split(rows), strict=True)]
@@ -36,7 +36,7 @@ def _draw(logits: torch.Tensor, uniforms: torch.Tensor, temperature: float) -> t
     blocks = weights.view(rows, -1, BLOCK)
     sums = blocks.sum(dim=-1).cumsum(dim=-1, dtype=torch.float64)
     target = _inside(uniforms[:, None] * sums[:, -1:], sums)
-    # where a logit is no number nothing is found, and the log-probability says so
+    # where a logit is not a number nothing is found, and the log-probability says so
     block = torch.searchsorted(sums, target, right=True).clamp(max=sums.shape[1] - 1)
     edges = torch.nn.functional.pad(sums, (1, 0))
     before, after = edges.gather(1, block), edges.gather(1, block + 1)

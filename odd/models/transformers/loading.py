@@ -35,7 +35,7 @@ def load_pretrained(config: ModelConfig, place: str) -> Loaded:
     except Exception as error:  # readers of configurations, tokenizers and weights raise all kinds
         raise OddError(
             f"model {config.name!r} could not be loaded ({_reason(error)}): give an embedded model "
-            "(python -m odd models), a folder saved by save_pretrained, or a hub name that this machine can reach"
+            "(odd models), a folder saved by save_pretrained, or a hub name that this machine can reach"
         ) from error
     if tokenizer.chat_template is None:
         raise OddError(f"model {config.name!r} has no chat template: set one with its tokenizer and save it again")

@@ -22,6 +22,8 @@ SMALLEST = LEAST_WORK >> 9
 """Entries of the smallest weight that is laid out anew: it pays from 512 rows on, which are rarely read at once."""
 MOST_BYTES = 2 << 30
 """Most memory for copies, a choice; larger models are left as they are."""
+OPERATORS = ("_reorder_linear_weight", "_linear_pointwise")
+"""What is called of torch's own: no public function multiplies by a weight that is laid out for oneDNN."""
 
 Forward = Callable[[torch.Tensor], torch.Tensor]
 State = list[tuple[int, int]]
@@ -46,7 +48,7 @@ def packed(model: PreTrainedModel) -> Iterator[None]:
 
 def _layers(model: PreTrainedModel) -> list[torch.nn.Linear]:
     """Layers that are worth it and can be replaced."""
-    if not torch.backends.mkldnn.is_available():
+    if not (torch.backends.mkldnn.is_available() and all(hasattr(torch.ops.mkldnn, name) for name in OPERATORS)):
         return []
     found = [layer for layer in model.modules() if type(layer) is torch.nn.Linear and _suits(layer)]
     return found if sum(layer.weight.nbytes for layer in found) <= MOST_BYTES else []

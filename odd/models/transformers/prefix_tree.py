@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
+from odd.method.tree import shared_length
 from odd.models.transformers.shared_prompt import Places
 
 Tokens = tuple[int, ...]
@@ -77,11 +78,6 @@ class TreePlaces(Places):
             of_prompt = torch.arange(self.prompt, device=self.index.device) <= depth + self.prompt - window
             of_prompt = of_prompt[None, None]
         return of_prompt, own[None, None]
-
-
-def shared_length(one: Tokens, other: Tokens) -> int:
-    """Tokens that both begin with."""
-    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def prefix_trees(continuations: Sequence[Tokens]) -> Iterator[PrefixTree]:

@@ -28,13 +28,6 @@ class Reader:
         """The prefix as a model keeps it, and the logits after it."""
         return read_prompt(self.model, self.prefix)
 
-    def log_probs(self, tree: PrefixTree, temperature: float) -> np.ndarray:
-        """Distributions after the prefix and after every node of a tree, float32 (U + 1, V)."""
-        read = np.empty((len(tree) + 1, self.size), dtype=np.float32)
-        for rows, logits in self._slices(tree):
-            read[rows] = log_softmax(logits, temperature, self.name).cpu().numpy()
-        return read
-
     def token_log_probs(self, tree: PrefixTree, temperatures: Sequence[float]) -> dict[Tokens, np.ndarray]:
         """Log-probability of every token of a tree's continuations, float32 (len(temperatures), T) each."""
         asked, where = np.unique(
@@ -43,7 +36,7 @@ class Reader:
             return_inverse=True,
         )
         parts = []
-        for rows, logits in self._slices(tree):
+        for rows, logits in self.slices(tree):
             at, tokens = asked[:, (asked[0] >= rows.start) & (asked[0] < rows.stop)]
             heated = [log_softmax(logits, temperature, self.name) for temperature in temperatures]
             parts.append(torch.stack([one[at - rows.start, tokens] for one in heated]).cpu().numpy())
@@ -51,8 +44,11 @@ class Reader:
         ends = np.cumsum([len(tokens) for tokens in tree.rows])[:-1]
         return dict(zip(tree.rows, np.split(read, ends, axis=1), strict=True))
 
-    def _slices(self, tree: PrefixTree) -> Iterator[tuple[slice, torch.Tensor]]:
-        """Rows of the distributions with their logits, (rows, V)."""
+    def slices(self, tree: PrefixTree) -> Iterator[tuple[slice, torch.Tensor]]:
+        """Logits after the prefix (row 0) and after each node (row i + 1), (n, V) per slice of rows.
+
+        The model is as it was between slices: others may use it meanwhile.
+        """
         if joined := self._joined(tree):
             cache, known, before = SharedPromptCache(None, 0, 1), 0, len(self.prefix) - 1
         else:
@@ -60,13 +56,11 @@ class Reader:
             yield slice(0, 1), logits[:, : self.size]
             cache, known, before = SharedPromptCache(prompt, len(self.prefix), 1), 1, -1
         nodes = joined or tree
-        with attending(self.model):
-            for start in range(known, len(tree) + 1, self.room):
-                end = min(start + self.room, len(tree) + 1)
-                first = start + before if start else 0
-                cache.places = places = TreePlaces(
-                    nodes, first, end + before, cache.get_seq_length(), self.model.device
-                )
+        for start in range(known, len(tree) + 1, self.room):
+            end = min(start + self.room, len(tree) + 1)
+            first = start + before if start else 0
+            cache.places = places = TreePlaces(nodes, first, end + before, cache.get_seq_length(), self.model.device)
+            with attending(self.model):
                 logits = self.model(
                     input_ids=torch.tensor([nodes.tokens[first : end + before]], device=self.model.device),
                     position_ids=places.positions,
@@ -74,7 +68,7 @@ class Reader:
                     use_cache=True,
                     logits_to_keep=end - start,
                 ).logits[0, :, : self.size]
-                yield slice(start, end), logits
+            yield slice(start, end), logits
 
     def _joined(self, tree: PrefixTree) -> PrefixTree | None:
         """The tree with the prefix as its trunk, to read both in one pass, where another tree does not need it too."""

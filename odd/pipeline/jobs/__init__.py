@@ -3,13 +3,19 @@
 from odd.pipeline.jobs.job import Job, list_jobs, read_job
 from odd.pipeline.jobs.log import tail
 from odd.pipeline.jobs.questions import keep_questions
-from odd.pipeline.jobs.start import continue_run, delete_run, remove_job, resume, start_run, start_teaching, stop
-from odd.pipeline.jobs.watch import STAGES, Watched, read_progress, time_left
+from odd.pipeline.jobs.start import (
+    continue_run,
+    delete_run,
+    remove_job,
+    resume,
+    start_adding_teachers,
+    start_run,
+    stop,
+)
+from odd.pipeline.jobs.watch import read_progress, time_left
 
 __all__ = [
-    "STAGES",
     "Job",
-    "Watched",
     "continue_run",
     "delete_run",
     "keep_questions",
@@ -18,8 +24,8 @@ __all__ = [
     "read_progress",
     "remove_job",
     "resume",
+    "start_adding_teachers",
     "start_run",
-    "start_teaching",
     "stop",
     "tail",
     "time_left",

@@ -1,7 +1,7 @@
 """A job: one command of ODD in a process of its own, and what is kept of it in `<cache>/jobs/<job>/`.
 
-* job.json: what it does, its process and the birth of that
-* config.toml: the settings it was started with
+* job.json: what it does, its process and when that started
+* config.json: the settings it was started with
 * log.txt: what it printed
 * exit: its exit code, written by the shell that waits for it
 * stopped: there when somebody asked it to stop
@@ -15,12 +15,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import TypeAdapter
+
 from odd.errors import OddError
 from odd.pipeline.jobs.log import last_line
-from odd.pipeline.processes import runs
+from odd.pipeline.processes import is_running
 from odd.store import check_run_id
 
+Kind = Literal["run", "add_teachers"]
 State = Literal["running", "stopping", "finished", "stopped", "failed"]
+SETTINGS = "config.json"
 JOB_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}", re.ASCII)
 STOPPED = (130, 143)
 """Exit codes after SIGINT and SIGTERM."""
@@ -34,26 +38,32 @@ class Job:
 
     Attributes:
         folder: where it is kept.
-        kind: `run` makes or continues a run, `teach` adds teachers to one.
+        kind: `run` makes or continues a run, `add_teachers` adds teachers to one.
         title: what it is called before its run is known.
         created: seconds since 1970.
-        run: the run that `teach` adds to; None for `run`, which finds out.
+        run: the run that teachers are added to; None for `run`, which finds out.
         pid: number of its process, which leads a process group; None until it has been started.
-        born: birth of the process.
+        start_time: when the process started, seconds since 1970.
     """
 
     folder: Path
-    kind: Literal["run", "teach"]
+    kind: Kind
     title: str
     created: float
     run: str | None = None
     pid: int | None = None
-    born: str | None = None
+    start_time: float | None = None
 
     @property
     def id(self) -> str:
         """Name of the job."""
         return self.folder.name
+
+    @property
+    def settings(self) -> Path:
+        """The settings it was started with; TOML in jobs of an earlier version."""
+        earlier = self.folder / "config.toml"
+        return earlier if earlier.exists() else self.folder / SETTINGS
 
     @property
     def log(self) -> Path:
@@ -79,7 +89,7 @@ class Job:
     @property
     def alive(self) -> bool:
         """Whether its process runs."""
-        return runs(self.pid, self.born)
+        return is_running(self.pid, self.start_time)
 
     @property
     def state(self) -> State:
@@ -110,14 +120,16 @@ class Job:
 
     def save(self) -> None:
         """Keep the record, replaced atomically."""
-        record = {name: getattr(self, name) for name in ("kind", "title", "created", "run", "pid", "born")}
         scratch = self.folder / "job.json.tmp"
-        scratch.write_text(json.dumps(record), encoding="utf-8")
+        scratch.write_bytes(RECORD.dump_json(self, exclude={"folder"}))
         scratch.replace(self.folder / "job.json")
 
     def but(self, **changes: Any) -> "Job":
         """The same job with some parts changed."""
         return replace(self, **changes)
+
+
+RECORD = TypeAdapter(Job)
 
 
 def jobs_folder(cache: Path) -> Path:
@@ -129,8 +141,8 @@ def read_job(folder: Path) -> Job | None:
     """The job that is kept in a folder; None if it holds none."""
     with suppress(OSError, ValueError, TypeError):
         record = json.loads((folder / "job.json").read_text(encoding="utf-8"))
-        if record["kind"] in ("run", "teach") and JOB_ID.fullmatch(folder.name):
-            return Job(folder, **record | {"created": float(record["created"])})
+        job = RECORD.validate_python(record | {"folder": folder})
+        return job if JOB_ID.fullmatch(folder.name) else None
     return None
 
 

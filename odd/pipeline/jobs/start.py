@@ -17,13 +17,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from odd.config import QuestionsConfig, RunConfig, TeacherConfig, load_config, parse_config
 from odd.errors import OddError
-from odd.pipeline.jobs.job import Job, jobs_folder, list_jobs
-from odd.pipeline.jobs.toml import to_toml
-from odd.pipeline.processes import JOB_FOLDER, birth
+from odd.pipeline.jobs.job import SETTINGS, Job, Kind, jobs_folder, list_jobs
+from odd.pipeline.processes import start_time
+from odd.pipeline.progress import JOB_FOLDER
+from odd.places import DASHBOARD, PACKED
 from odd.store import check_run_id, remove_run
 from odd.text import parse_json
 
@@ -54,8 +55,8 @@ def start_run(config: RunConfig, questions: Sequence[str] = ()) -> Job:
     cache = settings.pop("cache")
     job = _new_job(folder, "run", config.title, None, settings)
     # the file holds every setting, so the preset is only what it is put over
-    if load_config("demo", job.folder / "config.toml", (f"cache={json.dumps(cache)}",)) != config:
-        raise RuntimeError(f"{job.folder / 'config.toml'} does not say what was asked for")
+    if load_config("demo", job.settings, (f"cache={json.dumps(cache)}",)) != config:
+        raise RuntimeError(f"{job.settings} does not say what was asked for")
     return _start(job, config.cache)
 
 
@@ -78,7 +79,7 @@ def continue_run(cache: Path, meta: Mapping[str, str]) -> Job:
     return start_run(config, questions)
 
 
-def start_teaching(cache: Path, run_id: str, teachers: Sequence[TeacherConfig]) -> Job:
+def start_adding_teachers(cache: Path, run_id: str, teachers: Sequence[TeacherConfig]) -> Job:
     """Start adding teachers to a finished run.
 
     Raises:
@@ -86,7 +87,7 @@ def start_teaching(cache: Path, run_id: str, teachers: Sequence[TeacherConfig]) 
     """
     settings = {"teachers": [teacher.model_dump(mode="json") for teacher in teachers]}
     names = ", ".join(teacher.name for teacher in teachers)
-    job = _new_job(_new_folder(cache), "teach", names, check_run_id(run_id), settings)
+    job = _new_job(_new_folder(cache), "add_teachers", names, check_run_id(run_id), settings)
     return _start(job, cache)
 
 
@@ -97,9 +98,9 @@ def resume(job: Job, cache: Path) -> Job:
         OddError: the cache cannot be written.
     """
     folder = _new_folder(cache)
-    again = job.but(folder=folder, created=time.time(), pid=None, born=None)
+    again = job.but(folder=folder, created=time.time(), pid=None, start_time=None)
     with _explained(folder):
-        shutil.copy(job.folder / "config.toml", folder)
+        shutil.copy(job.settings, folder)
         if (job.folder / "run").exists():
             shutil.copy(job.folder / "run", folder)
     return _start(again, cache)
@@ -122,25 +123,23 @@ def _new_folder(cache: Path) -> Path:
     return folder
 
 
-def _new_job(
-    folder: Path, kind: Literal["run", "teach"], title: str, run: str | None, settings: Mapping[str, Any]
-) -> Job:
+def _new_job(folder: Path, kind: Kind, title: str, run: str | None, settings: Mapping[str, Any]) -> Job:
     with _explained(folder):
-        (folder / "config.toml").write_text(to_toml(settings), encoding="utf-8")
+        (folder / SETTINGS).write_text(json.dumps(settings, indent=2), encoding="utf-8")
     return Job(folder, kind, title, time.time(), run)
 
 
 def _command(job: Job, cache: Path) -> list[str]:
-    file = str((job.folder / "config.toml").resolve())
-    what = ["run", "--preset", "demo"] if job.run is None else ["teach", job.run]
-    return [sys.executable, "-m", "odd", *what, "--config", file, "--cache", str(cache)]
+    what = ["run", "--preset", "demo"] if job.run is None else ["add-teacher", job.run]
+    return [sys.executable, "-m", "odd", *what, "--config", str(job.settings.resolve()), "--cache", str(cache)]
 
 
 def _start(job: Job, cache: Path) -> Job:
     """Start the process of a job."""
-    root = str(Path(__file__).parents[3])
+    # an installed package is found by itself, a checkout only from its own folder
+    places = [] if PACKED else [str(DASHBOARD)]
     environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH")))),
+        "PYTHONPATH": os.pathsep.join(filter(None, (*places, os.environ.get("PYTHONPATH")))),
         "PYTHONUNBUFFERED": "1",
         "NO_COLOR": "1",
         "COLUMNS": "136",
@@ -157,7 +156,7 @@ def _start(job: Job, cache: Path) -> Job:
             env=environment,
             start_new_session=True,
         )
-        started = job.but(pid=process.pid, born=birth(process.pid))
+        started = job.but(pid=process.pid, start_time=start_time(process.pid))
         started.save()
     # a child that nobody waits for would stay in the process table
     threading.Thread(target=process.wait, daemon=True).start()
@@ -209,7 +208,7 @@ def delete_run(cache: Path, run_id: str) -> None:
     """
     jobs = [job for job in list_jobs(cache) if job.run_id == run_id]
     if any(job.alive for job in jobs):
-        raise OddError(f"run {run_id} is being made: stop it first")
+        raise OddError(f"run {run_id} is running: stop it first")
     remove_run(cache, run_id)
     for job in jobs:
         remove_job(job)

@@ -16,7 +16,7 @@ function groupOf(group, before) {
 function headOf({ text, mark, taken, rate, visits }) {
   const { value, low, high } = rate
   return element("header", {}, chipOf(text, mark),
-    element("b", { text: ` ${known(value) ? `${Math.round(value * 100)} %` : "–"} right ` }),
+    element("b", { text: ` ${known(value) ? `${Math.round(value * 100)}%` : "–"} right ` }),
     element("span", { class: "faint", text: `${interval(low, high)} of ${visits.toLocaleString("en")}` }),
     taken ? element("span", { class: "faint", text: " · taken by this path" }) : null)
 }

@@ -8,7 +8,7 @@ function address(page, query, { question, path, token }) {
 function score(value, settled) {
   const look = { "--colour": divergingColour(value), color: settled === false ? null : divergingInk(value) }
   return element("td", { class: `score${settled === false ? " unsettled" : ""}`, text: number(value, 2, true), style: look,
-    title: settled === false ? "The sign is not settled: its 95 % interval holds 0" : null })
+    title: settled === false ? "The sign is not settled: its 95% interval contains 0" : null })
 }
 
 function line(row, data, open) {

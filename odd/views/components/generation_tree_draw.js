@@ -3,7 +3,7 @@
 
 const FONT = { mono: 6.65, label: 6 }
 const counted = (n) => n.toLocaleString("en-US")
-const percent = (share) => `${(share * 100).toFixed(share && share < 0.0995 ? 1 : 0)} %`
+const percent = (share) => `${(share * 100).toFixed(share && share < 0.0995 ? 1 : 0)}%`
 const words = (scene, branch) => branch.tokens.map((token) => isolated(scene.data.tokens[token].text)).join("")
 const isLeaf = (branch) => branch.collapsed || !branch.children.length
 function span({ parent, depth, length }) {

@@ -24,7 +24,7 @@ function treeLegend(data, frame, most) {
     item("estimated probability that the student ends right", text("colour: P_succ 0 "), ramp("success"), text(" 1")),
     item(`decision points on the paths, coloured by ${legend.name}`, text(`chips: ${legend.name} ${ends[0]} `),
       ramp(legend.kind), text(` ${ends[1]}`)),
-    ...optional(legend.interval, "the 95 % interval holds 0", muted, text("sign not settled")),
+    ...optional(legend.interval, "the 95% interval contains 0", muted, text("sign not settled")),
     ...optional(data.paths.length, "representative paths", path("chosen"), text("path shown "), path("other"),
       text("other paths")),
     item("of siblings, the one with the higher P_succ stands above", text("rows: branches, higher P_succ above")),

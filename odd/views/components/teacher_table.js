@@ -17,7 +17,7 @@ function ticks([low, high], width) {
   return Array.from({ length: Math.floor(high / step + 1e-9) - first + 1 }, (_, i) => (first + i) * step)
 }
 
-/** A range that holds 0 and all of these estimates, with some air. */
+/** A range that contains 0 and all of these estimates, with some air. */
 function range(estimates) {
   const ends = estimates.filter(Boolean).flatMap(({ value, low, high }) => [value, low, high]).filter(known)
   const low = Math.min(0, ...ends), high = Math.max(0, ...ends), air = Math.max(0.02, (high - low) * 0.06)
@@ -55,11 +55,11 @@ function estimate(found, { digits = 3, signed = true, percent = false } = {}) {
   const scaled = (value) => (known(value) ? value * times : null)
   const written = number(scaled(found?.value), digits, signed)
   const cell = element("td", { class: "number" },
-    element("div", { text: percent && written !== "–" ? `${written} %` : written }))
+    element("div", { text: percent && written !== "–" ? `${written}%` : written }))
   if (!known(found?.value)) return cell
   cell.append(element("div", { class: "faint small", text: interval(scaled(found.low), scaled(found.high), digits, signed) }))
   cell.title = `${found.n} decision points in ${found.clusters} questions` +
-    (known(found.low) ? "; 95 % interval from resampling questions" : "; an interval takes two questions or more")
+    (known(found.low) ? "; 95% interval from resampling questions" : "; an interval takes two questions or more")
   return cell
 }
 
@@ -125,7 +125,7 @@ function build(data, widths, choose) {
       ...drawn("difference", widths.difference ? axis(domains.difference, widths.difference) : null),
       element("td", { colspan: 2 }))))
   const note = element("span", { class: "faint small", text:
-    "dot: mean, line: 95 % interval from resampling questions; filled where the interval excludes 0" })
+    "dot: mean, line: 95% interval from resampling questions; filled where the interval excludes 0" })
   return [element("div", { class: "scroll" }, table),
     element("div", { class: "under" }, note, ...pictureButtons(() => table, "teachers"))]
 }

@@ -17,7 +17,7 @@ SURE = "●"
 
 
 def convention_map(runs: Mapping[str, Mapping[str, Mapping[str, Estimate]]]) -> go.Figure:
-    """A column a teacher, a row a convention, side by side for several runs.
+    """A column per teacher, a row per convention, side by side for several runs.
 
     Args:
         runs: estimates by convention and teacher, by name of the run.

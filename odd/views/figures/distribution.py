@@ -1,4 +1,4 @@
-"""Histograms of the scores, a panel a teacher, with what shuffled success would give as a line."""
+"""Histograms of the scores, a panel per teacher, with what shuffled success would give as a line."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,6 +1,6 @@
-"""Figures of estimates: rows down, a panel a quantity, dots with 95 % intervals across questions.
+"""Figures of estimates: rows down, a panel per quantity, dots with 95% intervals across questions.
 
-Behind the dots lie the noise floor, where 95 % of an estimate would fall if teacher and success were unrelated, and
+Behind the dots lie the noise floor, where 95% of an estimate would fall if teacher and success were unrelated, and
 the numbers of the paper.
 """
 
@@ -120,7 +120,7 @@ def _legend(panels: Sequence[Panel], looks: Mapping[str, Look] | None, published
         shown = list(STATES.values())
     entries = [_key(look) for look in shown]
     if any(one for panel in panels for floors in panel.floors.values() for one in floors):
-        text = "noise floor: 95 % if success were shuffled"
+        text = "noise floor: 95% if success were shuffled"
         line = {"color": FLOOR_COLOUR, "width": 12}
         entries.append({"x": [None], "y": [None], "mode": "lines", "line": line, "name": text})
     if any(one for panel in panels for one in panel.published):

@@ -28,7 +28,7 @@ def unit(values: np.ndarray) -> np.ndarray:
 
 
 def gradient_figure(children: pd.DataFrame) -> go.Figure:
-    """Paired bars of both gradients, each scaled to length 1, and P̂ of each child with its 95 % interval.
+    """Paired bars of both gradients, each scaled to length 1, and P̂ of each child with its 95% interval.
 
     Where neither gradient is known, P̂ is shown alone.
 
@@ -57,7 +57,7 @@ def gradient_figure(children: pd.DataFrame) -> go.Figure:
         title = "pushes down ← 0 → pushes up<br>(logit gradient, each of length 1)"
         line = {"zeroline": True, "zerolinewidth": 2}
         layout["xaxis"] = {"title": title, "range": [-1.05, 1.05], "domain": [0, SHARE]} | line
-    title = "P̂ success<br>(95 % interval, n visits)"
+    title = "P̂ success<br>(95% interval, n visits)"
     layout[f"xaxis{last}"] = {"title": title, "range": [-0.04, 1.04], "domain": [SHARE + 0.03 if estimated else 0, 1]}
     return go.Figure(traces, layout)
 

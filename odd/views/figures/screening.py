@@ -1,4 +1,4 @@
-"""Figures of the page Screening: how hard the questions are, and how often the student is right behind each context."""
+"""Figures of the page Screening: how hard the questions are, and how often the student is right with each context."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -59,7 +59,7 @@ def _step(bins: np.ndarray) -> int:
 
 @dataclass(frozen=True)
 class AccuracyPanel:
-    """Accuracy behind each context on one bin of difficulty.
+    """Accuracy with each context on one bin of difficulty.
 
     Attributes:
         title: its name, with the number of questions.
@@ -121,7 +121,7 @@ def _dots(contexts: Sequence[str], panel: AccuracyPanel) -> dict[str, Any]:
     bars = {"arrayminus": [100 * below for below, _ in ends], "array": [100 * above for _, above in ends]}
     bars |= {"type": "data", "symmetric": False, "thickness": 2, "width": 0, "color": SUCCESS}
     hover = [
-        f"<b>{label(contexts[at])}</b><br>{100 * one.value:.1f} %"
+        f"<b>{label(contexts[at])}</b><br>{100 * one.value:.1f}%"
         + (f" [{100 * one.low:.1f}, {100 * one.high:.1f}]" if one.low == one.low else "")
         + f"<br>n = {one.n} questions"
         for at, one in shown
@@ -130,7 +130,7 @@ def _dots(contexts: Sequence[str], panel: AccuracyPanel) -> dict[str, Any]:
         "x": [100 * one.value for _, one in shown],
         "y": [at for at, _ in shown],
         "mode": "markers",
-        "name": "here, 95 % interval",
+        "name": "here, 95% interval",
         "legendgroup": "here",
         "marker": {"color": SUCCESS, "size": 9},
         "error_x": bars,
@@ -148,5 +148,5 @@ def _published(contexts: Sequence[str], values: Mapping[str, float], reference: 
         "name": f"paper, {reference}",
         "legendgroup": "paper",
         "marker": {"color": TEACHER, "symbol": "diamond-open", "size": 10},
-        "hovertemplate": f"paper, {reference}<br>%{{x:.1f}} %<extra></extra>",
+        "hovertemplate": f"paper, {reference}<br>%{{x:.1f}}%<extra></extra>",
     }

@@ -16,7 +16,7 @@ HEIGHT = 320
 def settling_curves(
     factors: Sequence[float], runs: Mapping[str, Mapping[str, Sequence[float]]], goal: float
 ) -> go.Figure:
-    """A line a teacher, side by side for several runs.
+    """A line per teacher, side by side for several runs.
 
     Args:
         factors: of the rollouts, rising.

@@ -3,7 +3,7 @@
 from odd.views.glossary.terms import Entry
 
 FINDINGS = (
-    Entry("Noise floor", "Where 95 % of a number would fall if teacher and success were unrelated: the success of the "
+    Entry("Noise floor", "Where 95% of a number would fall if teacher and success were unrelated: the success of the "
           "children is shuffled among siblings, everything else stays.",
           r"\hat P^k \to \hat P^{\pi(k)},\; k \in S_u", "", "Findings"),
     Entry("p-value, Holm", "Twice the smaller share of resampled means on either side of no effect; Holm's correction "
@@ -38,8 +38,8 @@ FINDINGS = (
 )  # fmt: skip
 
 SCREENING = (
-    Entry("Accuracy behind a context", "Share of correct rollouts of the student that is shown something, mean over "
-          "the questions kept.", "", "0 to 100 %", "Screening"),
+    Entry("Accuracy with a context", "Share of correct rollouts of the student that is shown something, mean over "
+          "the questions kept.", "", "0 to 100%", "Screening"),
     Entry("Questions kept", "Those that the student answers at times, and for which every context could be made.",
           "", "count", "Screening"),
 )  # fmt: skip

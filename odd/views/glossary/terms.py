@@ -17,7 +17,7 @@ class Entry:
         term: its name, as the pages write it.
         meaning: a sentence.
         formula: LaTeX; empty where a sentence says it all.
-        range: values and unit; empty for what is no number.
+        range: values and unit; empty for what is not a number.
         where: pages that show it.
     """
 
@@ -166,8 +166,8 @@ INTERVALS = (
     ),
     Entry(
         "Sign not settled",
-        "The 95% interval of the score holds 0, so the rollouts do not yet tell helpful from harmful; such tokens are "
-        "muted.",
+        "The 95% interval of the score contains 0, so the rollouts do not yet tell helpful from harmful; such tokens "
+        "are muted.",
         r"\text{low} \le 0 \le \text{high}", "", "Tree, Compare",
     ),
 )  # fmt: skip
@@ -198,8 +198,8 @@ ACROSS = (
     Entry("Incorrect − correct", "Mean score at the nodes of incorrect paths minus that at the nodes of correct paths: "
           "above 0, the teacher helps more where the student goes wrong.",
           r"\overline{\cos}_{\text{incorrect}} - \overline{\cos}_{\text{correct}}", "−2 to 2", "Questions, Findings"),
-    Entry("Cannot be told apart", "The 95% interval of the difference holds 0; it may be zero, or too small for these "
-          "questions to show.", "", "", "Findings"),
+    Entry("Cannot be told apart", "The 95% interval of the difference contains 0; it may be zero, or too small for "
+          "these questions to show.", "", "", "Findings"),
 )  # fmt: skip
 
 APART = (

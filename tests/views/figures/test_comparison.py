@@ -13,7 +13,7 @@ DIVERGING = {"name": "alignment", "unit": "cosine", "low": "harmful", "high": "h
 
 
 def path(scores, legend=DIVERGING, ends=(-1.0, 1.0), settled=True, text="a"):
-    """A payload of strips: a list of scores a teacher, None without estimate."""
+    """A payload of strips: a list of scores per teacher, None without estimate."""
     teachers = [
         {"name": f"{HOSTILE}{at}", "cells": table(NAMES, [[value, value and settled, value, value] for value in row])}
         for at, row in enumerate(scores)

@@ -1,4 +1,4 @@
-"""Rollouts in flight: a fixed number of rows, which rollouts leave when they end and waiting ones enter."""
+"""Rollouts in one batch: a fixed number of rows, which rollouts leave when they end and waiting ones enter."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,9 +7,9 @@ import torch
 from transformers import PreTrainedModel
 
 from odd.errors import OddError
+from odd.method.tree import shared_length
 from odd.models.base import Generation
 from odd.models.transformers.drawing import draw
-from odd.models.transformers.prefix_tree import shared_length
 from odd.models.transformers.shared_prompt import Places, SharedPromptCache, attending, read_prompt
 
 ENTER_AT = 8
@@ -20,7 +20,7 @@ PREFILL_TOKENS = 4096
 """Most tokens that one pass over forced tokens takes."""
 
 
-class Flight:
+class ContinuousBatch:
     """Continuations of many prefixes, drawn in a batch of `width` rows."""
 
     def __init__(self, model: PreTrainedModel, name: str, size: int, ends: frozenset[int], temperature: float) -> None:
@@ -88,7 +88,7 @@ class Flight:
         counts = self.counts[rows].clamp(max=self.uniforms.shape[1] - 1)
         drawn, log_probs = draw(self.logits, self.uniforms[rows, counts], self.temperature)
         if bool(log_probs[alive].isnan().any()):
-            raise OddError(f"model {self.name!r} gives log-probabilities that are no numbers: set its dtype to float32")
+            raise OddError(f"model {self.name!r} gives log-probabilities that are NaN: set its dtype to float32")
         going, at = rows[alive], counts[alive]
         self.tokens[going, at], self.log_probs[going, at] = drawn[alive], log_probs[alive]
         self.counts[going] = at + 1
@@ -177,12 +177,12 @@ def _batches(rests: list[tuple[int, ...]]) -> Iterator[list[tuple[int, ...]]]:
 
 @torch.inference_mode()
 def fits(model: PreTrainedModel, size: int) -> bool:
-    """Whether a model can be sampled by `Flight`: what it says there of a few tokens is what it says by itself."""
+    """Whether `ContinuousBatch` can sample a model: it gives a few tokens the log-probabilities of a plain pass."""
     ids = [i % size for i in range(1, 9)]
     prefixes = [ids, [*ids[:4], *ids[:2]]]
     uniforms = torch.full((len(prefixes), 3), 0.5, dtype=torch.float64)
     try:
-        drawn = Flight(model, "probe", size, frozenset(), 1.0).run(prefixes, [3] * len(prefixes), uniforms, 2)
+        drawn = ContinuousBatch(model, "probe", size, frozenset(), 1.0).run(prefixes, [3] * len(prefixes), uniforms, 2)
     except (AttributeError, KeyError, OddError, RuntimeError, TypeError, ValueError):  # its cache is another
         return False
     tolerance = 1e-3 if model.dtype == torch.float32 else 0.1

@@ -1,0 +1,302 @@
+"""What a distillation objective is: its parameters, what it needs, its loss, and its gradient in the student's logits.
+
+Every gradient is an ascent direction with the shape g_j = P_j (f_j - mean f): it points the way training moves the
+student's logits, so a positive cosine with the ideal gradient always means that the teacher helps. Equation numbers are
+those of Armandpour et al., arXiv 2605.10889. Conventions shared by all objectives:
+
+* `log_p` (student) and `log_q` (teacher) are log-probabilities over the whole vocabulary; leading dimensions
+  broadcast, e.g. one student against M teachers;
+* `temperature` softens both distributions inside the loss; the gradient is in the un-softened logits, hence the
+  factor 1 / temperature;
+* P_theta = 0: the token's terms vanish (0 log 0 = 0);
+* P_te = 0 is unknown, not impossible: both distributions are conditioned on the tokens the teacher reports, and the
+  component of an unknown token is NaN, unless P_theta is 0 there;
+* sums over the vocabulary are in float64.
+
+Dimension letters as in `odd.method.logspace`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Float64, Integer, Real
+from pydantic import BeforeValidator, Field, SerializeAsAny
+
+from odd.method.conventions import Rest
+from odd.method.reward_to_go import RewardToGo
+from odd.method.sparse_rows import Part, SparseRow
+from odd.settings import Settings
+
+Need = Literal["visits", "successes", "rewards"]
+"""What an objective needs of the rollouts through a node: how many took each token, how many of these succeeded, and
+student and teacher log-probabilities along the rest of each, which means that student and teachers score all rollouts.
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Rollouts:
+    """The rollouts through a node by the token they took there; no other token was taken.
+
+    Attributes:
+        tokens: distinct token ids, (N,).
+        visits: rollouts in which the student drew the token itself or, under a pooling rule that counts them, was
+            forced to take it.
+        successes: successes among these.
+        to_go: for objectives that need rewards, mean reward-to-go by token, (M, N); NaN where no rollout counts.
+    """
+
+    tokens: Integer[np.ndarray, " N"]
+    visits: Real[np.ndarray, " N"]
+    successes: Real[np.ndarray, " N"]
+    to_go: Mapping["Objective", RewardToGo] = field(default_factory=dict)
+
+    def visits_at(self, tokens: Integer[np.ndarray, " K"]) -> Float64[np.ndarray, " K"]:
+        """Visits of any tokens, 0 for those that were not taken."""
+        return self._at(self.visits, tokens, 0.0)
+
+    def successes_at(self, tokens: Integer[np.ndarray, " K"]) -> Float64[np.ndarray, " K"]:
+        """Successes of any tokens, 0 for those that were not taken."""
+        return self._at(self.successes, tokens, 0.0)
+
+    def to_go_at(self, objective: "Objective", tokens: Integer[np.ndarray, " K"]) -> RewardToGo | None:
+        """Rewards-to-go of any tokens, (M, K), NaN for those that were not taken; None without rewards."""
+        if (known := self.to_go.get(objective)) is None:
+            return None
+        return RewardToGo(*(self._at(values, tokens, np.nan) for values in (known.first, known.later)))
+
+    def over(self, objective: "Objective", tokens: Integer[np.ndarray, " K"]) -> "Taken":
+        """The same by token of a vocabulary."""
+        return Taken(self.visits_at(tokens), self.successes_at(tokens), self.to_go_at(objective, tokens))
+
+    def reduced(
+        self, support: Integer[np.ndarray, " K"], rest: Rest
+    ) -> tuple[Float64[np.ndarray, " C"], Float64[np.ndarray, " C"]]:
+        """Visits and successes of S_u and, with a bucket, of all other tokens together as last entry."""
+        counts = self.visits_at(support), self.successes_at(support)
+        if rest == "off":
+            return counts
+        visits, successes = (
+            np.append(inside, every.sum() - inside.sum())
+            for inside, every in zip(counts, (self.visits, self.successes), strict=True)
+        )
+        return visits, successes
+
+    def reduced_to_go(
+        self, objective: "Objective", support: Integer[np.ndarray, " K"], rest: Rest
+    ) -> RewardToGo | None:
+        """Rewards-to-go of S_u and, with a bucket, of the rest as the mean over its visits, NaN without any; (M, C)."""
+        inside = self.to_go_at(objective, support)
+        if inside is None or rest == "off":
+            return inside
+        outside = np.where(np.isin(self.tokens, support), 0, self.visits)
+
+        def joined(kept: np.ndarray, values: np.ndarray) -> np.ndarray:
+            with np.errstate(invalid="ignore"):
+                mean = np.where(outside > 0, outside * values, 0.0).sum(axis=1, keepdims=True) / outside.sum()
+            return np.append(kept, mean, axis=1)
+
+        known = self.to_go[objective]
+        return RewardToGo(joined(inside.first, known.first), joined(inside.later, known.later))
+
+    @cached_property
+    def _sorted(self) -> tuple[np.ndarray, np.ndarray]:
+        """The tokens in ascending order, and where each stands."""
+        order = np.argsort(self.tokens)
+        return self.tokens[order], order
+
+    def _at(self, values: np.ndarray, tokens: np.ndarray, missing: float) -> np.ndarray:
+        known, order = self._sorted
+        if not len(known):
+            return np.full((*values.shape[:-1], len(tokens)), missing)
+        place = np.minimum(np.searchsorted(known, tokens), len(known) - 1)
+        return np.where(known[place] == tokens, values[..., order[place]], missing).astype(np.float64)
+
+
+LogProbs = Float[np.ndarray, "*#B V"]
+Gradient = Float64[np.ndarray, "*#B V"]
+
+
+class Taken(NamedTuple):
+    """What the rollouts through a node say of every token of a vocabulary; None where it is not known."""
+
+    visits: Real[np.ndarray, "*#B V"] | None = None
+    successes: Real[np.ndarray, "*#B V"] | None = None
+    to_go: RewardToGo | None = None
+
+
+NOT_KNOWN = Taken()
+
+
+class Objective(Settings):
+    """A distillation objective with its parameters; subclasses declare `name` as a field with a single value."""
+
+    temperature: float = Field(default=1.0, ge=0.01, le=100, description="softens both distributions inside the loss")
+
+    needs: ClassVar[frozenset[Need]] = frozenset()
+    has_teacher: ClassVar[bool] = True
+    """Whether the teacher plays a part; without, the gradient is the same under every teacher."""
+    default: ClassVar[bool] = False
+    """Whether a run has it unless it asks for others."""
+    order: ClassVar[int] = 100
+    """Place among others, the lowest first."""
+    registry: ClassVar[dict[str, type["Objective"]]] = {}
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        """Register the objective under its name; classes without one are bases of others."""
+        if "name" in cls.model_fields:
+            Objective.registry[cls.model_fields["name"].default] = cls
+
+    @property
+    def kind(self) -> str:
+        """Its name in the registry."""
+        return str(getattr(self, "name"))  # noqa: B009 - a field of subclasses
+
+    @property
+    def parameters(self) -> str:
+        """What its label says of its parameters, appended to the name."""
+        return ""
+
+    @property
+    def label(self) -> str:
+        """Short unique name, as used in run files and links."""
+        label = f"{self.kind}{self.parameters}"
+        return label if self.temperature == 1 else f"{label}_T{self.temperature:g}"
+
+    def gradient(self, log_p: LogProbs, log_q: LogProbs, taken: Taken = NOT_KNOWN) -> Gradient:
+        """Ascent direction over the whole vocabulary.
+
+        Args:
+            log_p: student log-probabilities.
+            log_q: teacher log-probabilities.
+            taken: by token what the objective needs; rewards-to-go are NaN for tokens that were not taken.
+
+        Raises:
+            ValueError: the objective needs what was not given.
+        """
+        raise ValueError(f"objective {self.kind} has no gradient: define it")
+
+    def loss(self, log_p: LogProbs, log_q: LogProbs, taken: Taken = NOT_KNOWN, at: LogProbs | None = None) -> float:
+        """What training minimizes at a node; `gradient` is minus its derivative in the student's logits.
+
+        Args:
+            log_p: student log-probabilities, which the loss is a function of; (V,).
+            log_q: teacher log-probabilities, (V,).
+            taken: as for `gradient`.
+            at: student log-probabilities that rewards are computed with, which training takes for constants; None:
+                `log_p`.
+
+        Raises:
+            ValueError: the objective needs what was not given.
+        """
+        raise ValueError(f"objective {self.kind} has no loss: define it")
+
+    def rewards_to_go(self, rewards: Float[np.ndarray, "*B R T"], inside: Bool[np.ndarray, "*#B R T"]) -> RewardToGo:
+        """What each token of each rollout is rewarded with, for an objective that needs rewards.
+
+        Args:
+            rewards: log P_te - log P_theta of each token; NaN where unknown.
+            inside: which positions hold a token; the others follow them.
+
+        Raises:
+            ValueError: the objective needs no rewards.
+        """
+        raise ValueError(f"objective {self.kind} has no rewards-to-go")
+
+    def partial_sum(self, part: Part) -> Float64[np.ndarray, " M"] | None:
+        """A sum over a slice of the vocabulary that `gradient_at` needs beside those that every row has."""
+        return None
+
+    def gradient_at(
+        self, row: SparseRow, support: Integer[np.ndarray, " K"], rollouts: Rollouts | None
+    ) -> Float64[np.ndarray, "M K"]:
+        """The gradient in the softened logits at some tokens, from the sums of a row.
+
+        An objective that does not define it works all the same: rows then keep the whole vocabulary.
+
+        Args:
+            row: of the node, softened by the objective's temperature.
+            support: tokens of the row.
+            rollouts: through the node.
+
+        Raises:
+            ValueError: the objective needs what was not given.
+        """
+        raise ValueError(f"objective {self.kind} has no gradient from sums")
+
+    @classmethod
+    def reduces(cls) -> bool:
+        """Whether `gradient_at` is defined, so that rows need not keep the whole vocabulary."""
+        return cls.gradient_at is not Objective.gradient_at
+
+    def at(
+        self, rows: Mapping[float, SparseRow], support: Integer[np.ndarray, " K"], rollouts: Rollouts | None
+    ) -> Float64[np.ndarray, "M K"]:
+        """`gradient` at some tokens: from sums where these are known, else from the whole vocabulary.
+
+        Args:
+            rows: of the node, by the temperature that they are softened with; 1 is always there.
+            support: tokens of the rows.
+            rollouts: through the node.
+
+        Raises:
+            ValueError: the objective needs what was not given.
+        """
+        row = rows.get(self.temperature)
+        if self.reduces() and row is not None and row.sums is not None:
+            gradient = self.gradient_at(row, support, rollouts)
+            return gradient / self.temperature if self.temperature != 1 else gradient
+        plain = rows[1.0]
+        if not plain.whole:
+            raise ValueError(f"objective {self.kind} needs rows that hold the whole vocabulary")
+        taken = NOT_KNOWN if rollouts is None else rollouts.over(self, plain.tokens)
+        gradient = self.gradient(plain.log_p[None], plain.log_q, taken)
+        return np.broadcast_to(gradient, plain.log_q.shape).take(plain.index(support), axis=-1)
+
+    def missing(self, what: str) -> ValueError:
+        """The error of an objective that was not given what it needs."""
+        return ValueError(f"objective {self.kind} needs the {what} of the node's tokens")
+
+
+def objective(name: str, **parameters: Any) -> Objective:
+    """An objective by its name; parameters that only other objectives have are ignored.
+
+    Raises:
+        ValueError: there is no such objective or parameter, or an impossible value.
+    """
+    return parse_objective({"name": name, **parameters})
+
+
+def parse_objective(data: Any) -> Any:
+    """An objective from a table of settings; anything else is left to pydantic to refuse."""
+    if not isinstance(data, dict):
+        return data
+    name = data.get("name")
+    if not isinstance(name, str) or name not in Objective.registry:
+        raise ValueError(f"there is no objective {name!r}: choose one of {', '.join(Objective.registry)}")
+    own = Objective.registry[name].model_fields
+    others = {parameter for kind in Objective.registry.values() for parameter in kind.model_fields}
+    kept = {key: value for key, value in data.items() if key in own or key not in others}
+    return Objective.registry[name].model_validate(kept)
+
+
+AnyObjective = Annotated[SerializeAsAny[Objective], BeforeValidator(parse_objective)]
+"""Any registered objective as a field of settings."""
+
+
+def default_objectives() -> tuple[Objective, ...]:
+    """The objectives of a run that asks for none."""
+    kinds = sorted(Objective.registry.values(), key=lambda kind: kind.order)
+    return tuple(kind() for kind in kinds if kind.default)
+
+
+def finished(
+    gradient: Float64[np.ndarray, "*#B V"], unknown: Bool[np.ndarray, "*#B V"] | None, temperature: float
+) -> Float64[np.ndarray, "*#B V"]:
+    """Blank the unknown components; from softened to un-softened logits."""
+    if unknown is not None:
+        gradient = np.where(unknown, np.nan, gradient)
+    return gradient / temperature if temperature != 1 else gradient

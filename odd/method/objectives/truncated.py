@@ -1,0 +1,127 @@
+"""KL divergences on the k most probable tokens: what verl, SWIFT and TRL's server mode train with."""
+
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float64, Integer
+from pydantic import Field
+
+from odd.method.logspace import (
+    Support,
+    Tail,
+    log_ratio,
+    soften_both,
+    top_k_support,
+    truncate,
+    weighted_deviation,
+)
+from odd.method.objectives.base import NOT_KNOWN, Gradient, LogProbs, Objective, Rollouts, Taken
+from odd.method.objectives.forward_kl import ForwardKL, forward_kl
+from odd.method.objectives.reverse_kl import ReverseKL, reverse_kl
+from odd.method.sparse_rows import SparseRow
+
+
+class TopK(Objective):
+    """A KL divergence on a truncated support; its label says so."""
+
+    k: int = Field(default=16, ge=1, description="tokens of the support")
+    support: Support = "student"
+    tail: Tail = "bucket"
+
+    @property
+    def label(self) -> str:
+        """With the k in the name, then support and tail."""
+        label = f"{self.kind.replace('topk', f'top{self.k}')}_{self.support}_{self.tail}"
+        return label if self.temperature == 1 else f"{label}_T{self.temperature:g}"
+
+    def truncated(
+        self, log_p: LogProbs, log_q: LogProbs, chosen: Bool[np.ndarray, "*#B V"]
+    ) -> Float64[np.ndarray, "*#B V"]:
+        """The gradient for softened distributions and any chosen tokens."""
+        raise ValueError(f"objective {self.kind} has no gradient: define it")
+
+    def truncated_loss(self, log_p: LogProbs, log_q: LogProbs, chosen: Bool[np.ndarray, "*#B V"]) -> float:
+        """The loss for softened distributions and any chosen tokens."""
+        raise ValueError(f"objective {self.kind} has no loss: define it")
+
+    def gradient(self, log_p: LogProbs, log_q: LogProbs, taken: Taken = NOT_KNOWN) -> Gradient:
+        """On the support that the distributions have; `odd.method.logspace.Tail` says what becomes of other tokens."""
+        log_p, log_q = soften_both(log_p, log_q, self.temperature)
+        chosen = top_k_support(log_p, log_q, self.k, self.support)
+        return self.truncated(log_p, log_q, chosen) / self.temperature
+
+    def loss(self, log_p: LogProbs, log_q: LogProbs, taken: Taken = NOT_KNOWN, at: LogProbs | None = None) -> float:
+        """The divergence on the support of `at`."""
+        fixed, _ = soften_both(log_p if at is None else at, log_q, self.temperature)
+        log_p, log_q = soften_both(log_p, log_q, self.temperature)
+        return self.truncated_loss(log_p, log_q, top_k_support(fixed, log_q, self.k, self.support))
+
+    def gradient_at(
+        self, row: SparseRow, support: Integer[np.ndarray, " K"], rollouts: Rollouts | None
+    ) -> Float64[np.ndarray, "M K"]:
+        """On the most probable tokens one by one, and all others as one.
+
+        Tokens outside the top sets are treated alike: they share their common component in proportion to P_theta.
+        """
+        tokens, chosen, log_p, log_q = row.kept(self.k, self.support)
+        gradient = self.truncated(log_p, log_q, chosen)
+        same = tokens == support[:, None]
+        inside = same.any(axis=1)
+        column = np.where(inside, same.argmax(axis=1), len(log_p) - 1)
+        share = np.exp(np.where(inside, 0.0, row.at(support)[0] - log_p[column]))
+        return gradient[:, column] * share
+
+
+class TopKReverseKL(TopK):
+    """`reverse_kl` on the k most probable tokens."""
+
+    name: Literal["topk_reverse_kl"] = "topk_reverse_kl"
+    default = True
+    order = 6
+
+    def truncated(
+        self, log_p: LogProbs, log_q: LogProbs, chosen: Bool[np.ndarray, "*#B V"]
+    ) -> Float64[np.ndarray, "*#B V"]:
+        """`reverse_kl` of the truncated distributions, or without the other tokens' terms."""
+        if self.tail != "drop":
+            return reverse_kl(*truncate(log_p, log_q, chosen, self.tail))
+        ratio = np.where(chosen, log_ratio(log_p, log_q), 0.0)
+        loss = (np.exp(log_p) * ratio).sum(axis=-1, keepdims=True)
+        return np.where(loss < 0, 0.0, weighted_deviation(log_p, np.where(chosen, -(ratio + 1), 0.0)))
+
+    def truncated_loss(self, log_p: LogProbs, log_q: LogProbs, chosen: Bool[np.ndarray, "*#B V"]) -> float:
+        """The divergence; `drop` counts as 0 where it is negative."""
+        if self.tail != "drop":
+            return ReverseKL().loss(*truncate(log_p, log_q, chosen, self.tail))
+        return max(0.0, float(np.where(chosen, np.exp(log_p) * log_ratio(log_p, log_q), 0.0).sum()))
+
+
+class TopKForwardKL(TopK):
+    """`forward_kl` on the k most probable tokens.
+
+    With the teacher's support, `drop` is verl's `forward_kl_topk` and `bucket` its `forward_kl_topk_tail`; `bucket` and
+    `renormalize` are TRL's server mode with and without `loss_add_tail`.
+    """
+
+    name: Literal["topk_forward_kl"] = "topk_forward_kl"
+    default = True
+    order = 7
+
+    def truncated(
+        self, log_p: LogProbs, log_q: LogProbs, chosen: Bool[np.ndarray, "*#B V"]
+    ) -> Float64[np.ndarray, "*#B V"]:
+        """`forward_kl` of the truncated distributions, or without the other tokens' terms."""
+        if self.tail != "drop":
+            return forward_kl(*truncate(log_p, log_q, chosen, self.tail))
+        q = np.where(chosen, np.exp(log_q), 0.0)
+        with np.errstate(invalid="ignore"):
+            loss = np.where(q > 0, q * (log_q - log_p), 0.0).sum(axis=-1, keepdims=True)
+        return np.where(loss < 0, 0.0, q - q.sum(axis=-1, keepdims=True) * np.exp(log_p))
+
+    def truncated_loss(self, log_p: LogProbs, log_q: LogProbs, chosen: Bool[np.ndarray, "*#B V"]) -> float:
+        """The divergence; `drop` counts as 0 where it is negative."""
+        if self.tail != "drop":
+            return ForwardKL().loss(*truncate(log_p, log_q, chosen, self.tail))
+        q = np.where(chosen, np.exp(log_q), 0.0)
+        with np.errstate(invalid="ignore"):
+            return max(0.0, float(np.where(q > 0, q * (log_q - log_p), 0.0).sum()))

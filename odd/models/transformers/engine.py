@@ -1,0 +1,157 @@
+"""Any causal language model of transformers as sampler and scorer, on CPU or CUDA.
+
+Sampling keeps the log-probabilities it drew with. Each rollout has its own row of uniforms, so what it draws does not
+depend on when its neighbors end.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from itertools import groupby
+
+import numpy as np
+import torch
+from transformers import PreTrainedModel
+
+from odd.config import SCORING_MEMORY
+from odd.method.tree import distinct_places, shared_length
+from odd.models.base import Generation, check_window
+from odd.models.transformers.batch import Rows, log_softmax
+from odd.models.transformers.continuous_batch import ContinuousBatch, fits
+from odd.models.transformers.prefix_tree import PrefixTree, Tokens, prefix_trees
+from odd.models.transformers.reading import Reader
+
+THINKING = ("<think>", "</think>")
+_log = logging.getLogger(__name__)
+
+
+class TransformersEngine:
+    """A transformers model as sampler and scorer.
+
+    Args:
+        name: what the user calls it.
+        model: loaded weights.
+        vocabulary_size: V; distributions are over the first V tokens.
+        end_tokens: that end a response.
+        scoring_memory: MiB of logits that are held at a time.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        model: PreTrainedModel,
+        vocabulary_size: int,
+        end_tokens: frozenset[int],
+        scoring_memory: int = SCORING_MEMORY,
+    ) -> None:
+        """Wrap the model."""
+        self.name, self.scoring_memory = name, scoring_memory
+        self.model, self.vocabulary_size, self.end_tokens = model.eval(), vocabulary_size, end_tokens
+        self.max_context: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+
+    @torch.inference_mode()
+    def log_probs(self, prompt: Sequence[int], response: Sequence[int], temperature: float = 1.0) -> np.ndarray:
+        """Log-softmax in float32, shape (T, V): one forward pass over the prompt and the response.
+
+        Raises:
+            OddError: prompt and response exceed the model's window, or it gives no numbers.
+        """
+        size = self.vocabulary_size
+        if not response:  # to keep 0 logits would mean to keep all of them
+            return np.empty((0, size), dtype=np.float32)
+        check_window(self.max_context, self.name, f"model {self.name!r}", len(prompt), len(response))
+        ids = torch.tensor([[*prompt, *response[:-1]]], device=self.model.device)
+        logits = self.model(input_ids=ids, use_cache=False, logits_to_keep=len(response)).logits[0, :, :size]
+        return log_softmax(logits, temperature, self.name).cpu().numpy()
+
+    @torch.inference_mode()
+    def read(
+        self, prompt: Sequence[int], responses: Sequence[Sequence[int]], temperature: float = 1.0
+    ) -> Iterator[np.ndarray]:
+        """Next-token distributions along responses; see `odd.models.base.Scorer`.
+
+        Raises:
+            OddError: prompt and a response exceed the model's window, or it gives no numbers.
+        """
+        rows = [tuple(response) for response in responses]
+        if not self._shares_prompts:
+            for number, places in groupby(distinct_places(rows), key=lambda place: place[0]):
+                yield self.log_probs(prompt, rows[number], temperature)[[position for _, position in places]]
+            return
+        before: Tokens = ()
+        for reader, tree in self._trees(prompt, rows):
+            first, *_, last = *tree.rows, *tree.rows
+            # a tree repeats what its first response shares with the one before
+            known = min(shared_length(before, first) + 1, len(before)) if before else 0
+            for places, logits in reader.slices(tree):
+                fresh = max(0, known - places.start)
+                if fresh < len(logits):
+                    yield log_softmax(logits[fresh:], temperature, self.name).cpu().numpy()
+            before = last
+
+    @property
+    def room(self) -> int:
+        """Distributions whose logits are held at a time."""
+        return max(1, (self.scoring_memory << 20) // (4 * self.vocabulary_size))
+
+    def _trees(self, prefix: Sequence[int], rows: Sequence[Tokens]) -> Iterator[tuple[Reader, PrefixTree]]:
+        """What is to be read of continuations of a prefix, and who has read the prefix."""
+        check_window(self.max_context, self.name, f"model {self.name!r}", len(prefix), max(map(len, rows), default=0))
+        trees = list(prefix_trees(rows))
+        reader = Reader(self.model, self.name, self.vocabulary_size, self.room, prefix, once=len(trees) == 1)
+        for tree in trees:
+            yield reader, tree
+
+    @torch.inference_mode()
+    def token_log_probs(
+        self, prefix: Sequence[int], continuations: Sequence[Sequence[int]], temperatures: Sequence[float]
+    ) -> list[np.ndarray]:
+        """Log-probability of every token of each continuation; see `odd.models.base.Scorer`.
+
+        Raises:
+            OddError: the prefix and a continuation exceed the model's window, or it gives no numbers.
+        """
+        rows = [tuple(tokens) for tokens in continuations]
+        if not self._shares_prompts:
+            plain = [[self.log_probs(prefix, row, temperature) for temperature in temperatures] for row in rows]
+            return [
+                np.array([heated[np.arange(len(row)), list(row)] for heated in each]).reshape(len(temperatures), -1)
+                for row, each in zip(rows, plain, strict=True)
+            ]
+        read: dict[Tokens, np.ndarray] = {(): np.empty((len(temperatures), 0), dtype=np.float32)}
+        for reader, tree in self._trees(prefix, rows):
+            read |= reader.token_log_probs(tree, temperatures)
+        return [read[tokens] for tokens in rows]
+
+    @torch.inference_mode()
+    def sample(
+        self,
+        prefixes: Sequence[Sequence[int]],
+        max_new_tokens: Sequence[int],
+        temperature: float,
+        seed: int,
+        batch_size: int | None = None,
+    ) -> list[Generation]:
+        """One continuation of each prefix; see `odd.models.base.Sampler`.
+
+        Raises:
+            OddError: a prefix and its limit exceed the model's window, or the model gives no numbers.
+        """
+        if not prefixes:
+            return []
+        for prefix, limit in zip(prefixes, max_new_tokens, strict=True):
+            check_window(self.max_context, self.name, f"model {self.name!r}", len(prefix), limit)
+        generator = torch.Generator().manual_seed(seed)
+        # doubles: single precision would never draw tokens rarer than one in 17 million
+        uniforms = torch.rand(len(prefixes), max(max_new_tokens), generator=generator, dtype=torch.float64)
+        sampler = ContinuousBatch if self._shares_prompts else Rows
+        batch = sampler(self.model, self.name, self.vocabulary_size, self.end_tokens, temperature)
+        return batch.run(prefixes, max_new_tokens, uniforms, batch_size or len(prefixes))
+
+    @cached_property
+    def _shares_prompts(self) -> bool:
+        """Whether the fast ways to sample and to read fit the model; there are others that ask nothing of a model."""
+        if fits(self.model, self.vocabulary_size):
+            return True
+        _log.warning("model %r cannot share a prompt among its rollouts: it samples and scores more slowly", self.name)
+        return False

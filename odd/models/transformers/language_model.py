@@ -1,0 +1,79 @@
+"""A model of transformers with its tokenizer, by embedded name, local folder or hub name."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from odd.config import SCORING_MEMORY, ModelConfig
+from odd.errors import OddError
+from odd.models.base import LanguageModel
+from odd.models.embedded import EMBEDDED, embedded_path
+from odd.models.transformers.engine import TransformersEngine
+from odd.models.transformers.loading import load_pretrained, model_digest
+from odd.models.transformers.tokenizer import TransformersTokenizer
+
+
+@dataclass(frozen=True)
+class TransformersModel(LanguageModel):
+    """A language model of transformers; one engine samples and scores."""
+
+    tokenizer: TransformersTokenizer
+    sampler: TransformersEngine
+    scorer: TransformersEngine
+
+
+def load(config: ModelConfig, cache: Path) -> TransformersModel:
+    """Load an embedded model, a local folder, or a hub model.
+
+    Raises:
+        OddError: there is no such model, it is incomplete, it has no chat template or no end token, or the device is
+            missing.
+    """
+    place = embedded_path(config.name, cache) if config.name in EMBEDDED else config.name
+    model, tokenizer = load_pretrained(config, str(place))
+    return wrap(config.name, model, tokenizer, config.thinking, config.scoring_memory)
+
+
+def wrap(
+    name: str,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    thinking: bool = False,
+    scoring_memory: int = SCORING_MEMORY,
+) -> TransformersModel:
+    """A loaded model and its tokenizer.
+
+    Args:
+        name: what the user calls the model.
+        model: loaded weights.
+        tokenizer: of the model.
+        thinking: whether to switch on the thinking mode of chat templates that have one.
+        scoring_memory: MiB of logits that are held at a time.
+
+    Raises:
+        OddError: no token ends a response.
+    """
+    ends = _end_tokens(model, tokenizer)
+    if not ends:
+        raise OddError(f"model {name!r} has no end-of-sequence token: set eos_token_id in its generation_config")
+    # Embeddings are often padded, to other sizes in members of one family. What names no token is left out of
+    # all distributions, so that student and teacher speak of the same V tokens.
+    size = min(model.config.get_text_config().vocab_size, max(tokenizer.get_vocab().values()) + 1)
+    engine = TransformersEngine(name, model, size, ends, scoring_memory)
+    return TransformersModel(
+        name=name,
+        digest=model_digest(model, tokenizer),
+        tokenizer=TransformersTokenizer(name, tokenizer, ends, thinking),
+        sampler=engine,
+        scorer=engine,
+    )
+
+
+def _end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+    """Every token that ends a response according to the model's generation settings or its tokenizer."""
+    ends: set[int] = set()
+    for value in (getattr(model.generation_config, "eos_token_id", None), tokenizer.eos_token_id):
+        ends.update(cast(list[int], value if isinstance(value, list) else [] if value is None else [value]))
+    return frozenset(ends)

@@ -1,0 +1,87 @@
+"""Payloads of whole panels: what the components `token_path` and `generation_tree` draw for a view of a question."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from odd.store.run import Run
+from odd.text import markdown_escaped
+from odd.views.generation_tree import decision_payload
+from odd.views.links import ViewState
+from odd.views.missing import NO_TEACHER, no_decision_point
+from odd.views.names import convention_name, objective_name
+from odd.views.scores import Row, colour_scale
+from odd.views.token_path import end_tokens, path_heading, path_names, path_payload
+
+
+def path_panel(
+    run: Run, number: int, view: ViewState, rows: Sequence[Row], cards: Mapping[int, dict[str, Any]]
+) -> dict[str, Any]:
+    """What the component `token_path` draws.
+
+    Args:
+        run: the run.
+        number: of the question.
+        view: with the question, path, teacher, objective, convention and colour.
+        rows: of `odd.views.token_path.path_rows`.
+        cards: of `odd.views.token_path.path_cards`.
+    """
+    data = path_payload(rows, cards, view, colour_scale(run, number, view), end_tokens(run, number))
+    name = path_names(run.query("paths", question=number))[cast(int, view.path)]
+    subject = f"question {view.question} · {chosen_measure(view)}"
+    return data | {"question": number, "heading": path_heading(rows, name) | {"subject": subject}}
+
+
+def tree_panel(run: Run, number: int, view: ViewState, tree: Mapping[str, Any]) -> dict[str, Any]:
+    """What the component `generation_tree` draws.
+
+    Args:
+        run: the run.
+        number: of the question.
+        view: as for `path_panel`, with the pinned token, the selected node, and what is folded and unfolded.
+        tree: of `odd.views.generation_tree.tree_payload`.
+    """
+    decisions = decision_payload(run, number, view, colour_scale(run, number, view))
+    chosen = {
+        "question": number,
+        "path": view.path,
+        "token": view.token,
+        "node": view.node,
+        "folded": list(view.folded),
+        "unfolded": list(view.unfolded),
+        "name": f"tree-question-{number}-{(view.convention or 'on_policy').split('-')[0]}",
+    }
+    return {**tree, **decisions, **chosen}
+
+
+def chosen_measure(view: ViewState) -> str:
+    """Teacher, objective and convention in words."""
+    parts = [view.teacher or "no teacher", objective_name(view.objective or ""), convention_name(view.convention or "")]
+    return " · ".join(part for part in parts if part)
+
+
+def path_notices(run: Run, number: int, view: ViewState, rows: Sequence[Row]) -> list[str]:
+    """Why there may be nothing to see on a path, as Markdown; `rows` are those of `path_rows`."""
+    if view.teacher is None:
+        return [f"{NO_TEACHER} What is shown is success."]
+    contexts = run.query("contexts", question=number)
+    own = contexts[contexts["teacher"] == view.teacher]
+    if len(own) and not own["available"].iloc[0]:
+        reason = own["reason"].iloc[0] or "its context could not be made"
+        return [markdown_escaped(f"{view.teacher} has no scores for this question: {reason}.")]
+    if not any(row["decision"] is True for row in rows):
+        return [no_decision_point("This path")]
+    return []
+
+
+def why_no_tree(run: Run, number: int) -> str:
+    """Why a question has no tree."""
+    questions = run.query("questions")
+    row = questions[questions["question"] == number].iloc[0]
+    if isinstance(row["note"], str):
+        return f"This question has no tree: {row['note']}."
+    if not row["initial_rollouts"]:
+        return "Nothing is sampled for this question yet: its tree appears here once it is scored."
+    return (
+        f"{row['initial_rollouts']:,} initial and {row['targeted_rollouts']:,} targeted rollouts are sampled so far "
+        f"({row['initial_correct']:,} of the initial ones right): the tree appears here once the question is scored."
+    )

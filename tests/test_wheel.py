@@ -1,0 +1,198 @@
+"""The wheel, installed: what it holds, and that its commands do in an empty folder what they do in a checkout.
+
+The environment has ODD from the wheel alone. All other packages are those of the environment that runs the tests, by a
+.pth file: to install torch and the rest once more would take minutes. So this proves that the wheel is complete, that
+its command is there, and that nothing in it needs the checkout. It does not prove that the declared dependencies are
+complete or that pip finds them; what each of them is tested with stands in CONTRIBUTING.md.
+"""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import sysconfig
+import time
+import urllib.request
+import venv
+import zipfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+import odd
+from benchmarks.serving import launch_chromium
+from scripts.rooms import ROOT
+
+pytestmark = pytest.mark.slow
+PATIENCE = 240
+LARGEST = 20_000_000
+FEW = ["sampling.initial_rollouts=8", "sampling.max_new_tokens=16", "targeting.n_min=2"]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel, as pip builds it from the checkout."""
+    folder = tmp_path_factory.mktemp("wheel")
+    # the backend of the environment, which is pinned, instead of the newest
+    call(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", folder, ROOT)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory):
+    """Folder of the commands of an environment with the wheel."""
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder, symlinks=True)
+    python = folder / "bin" / "python"
+    call(sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-index", "--no-deps", wheel)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    (packages / "others.pth").write_text(sysconfig.get_path("purelib"))
+    return folder / "bin"
+
+
+@pytest.fixture
+def empty(tmp_path, monkeypatch):
+    """An empty folder to be in."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def environment(**changes):
+    """Without what would lead to the checkout, or make the environment special."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "ODD_CACHE")}
+    return kept | {"OMP_NUM_THREADS": "1"} | changes
+
+
+def call(*command, **changes):
+    done = subprocess.run(
+        list(map(str, command)), capture_output=True, text=True, env=environment(**changes), timeout=PATIENCE
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def files_of(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        return {entry.filename for entry in archive.infolist()}
+
+
+def kept(folder):
+    """Files of a folder of the checkout, without what Python makes beside them."""
+    return {path.relative_to(ROOT).as_posix() for path in (ROOT / folder).rglob("*.*") if path.suffix != ".pyc"}
+
+
+def test_it_is_small(wheel):
+    assert wheel.stat().st_size < LARGEST
+
+
+def test_it_adds_one_name_to_the_packages(wheel):
+    assert {name.split("/")[0] for name in files_of(wheel)} == {"odd", f"odd_diagnostics-{odd.__version__}.dist-info"}
+
+
+def test_it_holds_the_engine_with_its_data_and_the_dashboard_with_the_example_run(wheel):
+    around = kept("pages") | kept(".streamlit") | {"app.py", *kept("cache")}
+    example = {name for name in around if re.fullmatch(r"cache/example(\.toml|-[0-9a-f]{8}\.duckdb)", name)}
+    dashboard = {name for name in around if not name.startswith("cache/")} | example
+    assert len(example) == 2
+    expected = kept("odd") | {f"odd/_dashboard/{name}" for name in dashboard}
+    assert {name for name in files_of(wheel) if name.startswith("odd/")} == expected
+
+
+def test_it_carries_the_license_and_what_is_not_ours(wheel):
+    assert {Path(name).name for name in files_of(wheel) if "/licenses/" in name} == {"LICENSE", "NOTICE"}
+
+
+def test_what_is_imported_comes_from_the_wheel(installed, empty):
+    place = call(installed / "python", "-c", "import odd; print(odd.__file__)").strip()
+    assert Path(place).is_relative_to(installed.parent)
+
+
+def test_the_command_tells_its_version(installed, empty):
+    assert call(installed / "odd", "--version") == f"odd {odd.__version__}\n"
+
+
+def test_help_names_the_command_as_it_is_called(installed, empty):
+    told = call(installed / "odd", "--help")
+    assert "Usage: odd " in told
+    assert all(name in told for name in ("demo", "app", "run", "add-teacher"))
+
+
+def test_a_run_lies_in_the_cache_of_the_working_directory(installed, empty):
+    call(installed / "odd", "run", "--limit", "1", *(part for setting in FEW for part in ("--set", setting)))
+    assert len(list((empty / "cache").glob("demo-*.duckdb"))) == 1
+
+
+def test_a_job_of_the_dashboard_makes_its_run_where_the_environment_says(installed, empty):
+    config = {"questions": {"limit": 1}, "sampling": {"initial_rollouts": 8, "max_new_tokens": 16}, "teachers": []}
+    code = (
+        "import time; from odd.config import parse_config; from odd.pipeline.jobs import start_run, tail\n"
+        f"job = start_run(parse_config({config!r}))\n"
+        "while job.alive: time.sleep(0.1)\n"
+        "print(job.state, tail(job.log))"
+    )
+    told = call(installed / "python", "-c", code, ODD_CACHE=str(empty / "elsewhere"))
+    assert told.startswith("finished")
+    assert list((empty / "elsewhere").glob("tiny-*.duckdb"))
+
+
+@contextmanager
+def serving(installed, folder, *arguments):
+    """Address of the dashboard that a command starts in a folder."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = folder / "log.txt"
+    command = [str(installed / "odd"), *arguments, "--headless", "--port", str(port)]
+    with log.open("wb") as file:
+        process = subprocess.Popen(command, cwd=folder, env=environment(), stdout=file, stderr=file)
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while not answers(port):
+            assert process.poll() is None and time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+        yield f"http://localhost:{port}"
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def answers(port):
+    try:
+        return urllib.request.urlopen(f"http://localhost:{port}/_stcore/health", timeout=5).status == 200
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def page():
+    """A page of a browser."""
+    with sync_playwright() as playwright:
+        browser = launch_chromium(playwright)
+        page = browser.new_page()
+        page.set_default_timeout(60_000)
+        yield page
+        browser.close()
+
+
+def test_demo_makes_its_run_and_shows_it(installed, empty, page):
+    with serving(installed, empty, "demo", "--limit", "1") as url:
+        (run,) = (empty / "cache").glob("demo-*.duckdb")
+        page.goto(f"{url}/tree?run={run.stem}")
+        expect(page.locator("svg.tree")).to_be_visible(timeout=60_000)
+        expect(page.locator(".lines .token").first).to_be_visible(timeout=60_000)
+
+
+def test_app_offers_the_example_run_where_there_is_none_in_the_theme_of_the_dashboard(installed, empty, page):
+    with serving(installed, empty, "app") as url:
+        page.goto(url)
+        page.get_by_role("button", name="Open the example run").click()
+        expect(page.locator(".row").first).to_be_visible(timeout=60_000)
+        assert re.search(r"/questions\?.*run=example-", page.url)
+        colour = "node => getComputedStyle(node).getPropertyValue('--st-primary-color')"
+        assert page.locator(".odd").first.evaluate(colour) == "#1f5fbf"
+    (run,) = (empty / "cache").glob("*.duckdb")
+    assert run.name in {path.name for path in (ROOT / "cache").glob("example-*.duckdb")}
