@@ -82,6 +82,7 @@ class Nodes:
 
 
 Values = Shaped[np.ndarray, "N #P"]
+"""Of every node and pair, or of every node alone."""
 
 
 @dataclass(frozen=True)

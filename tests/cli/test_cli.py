@@ -57,6 +57,7 @@ def test_the_process_of_a_run_ends_without_complaints_of_the_libraries(tmp_path)
 
 COMMANDS = [
     *("demo", "app", "show", "findings", "screen", "run", "import", "add-teacher", "weights", "models", "vectors"),
+    "upgrade",
 ]
 
 

@@ -12,6 +12,7 @@ from odd.rollouts.sampling import derived_seed
 from odd.store import RunReader, RunWriter
 from odd.store.upgrade import MADE, upgrade_run
 from tests.analysis.test_analysis import CONFIG, make_tree
+from tests.cli.test_cli import odd
 from tests.store.example_run import RUN
 
 KEYS = {
@@ -148,6 +149,12 @@ def test_a_work_file_is_upgraded_with_it(old):
     assert len(upgrade_run(old.parent, RUN)) == 2
     with RunWriter(old.parent, RUN) as writer:
         assert len(writer.query("FROM success"))
+
+
+def test_the_command_says_where_the_old_file_is_and_that_there_is_nothing_to_do(old):
+    first, second = (odd("upgrade", old) for _ in range(2))
+    assert first.returncode == second.returncode == 0
+    assert f"{old}.version-2" in first.stdout and "up to date" in second.stdout
 
 
 def test_other_versions_and_missing_runs_are_refused(old, tmp_path):
