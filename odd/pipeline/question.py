@@ -81,10 +81,9 @@ class QuestionWork(QuestionBase):
             yield from self._exclude(initial, missing)
             return
         fresh = begun_at is not QuestionStage.SCORED
-        paths = yield from self._paths(initial, self.config.teachers if fresh else missing)
-        if begun_at.reached(QuestionStage.TARGETED):
-            targeted = list(self.state.targeted)
-        else:
+        targeted = list(self.state.targeted) if begun_at.reached(QuestionStage.TARGETED) else []
+        paths = yield from self._paths(initial, targeted, self.config.teachers if fresh else missing)
+        if not begun_at.reached(QuestionStage.TARGETED):
             plan = yield from self._plan(initial, paths)
             targeted = yield from self._targeted(initial, paths, plan)
         yield from self._score([*initial, *targeted], initial, paths, fresh)
@@ -107,8 +106,13 @@ class QuestionWork(QuestionBase):
         rows = self.insert("contexts", [context.row() for context in contexts])
         yield Commit((rows, self.describe(initial, stage=QuestionStage.SCORED.value, note=note)), publish="now")
 
-    def _paths(self, initial: Sequence[Rollout], teachers: Sequence[TeacherConfig]) -> Events[Paths]:
-        """Choose the paths, build the teachers' prompts, and let student and teachers score the paths."""
+    def _paths(
+        self, initial: Sequence[Rollout], targeted: Sequence[Rollout], teachers: Sequence[TeacherConfig]
+    ) -> Events[Paths]:
+        """Choose the paths, build the teachers' prompts, and let student and teachers score the paths.
+
+        The rows keep the tokens of targeted rollouts that are known already, so that nothing is read a second time.
+        """
         chosen = list(self.state.paths)
         if not self.stage.reached(QuestionStage.PLANNED):
             chosen = choose_paths(self.question.id, initial, self.config.targeting, self.config.sampling.seed)
@@ -117,7 +121,7 @@ class QuestionWork(QuestionBase):
         for teacher in teachers:
             window = self.models.teacher(teacher).scorer.max_context
             contexts.append((yield from teacher_context(teacher, self.demonstrations, window, longest, scored)))
-        return Paths(chosen, contexts, (yield from self._read(initial, chosen, contexts)))
+        return Paths(chosen, contexts, (yield from self._read([*initial, *targeted], chosen, contexts)))
 
     def _read(
         self, rollouts: Sequence[Rollout], paths: Sequence[int], contexts: Sequence[TeacherContext]

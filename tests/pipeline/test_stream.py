@@ -3,10 +3,13 @@
 import pickle
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
+from odd.config import TeacherConfig
 from odd.errors import OddError
+from odd.models.transformers.engine import TransformersEngine
 from odd.pipeline.consumer import Consumer
 from odd.pipeline.digests import Digests
 from odd.pipeline.events import Commit, Event, Events, Insert, NoteModel, SpellTokens, Step, Update
@@ -124,6 +127,23 @@ def test_what_is_stored_of_a_question_survives_the_way_to_another_process(stored
     for name, value in vars(stored).items():
         # the order of a set need not survive
         assert sent[name] == value if isinstance(value, frozenset) else repr(sent[name]) == repr(value)
+
+
+def test_an_added_teacher_reads_once_what_targeted_rollouts_took(finished, stored, monkeypatch):
+    config, _ = finished
+    config = config.model_copy(update={"teachers": (*config.teachers, TeacherConfig(name="Late"))})
+    question, models = load_questions(config.questions)[0], Models(config, config.cache)
+    work = QuestionWork(config, models, question, stored, ())
+    response = stored.initial[stored.paths[0]].token_ids
+    rarest = int(models.student.scorer.log_probs(work.prompt, response)[0].argmin())
+    surprise = replace(stored.targeted[0], token_ids=(rarest, *stored.targeted[0].token_ids[1:]), launch=1)
+    work.state = replace(stored, targeted=(*stored.targeted, surprise))
+
+    monkeypatch.setattr("odd.analysis.path_rows.KEEP_ALL", 0)
+    read, asked = TransformersEngine.read, []
+    monkeypatch.setattr(TransformersEngine, "read", lambda *given: asked.append(given) or read(*given))
+    assert list(work.work())
+    assert len(asked) == 2  # by the student and by the teacher
 
 
 def test_a_finished_question_has_no_work(finished, stored):
