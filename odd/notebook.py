@@ -5,6 +5,7 @@ import math
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,7 +16,7 @@ from odd.config import RunConfig, default_cache, load_config, merge, parse_confi
 from odd.errors import OddError
 from odd.export.html import Drawing, Theme, component_document
 from odd.method.measures import colours
-from odd.places import example_run
+from odd.places import the_example_run
 from odd.store import RunReader, published_path, tables
 from odd.text import visible
 from odd.views.generation_graph import display
@@ -63,9 +64,7 @@ def open_run(run: str | os.PathLike[str], cache: str | os.PathLike[str] | None =
         OddError: there is no such run, or it cannot be read.
     """
     if run == "example":
-        file = example_run()
-        if file is None:
-            raise OddError("the example run is not there any more: install odd again")
+        file = the_example_run()
     elif Path(run).suffix == ".duckdb":
         file = Path(run)
     else:
@@ -149,7 +148,7 @@ class OpenedRun:
 
     def __repr__(self) -> str:
         """Name and size."""
-        questions, teachers = len(self.query("questions")), len(self.query("teachers"))
+        questions, teachers = len(self._questions), len(self.query("teachers"))
         return f"<run {self.run_id}: {questions} questions, {teachers} teachers, {self.meta.get('status', '')}>"
 
     @property
@@ -179,6 +178,11 @@ class OpenedRun:
     @property
     def questions(self) -> pd.DataFrame:
         """A row per question: id, text, answer, pass rate, difficulty, and counts of rollouts and decision points."""
+        return self._questions.copy()
+
+    @cached_property
+    def _questions(self) -> pd.DataFrame:
+        """The same, asked for once: counting goes through all rollouts and scores."""
         return self.query("questions")
 
     @property
@@ -240,7 +244,7 @@ class OpenedRun:
         known: dict[str, str] = dict(_OWN)
         for table in reversed(_TABLES_OF[frame]):
             known |= {column: meaning for column, (_, meaning) in tables()[table][1].items()}
-        first = int(self.questions["question"].iloc[0])
+        first = int(self._questions["question"].iloc[0])
         rows = getattr(self, frame)
         columns = (rows if isinstance(rows, pd.DataFrame) else rows() if frame == "scores" else rows(first)).columns
         return pd.Series({column: known[column] for column in columns}, name=frame)
@@ -327,13 +331,13 @@ class OpenedRun:
         return Drawing(title, document, height)
 
     def _of(self, name: str, question: str | int | None) -> pd.DataFrame:
-        numbers = self.questions["question"].tolist() if question is None else [self._number(question)]
+        numbers = self._questions["question"].tolist() if question is None else [self._number(question)]
         found = [self.query(name, question=number) for number in numbers]
         return pd.concat(found, ignore_index=True) if len(found) != 1 else found[0]
 
     def _number(self, question: str | int) -> int:
         """Number of a question that is named by id or number."""
-        questions = self.questions
+        questions = self._questions
         column = "id" if isinstance(question, str) else "question"
         found = questions.loc[questions[column] == question, "question"]
         if found.empty:
@@ -365,7 +369,7 @@ class OpenedRun:
         token: int | None = None,
     ) -> tuple[int, ViewState]:
         """The view that is asked for, complete, and the number of its question."""
-        if self.questions.empty:
+        if self._questions.empty:
             raise OddError(f"run {self.run_id} has no question yet: make it with odd run")
         self._check("teacher", teacher, self.teachers["teacher"].tolist())
         if colour not in colours():
@@ -383,7 +387,7 @@ class OpenedRun:
         return number, view.but(token=token)
 
     def _id(self, number: int) -> str:
-        questions = self.questions
+        questions = self._questions
         return str(questions.loc[questions["question"] == number, "id"].iloc[0])
 
     def _path(self, number: int, path: str | int) -> int:

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -27,6 +27,7 @@ from odd.cli.options import (
 )
 from odd.config import ModelConfig, RunConfig, load_config
 from odd.errors import OddError
+from odd.pipeline.stages import Kind, Stage
 
 
 def run(
@@ -70,7 +71,7 @@ def import_(
     _make(settings_of(preset, config, student, questions, limit, teacher, cache, [*own, *(set_ or ())]), show_config)
 
 
-def _make(settings: RunConfig, show_config: bool, kind: Literal["run", "screening"] = "run") -> None:
+def _make(settings: RunConfig, show_config: bool, kind: Kind = "run") -> None:
     """Make a run or its screening, or print the settings that it would be made with."""
     if show_config:
         print(settings.model_dump_json(indent=2))
@@ -78,13 +79,12 @@ def _make(settings: RunConfig, show_config: bool, kind: Literal["run", "screenin
         make(settings, kind)
 
 
-def make(settings: RunConfig, kind: Literal["run", "screening"] = "run") -> Path:
+def make(settings: RunConfig, kind: Kind = "run") -> Path:
     """Make a run or its screening, drawing progress bars; print what it found and return its file."""
     # what brings torch comes after the settings are known to be good
     from odd.cli.console import Bars
     from odd.pipeline import screening, worker
     from odd.pipeline.cost import reading_of_a_run
-    from odd.pipeline.stages import Stage
 
     if kind == "run":
         say(reading_of_a_run(settings))
@@ -126,7 +126,6 @@ def add_teacher(
     folder, run_id = locate(run_, cache)
     from odd.cli.console import Bars
     from odd.pipeline.cost import reading_of_teachers
-    from odd.pipeline.stages import Stage
     from odd.pipeline.worker import add_teachers
 
     say(reading_of_teachers(folder, run_id, len(teachers)))

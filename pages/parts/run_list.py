@@ -9,7 +9,7 @@ from odd.config import PRESETS
 from odd.errors import OddError
 from odd.pipeline.estimate import benchmark_speed, estimate
 from odd.pipeline.jobs import Job, continue_run, remove_job, resume, start_run, tail
-from odd.places import example_run
+from odd.places import example_run, the_example_run
 from odd.store import accept_run
 from odd.text import age, markdown_escaped, rough, size
 from odd.views.links import ViewState
@@ -188,9 +188,7 @@ def offer_first_run() -> None:
 
 def _open_example() -> None:
     """Copy the run that comes with ODD into the cache and leave for its questions."""
-    file = example_run()
-    if file is None:
-        raise OddError("the example run is not there any more: install odd again")
+    file = the_example_run()
     with file.open("rb") as source:
         run_id = accept_run(CACHE, source, file.name, file.stat().st_size)
     st.switch_page("pages/questions.py", query_params=ViewState(run=run_id).to_query())

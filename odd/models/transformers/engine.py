@@ -21,7 +21,6 @@ from odd.models.transformers.continuous_batch import ContinuousBatch, fits
 from odd.models.transformers.prefix_tree import PrefixTree, Tokens, prefix_trees
 from odd.models.transformers.reading import Reader
 
-THINKING = ("<think>", "</think>")
 _log = logging.getLogger(__name__)
 
 
