@@ -14,10 +14,10 @@ from odd.analysis.teacher_scores import score_teachers
 from odd.config import RunConfig, TeacherConfig
 from odd.method.tree import build_tree
 from odd.pipeline.base import Drawing, QuestionBase, why_never
-from odd.pipeline.contexts import TeacherContext, teacher_context, teacher_temperature
+from odd.pipeline.contexts import TeacherContext, teacher_context
 from odd.pipeline.events import Change, Commit, Delete, Events, Insert, SpellTokens, Step, Update, timing
 from odd.pipeline.imported import score_import
-from odd.pipeline.reading import RolloutReading
+from odd.pipeline.reading import Reader, RolloutReading, readers
 from odd.pipeline.stages import Stage
 from odd.pipeline.teachers import Models
 from odd.questions.base import Question
@@ -133,15 +133,14 @@ class QuestionWork(QuestionBase):
             paths: indices of those that are paths.
             contexts: prompts of the teachers.
         """
-        tokens, sampling = [rollout.token_ids for rollout in rollouts], self.config.sampling
+        tokens = [rollout.token_ids for rollout in rollouts]
         responses = [tokens[i] for i in paths]
-        student = Timed(self.student.scorer.read(self.prompt, responses, sampling.temperature))
-        teachers: dict[str, Timed] = {}
-        for context in contexts:
-            if context.reason is None:
-                teacher = next(one for one in self.config.teachers if one.name == context.teacher)
-                scorer, temperature = self.models.teacher(teacher).scorer, teacher_temperature(teacher, sampling)
-                teachers[teacher.name] = Timed(scorer.read(context.prompt, responses, temperature))
+
+        def timed(reader: Reader) -> Timed:
+            return Timed(reader.model.scorer.read(reader.prompt, responses, reader.temperature))
+
+        own, others = readers(self.config, self.models, self.prompt, contexts)
+        student, teachers = timed(own), {name: timed(reader) for name, reader in others.items()}
         wanted, tau = children_along(build_tree(tokens), paths), self.config.targeting.tau
         steps = reading_path_rows(responses, student, teachers, wanted, self.config.analysis.objectives, tau)
         while True:

@@ -30,13 +30,32 @@ ByTemperature = dict[float, list[np.ndarray]]
 
 
 @dataclass(frozen=True)
-class _Reader:
+class Reader:
     """Who reads: the student (`teacher` None) or a teacher, after its own prompt, at its own temperature."""
 
     teacher: str | None
     model: LanguageModel
     prompt: tuple[int, ...]
     temperature: float
+
+
+def readers(
+    config: RunConfig, models: Models, prompt: Sequence[int], contexts: Sequence[TeacherContext]
+) -> tuple[Reader, dict[str, Reader]]:
+    """The student, and by name the teachers that have a prompt.
+
+    Args:
+        config: settings of the run.
+        models: of the run.
+        prompt: the student's.
+        contexts: of the teachers.
+    """
+    teachers, sampling = {teacher.name: teacher for teacher in config.teachers}, config.sampling
+    able = [(teachers[context.teacher], context.prompt) for context in contexts if context.reason is None]
+    return Reader(None, models.student, tuple(prompt), sampling.temperature), {
+        teacher.name: Reader(teacher.name, models.teacher(teacher), own, teacher_temperature(teacher, sampling))
+        for teacher, own in able
+    }
 
 
 def reading_chunks(rollouts: Sequence[Rollout], batch_size: int) -> list[list[int]]:
@@ -68,24 +87,14 @@ class RolloutReading:
         """
         if not self.temperatures:
             return None
-        readers = [_Reader(None, self.models.student, tuple(prompt), self.config.sampling.temperature)]
-        teachers = {teacher.name: teacher for teacher in self.config.teachers}
-        for context in contexts:
-            if context.reason is None:
-                teacher = teachers[context.teacher]
-                temperature = teacher_temperature(teacher, self.config.sampling)
-                readers.append(_Reader(teacher.name, self.models.teacher(teacher), context.prompt, temperature))
-        student: ByTemperature = {}
+        own, teachers = readers(self.config, self.models, prompt, contexts)
+        student = yield from self._read(own, 1 + len(teachers))
         read: dict[str, ByTemperature] = {}
-        for reader in readers:
-            rows = yield from self._read(reader, len(readers))
-            if reader.teacher is None:
-                student = rows
-            else:
-                read[reader.teacher] = rows
+        for name, reader in teachers.items():
+            read[name] = yield from self._read(reader, 1 + len(teachers))
         return Reading(student, read)
 
-    def _read(self, reader: _Reader, readers: int) -> Events[ByTemperature]:
+    def _read(self, reader: Reader, count: int) -> Events[ByTemperature]:
         known = dict(self.state.log_probs.get(reader.teacher, {}))
         fresh, tokens, started = LogProbs(), 0, time.perf_counter()
         for place, chunk in enumerate(self.chunks, start=1):
@@ -99,11 +108,11 @@ class RolloutReading:
                 known |= fresh
                 fresh, tokens, started = LogProbs(), 0, time.perf_counter()
             self._done += len(chunk)
-            total = readers * len(self.rollouts)
+            total = count * len(self.rollouts)
             yield Step(self.state.number, Stage.READ, self._done, total, self._tokens, self._seconds)
         return {t: [known[i, t] for i in range(len(self.rollouts))] for t in self.temperatures}
 
-    def _read_chunk(self, reader: _Reader, chunk: Sequence[int], temperatures: Sequence[float]) -> LogProbs:
+    def _read_chunk(self, reader: Reader, chunk: Sequence[int], temperatures: Sequence[float]) -> LogProbs:
         launch = self.rollouts[chunk[0]].launch
         forced = self.rollouts[chunk[0]].token_ids[:launch]
         drawn = [self.rollouts[i].token_ids[launch:] for i in chunk]
