@@ -20,10 +20,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 import odd
-from benchmarks.serving import launch_chromium
 from scripts.rooms import ROOT
 
 pytestmark = pytest.mark.slow
@@ -173,14 +172,12 @@ def answers(port):
 
 
 @pytest.fixture
-def page():
+def page(chromium):
     """A page of a browser."""
-    with sync_playwright() as playwright:
-        browser = launch_chromium(playwright)
-        page = browser.new_page()
-        page.set_default_timeout(60_000)
-        yield page
-        browser.close()
+    page = chromium.new_page()
+    page.set_default_timeout(60_000)
+    yield page
+    page.close()
 
 
 def test_demo_makes_its_run_and_shows_it(installed, empty, page):

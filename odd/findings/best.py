@@ -135,9 +135,11 @@ def _rows(shared: _Board, measured: str, ways: list[tuple[Scores, Scores]], floo
 
 def _choice(shared: _Board, by: Scores) -> tuple[np.ndarray, np.ndarray]:
     """The best teacher at each node, and the one with the largest mean signal at all of them."""
-    signal = np.nanmean(shared.of(by.signal), axis=-2)
-    single = np.broadcast_to(np.eye(len(shared.teachers))[signal.argmax(axis=-1)][..., None, :],
-                             shared.of(by.signal).shape)  # fmt: skip
+    signal = shared.of(by.signal)
+    n = (~np.isnan(signal)).sum(axis=-2)
+    # a half of the rollouts may leave a teacher without any signal: it is not the best
+    means = np.divide(np.nansum(signal, axis=-2), n, out=np.full(n.shape, -np.inf), where=n > 0)
+    single = np.broadcast_to(np.eye(len(shared.teachers))[means.argmax(axis=-1)][..., None, :], signal.shape)
     return winners(shared.of(by.alignment).astype(np.float64)), single
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-from benchmarks.serving import chromium_path, launch_chromium, serving
+from benchmarks.serving import serving
 from tests.hostile import make_hostile
 
 PATIENCE = 30_000  # milliseconds: continuous integration has two slow cores
@@ -43,19 +43,6 @@ def hostile_url(tmp_path_factory, finished):
     make_hostile(finished[1], folder / "cache")
     with serving(folder) as server:
         yield server.url
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    """A headless Chromium."""
-    try:
-        chromium_path()
-    except RuntimeError as error:
-        pytest.fail(str(error))
-    with sync_playwright() as playwright:
-        browser = launch_chromium(playwright)
-        yield browser
-        browser.close()
 
 
 def new_context(chromium, **options):

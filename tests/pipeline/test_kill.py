@@ -1,8 +1,10 @@
 """A worker that is killed with SIGKILL loses nothing that it had committed."""
 
+import itertools
 import multiprocessing
 import shutil
 import signal
+import threading
 import time
 from functools import partial
 
@@ -20,14 +22,22 @@ PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["odd.models.transformers.language_model", "odd.pipeline"])
 
 
-def work(job, steps):
-    job(lambda step: steps.send(step.stage))
+def work(job, steps, reports):
+    """Do a job that reports its steps, and wait where the step after the n-th begins."""
+    begun = itertools.count()
+
+    def report(step):
+        if next(begun) == steps:
+            threading.Event().wait()
+        reports.send(step.stage)
+
+    job(report)
 
 
 def kill(job, steps):
-    """Do a job in a process of its own and kill it somewhere inside its n-th step."""
+    """Do a job in a process of its own and kill it somewhere inside its n-th step, which is not its last."""
     here, there = PROCESSES.Pipe(duplex=False)
-    worker = PROCESSES.Process(target=work, args=(job, there))
+    worker = PROCESSES.Process(target=work, args=(job, steps, there))
     worker.start()
     there.close()
     for _ in range(steps):
