@@ -4,7 +4,7 @@ The engine samples rollouts of a student language model, grows a tree of token c
 probability of every branch by targeted rollouts, and compares the *ideal* gradient of each node with the gradient
 a teacher would give. Method: Armandpour et al., arXiv 2605.10889.
 
-In a notebook, `odd.open_run` opens a run and `odd.run` makes one; `odd.method` has the mathematics on arrays.
+In a notebook, `odd.open_run` opens a run and `odd.run` computes one; `odd.method` has the mathematics on arrays.
 """
 
 from importlib import import_module
@@ -19,7 +19,7 @@ __all__ = ["OpenedRun", "__version__", "method", "open_run", "run"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for: `import odd` itself imports nothing."""
+    """Import a public name on first use: `import odd` itself imports nothing."""
     if name == "method":
         return import_module("odd.method")
     if name in ("OpenedRun", "open_run", "run"):

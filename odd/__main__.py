@@ -11,16 +11,16 @@ from odd.errors import OddError
 
 
 def _leave(*_: object) -> None:
-    """End at the first SIGTERM; a second one must not cut short the publication of what was done."""
+    """Exit on the first SIGTERM; a second one must not interrupt the publication of finished work."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.exit(143)
 
 
 def main() -> int:
-    """Run the command line; an error that the user can mend is one line, without a traceback."""
+    """Run the command line; print errors that the user can fix as one line, without a traceback."""
     signal.signal(signal.SIGTERM, _leave)
-    # torch and transformers make a million objects that stay: to look through them as often as Python does by default
-    # takes a fifth of the time of their import
+    # torch and transformers create a million long-lived objects: scanning them as often as Python does by default
+    # takes a fifth of their import time
     gc.set_threshold(100_000)
     try:
         app(standalone_mode=False)
@@ -30,7 +30,7 @@ def main() -> int:
     except typer.Exit as leave:
         return leave.exit_code
     except (typer.Abort, KeyboardInterrupt):
-        print("stopped; finished work is kept, the same command goes on from there", file=sys.stderr)
+        print("stopped; finished work is kept, and the same command resumes from there", file=sys.stderr)
         return 130
     except typer.TyperException as error:
         print(f"error: {error.format_message().rstrip('.')}; see odd --help", file=sys.stderr)

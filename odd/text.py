@@ -1,8 +1,8 @@
-"""Text in and out: hostile text made visible, times and sizes in words, JSON that others wrote.
+"""Text in and out: untrusted text made visible, times and sizes in words, untrusted JSON.
 
-A token's bytes need not be whole characters, and what a model writes may hold control characters, text directions,
-markup or formulas. `visible` spells a token so that nothing is hidden; the escapes let other text pass through
-Markdown and plotly as itself.
+A token's bytes need not be complete characters, and model output may contain control characters, text directions,
+markup or formulas. `visible` spells out a token so that nothing is hidden; the escapes make Markdown and plotly
+display other text literally.
 """
 
 import json
@@ -20,20 +20,20 @@ REWRITTEN = re.compile(r"(?<=[-<>=~])(?=[-<>=~])|(?<=:)(?=//|streamlit)|(?=@)|(?
 
 @lru_cache(maxsize=1 << 15)
 def visible(token: bytes) -> str:
-    """Spell the bytes of a token: control and format characters named, bytes that are no UTF-8 as `⟨E2⟩`.
+    """Spell out the bytes of a token: control and format characters by name, bytes that are not UTF-8 as `⟨E2⟩`.
 
     Spaces stay spaces (the page marks them); an empty token is `∅`.
     """
     text = token.decode("utf-8", errors="surrogateescape")
     if not text.strip(JOINERS):
         return "".join(f"⟨U+{ord(character):04X}⟩" for character in text) or "∅"
-    # a mark that combines with the letter before it has none here
+    # a combining mark needs a letter before it
     base = "◌" if unicodedata.category(text[0]).startswith("M") else ""
     return base + "".join(_shown(character) for character in text)
 
 
 def visible_text(text: str) -> str:
-    """Spell a longer text as `visible` does, keeping its line breaks."""
+    """Spell out a longer text as `visible` does, keeping its line breaks."""
     return "".join(character if character == "\n" else _shown(character) for character in text)
 
 
@@ -43,7 +43,8 @@ def _shown(character: str) -> str:
         return f"⟨{code - 0xDC00:02X}⟩"
     if character in NAMED:
         return NAMED[character]
-    # zero-width joiners hold emoji together and stay; marks of direction and other invisible characters are spelled
+    # zero-width joiners hold emoji together, so they stay; direction marks and other invisible characters are spelled
+    # out
     if character in JOINERS:
         return character
     if unicodedata.category(character) in ("Cc", "Cf", "Co", "Cs", "Zl", "Zp", "Cn"):
@@ -52,15 +53,15 @@ def _shown(character: str) -> str:
 
 
 def markdown_escaped(text: str) -> str:
-    """Text that Markdown, with streamlit's formulas, colours and icons, shows as it is, in one line."""
-    # arrows, addresses and streamlit's logo are made of plain text, after the escapes are gone: a word joiner, which
-    # has no width, takes them apart
+    """Escape text for Markdown, including streamlit's formulas, colours and icons, as a single line."""
+    # streamlit turns plain text into arrows, links and its logo after resolving the escapes: a zero-width word joiner
+    # breaks these patterns up
     return MARKDOWN.sub(r"\\\1", REWRITTEN.sub("\u2060", " ".join(visible_text(text).split())))
 
 
 def plotly_escaped(text: str) -> str:
-    """Text that plotly shows as it is: it reads tags and entities out of labels, and formulas between dollars."""
-    # a zero-width space keeps two dollars from being a formula: plotly has no escape for them
+    """Escape text for plotly, which parses tags and entities in labels, and formulas between dollar signs."""
+    # a zero-width space keeps two dollar signs from starting a formula: plotly has no escape for them
     escaped = visible_text(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return escaped.replace("$", "$\u200b").replace("\n", "⏎")
 
@@ -69,7 +70,7 @@ STEPS = ((60, "second"), (60, "minute"), (24, "hour"), (365, "day"))
 
 
 def age(seconds: float) -> str:
-    """How long ago something was: "5 minutes ago"; the future, by a clock that is wrong, is now."""
+    """Format how long ago something was: "5 minutes ago"; a future time, from a wrong clock, is "just now"."""
     if seconds < 10:
         return "just now"
     amount = seconds
@@ -86,7 +87,7 @@ def _counted(amount: float, unit: str) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """A time to wait: "45 s", "3 min 20 s", "2 h 5 min"; an en dash where it is unknown."""
+    """Format a waiting time: "45 s", "3 min 20 s", "2 h 5 min"; an en dash if it is unknown."""
     if seconds is None:
         return "–"
     whole = max(0, round(seconds))
@@ -102,7 +103,7 @@ def duration(seconds: float | None) -> str:
 
 
 def rough(seconds: float | None) -> str:
-    """A time to wait that is only known roughly: "about 3 min"; an en dash where it is unknown."""
+    """Format a roughly known waiting time: "about 3 min"; an en dash if it is unknown."""
     if seconds is None:
         return "–"
     step = 5 if seconds < 60 else 10 if seconds < 300 else 60
@@ -110,17 +111,18 @@ def rough(seconds: float | None) -> str:
 
 
 def size(count: int) -> str:
-    """Bytes as kB, MB or GB."""
+    """Format a number of bytes as kB, MB or GB."""
     if count < 1e6:
         return f"{count / 1e3:.0f} kB"
     return f"{count / 1e6:.1f} MB" if count < 1e9 else f"{count / 1e9:.2f} GB"
 
 
 def parse_json(text: str) -> Any:
-    """Parse JSON, whatever it holds.
+    """Parse untrusted JSON.
 
     Raises:
-        ValueError: it is no JSON, or Python cannot hold it: too many digits, or nested too deeply. One short line.
+        ValueError: it is not JSON, or Python cannot represent it: too many digits, or nested too deeply. One short
+            line.
     """
     try:
         return json.loads(text)

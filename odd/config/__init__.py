@@ -1,4 +1,4 @@
-"""Settings of a run: what they are, their defaults, presets, and how they are read and checked."""
+"""Settings of a run: definitions, defaults, presets, loading and validation."""
 
 from odd.config.loading import PRESETS, load_config, merge, parse_config, parse_override, parse_weights, read_settings
 from odd.config.models import SCORING_MEMORY, ImportConfig, ModelConfig

@@ -1,4 +1,4 @@
-"""Presets, and the settings of a run from a preset, a file and overrides of a command line."""
+"""Presets, and the settings of a run from a preset, a file and command-line overrides."""
 
 import re
 import tomllib
@@ -47,18 +47,19 @@ PRESETS: dict[str, RunConfig] = {
 
 
 def load_config(preset: str = "demo", file: Path | None = None, overrides: tuple[str, ...] = ()) -> RunConfig:
-    """A preset, changed by a file, changed by overrides such as `sampling.seed=3`.
+    """Load a preset, then apply the settings of a file, then overrides such as `sampling.seed=3`.
 
     Raises:
-        OddError: unknown preset, unreadable file, unknown key or impossible value; names it and what is allowed.
+        OddError: unknown preset, unreadable file, unknown key or invalid value; the message names it and what is
+            allowed.
     """
     if preset not in PRESETS:
         raise OddError(f"unknown preset {preset!r}: choose one of {', '.join(PRESETS)}")
-    tree = PRESETS[preset].model_dump(mode="json", exclude={"cache"})  # where that is may have changed since
+    tree = PRESETS[preset].model_dump(mode="json", exclude={"cache"})  # its default may have changed since
     for changes in (read_settings(file) if file else {}, *map(parse_override, overrides)):
         questions = changes.get("questions")
         if isinstance(questions, dict) and "source" in questions:
-            tree["questions"] = {}  # a limit belongs to the questions that it was set for
+            tree["questions"] = {}  # a limit applies only to the questions it was set for
         merge(tree, changes)
     return parse_config(tree)
 
@@ -67,16 +68,16 @@ def parse_config(tree: dict[str, Any]) -> RunConfig:
     """Validate a configuration.
 
     Raises:
-        OddError: an unknown key or impossible value; one line that names it.
+        OddError: an unknown key or invalid value; one line that names it.
     """
     return _parse(RunConfig, tree, "config")
 
 
 def parse_weights(tree: dict[str, Any]) -> WeightsConfig:
-    """Validate what weights are asked for.
+    """Validate the settings of `odd weights`.
 
     Raises:
-        OddError: an impossible value; one line that names it.
+        OddError: an unknown key or invalid value; one line that names it.
     """
     return _parse(WeightsConfig, tree, "weights")
 
@@ -89,17 +90,17 @@ def _parse(kind: type[Parsed], tree: dict[str, Any], name: str) -> Parsed:
         where = ".".join(str(part) for part in first["loc"])
         message = first["msg"].removeprefix("Value error, ")
         if first["type"] == "extra_forbidden":
-            message = "there is no such setting; odd run --show-config prints those there are"
-        # checks that span a section have all of it as input: too much to print, and the message says what matters
+            message = "there is no such setting; odd run --show-config prints all settings"
+        # checks that span a section have the entire section as input: too much to print, and the message is enough
         value = "" if isinstance(first["input"], dict) else f" = {str(first['input'])[:60]!r}"
         raise OddError(": ".join(part for part in (name, where + value, message) if part)) from error
 
 
 def read_settings(file: Path) -> dict[str, Any]:
-    """The settings in a TOML file, or in a JSON file as `odd run --show-config` prints one.
+    """Read settings from a TOML file, or from a JSON file as printed by `odd run --show-config`.
 
     Raises:
-        OddError: it cannot be read, or is neither.
+        OddError: the file cannot be read, or is neither TOML nor JSON.
     """
     form, read = ("JSON", parse_json) if file.suffix == ".json" else ("TOML", tomllib.loads)
     try:
@@ -107,17 +108,17 @@ def read_settings(file: Path) -> dict[str, Any]:
     except OSError as error:
         raise OddError(f"config file {file}: {error.strerror}; give the path of a TOML or JSON file") from error
     except ValueError as error:
-        raise OddError(f"config file {file} is not {form} ({error}): mend that place") from error
+        raise OddError(f"config file {file} is not valid {form} ({error}): fix it there") from error
     if not isinstance(settings, dict):
-        raise OddError(f"config file {file} holds no settings: write them as one JSON object")
+        raise OddError(f"config file {file} contains no settings: write them as one JSON object")
     return settings
 
 
 def parse_override(override: str) -> dict[str, Any]:
-    """`a.b=1` as {"a": {"b": 1}}; a value that is no TOML literal is taken as a string.
+    """Parse `a.b=1` into {"a": {"b": 1}}; a value that is not a TOML literal is taken as a string.
 
     Raises:
-        OddError: it has another form.
+        OddError: the override does not have the form key=value.
     """
     key, equals, value = override.partition("=")
     if not equals or not re.fullmatch(r"[a-z0-9_]+(\.[a-z0-9_]+)*", key):
@@ -132,7 +133,7 @@ def parse_override(override: str) -> dict[str, Any]:
 
 
 def merge(tree: dict[str, Any], changes: dict[str, Any]) -> None:
-    """Put changes into a tree of settings, in place; tables are merged, all else is replaced."""
+    """Apply changes to a tree of settings in place; tables are merged, everything else is replaced."""
     for key, value in changes.items():
         if isinstance(value, dict) and isinstance(tree.get(key), dict):
             merge(tree[key], value)

@@ -1,6 +1,6 @@
-"""Settings of teachers: their model, what they are shown, in which words, and how that is made (method §6).
+"""Settings of teachers: model, context, prompt wording, and how demonstrations are sampled (method §6).
 
-As in `odd.config.run`, all defaults stand here.
+As in `odd.config.run`, all defaults are defined here.
 """
 
 from string import Template
@@ -29,7 +29,7 @@ _HOLDS["request"] = ("question", "summarize", "text")
 class Templates(Settings):
     """The wording of prompts; the embedded `tiny` family was trained on the defaults.
 
-    `message`, `example` and `request` say how the parts are put together: $name stands for a part, $$ for a dollar.
+    `message`, `example` and `request` are templates: $name inserts a part, $$ is a dollar sign.
     """
 
     instruction: str = 'Think step by step. End with a line "Answer: X".'
@@ -41,30 +41,32 @@ class Templates(Settings):
     closing: str = "Now answer the question yourself, thinking included."
     summarize: str = "Summarize this response to its key steps and its answer:"
     message: str = "$question\n\n$heading\n$examples\n$closing"
-    example: str = Field(default="$label\n$text", description="$text stands in a fence")
+    example: str = Field(default="$label\n$text", description="$text is inserted as a fenced block")
     request: str = Field(default="$question\n\n$summarize\n$text", description="asks for a summary")
 
     @model_validator(mode="after")
-    def _are_put_together_from_parts_there_are(self) -> "Templates":
+    def _placeholders_are_known(self) -> "Templates":
         for name, parts in _HOLDS.items():
             template = Template(getattr(self, name))
             known = template.is_valid() and set(template.get_identifiers()) <= set(parts)
             if not known:
-                raise ValueError(f"{name} may hold {', '.join('$' + part for part in parts)}, and $$ for a dollar")
+                raise ValueError(f"{name} may contain {', '.join('$' + part for part in parts)}, and $$ for a dollar")
         if "examples" not in Template(self.message).get_identifiers():
-            raise ValueError("message must hold $examples")
+            raise ValueError("message must contain $examples")
         if not all("text" in Template(form).get_identifiers() for form in (self.example, self.request)):
-            raise ValueError("example and request must hold $text")
+            raise ValueError("example and request must contain $text")
         return self
 
 
 class DemonstrationsConfig(Settings):
-    """How the responses that teachers are shown are made; they are tried in batches until there are enough."""
+    """How the responses shown to teachers are sampled: in batches, until there are enough."""
 
     temperature: float = Field(default=0.7, ge=0.01, le=100)
-    tries: int = Field(default=60, ge=1, description="a question and source model, at most")
-    batch_size: int = Field(default=10, ge=1, description="tries drawn together; part of the seed's meaning")
-    summary_tries: int = Field(default=8, ge=1, description="a summary must end, with the outcome of its response")
+    tries: int = Field(default=60, ge=1, description="maximum per question and source model")
+    batch_size: int = Field(default=10, ge=1, description="tries sampled together; changes what a seed draws")
+    summary_tries: int = Field(
+        default=8, ge=1, description="a summary must be complete and have the outcome of its response"
+    )
 
     @model_validator(mode="after")
     def _tries_are_whole_batches(self) -> "DemonstrationsConfig":
@@ -82,21 +84,21 @@ class TeacherConfig(Settings):
     model: ModelConfig | None = None
     context: ContextKind = "none"
     demonstrations: ModelConfig | None = Field(
-        default=None, description="model that writes the responses shown; None: the student"
+        default=None, description="model that samples the responses shown; None: the student"
     )
-    summarizer: ModelConfig | None = Field(default=None, description="of sum_ contexts; None: the student")
-    template: dict[str, str] = Field(default={}, description="parts of the run's templates to replace for this teacher")
+    summarizer: ModelConfig | None = Field(default=None, description="for sum_ contexts; None: the student")
+    template: dict[str, str] = Field(default={}, description="the run's templates to replace for this teacher")
 
     @model_validator(mode="after")
-    def _has_a_use_for_what_it_is_given(self) -> "TeacherConfig":
+    def _settings_fit_the_context(self) -> "TeacherConfig":
         if self.context == "none" and (self.demonstrations or self.template):
-            raise ValueError(f"teacher {self.name!r} shows nothing, as its context is none: choose another context")
+            raise ValueError(f"teacher {self.name!r} is shown nothing, as its context is none: choose another context")
         if self.summarizer and not self.summarized:
-            raise ValueError(f"teacher {self.name!r} has a summarizer but shows whole responses: choose a sum_ context")
+            raise ValueError(f"teacher {self.name!r} has a summarizer but no summaries: choose a sum_ context")
         if unknown := set(self.template) - (set(Templates.model_fields) - {"instruction"}):
-            # the instruction is part of the question, which the student is asked too
+            # the instruction is part of the question, which the student is also asked
             parts = ", ".join(name for name in Templates.model_fields if name != "instruction")
-            raise ValueError(f"template of teacher {self.name!r}: no part {min(unknown)!r}, there are {parts}")
+            raise ValueError(f"template of teacher {self.name!r}: no part {min(unknown)!r}; choose from {parts}")
         try:
             self.templates(Templates())
         except ValidationError as error:
@@ -106,7 +108,7 @@ class TeacherConfig(Settings):
 
     @property
     def is_student_in_context(self) -> bool:
-        """Whether it is the student with something before its question."""
+        """Whether it is the student with a context."""
         return self.model is None and self.context != "none"
 
     @property
@@ -120,7 +122,7 @@ class TeacherConfig(Settings):
         return self.context.startswith("sum_")
 
     def templates(self, of_run: Templates) -> Templates:
-        """The wording for this teacher in a run with its own wording."""
+        """Return the run's templates with this teacher's replacements applied."""
         return Templates.model_validate(of_run.model_dump() | self.template)
 
 
@@ -138,7 +140,7 @@ PAPER_TEACHERS = (
     TeacherConfig(name="tiny-m", model=ModelConfig(name="tiny-m")),
     TeacherConfig(name="tiny-xl", model=ModelConfig(name="tiny-xl")),
 )
-"""The paper's teachers for the student `tiny-s`: in five contexts, and three larger models.
+"""The paper's teachers for the student `tiny-s`: five contexts and three larger models.
 
-`SELF_3C`, which the paper has in its screening only, is the ninth.
+The ninth is `SELF_3C`, which the paper uses in its screening only.
 """
