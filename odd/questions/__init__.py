@@ -1,1 +1,1 @@
-"""Questions, where they come from, and how an answer is verified."""
+"""Questions, question sources and answer verifiers."""

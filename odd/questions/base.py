@@ -1,4 +1,4 @@
-"""A question: its text, its gold answer, and the prompt that asks it."""
+"""A question: its text, gold answer and prompt."""
 
 from typing import Any, Literal
 
@@ -22,19 +22,19 @@ class Shot(BaseModel):
 
 
 class Question(BaseModel):
-    """One question with its verifier's kind and gold answer; `odd.questions.verifiers` says what the kinds mean.
+    """One question with its kind and gold answer; `odd.questions.verifiers` defines the kinds.
 
     Attributes:
-        id: name in its set.
-        question: what is asked.
-        answer: gold answer; a pattern for `regex`; empty where a generator of reasoning-gym gives none.
+        id: unique name within its set.
+        question: text of the question.
+        answer: gold answer; a pattern for `regex`; empty if a reasoning-gym generator gives none.
         kind: how a response is verified.
         choices: options, 2 to 10, lettered in the prompt.
-        shots: worked examples that become earlier turns.
-        example: an answer that the pattern of a `regex` question accepts.
-        metadata: of `reasoning_gym`, what the scorer needs: `generator`, `parameters` and `entry`.
-        prompt: the whole user message in the place of question, choices and instruction.
-        system: a system message.
+        shots: worked examples, shown as earlier turns.
+        example: an answer that matches the pattern of a `regex` question.
+        metadata: input of the `reasoning_gym` scorer: `generator`, `parameters` and `entry`.
+        prompt: complete user message; replaces question, choices and instruction.
+        system: system message.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,45 +55,45 @@ class Question(BaseModel):
         if not self.answer and self.kind != "reasoning_gym":
             raise ValueError("answer must not be empty")
         if self.kind == "yes_no" and self.answer.lower() not in ("yes", "no"):
-            raise ValueError(f"the answer of a yes_no question is yes or no, not {self.answer!r}")
+            raise ValueError(f"the answer of a yes_no question must be yes or no, not {self.answer!r}")
         if self.kind == "choice":
             letters = "ABCDEFGHIJ"[: len(self.choices)]
             if len(letters) < 2 or self.answer.upper() not in tuple(letters):
                 raise ValueError(f"a choice question needs 2 to 10 choices and an answer letter, not {self.answer!r}")
         if self.kind == "regex" and self.example is None:
-            raise ValueError("a regex question needs an example, an answer that its pattern accepts")
+            raise ValueError("a regex question needs an example: an answer that its pattern matches")
         if self.kind == "reasoning_gym" and not {"generator", "parameters", "entry"} <= self.metadata.keys():
-            raise ValueError("the metadata of a reasoning_gym question holds its generator, parameters and entry")
+            raise ValueError("the metadata of a reasoning_gym question needs generator, parameters and entry")
         self._gold_is_accepted()
         return self
 
     def _gold_is_accepted(self) -> None:
-        """A gold answer that its own verifier refuses would make every response wrong.
+        """Check that the verifier accepts the gold answer; otherwise every response would be wrong.
 
         Raises:
-            ValueError: it does.
+            ValueError: the verifier rejects it.
         """
         if self.kind == "number" and (is_tex(self.answer) or parse_number(plain(self.answer)) is None):
             raise ValueError(
                 f"the answer of this number question must be one number, not {self.answer!r}; "
-                "other mathematics is of the kind expression"
+                "use the kind expression for other mathematics"
             )
         if self.kind == "regex":
             compiled(self.answer)
         given = self.example if self.kind == "regex" else self.answer
         if given and not is_correct(self, read_answer(self, f"Answer: {given}")):
             what = {
-                "regex": f"a pattern that accepts its example {given!r}",
-                "reasoning_gym": "one that its generator's scorer gives full marks",
-            }.get(self.kind, "one line that stays as it is when * _ and ` are stripped")
+                "regex": f"a pattern that matches its example {given!r}",
+                "reasoning_gym": "one that the scorer of its generator gives full marks",
+            }.get(self.kind, "one line that neither starts nor ends with * _ or `")
             raise ValueError(f"the answer of this {self.kind} question must be {what}, not {self.answer!r}")
 
     def block(self, templates: Templates = DEFAULT_TEMPLATES) -> str:
-        """The user message: question, choices, instruction; or the prompt that stands for them."""
+        """Return the user message: `prompt` if set, else question, choices and instruction."""
         return self.prompt or question_block(self.question, self.choices, templates)
 
     def messages(self, block: str | None = None, templates: Templates = DEFAULT_TEMPLATES) -> list[dict[str, str]]:
-        """The chat that asks the question; `block` replaces the last user message (a teacher's context)."""
+        """Return the chat messages; `block` replaces the last user message (used for a teacher's context)."""
         turns = [{"role": "system", "content": self.system}] if self.system else []
         for shot in self.shots:
             turns.append({"role": "user", "content": question_block(shot.question, shot.choices, templates)})

@@ -1,8 +1,8 @@
-"""What is put before a question: instructions, worked examples, summaries (method §6).
+"""Contexts added to a question: instructions, worked examples, summaries (method §6).
 
-A teacher is a model plus a context. The context goes into the user message, after the question: a heading, one line
-saying what each example is, the example in a fence, and the instruction to answer oneself. All wording stands in
-`odd.config.teachers.Templates`, which a user can replace.
+A teacher is a model plus a context. The context follows the question in the user message: a heading, each example
+with a label and inside a fence, and the instruction to answer the question. All wording is in
+`odd.config.teachers.Templates`, which the user can replace.
 """
 
 from collections.abc import Collection, Sequence
@@ -17,7 +17,7 @@ DEFAULT_TEMPLATES = Templates()
 
 @dataclass(frozen=True)
 class Attempt:
-    """A response to a question that may be shown to teachers. A truncated one is wrong and never shown."""
+    """A response to a question that may be shown to teachers. Truncated responses are wrong and never shown."""
 
     text: str
     correct: bool
@@ -29,11 +29,11 @@ class Demonstration:
     """A worked example.
 
     Attributes:
-        text: what is shown: a response to the same question, or its summary.
-        correct: whether the response was right.
+        text: the text shown: a response to the same question, or its summary.
+        correct: whether the response was correct.
         source: label of the model that wrote the response.
-        summarizer: label of the model that summarised it; None: it is shown whole.
-        response: the response, where a summary of it is shown.
+        summarizer: label of the model that summarised the response; None if it is shown in full.
+        response: the full response if `text` is a summary.
     """
 
     text: str
@@ -44,13 +44,13 @@ class Demonstration:
 
 
 def question_block(text: str, choices: Sequence[str] = (), templates: Templates = DEFAULT_TEMPLATES) -> str:
-    """The question with its choices, lettered, and the instruction: the whole user message of a plain prompt."""
+    """Return the question, lettered choices and instruction: the user message of a prompt without context."""
     lines = [text, *(f"{letter}) {choice}" for letter, choice in zip("ABCDEFGHIJ", choices, strict=False))]
     return "\n".join([*lines, templates.instruction])
 
 
 def fenced(text: str) -> str:
-    """`text` between fences longer than any run of backticks inside it."""
+    """Fence `text` with more backticks than any run of them inside it."""
     fence = "```"
     while fence in text:
         fence += "`"
@@ -63,7 +63,7 @@ def with_demonstrations(
     summarized: bool = False,
     templates: Templates = DEFAULT_TEMPLATES,
 ) -> str:
-    """The user message of a teacher: the question block followed by labelled demonstrations."""
+    """Return the user message of a teacher: the question block followed by labelled demonstrations."""
     examples = []
     for demonstration in demonstrations:
         if summarized:
@@ -77,34 +77,34 @@ def with_demonstrations(
 
 
 def summary_request(block: str, response: str, templates: Templates = DEFAULT_TEMPLATES) -> str:
-    """The user message that asks a model to summarise a response to its key steps and answer."""
+    """Return the user message that asks a model to summarise a response into its key steps and answer."""
     parts = {"question": block, "summarize": templates.summarize, "text": fenced(response)}
     return Template(templates.request).substitute(parts)
 
 
 class ContextUnavailable(OddError):
-    """A context cannot be made for a question; the message is the reason that is stored with the run."""
+    """No context can be built for a question; the message is the reason stored with the run."""
 
 
 def choose_attempts(
     attempts: Sequence[Attempt], counts: tuple[int, int], avoid: Collection[str], last: bool, source: str
 ) -> list[Attempt] | None:
-    """Choose what to show: the first that fit, in the order they were tried, correct ones first.
+    """Choose the attempts to show: the first suitable ones in sampling order, correct ones first.
 
-    So what a context shows does not depend on which others ask for more tries.
+    The choice does not depend on whether another context needs more attempts.
 
     Args:
-        attempts: all tries so far.
-        counts: how many correct and how many wrong ones are wanted; each text once.
-        avoid: responses not to show where there are others: those that the teacher will be asked to score.
-        last: whether no further try is allowed. Then texts that repeat, or are to be avoided, have to do.
-        source: who tried, for the reason.
+        attempts: all attempts so far.
+        counts: required numbers of correct and of wrong attempts with distinct texts.
+        avoid: responses to show only as a last resort: those that the teacher will score.
+        last: whether no further attempts are allowed. If so, repeated and avoided texts may be used.
+        source: label of the model that made the attempts, for the error message.
 
     Returns:
-        The attempts; None if more tries may find what is missing.
+        The attempts; None if some are missing and further attempts are allowed.
 
     Raises:
-        ContextUnavailable: there is too little to show, and no further try.
+        ContextUnavailable: some are missing and no further attempts are allowed.
     """
     chosen: list[Attempt] = []
     for outcome, count in zip((True, False), counts, strict=True):
@@ -122,6 +122,6 @@ def choose_attempts(
         if len(found := [*fresh, *avoided, *repeats]) < count:
             kind = "correct" if outcome else "wrong"
             what = f"no {kind} response" if not found else f"only {len(found)} of {count} {kind} responses"
-            raise ContextUnavailable(f"{what} among {len(attempts)} tries of {source}")
+            raise ContextUnavailable(f"{what} among {len(attempts)} attempts of {source}")
         chosen += found[:count]
     return chosen

@@ -1,8 +1,8 @@
-r"""Questions from data sets of the Hugging Face hub, or folders of that form, by the package `datasets`.
+r"""Questions from data sets on the Hugging Face hub or in local folders, loaded with the package `datasets`.
 
-`hf:google/boolq?split=validation&limit=50&seed=0` takes 50 questions of BoolQ's validation split, in an order that the
-seed decides. Ready mappings are in `MAPPINGS`; `as=openai/gsm8k` reads another name, or a local folder, by the mapping
-of that set. What has no mapping is read by columns: `question=COLUMN&answer=COLUMN&kind=KIND`, and `choices=COLUMN`.
+`hf:google/boolq?split=validation&limit=50&seed=0` takes 50 questions of BoolQ's validation split, shuffled with the
+seed. `MAPPINGS` contains the built-in mappings; `as=openai/gsm8k` applies one of them to another data set or a local
+folder. Without a mapping, name the columns: `question=COLUMN&answer=COLUMN&kind=KIND`, and optionally `choices=COLUMN`.
 """
 
 import re
@@ -27,13 +27,13 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class SetMapping:
-    """How a data set becomes questions.
+    """Mapping from the rows of a data set to questions.
 
     Attributes:
-        subsets: taken one after the other unless the user names one; None: the only one.
-        split: taken unless the user names another.
-        question: fields of the question from a row.
-        id: column that names a row; None: its number does.
+        subsets: default subsets, concatenated; None is the only subset.
+        split: default split.
+        question: maps a row to the fields of a question.
+        id: column with the row's id; None to use the row number.
     """
 
     subsets: tuple[str | None, ...]
@@ -75,14 +75,14 @@ MAPPINGS: dict[str, SetMapping] = {
 
 
 def hub_questions(name: str, options: Mapping[str, str]) -> list[Question]:
-    """The questions of a data set.
+    """Read the questions of a data set.
 
     Args:
-        name: of the set on the hub, or a folder.
-        options: some of `OPTIONS`.
+        name: name of the data set on the hub, or a folder.
+        options: values of any of `OPTIONS`.
 
     Raises:
-        OddError: the package is missing, there is no such set, or a row is no question; names it.
+        OddError: the package `datasets` or the data set is missing, or a row is not a question (the message names it).
     """
     mapping = _mapping(name, options)
     subsets = (options["subset"],) if "subset" in options else mapping.subsets
@@ -100,8 +100,8 @@ def hub_questions(name: str, options: Mapping[str, str]) -> list[Question]:
             fields = mapping.question(row)
         except (KeyError, IndexError, TypeError, AttributeError) as error:
             raise OddError(
-                f"questions hf:{name}, row {place}: not of the form of {options.get('as', name)} "
-                f"({type(error).__name__}: {error}): say which columns to take with question=, answer=, kind="
+                f"questions hf:{name}, row {place}: not in the format of {options.get('as', name)} "
+                f"({type(error).__name__}: {error}): name its columns with question=, answer=, kind="
             ) from error
         label = re.sub(r"[^A-Za-z0-9]+", "-", str(row[mapping.id]) if mapping.id else place).strip("-")[:80]
         found.append(question_of(f"questions hf:{name}, row {place}", fields | {"id": label or place}))
@@ -109,7 +109,7 @@ def hub_questions(name: str, options: Mapping[str, str]) -> list[Question]:
 
 
 def chosen(n: int, options: Mapping[str, str]) -> list[int]:
-    """Which of n rows: all, or the first `limit`, in their own order or in the one that `seed` gives."""
+    """Return the indices of the chosen rows among n: all or the first `limit`, shuffled if there is a `seed`."""
     order = np.random.default_rng(int(options["seed"])).permutation(n) if "seed" in options else range(n)
     return [int(i) for i in order][: int(options.get("limit", n))]
 
@@ -119,7 +119,7 @@ def _mapping(name: str, options: Mapping[str, str]) -> SetMapping:
     if any(column in options for column in COLUMNS):
         missing = [column for column in ("question", "answer", "kind") if column not in options]
         if missing:
-            raise OddError(f"questions hf:{name}: {' and '.join(missing)} is missing: give question=, answer=, kind=")
+            raise OddError(f"questions hf:{name}: missing {' and '.join(missing)}: give question=, answer=, kind=")
         return SetMapping((None,), "train", lambda row: _by_columns(row, options))
     if like not in MAPPINGS:
         raise OddError(
@@ -145,29 +145,29 @@ def _by_columns(row: Row, options: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _load(name: str, subset: str | None, split: str, revision: str | None) -> Any:
-    """One split of one subset, with rows by number."""
+    """Load one split of one subset; index it by row number."""
     try:
         import datasets
     except ImportError as error:
         raise OddError(f"questions hf:{name}: the package datasets is not installed: pip install datasets") from error
     if not Path(name).is_dir() and "/" not in name:
-        raise OddError(f"questions hf:{name}: neither a folder nor a name of the hub, such as google/boolq")
+        raise OddError(f"questions hf:{name}: neither a folder nor a hub name such as google/boolq")
     datasets.disable_progress_bars()
     datasets.logging.set_verbosity_error()
     try:
         with _briefly(Path(name).is_dir()):
             return datasets.load_dataset(name, subset, split=split, revision=revision)
-    except Exception as error:  # readers of data sets raise all kinds
+    except Exception as error:  # data set readers may raise anything
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise OddError(
-            f"questions hf:{name}: it could not be loaded ({reason}): give a set that is in the hub's cache or that "
-            "this machine can reach, a folder of that form, or another subset= or split="
+            f"questions hf:{name}: could not be loaded ({reason}): give a data set that is in the hub's cache or that "
+            "this machine can reach, a folder in that format, or another subset= or split="
         ) from error
 
 
 @contextmanager
 def _briefly(local: bool) -> Iterator[None]:
-    """Ask the hub once whether it is there: its client would retry for half a minute. If not, its cache has to do."""
+    """Probe the hub once and use only its cache if it is unreachable; its client would retry for half a minute."""
     from datasets import config
     from huggingface_hub import constants
     from huggingface_hub.utils import get_session
@@ -176,7 +176,7 @@ def _briefly(local: bool) -> Iterator[None]:
     try:
         if not local and not any(before):
             get_session().head(constants.ENDPOINT, timeout=HUB_SECONDS)
-    except Exception:  # whatever the network's libraries raise
+    except Exception:  # network libraries may raise anything
         config.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE = True
     try:
         yield

@@ -1,7 +1,7 @@
-"""Asking `odd.questions.judge`, a process of its own, with a time limit.
+"""Client of `odd.questions.judge`, which runs in a separate process with a time limit.
 
-One such process serves all threads of a program, one request at a time. It is started by the first request, and anew
-by the next one if a request was too much for it; it ends when the program does, however that ends.
+One judge process serves all threads of a program, one request at a time. The first request starts it; if it dies or
+exceeds its limit, the next request starts a new one. It exits with the program, however the program ends.
 """
 
 import json
@@ -18,22 +18,21 @@ from typing import Any
 from odd.errors import OddError
 
 SECONDS = 5.0
-"""Processor time that an answer may take to be judged."""
+"""CPU seconds for judging one answer."""
 MAKING = 600.0
-"""Processor time that a set of questions may take to be made."""
+"""CPU seconds for generating one set of questions."""
 PATIENCE = 120.0
-"""What may pass besides on the clock, on a busy machine, while libraries are loaded."""
+"""Additional wall-clock seconds, for loading libraries on a busy machine."""
 
 
 class Unanswered(Exception):
-    """No reply came: it took too long, or the process died over it."""
+    """No reply: the request took too long, or the process died."""
 
 
 class JudgeError(Exception):
     """The request failed; `kind` is the name of the exception."""
 
     def __init__(self, kind: str, message: str) -> None:
-        """Keep what went wrong."""
         super().__init__(message)
         self.kind = kind
 
@@ -42,21 +41,20 @@ class Judge:
     """A process that answers requests."""
 
     def __init__(self) -> None:
-        """Start nothing yet."""
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
 
     def ask(self, call: str, *arguments: Any, seconds: float = SECONDS) -> Any:
-        """The reply to a request.
+        """Send a request and return the reply.
 
         Args:
-            call: a name of `odd.questions.judge.CALLS`.
-            arguments: what it takes, as JSON.
-            seconds: processor time that it may take.
+            call: a key of `odd.questions.judge.CALLS`.
+            arguments: its arguments, JSON-serialisable.
+            seconds: limit in CPU seconds.
 
         Raises:
-            Unanswered: it took more, or the process died.
-            JudgeError: it failed.
+            Unanswered: the request exceeded the limit, or the process died.
+            JudgeError: the request failed.
         """
         request = json.dumps({"call": call, "arguments": arguments, "seconds": seconds}).encode() + b"\n"
         with self._lock:
@@ -74,11 +72,11 @@ class Judge:
         return reply["reply"]
 
     def _running(self) -> subprocess.Popen[bytes]:
-        """The process, started if there is none."""
+        """Return the process; start it if none is running."""
         if self._process is not None and self._process.poll() is None:
             return self._process
         root = str(Path(__file__).parents[2])
-        # threads of BLAS reserve more address space than the process may have
+        # BLAS threads would reserve more address space than the process is allowed
         settings = {"PYTHONPATH": root, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "agg"}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "odd.questions.judge"],
@@ -90,7 +88,7 @@ class Judge:
         return self._process
 
     def _line(self, process: subprocess.Popen[bytes], seconds: float) -> bytes:
-        """One line of the process's output."""
+        """Read one line of the process's output."""
         assert process.stdout is not None
         end, parts = time.monotonic() + seconds, [b""]
         with DefaultSelector() as selector:
@@ -115,7 +113,7 @@ JUDGE = Judge()
 
 @lru_cache(maxsize=1 << 16)
 def equal_expressions(gold: str, answer: str) -> bool:
-    """Whether math-verify takes an answer for equal to the gold one; what it cannot decide in time is not."""
+    """Whether math-verify considers an answer equal to the gold answer; False if it cannot decide in time."""
     try:
         return bool(JUDGE.ask("equal", gold, answer))
     except (Unanswered, JudgeError):
@@ -124,11 +122,11 @@ def equal_expressions(gold: str, answer: str) -> bool:
 
 @lru_cache(maxsize=1 << 14)
 def gym_score(metadata: str, answer: str) -> float:
-    """What a reasoning-gym generator's own scorer gives an answer; 0 for what it fails on.
+    """Score an answer with the scorer of its reasoning-gym generator; 0 if the scorer fails.
 
     Args:
         metadata: generator, parameters and entry, as JSON.
-        answer: of a response.
+        answer: the answer extracted from a response.
 
     Raises:
         OddError: reasoning-gym is not installed.
@@ -145,32 +143,34 @@ def gym_score(metadata: str, answer: str) -> float:
 
 
 def gym_entries(generator: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
-    """The entries that a reasoning-gym generator makes.
+    """Generate the entries of a reasoning-gym generator.
 
     Raises:
-        OddError: reasoning-gym is not installed, has no such generator, or refuses the parameters.
+        OddError: reasoning-gym is not installed, has no such generator, or rejects the parameters.
     """
     source = f"questions gym:{generator}"
     try:
         return JUDGE.ask("entries", generator, parameters, seconds=MAKING)
     except JudgeError as error:
-        check_installed(error, f"{source} are made")
+        check_installed(error, f"{source} are generated")
         known = JUDGE.ask("generators")
         if generator not in known:
-            raise OddError(f"{source}: reasoning-gym has no such generator; it has {', '.join(known)}") from error
+            raise OddError(f"{source}: unknown reasoning-gym generator: give one of {', '.join(known)}") from error
         given = ", ".join(f"{key}={value}" for key, value in parameters.items())
-        raise OddError(f"{source}: reasoning-gym refuses {given} ({error}): change the parameters") from error
+        raise OddError(f"{source}: reasoning-gym rejects {given} ({error}): change the parameters") from error
     except Unanswered as error:
-        raise OddError(f"{source}: not made within {MAKING:.0f} s: ask for fewer (size=) or easier ones") from error
+        raise OddError(
+            f"{source}: not generated within {MAKING:.0f} s: request fewer (size=) or easier ones"
+        ) from error
 
 
 def check_installed(error: JudgeError, what: str) -> None:
-    """Say which command installs reasoning-gym, if its absence is the error.
+    """Raise with the install command if the error is that reasoning-gym is missing.
 
     Raises:
-        OddError: it is.
+        OddError: reasoning-gym is not installed.
     """
     if error.kind == "ModuleNotFoundError":
         raise OddError(
-            f"{what} by the package reasoning-gym, which is not installed: pip install reasoning-gym"
+            f"{what} with the package reasoning-gym, which is not installed: pip install reasoning-gym"
         ) from error

@@ -1,13 +1,10 @@
-"""A process of its own that decides what may hang, exhaust memory, or run what a model wrote.
+"""A separate process for verifiers that may hang, exhaust memory or execute model output.
 
-math-verify and reasoning-gym's scorers hand answers to SymPy, which evaluates Python and can take for ever on a short
-text such as `9^{9^{9}}`. So they run here: `odd.questions.isolated` starts this module, sends one JSON request a line
-and reads one JSON reply a line. A request that takes more processor time than it may ends the process; time of the
-clock would make verdicts depend on what else the machine does. While a request is at work, writing files, starting
-programs and the network are closed. That is a hurdle, no prison: it keeps honest mistakes and crude attacks of model
-output in.
-
-    odd.questions.judge
+math-verify and the scorers of reasoning-gym pass answers to SymPy, which evaluates Python and may never return on a
+short text such as `9^{9^{9}}`. So they run here: `odd.questions.isolated` starts this module, writes one JSON request
+per line and reads one JSON reply per line. A request that exceeds its CPU time limit ends the process; a wall-clock
+limit would make verdicts depend on the load of the machine. While a request runs, writing files, starting programs and
+network access are blocked. This is not a sandbox: it stops mistakes and crude attacks in model output, no more.
 """
 
 import json
@@ -45,39 +42,39 @@ CLOSED = (
     "ctypes.",
     "pty.",
 )
-"""Audit events, or how their names begin, that are refused."""
+"""Prefixes of the audit events that are blocked."""
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
 def equal(gold: str, answer: str) -> bool:
-    """Whether math-verify takes two answers for the same; what it cannot read equals nothing."""
+    """Whether math-verify considers two answers equal; an answer it cannot parse equals nothing."""
     from math_verify import parse, verify
 
-    # no time limits: theirs are signals, and whoever asks has its own
+    # math-verify's time limits rely on signals; the client sets its own limit
     read = [parse(_as_latex(text), parsing_timeout=0) for text in (gold, answer)]
     return bool(verify(read[0], read[1], timeout_seconds=0))
 
 
 def _as_latex(text: str) -> str:
-    r"""An answer as TeX, which math-verify reads best; delimiters that are there stay."""
+    r"""Wrap an answer in TeX delimiters, which math-verify parses best, unless it has some already."""
     text = text.replace(r"\$", "")
     marked = "$" in text or any(mark in text for mark in (r"\boxed", r"\(", r"\["))
     return text if marked else f"${text}$"
 
 
 def entries(generator: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
-    """All entries of a reasoning-gym data set."""
+    """Return all entries of a reasoning-gym data set."""
     data = _data_set(generator, json.dumps(parameters))
     return [_packed(dict(data[i])) for i in range(len(data))]
 
 
 def score(generator: str, parameters: dict[str, Any], entry: dict[str, Any], answer: str) -> float:
-    """What the generator's own scorer gives an answer, 0 to 1; some scorers look at the parameters, too."""
+    """Score an answer, 0 to 1, with the generator's scorer; some scorers also use the parameters."""
     return float(_data_set(generator, json.dumps(parameters)).score_answer(answer, _unpacked(entry)))
 
 
 def generators() -> list[str]:
-    """Names of reasoning-gym's generators."""
+    """Return the names of reasoning-gym's generators."""
     import reasoning_gym.factory
 
     return sorted(reasoning_gym.factory.DATASETS)
@@ -95,7 +92,7 @@ def _data_set(generator: str, parameters: str) -> Any:
 
 
 def _packed(value: Any) -> Any:
-    """Something as JSON that loses neither tuples nor keys that are not text, as scorers compare with both."""
+    """Encode a value as JSON, keeping tuples and non-string keys, which some scorers compare with."""
     if isinstance(value, tuple):
         return {"$tuple": [_packed(part) for part in value]}
     if isinstance(value, list):
@@ -122,19 +119,19 @@ def _unpacked(value: Any) -> Any:
 
 CALLS: dict[str, Callable[..., Any]] = {"equal": equal, "entries": entries, "score": score, "generators": generators}
 LIBRARY = {"equal": "math_verify"}
-"""What a call loads; all others reasoning_gym."""
+"""Library that a call imports, if not reasoning_gym."""
 
 
 class Doors:
-    """An audit hook: what leads out of the process is shut while a call is at work, and open while libraries load."""
+    """Audit hook that blocks the events of `CLOSED` and writes while a call runs, but not while libraries load."""
 
     shut = False
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """Refuse what is shut.
+        """Block the event if a call is running.
 
         Raises:
-            PermissionError: it is.
+            PermissionError: the event is blocked.
         """
         if self.shut:
             _refuse(event, arguments)
@@ -147,21 +144,21 @@ def _refuse(event: str, arguments: tuple[Any, ...]) -> None:
     if event == "open":
         _, mode, flags = arguments
         if (isinstance(mode, str) and set(mode) & set("wax+")) or (isinstance(flags, int) and flags & WRITES):
-            raise PermissionError("files cannot be written here")
+            raise PermissionError("writing files is blocked here")
     elif event.startswith(CLOSED):
-        raise PermissionError(f"{event} is closed here")
+        raise PermissionError(f"{event} is blocked here")
 
 
 def _limit() -> None:
-    """Give up what deciding about answers does not need."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever asks; its end closes our input
+    """Limit memory and file size, and install the audit hook."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the client handles Ctrl-C; its exit closes our stdin
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     sys.addaudithook(DOORS)
 
 
 def _answered(line: bytes) -> dict[str, Any]:
-    """The reply to one request."""
+    """Return the reply to one request."""
     request = json.loads(line)
     call = request["call"]
     try:
@@ -170,7 +167,7 @@ def _answered(line: bytes) -> dict[str, Any]:
         resource.setrlimit(resource.RLIMIT_CPU, (ceil(spent.ru_utime + spent.ru_stime + request["seconds"]), -1))
         DOORS.shut = True
         return {"reply": CALLS[call](*request["arguments"])}
-    except Exception as error:  # libraries raise all kinds over what a model wrote
+    except Exception as error:  # on model output, libraries may raise anything
         return {"error": type(error).__name__, "message": (str(error).splitlines() or [""])[0][:200]}
     finally:
         DOORS.shut = False
@@ -178,9 +175,9 @@ def _answered(line: bytes) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Answer requests until nobody asks any more."""
+    """Answer requests until stdin closes."""
     replies = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what libraries print must not get between the replies
+    os.dup2(2, 1)  # keep what libraries print out of the replies
     _limit()
     for line in sys.stdin.buffer:
         replies.write(json.dumps(_answered(line)).encode() + b"\n")

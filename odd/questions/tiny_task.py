@@ -1,12 +1,12 @@
 """The task of the tiny model family: short arithmetic and comparison problems with worked solutions.
 
-A problem is one or more arithmetic expressions and what is asked of them: a value (`number`), whether one exceeds the
-other (`yes_no`), or which of several is largest (`choice`). Every problem has many right solutions: any valid order
-of steps, multiplication outright or in parts, several wordings. So a generation tree over this task holds matters of
-style beside matters of reasoning. Wrong solutions contain one slip and go on consistently from it.
+A problem is one or more arithmetic expressions and a question about them: the value (`number`), whether one exceeds
+the other (`yes_no`), or which of several is largest (`choice`). Every problem has many correct solutions: any valid
+order of steps, multiplication in one step or in parts, several wordings. So paths of a generation tree differ in style
+as well as in reasoning. Wrong solutions contain one slip and continue consistently from it.
 
-Nothing here knows of language models. `scripts/train_tiny.py` trains on these texts; the bundled `tiny-*` question
-sets are drawn from the held-out part (`is_held_out`), which training never sees.
+This module does not use language models. `scripts/train_tiny.py` trains on these texts; the bundled `tiny-*` question
+sets are drawn from the held-out part (`is_held_out`), which is never used in training.
 """
 
 import zlib
@@ -44,7 +44,7 @@ class Expression:
         return expression.numbers[0]
 
     def reducible(self) -> list[int]:
-        """Operators that may be carried out next without changing the value."""
+        """Return the operators that may be evaluated next without changing the value."""
         allowed = []
         for i, operator in enumerate(self.operators):
             before = self.operators[i - 1] if i else "+"
@@ -59,14 +59,14 @@ class Expression:
         return {"+": a + b, "-": a - b, "*": a * b}[self.operators[i]]
 
     def reduced(self, i: int, value: int) -> "Expression":
-        """The expression after the step at operator `i` gave `value`."""
+        """Return the expression after the step at operator `i`, with result `value`."""
         numbers = (*self.numbers[:i], value, *self.numbers[i + 2 :])
         return Expression(numbers, self.operators[:i] + self.operators[i + 1 :])
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A question of the task, with all that is needed to solve it in many ways."""
+    """A problem with the expressions that its solutions are generated from."""
 
     kind: Kind
     text: str
@@ -77,7 +77,7 @@ class Problem:
 
 
 def is_held_out(problem: Problem) -> bool:
-    """Whether a problem belongs to the tenth of all problems that training never sees."""
+    """Whether a problem belongs to the 10% that are held out from training."""
     return zlib.crc32("|".join((problem.text, *problem.choices)).encode()) % 10 == 0
 
 
@@ -90,7 +90,7 @@ def _pick(rng: np.random.Generator, options: Sequence[T]) -> T:
 
 
 def random_expression(rng: np.random.Generator, level: int) -> Expression:
-    """An expression of difficulty `level`, 1 (one small sum) to 6 (products of two-digit numbers)."""
+    """Draw an expression of difficulty `level`, 1 (one small sum) to 6 (products of two-digit numbers)."""
     if level == 6:
         a, b, c = _integer(rng, 11, 49), _integer(rng, 11, 29), _integer(rng, 11, 99)
         return Expression((a, b, c), ("*", _pick(rng, ("+", "-"))))
@@ -106,7 +106,7 @@ def random_expression(rng: np.random.Generator, level: int) -> Expression:
 
 
 def _story(rng: np.random.Generator, expression: Expression) -> str:
-    """Words for an expression whose only product, if any, comes first."""
+    """Return a word problem for an expression; its only product, if any, must come first."""
     name, item = _pick(rng, NAMES), _pick(rng, ITEMS)
     numbers, operators = list(expression.numbers), list(expression.operators)
     if operators[0] == "*":
@@ -120,7 +120,7 @@ def _story(rng: np.random.Generator, expression: Expression) -> str:
 
 
 def random_problem(rng: np.random.Generator, level: int) -> Problem:
-    """A problem of difficulty `level`: half ask for a number, the rest compare."""
+    """Draw a problem of difficulty `level`: half ask for a number, the rest compare."""
     kind: Kind = _pick(rng, ("number", "number", "yes_no", "choice"))
     if kind == "number":
         expression = random_expression(rng, level)
@@ -143,7 +143,7 @@ def random_problem(rng: np.random.Generator, level: int) -> Problem:
 
 @dataclass(frozen=True)
 class Style:
-    """Wording of one solution; its joints are drawn anew between any two sentences."""
+    """Wording of one solution; each gap between sentences draws one of `joints`."""
 
     opening: str
     joints: tuple[str, ...]
@@ -152,7 +152,7 @@ class Style:
 
 
 def random_style(rng: np.random.Generator) -> Style:
-    """A wording; `parts` is how often a product is worked out in parts rather than outright."""
+    """Draw a wording; `parts` is the probability of multiplying in parts instead of in one step."""
     return Style(
         opening=_pick(rng, ("", "", "First ", "Let us see. ", "We work step by step. ")),
         joints=(". ", ". ", ". Then ", ", so "),
@@ -162,12 +162,12 @@ def random_style(rng: np.random.Generator) -> Style:
 
 
 def _slipped(rng: np.random.Generator, value: int) -> int:
-    """A value near `value`, as a slip of the pen would give."""
+    """Draw a wrong value near `value`."""
     return value + _pick(rng, (-10, -2, -1, 1, 2, 10))
 
 
 def _step(rng: np.random.Generator, a: int, operator: str, b: int, value: int, style: Style) -> str:
-    """One step that ends in `= value`; a product with a two-digit factor may be taken apart."""
+    """Return one step, ending in `=value`; a product with a two-digit factor may be split into tens and ones."""
     text = f"{a}{operator}{b}"
     exact = a * b == value
     if operator == "*" and exact and a > 0 and b > 10 and b % 10 and rng.random() < style.parts:
@@ -177,7 +177,7 @@ def _step(rng: np.random.Generator, a: int, operator: str, b: int, value: int, s
 
 
 def _evaluate(rng: np.random.Generator, expression: Expression, style: Style, slip: bool) -> tuple[list[str], int]:
-    """Steps of one evaluation in a random valid order; with `slip`, exactly one step goes wrong."""
+    """Return the steps of an evaluation in a random valid order, and its result; with `slip`, one step is wrong."""
     steps: list[str] = []
     slip_at = int(rng.integers(len(expression.operators))) if slip and expression.operators else -1
     while expression.operators:
@@ -197,7 +197,7 @@ def _evaluate(rng: np.random.Generator, expression: Expression, style: Style, sl
 
 
 def _conclude(problem: Problem, values: list[int], slip: bool) -> tuple[str, str]:
-    """The last sentence and the answer that follow from the values found; with `slip`, from their reverse."""
+    """Return the last sentence and the answer that follow from the values; with `slip`, from their reverse order."""
     if problem.kind == "number":
         return "", str(values[0])
     keys = [-value for value in values] if slip else values
@@ -209,16 +209,16 @@ def _conclude(problem: Problem, values: list[int], slip: bool) -> tuple[str, str
 
 
 def solution(rng: np.random.Generator, problem: Problem, slip: bool = False, brief: bool = False) -> str:
-    """One solution of `problem` in a random order and wording, ending in `Answer: X`.
+    """Return a solution of `problem` in a random order and wording, ending in `Answer: X`.
 
     Args:
-        rng: source of the order, the wording and the slip.
-        problem: what is solved.
-        slip: make one step wrong and go on from it. The answer can still come out right: check it.
-        brief: only the key steps, as a summary gives them.
+        rng: random generator for order, wording and slip.
+        problem: the problem to solve.
+        slip: make one step wrong and continue from it. The answer may still be correct: check it.
+        brief: only the key steps, as in a summary.
     """
     style = Style("", ("; ",), 0.0, "") if brief else random_style(rng)
-    # the slip falls into one expression or, where several are compared, into the comparison
+    # the slip is in one expression or, if several are compared, in the comparison
     places = len(problem.expressions)
     wrong = int(rng.integers(places + (places > 1))) if slip else -1
     order = rng.permutation(len(problem.expressions))
@@ -235,5 +235,5 @@ def solution(rng: np.random.Generator, problem: Problem, slip: bool = False, bri
 
 
 def answer_of(text: str) -> str:
-    """What stands behind the last `Answer:` of a solution."""
+    """Return the text after the last `Answer:` of a solution."""
     return text.rpartition("Answer: ")[2]

@@ -1,15 +1,15 @@
-r"""Whether a response is correct: find what it answers, after its thinking part, and compare by the question's kind.
+r"""Verifiers: extract the answer after the thinking part and compare it with the gold answer by the question's kind.
 
-| kind | an answer is right if |
+| kind | an answer is correct if |
 |---|---|
 | `yes_no`, `choice` | its first word is the gold word or letter |
-| `number` | it holds one number, and that is exactly the gold one; TeX goes to math-verify |
-| `expression` | math-verify takes it for equal to the gold one |
+| `number` | it contains one number, which equals the gold number exactly; TeX goes to math-verify |
+| `expression` | math-verify considers it equal to the gold answer |
 | `exact` | it is the gold text |
-| `regex` | the gold pattern, of RE2's syntax, matches all of it |
+| `regex` | the gold pattern, in RE2 syntax, matches all of it |
 | `reasoning_gym` | the scorer of the generator gives it full marks |
 
-`number` wants the number itself, so `3+4` is not an answer to "What is 3+4?"; `expression` takes every equal form.
+`number` requires the number itself, so `3+4` does not answer "What is 3+4?"; `expression` accepts every equal form.
 """
 
 import json
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 ANSWER_LINE = re.compile(r"^[ \t>*_#]*answer[ \t*_]*:[ \t*_]*(.*)$", re.IGNORECASE | re.MULTILINE)
 HASHES_LINE = re.compile(r"^[ \t]*####[ \t]*(.*)$", re.MULTILINE)
-# a comma separates thousands, three digits each time; "1,2" are two numbers
+# a comma separates groups of three digits; "1,2" is two numbers
 NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:/\d+)?|[-+]?\.\d+")
-# models write the minus sign of typography too
+# models also write typographic minus signs
 MINUS = str.maketrans({"\N{MINUS SIGN}": "-", "\N{EN DASH}": "-"})
-# TeX that says how a number looks, not what it is
+# TeX that affects the look of a number, not its value
 LOOKS = re.compile(
     r"\\(?:boxed|text|textbf|mathrm|mathbf|left|right|displaystyle)(?![a-zA-Z])"
     r"|\\[$%!,;: ()\[\]]|\^\s*\{?\s*\\circ\s*\}?|[{}$]"
@@ -43,25 +43,25 @@ THINKING_OPENS, THINKING_ENDS = "<think>", "</think>"
 
 
 def after_thinking(text: str, inside: bool = False) -> str:
-    """What a response says after its thinking part; nothing if that was never closed.
+    """Return the text after the thinking part of a response; empty if the thinking part was never closed.
 
     Args:
         text: the response.
-        inside: whether the prompt has opened the thinking part already, as some chat templates do.
+        inside: whether the prompt has already opened the thinking part, as some chat templates do.
     """
     _, ended, rest = text.rpartition(THINKING_ENDS)
     return "" if THINKING_OPENS in rest or (inside and not ended) else rest
 
 
 def extract_answer(text: str, whole: bool = False) -> str | None:
-    r"""What the last `Answer:` line says; where there is none, the last `\boxed{}`, else the last `####` line.
+    r"""Extract the answer from the last `Answer:` line, else from the last `\boxed{}`, else from the last `####` line.
 
     Args:
-        text: a response; its thinking part is left out.
-        whole: take all that follows the mark, for answers of several lines.
+        text: a response; its thinking part is ignored.
+        whole: take everything after the mark, for answers of several lines.
 
     Returns:
-        The answer, or None where there is none or it is empty.
+        The answer; None if there is none or it is empty.
     """
     text = after_thinking(text)
     said = _last(ANSWER_LINE, text, whole)
@@ -76,7 +76,7 @@ def extract_answer(text: str, whole: bool = False) -> str | None:
 
 
 def _last(mark: re.Pattern[str], text: str, whole: bool) -> str | None:
-    """What follows the last mark, on its line or to the end; None if there is none."""
+    """Return the text after the last mark, to the end of its line or of the text; None without a mark."""
     found = list(mark.finditer(text))
     if not found:
         return None
@@ -84,7 +84,7 @@ def _last(mark: re.Pattern[str], text: str, whole: bool) -> str | None:
 
 
 def boxed(text: str) -> str | None:
-    r"""What stands in the last `\boxed{}` of a text, braces inside it included; None if there is none."""
+    r"""Return the content of the last `\boxed{}` of a text, including inner braces; None if there is none."""
     start = text.rfind(r"\boxed{")
     if start < 0:
         return None
@@ -97,12 +97,12 @@ def boxed(text: str) -> str | None:
 
 
 def read_answer(question: "Question", text: str, inside: bool = False) -> str | None:
-    """The answer in a response, as the kind of question wants it: some generators ask for several lines.
+    """Extract the answer from a response; some generators expect answers of several lines.
 
     Args:
-        question: what was asked.
+        question: the question of the response.
         text: the response.
-        inside: whether the prompt has opened the thinking part.
+        inside: whether the prompt has already opened the thinking part.
     """
     several_lines = question.kind == "reasoning_gym" and ("\n" in question.answer or not question.answer)
     return extract_answer(after_thinking(text, inside), several_lines)
@@ -112,13 +112,13 @@ def is_correct(question: "Question", answer: str | None) -> bool:
     """Whether an extracted answer equals the gold answer; no answer is wrong.
 
     Raises:
-        OddError: it takes a package that is not installed.
+        OddError: the verifier needs a package that is not installed.
     """
     return answer is not None and VERIFIERS[question.kind](question, answer)
 
 
 def parse_number(text: str) -> Fraction | None:
-    """The single number in `text` (thousands separators, decimals, fractions), or None if there is none or several."""
+    """Parse the only number in `text` (thousands separators, decimals, fractions); None if there is not exactly one."""
     found = NUMBER.findall(text.translate(MINUS))
     if len(found) != 1:
         return None
@@ -129,33 +129,33 @@ def parse_number(text: str) -> Fraction | None:
 
 
 def plain(text: str) -> str:
-    r"""An answer without what only says how it looks, such as dollar signs, degrees and `\text{}`."""
+    r"""Strip formatting from an answer, such as dollar signs, degrees and `\text{}`."""
     return LOOKS.sub("", text)
 
 
 def is_tex(text: str) -> bool:
-    """Whether an answer holds mathematics that is more than looks."""
+    """Whether an answer contains TeX other than formatting."""
     return any(sign in plain(text) for sign in "\\^")
 
 
 @lru_cache(maxsize=1024)
 def compiled(pattern: str) -> "re2._Regexp":
-    """A pattern of RE2's syntax, which matches in linear time whatever the text.
+    """Compile a pattern in RE2 syntax, which matches any text in linear time.
 
     Raises:
-        ValueError: it is none; says why.
+        ValueError: the pattern is invalid; the message gives the reason.
     """
     options = re2.Options()
     options.log_errors = False
     try:
         return re2.compile(pattern, options)
     except re2.error as error:
-        reason = error.args[0].decode(errors="replace") if error.args else "no pattern"
+        reason = error.args[0].decode(errors="replace") if error.args else "invalid pattern"
         raise ValueError(f"{pattern!r} is not a regular expression in RE2's syntax ({reason})") from error
 
 
 def _same_number(question: "Question", answer: str) -> bool:
-    if is_tex(answer):  # to pick one number out of it would take a root for its radicand
+    if is_tex(answer):  # extracting one number would mistake a root for its radicand
         return equal_expressions(question.answer, answer)
     value = parse_number(plain(answer))
     return value is not None and value == parse_number(plain(question.answer))
@@ -168,7 +168,7 @@ def _same_expression(question: "Question", answer: str) -> bool:
     written = plain(gold).strip(), plain(answer).strip().removesuffix(".")
     if all(NUMBER.fullmatch(text) for text in written) and None not in (values := list(map(parse_number, written))):
         return values[0] == values[1]
-    if words := TEXT.fullmatch(gold.strip()):  # math-verify would multiply their letters
+    if words := TEXT.fullmatch(gold.strip()):  # math-verify would read a word as a product of letters
         return (words[1] or words[2] or "").casefold().split() == written[1].casefold().split()
     return equal_expressions(gold, answer)
 

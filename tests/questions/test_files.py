@@ -37,7 +37,7 @@ def test_the_example_files_hold_the_same_questions_of_every_kind():
 @pytest.mark.parametrize(
     ("row", "named"),
     [
-        ({"answer": "two"}, "row that ends in line 2: the answer of this number question"),
+        ({"answer": "two"}, "row ending on line 2: the answer of this number question"),
         ({"kind": "choice", "choices": "x, y", "answer": "A"}, "line 2: choices: not JSON"),
         ({"kind": ""}, "line 2: kind"),
     ],
@@ -50,7 +50,7 @@ def test_a_bad_row_of_a_table_is_named(tmp_path, row, named):
 def test_a_row_that_is_too_short_is_named(tmp_path):
     file = tmp_path / "q.csv"
     file.write_text("id,question,answer,kind\na,1+1?\n")
-    with pytest.raises(OddError, match="line 2: it has other cells than the 4 of the heading"):
+    with pytest.raises(OddError, match="line 2: its cells do not match the 4 of the header"):
         load(file)
 
 
@@ -91,11 +91,11 @@ def test_a_file_whose_name_holds_a_question_mark_is_found(tmp_path):
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("general-number?limit", "limit is a whole number, not ''"),
+        ("general-number?limit", "limit must be a non-negative integer, not ''"),
         ("general-number?limit=-1", "not '-1'"),
         ("general-number?seed=1&seed=2", "each once"),
-        ("general-number?size=3", "no option 'size': choose of limit, seed"),
-        ("hf:google/boolq?size=3", "no option 'size'"),
+        ("general-number?size=3", "unknown option 'size': choose from limit, seed"),
+        ("hf:google/boolq?size=3", "unknown option 'size'"),
     ],
 )
 def test_options_that_there_are_not_are_refused(text, named):

@@ -132,8 +132,8 @@ def test_other_sets_are_read_by_columns(copy):
         ("?as=cais/mmlu", "could not be loaded"),
         ("?as=google/boolq&split=nothing", "could not be loaded .*nothing"),
         ("?as=openai/gsm8k&subset=default&split=train", "answer"),
-        ("?question=question", "answer and kind is missing"),
-        ("?question=asks&answer=answer&kind=yes_no", "not of the form"),
+        ("?question=question", "missing answer and kind"),
+        ("?question=asks&answer=answer&kind=yes_no", "not in the format"),
     ],
 )
 def test_what_does_not_fit_is_said_in_one_line(copy, options, named):
@@ -144,7 +144,7 @@ def test_what_does_not_fit_is_said_in_one_line(copy, options, named):
 
 def test_a_hub_that_cannot_be_reached_is_asked_once_and_briefly(monkeypatch):
     monkeypatch.setattr(hub, "HUB_SECONDS", 0.01)
-    with pytest.raises(OddError, match="hf:google/boolq: it could not be loaded"):
+    with pytest.raises(OddError, match="hf:google/boolq: could not be loaded"):
         load("hf:google/boolq?limit=3")
 
 
