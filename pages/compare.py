@@ -1,4 +1,4 @@
-"""The page Compare: teachers side by side, over all questions, along one path, and at one token."""
+"""The Compare page: teachers side by side over all questions, along one path and at one token."""
 
 import streamlit as st
 
@@ -8,7 +8,7 @@ from pages.shared.frame import open_page
 run, view = open_page("Compare")
 if not view.teachers or view.question is None:
     what = "question" if view.question is None else "teacher"
-    st.info(f"This run has no {what} yet, so there is nothing to compare: add one on the page Runs.")
+    st.info(f"This run has no {what} yet, so there is nothing to compare. Add one on the Runs page.")
     st.stop()
 comparison = compare_teachers.compared(run, view)
 compare_choices.show(run, view)

@@ -1,4 +1,4 @@
-"""The page Findings: which teacher points towards success, and where."""
+"""The Findings page: which teacher points towards success, and where."""
 
 from pages.parts.findings_list import show_findings
 from pages.shared.frame import open_page

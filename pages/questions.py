@@ -1,4 +1,4 @@
-"""The page Questions: which the student can answer, and where each teacher points."""
+"""The Questions page: which ones the student can answer, and where each teacher points."""
 
 from pages.parts.question_list import show_questions
 from pages.shared.frame import open_page

@@ -1,4 +1,4 @@
-"""The page Runs: all runs of the cache, what is running, and how to start, send and receive one."""
+"""The Runs page: all runs in the cache, running jobs, and how to start, send and receive a run."""
 
 from pages.parts.run_dialogs import show_dialog
 from pages.parts.run_list import offer_first_run, show_failures, show_list

@@ -1,4 +1,4 @@
-"""The page Screening: how often the student is right, alone and with each context."""
+"""The Screening page: how often the student is right, alone and with each context."""
 
 from pages.parts.screening_report import show_screening
 from pages.shared.frame import open_page

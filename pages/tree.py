@@ -1,4 +1,4 @@
-"""One question: the tree of its rollouts, a path through it token by token, and the token that is pinned."""
+"""The Tree page: the tree of a question's rollouts, a path through it token by token, and the pinned token."""
 
 import streamlit as st
 
@@ -8,7 +8,7 @@ from pages.shared.frame import open_page
 
 run, view = open_page("Tree")
 if view.question is None:
-    st.info("This run has no question yet.")
+    st.info("This run has no questions yet.")
     st.stop()
 number = question_number(run, view)
 token_path.ask(run, view, number)

@@ -1,1 +1,1 @@
-"""Parts of pages: each takes the open run and the view, and draws one panel."""
+"""Parts of pages. Each takes the open run and the view and draws one panel."""

@@ -1,4 +1,4 @@
-"""The choices of the page Compare, and the legend of what the strips show."""
+"""The controls of the Compare page and the legend of its strips."""
 
 import streamlit as st
 
@@ -23,12 +23,12 @@ SHOWS = {"score": "score", "difference": "difference"}
 
 
 def show(run: OpenRun, view: ViewState) -> None:
-    """Draw the choices and the legend."""
+    """Draw the controls and the legend."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="compare-who"):
         choose_teachers(run, view)
         choose("baseline", "baseline", list(view.teachers), view, width=150)
         tied = bound("show", view.show, to_view=lambda chosen: chosen or view.show)
-        tied |= {"format_func": SHOWS.__getitem__, "help": "Each score, or what it is above the baseline's."}
+        tied |= {"format_func": SHOWS.__getitem__, "help": "The score itself, or its difference from the baseline's."}
         st.segmented_control("show", list(SHOWS), width=190, **tied)
         choose_colour(view, width=180)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="compare-what"):
@@ -42,7 +42,7 @@ def show(run: OpenRun, view: ViewState) -> None:
 
 
 def choose_teachers(run: OpenRun, view: ViewState) -> None:
-    """Who is compared; without the baseline among them, the first becomes the baseline."""
+    """Choose the teachers to compare; if the baseline is deselected, the first one becomes the baseline."""
     every = run.query("teachers")["teacher"].tolist()
     key = bound("teachers", list(view.teachers))["key"]
 
@@ -54,7 +54,7 @@ def choose_teachers(run: OpenRun, view: ViewState) -> None:
 
 
 def filters(view: ViewState) -> str:
-    """Filters of the page Tree that keep tokens from being coloured here, too; empty if none does."""
+    """Describe the Tree page's filters that also limit which tokens are coloured here; empty if there are none."""
     parts = ["only decision points"] if view.decisions else []
     parts += [f"|S_u| ≥ {view.children}"] if view.children > 2 else []
     parts += [f"visits ≥ {view.visits}"] if view.visits else []

@@ -1,4 +1,4 @@
-"""Pairs of teachers: the differences of all, and where one and the baseline disagree most."""
+"""Pairs of teachers: all pairwise differences, and where one teacher and the baseline disagree most."""
 
 import pandas as pd
 import streamlit as st
@@ -14,7 +14,7 @@ from pages.shared.mount import mount
 from pages.shared.state import bound, change_view
 
 MOST = 50
-"""Disagreements that are listed; all are in the file."""
+"""Disagreements listed; the CSV file has all of them."""
 
 
 @kept
@@ -23,7 +23,7 @@ def _found(run: OpenRun, objective: str, convention: str, one: str, other: str) 
 
 
 def show(run: OpenRun, view: ViewState, comparison: Comparison) -> None:
-    """Draw the matrix of all pairs and the list of one; nothing where there is only one teacher."""
+    """Draw the matrix of all pairs and the list for one pair; nothing if there is only one teacher."""
     other = other_teacher(comparison, view.teacher)
     if other is None:
         return
@@ -35,13 +35,13 @@ def show(run: OpenRun, view: ViewState, comparison: Comparison) -> None:
     with left.container(border=True):
         heading(run, "**Every pair** :gray[· on the same nodes]", "pairs", lambda: pair_table(comparison))
         mount("pair_matrix", "pair-matrix", pair_payload(comparison))
-        st.caption("Mean difference of alignment with its 95% interval over questions; bold where that excludes 0.")
+        st.caption("Mean difference in alignment, with a 95% interval over questions; bold where it excludes 0.")
     with right.container(border=True):
         show_list(run, view, comparison, other)
 
 
 def show_list(run: OpenRun, view: ViewState, comparison: Comparison, other: str) -> None:
-    """The tokens of all questions at which a teacher and the baseline disagree most."""
+    """List the tokens, over all questions, at which a teacher and the baseline disagree most."""
     baseline = comparison.baseline
     found = _found(run, view.objective or "", view.convention or "", other, baseline)
     title = f"**Where {markdown_escaped(other)} and {markdown_escaped(baseline)} disagree most**"
@@ -50,15 +50,15 @@ def show_list(run: OpenRun, view: ViewState, comparison: Comparison, other: str)
     if len(others) > 1:
         st.selectbox("teacher against the baseline", others, **bound("teacher", other), width=260)
     if found.empty:
-        st.info("They have no decision point in common under this convention.", icon=":material/info:")
+        st.info("They have no decision points in common under this convention.", icon=":material/info:")
         return
     data = disagreement_payload(run, found, view, (other, baseline), MOST)
     mount("disagreements", "disagreements", data, open=follow)
     shown = f"{min(MOST, len(found)):,} of {len(found):,} common decision points"
-    st.caption(f"{shown}, ranked by |difference of alignment| × success range. A click shows the token above.")
+    st.caption(f"{shown}, ranked by |difference in alignment| × success range. Click a row to show its token above.")
 
 
 def follow(row: object) -> None:
-    """Show the token of a row that was clicked, with nothing selected in its tree."""
+    """Show the token of the clicked row, with nothing selected in its tree."""
     if isinstance(row, dict):
         change_view(question=str(row["question"]), path=int(row["path"]), token=int(row["token"]), **NO_BRANCH)

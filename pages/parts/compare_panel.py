@@ -1,4 +1,4 @@
-"""What the panels of the page Compare share: a line with title and download."""
+"""The header shared by the panels of the Compare page: a title and a download button."""
 
 from collections.abc import Callable
 
@@ -10,13 +10,13 @@ from pages.shared.data import OpenRun
 
 
 def heading(run: OpenRun, title: str, name: str, rows: Callable[[], pd.DataFrame]) -> None:
-    """A title in Markdown, and a button that saves the panel's numbers.
+    """Draw a title and a button that saves the panel's numbers.
 
     Args:
-        run: whose id the file carries.
-        title: with everything untrusted in it escaped.
-        name: of the file.
-        rows: makes its table when it is asked for.
+        run: its id starts the file name.
+        title: Markdown, with untrusted text escaped.
+        name: the rest of the file name.
+        rows: called on download; returns the table.
     """
     with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
         st.markdown(title, width="stretch")

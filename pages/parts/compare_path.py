@@ -1,4 +1,4 @@
-"""The same path under each teacher: strips of its tokens, and teacher × token as a heat map."""
+"""The same path under each teacher, as strips of tokens and as a teacher × token heat map."""
 
 from collections.abc import Sequence
 
@@ -29,8 +29,8 @@ def _heat_map(run: OpenRun, view: ViewState, teachers: tuple[str, ...], token: i
 
 
 def show(run: OpenRun, view: ViewState, teachers: Sequence[str]) -> None:
-    """Draw the strips and the heat map of the teachers, in their order."""
-    # what the payload does not depend on is left out, so that the same one serves every token and other filters
+    """Draw the strips and the heat map, with the teachers in the given order."""
+    # clear what the payload does not depend on, so that one cached payload serves every pinned token and filter
     part = view.but(token=None, teacher=None, outcome="all", search="", sort="", **NO_BRANCH)
     data = _payload(run, part, tuple(teachers))
     names = path_names(run.query("paths", question=question_number(run, view)))
@@ -43,29 +43,29 @@ def show(run: OpenRun, view: ViewState, teachers: Sequence[str]) -> None:
         if not decisions:
             st.info(no_decision_point("This path"), icon=":material/info:")
         if view.show == "difference" and view.colour == "success":
-            st.info("Success after a token is the student's, the same under every teacher.", icon=":material/info:")
+            st.info("Success is the student's, so it is the same under every teacher.", icon=":material/info:")
         mount("token_strips", "token-strips", data | {"token": view.token}, token=pin)
     with st.container(border=True):
-        st.markdown(f"**Teacher × token** :gray[· {markdown_escaped(data['legend']['name'])} · a click pins the token]")
+        st.markdown(f"**Teacher × token** :gray[· {markdown_escaped(data['legend']['name'])} · click to pin a token]")
         drawn = _heat_map(run, part, tuple(teachers), view.token)
         figure(drawn, "teacher-token", HEAT_MAP, on_select=pin_clicked, selection_mode="points")
 
 
 def show_without(run: OpenRun, view: ViewState) -> None:
-    """Say why a question has no path to show."""
+    """Explain why a question has no path."""
     rows = run.query("questions").set_index("id")
     row = rows.loc[view.question]
     reason = row["note"] if isinstance(row["note"], str) else f"its stage is {row['stage']}"
-    st.info(markdown_escaped(f"No path of question {view.question} was studied: {reason}."), icon=":material/info:")
+    st.info(markdown_escaped(f"Question {view.question} has no path: {reason}."), icon=":material/info:")
 
 
 def pin(token: int) -> None:
-    """What the strips ask for: a token to pin, or -1 to unpin."""
+    """Pin the token at a position, or unpin with -1; called by the strips."""
     change_view(token=None if token < 0 else token)
 
 
 def pin_clicked() -> None:
-    """Pin the token whose tile was clicked; a click on the pinned one takes its selection away and changes nothing."""
+    """Pin the token whose tile was clicked; a click on the pinned tile only clears plotly's selection."""
     points = st.session_state[HEAT_MAP].selection.points
     if points:
         change_view(token=int(points[0]["x"]))

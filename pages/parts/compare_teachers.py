@@ -34,18 +34,18 @@ def show(run: OpenRun, view: ViewState, comparison: Comparison) -> None:
 
 
 def choose(view: ViewState, name: object) -> None:
-    """Make a teacher that was clicked the baseline."""
+    """Make the clicked teacher the baseline."""
     if name in view.teachers:
         change_view(baseline=name)
 
 
 def notices(comparison: Comparison) -> list[str]:
-    """Why there may be little to see."""
+    """Explain why there may be little to see."""
     found = []
     if len(comparison.rows) == 1:
         found.append(
-            "One teacher alone has nobody to be compared with: choose another above, or add one to the run on the page "
-            "Runs."
+            "There is only one teacher, so there is nothing to compare it with. Choose another one above, or add one "
+            "on the Runs page."
         )
     if not comparison.nodes:
         found.append(no_decision_point("This run"))

@@ -16,21 +16,21 @@ from pages.shared.layout import figure
 
 
 def show(run: OpenRun, view: ViewState, teachers: Sequence[str]) -> None:
-    """Draw the gradients at the pinned token, or say what to do to see some."""
+    """Draw the gradients at the pinned token, or say how to pin one."""
     with st.container(border=True):
         if view.token is None:
             st.markdown(
-                "**Ideal beside every teacher** :gray[· click a token above, or press d for the next disagreement, to "
-                "see all gradients there]"
+                "**Ideal and teacher gradients** :gray[· click a token above, or press d for the next disagreement, to "
+                "see the gradients there]"
             )
             return
         found = gradients_at(run, view, teachers)
-        title = f"**Token {view.token} “{_word(run, view)}”: ideal beside every teacher**"
+        title = f"**Token {view.token} “{_word(run, view)}”: ideal and teacher gradients**"
         if found is None:
             st.markdown(title)
             st.info(
-                "There is no gradient here: fewer than two continuations have enough visits, or the question is not "
-                "scored. The keys d and D go to tokens with scores.",
+                "There is no gradient here: fewer than two children have enough visits, or the question is not scored "
+                "yet. The keys d and D jump to tokens with scores.",
                 icon=":material/info:",
             )
             return

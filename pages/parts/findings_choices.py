@@ -1,4 +1,4 @@
-"""The choices of the page Findings: what counts, and which runs and numbers of the paper stand side by side."""
+"""The controls of the Findings page: filters, further runs, and the paper's numbers to show for reference."""
 
 from typing import get_args
 
@@ -15,11 +15,11 @@ from pages.shared.data import CACHE, OpenRun, named_run
 from pages.shared.state import bound
 
 MOST = 4
-"""Runs side by side."""
+"""Runs shown side by side at most."""
 
 
 def show_choices(run: OpenRun, view: ViewState) -> None:
-    """Draw the choices."""
+    """Draw the controls."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         choose_objective(run, view, width=150)
         choose_convention(run, view, width=230)
@@ -35,8 +35,8 @@ def show_choices(run: OpenRun, view: ViewState) -> None:
 
 
 def _choose_runs(run: OpenRun, view: ViewState) -> None:
-    """Which further runs stand beside this one."""
-    # only their names: to open all of them for each change would cost more than the page
+    """Choose further runs to show beside this one."""
+    # list file names only: opening every run on each rerun would cost more than the page itself
     others = [path.stem for path in run_files(CACHE) if path.stem != run.run_id]
     if others or view.runs:
         options = list(dict.fromkeys([*others, *view.runs]))
@@ -45,12 +45,12 @@ def _choose_runs(run: OpenRun, view: ViewState) -> None:
 
 
 def filters(view: ViewState) -> Filters:
-    """What counts."""
+    """The filters of the view."""
     return Filters(view.objective, view.convention, view.outcome, view.difficulty, view.kind)
 
 
 def chosen_runs(run: OpenRun, view: ViewState) -> tuple[dict[str, OpenRun], list[str]]:
-    """The run and those beside it by name, and a sentence for each that cannot stand there."""
+    """Return the runs to show, by name, and a message for each one left out."""
     runs, problems = {run.run_id: run}, []
     for run_id in dict.fromkeys(view.runs):
         if run_id in runs or len(runs) == MOST:
@@ -58,10 +58,10 @@ def chosen_runs(run: OpenRun, view: ViewState) -> tuple[dict[str, OpenRun], list
         try:
             other = named_run(run_id)
         except OddError as error:
-            problems.append(f"{error}; left out.")
+            problems.append(f"{error}. It is left out.")
             continue
         if why := _lacks(other, view):
-            problems.append(f"Run {run_id} has no {why}: left out.")
+            problems.append(f"Run {run_id} has no {why}, so it is left out.")
             continue
         runs[run_id] = other
     names = run_names({run_id: one.meta for run_id, one in runs.items()})
@@ -69,7 +69,7 @@ def chosen_runs(run: OpenRun, view: ViewState) -> tuple[dict[str, OpenRun], list
 
 
 def _lacks(run: OpenRun, view: ViewState) -> str:
-    """What of the chosen measure a run does not have."""
+    """The chosen objective or convention if the run lacks it, else empty."""
     measures = run.query("measures")
     for part in ("objective", "convention"):
         if getattr(view, part) not in measures[part].tolist():

@@ -1,4 +1,4 @@
-"""The findings of a run, and of others beside it, section by section: sentences, figure, table and tokens."""
+"""The findings of one or more runs, section by section: sentences, figure, table and tokens."""
 
 from collections.abc import Mapping
 
@@ -23,9 +23,9 @@ from pages.shared.layout import figure
 from pages.shared.mount import mount
 from pages.shared.state import change_view
 
-NO_QUESTION = "No question of the run is of the chosen difficulty and kind of answer."
+NO_QUESTION = "No question of this run has the chosen difficulty and kind of answer."
 PATH_AFTER, STRONGEST_AFTER = "oscillation", "outcomes"
-"""Findings after which one path, and the strongest tokens, are shown."""
+"""The findings below which one path and the strongest tokens are shown."""
 
 
 @keeping(8)
@@ -66,9 +66,9 @@ def show_findings(run: OpenRun, view: ViewState) -> None:
         basis = words.basis(_evidence(one, chosen))
         st.caption(markdown_escaped(basis if len(runs) == 1 else f"{words.short(name)}: {basis}"))
     if len(evidence.teachers) == 1:
-        st.info("The run has one teacher, so there is none to rank it against: add another on the page Runs.")
+        st.info("The run has only one teacher, so there is no ranking. Add another one on the Runs page.")
     if view.behind and _asked_row(view)[0] not in BY_KEY:
-        _say_missing(f"There is no finding {_asked_row(view)[0]!r}: those of the section are below.")
+        _say_missing(f"There is no finding {_asked_row(view)[0]!r}. The findings of this section are below.")
     for kind in KINDS:
         if kind.section == view.section:
             _draw(
@@ -81,7 +81,7 @@ def show_findings(run: OpenRun, view: ViewState) -> None:
 
 
 def _why_nothing(run: OpenRun, evidence: Evidence) -> str:
-    """Why there is nothing to show; empty if there is something."""
+    """Explain why there is nothing to show; empty if there is something."""
     if why := why_no_scores(run, decision_points=True):
         return why
     if not evidence.asked:
@@ -89,7 +89,7 @@ def _why_nothing(run: OpenRun, evidence: Evidence) -> str:
     if len(evidence.on()):
         return ""
     every = len(evidence.asked) == len(run.query("questions"))
-    return no_decision_point("This run" if every else "What is chosen")
+    return no_decision_point("This run" if every else "This selection")
 
 
 def _draw(runs: Mapping[str, OpenRun], finding: Finding, view: ViewState) -> None:
@@ -105,7 +105,7 @@ def _draw(runs: Mapping[str, OpenRun], finding: Finding, view: ViewState) -> Non
         if (drawn := figure_of(finding)) is not None:
             figure(drawn, name, f"figure-{key}", wide=True)
             rows = {row_name(finding, next(iter(found.values()))): found for found in merged(finding).values()}
-            with st.expander("Numbers, and the tokens behind them", expanded=view.behind in rows):
+            with st.expander("Numbers and the tokens behind them", expanded=view.behind in rows):
                 payload = table_payload(finding, view)
                 mount("table", f"table-{key}", payload, open=lambda one: _choose(finding, view, str(one)))
                 download(f"{name}.csv", lambda: csv(numbers(finding)), key)
@@ -114,11 +114,11 @@ def _draw(runs: Mapping[str, OpenRun], finding: Finding, view: ViewState) -> Non
                 evidences = {one: _evidence(runs[one], filters(view)) for one in rows[view.behind]}
                 show_behind(runs, evidences, rows[view.behind], view)
             elif _asked_row(view)[0] == key:
-                _say_missing(f"This finding has no row {_asked_row(view)[1]!r}: its rows are in the table.")
+                _say_missing(f"This finding has no row {_asked_row(view)[1]!r}. The table lists its rows.")
 
 
 def _asked_row(view: ViewState) -> tuple[str, str]:
-    """Key of the finding and name of its row whose tokens the view asks for; empty where it asks for none."""
+    """Key of the finding and name of the row whose tokens the view selects; empty if none is selected."""
     finding, _, row = (view.behind or "").partition(":")
     return finding, row
 
@@ -128,7 +128,7 @@ def _say_missing(what: str) -> None:
 
 
 def _choose(finding: Finding, view: ViewState, key: str) -> None:
-    """List the tokens behind a row; a second click puts them away."""
+    """List the tokens behind a row, or hide them on a second click."""
     for found in merged(finding).values():
         row = next(iter(found.values()))
         if row_name(finding, row) == key:

@@ -1,4 +1,4 @@
-"""The tokens behind findings: those of a chosen row, those along a path, and the strongest ones of a teacher."""
+"""The tokens behind findings: of a chosen row, along a path, and a teacher's strongest ones."""
 
 from collections.abc import Mapping
 
@@ -21,13 +21,13 @@ from pages.shared.layout import figure
 from pages.shared.mount import mount
 
 MOST = 40
-"""Tokens of a row that are listed; all of them are in the file."""
+"""Tokens listed per row; the CSV file has all of them."""
 STRONGEST = 8
-"""Strongest tokens of each sign."""
+"""Strongest tokens listed per sign."""
 
 
 def download(name: str, make, key: str) -> None:
-    """A button for a file of comma-separated values."""
+    """Draw a button that downloads a CSV file."""
     st.download_button(
         "Download CSV", make, name, "text/csv", key=f"download-{key}", icon=":material/download:", on_click="ignore"
     )
@@ -50,7 +50,7 @@ def show_behind(
 
 
 def show_path(run: OpenRun, evidence: Evidence, view: ViewState) -> None:
-    """One path: the score of a teacher against the position, and its tokens."""
+    """Plot a teacher's score against the position along one path, and list its tokens."""
     with st.container(border=True):
         st.markdown("#### One path: the score token by token")
         if view.question is None or view.path is None:
@@ -85,8 +85,8 @@ def _path_sentence(found: TokenList, length: int) -> str:
     changes = int(((values > 0) != (values > 0).shift()).iloc[1:].sum())
     settled = int(((found.rows["low"] > 0) | (found.rows["high"] < 0)).sum())
     return (
-        f"{len(values)} of {length} tokens are decision points with a score; {int((values > 0).sum())} of them are "
-        f"positive, {settled} settled; the sign changes {changes} times along the path."
+        f"{len(values)} of {length} tokens are decision points with a score. {int((values > 0).sum())} scores are "
+        f"positive and {settled} are settled. The sign changes {changes} times along the path."
     )
 
 
@@ -106,12 +106,12 @@ def _strongest(run: OpenRun, view: ViewState, questions: tuple[int, ...]) -> Str
 
 
 def ask_strongest(run: OpenRun, evidence: Evidence, view: ViewState) -> None:
-    """Begin the query of `show_strongest`."""
+    """Start the query of `show_strongest`."""
     run.ask("strongest_tokens", **asked_of(view, STRONGEST, evidence.asked))
 
 
 def show_strongest(run: OpenRun, evidence: Evidence, view: ViewState) -> None:
-    """Where a teacher helps and hurts most."""
+    """List the tokens at which a teacher helps and hurts most."""
     asked = ViewState(teacher=view.teacher, objective=view.objective, convention=view.convention, outcome=view.outcome)
     found = _strongest(run, asked, tuple(sorted(evidence.asked)))
     with st.container(border=True):

@@ -1,4 +1,4 @@
-"""The panel of the generation tree, or why there is no tree."""
+"""The panel of the generation tree."""
 
 from typing import Any
 
@@ -16,10 +16,10 @@ from pages.shared.state import change_view
 
 
 def show(run: OpenRun, view: ViewState) -> None:
-    """Draw the tree of the question that the view names."""
+    """Draw the tree of the view's question, or explain why there is none."""
     with st.container(border=True):
         if view.question is None:
-            st.info("This run has no question yet.", icon=":material/info:")
+            st.info("This run has no questions yet.", icon=":material/info:")
             return
         number = question_number(run, view)
         data = payload(run, view, number)
@@ -31,7 +31,7 @@ def show(run: OpenRun, view: ViewState) -> None:
 
 
 def payload(run: OpenRun, view: ViewState, number: int) -> dict[str, Any]:
-    """What the component draws for this view."""
+    """The data that the component draws for this view."""
     convention = view.convention or "on_policy"
     tree = _tree(run, number, convention, view.unfolded, None)
     if view.node is not None and not any(view.node in branch["nodes"] for branch in tree["branches"]):
@@ -45,28 +45,28 @@ def _tree(run: OpenRun, number: int, convention: str, unfolded: tuple[int, ...],
 
 
 def select(node: int) -> None:
-    """What the component asks for: a node whose branch to select, or -1."""
+    """Select the branch of a node, or none with -1; called by the component."""
     change_view(node=None if int(node) < 0 else int(node))
 
 
 def fold(nodes: list[int]) -> None:
-    """The nodes behind which all is collapsed."""
+    """Collapse the tree below these nodes; called by the component."""
     _change("folded", nodes)
 
 
 def unfold(nodes: list[int]) -> None:
-    """The nodes whose rarer branches are shown; one that is named twice shows twice as many."""
+    """Show the rarer branches of these nodes; listing a node twice shows twice as many."""
     _change("unfolded", nodes)
 
 
 def _change(part: str, nodes: list[int]) -> None:
     if len(nodes) > MOST:
-        st.toast(f"An address holds {MOST} {part} branches and no more: reset some first.", icon=":material/link:")
+        st.toast(f"The link can hold at most {MOST} {part} branches. Reset some of them first.", icon=":material/link:")
         return
     change_view(**{part: tuple(int(node) for node in nodes)})
 
 
 def pin(place: list[int]) -> None:
-    """A path to show, and the position of the token to pin on it or -1."""
+    """Show a path and pin the token at a position on it, or none with -1."""
     path, token = place
     change_view(path=int(path), token=None if int(token) < 0 else int(token))

@@ -1,4 +1,4 @@
-"""The pinned token of the tree page: gradients as a figure, all children as a table, continuations to read."""
+"""The pinned token on the Tree page: a figure of the gradients, a table of all children, and continuations."""
 
 import streamlit as st
 
@@ -20,8 +20,8 @@ from pages.shared.mount import mount
 
 COLUMNS = {
     "token": st.column_config.TextColumn(width=80),
-    "taken": st.column_config.CheckboxColumn(width=44, help="The path goes on with this token"),
-    "in S_u": st.column_config.CheckboxColumn(width=44, help="It has enough visits to count in the gradients"),
+    "taken": st.column_config.CheckboxColumn(width=44, help="The path continues with this token"),
+    "in S_u": st.column_config.CheckboxColumn(width=44, help="Has enough visits to count in the gradients"),
     "P student": st.column_config.NumberColumn(width=64, format="%.3f"),
     "P teacher": st.column_config.NumberColumn(width=64, format="%.3f"),
     "P̂ success": st.column_config.TextColumn(width=118, help="With its 95% interval"),
@@ -30,7 +30,7 @@ COLUMNS = {
     "teacher gradient": st.column_config.NumberColumn("teacher", width=60, format="%+.3f", help="Teacher gradient"),
 }
 DRAW = "draw-of-rollouts"
-"""Which draw of rollouts is shown: no part of the view, for a link shows what the reader would draw first."""
+"""Session-state key of the draw of rollouts; not part of the view, so a link always shows the first draw."""
 
 
 def show(run: OpenRun, view: ViewState, number: int) -> None:
@@ -38,7 +38,7 @@ def show(run: OpenRun, view: ViewState, number: int) -> None:
     if view.path is None:
         return
     if view.token is None:
-        st.caption("Nothing is pinned. Click a token of the text, or move to it by key, to see all that is behind it.")
+        st.caption("Nothing is pinned. Click a token, or move to it with ← → and press Enter, to see its details.")
     else:
         children = token_children(run, number, view)
         left, right = beside([1.5, 1], "pinned")
@@ -49,7 +49,7 @@ def show(run: OpenRun, view: ViewState, number: int) -> None:
 
 
 def show_gradients(run: OpenRun, view: ViewState, children) -> None:
-    """The figure and the table of the pinned token's node."""
+    """Draw the figure and the table of the pinned token's node."""
     taken = children.loc[children["taken"], "text"].iloc[0].replace(" ", "·")
     st.markdown(f"**Pinned: token {view.token} “{markdown_escaped(taken)}”, ideal against teacher gradient**")
     drawn = drawn_children(children)
@@ -69,21 +69,21 @@ def show_gradients(run: OpenRun, view: ViewState, children) -> None:
 
 @st.fragment
 def show_continuations(run: OpenRun, view: ViewState, number: int) -> None:
-    """Continuations of each child; another draw does not draw the page again."""
+    """Show continuations of each child; another draw reruns only this fragment."""
     children = token_children(run, number, view)
-    another_draw("How the student goes on from here")
+    another_draw("How the student continues from here")
     mount("continuations", "continuations", continuations(run, number, view, children, st.session_state[DRAW]))
 
 
 @st.fragment
 def show_rollouts(run: OpenRun, number: int) -> None:
-    """Some initial rollouts of a question without paths."""
+    """Show some initial rollouts of a question without paths."""
     another_draw("Some of the student's responses")
     mount("continuations", "rollouts", drawn_rollouts(run, number, st.session_state[DRAW]))
 
 
 def another_draw(title: str) -> None:
-    """A title, and the button that asks for other rollouts."""
+    """Draw a title and a button that draws other rollouts."""
     st.session_state.setdefault(DRAW, 0)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(f"**{title}**", width="content")

@@ -1,4 +1,4 @@
-"""The question at the top of a page: its text, its answer, and how the student fares with it."""
+"""The question at the top of a page: its text, its answer, and how often the student gets it right."""
 
 import numpy as np
 import streamlit as st
@@ -33,7 +33,7 @@ def show(run: OpenRun, view: ViewState, number: int) -> None:
 
 
 def facts(run: OpenRun, view: ViewState, number: int) -> str:
-    """Pass rate with interval and n, difficulty, rollouts, decision points, as Markdown."""
+    """Pass rate with interval and n, difficulty, rollouts and decision points, as Markdown."""
     questions = run.query("questions")
     row = questions[questions["question"] == number].iloc[0].to_dict()
     counts = run.query("score_scales", question=number, objective=view.objective, convention=view.convention)

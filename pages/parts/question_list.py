@@ -57,12 +57,12 @@ def _filters(run: OpenRun, view: ViewState, table: QuestionTable) -> None:
 
 def _caption(table: QuestionTable, rows: pd.DataFrame, running: bool) -> str:
     scored = f", {int((table.rows['stage'] == 'scored').sum())} scored so far" if running else ""
-    return f"{len(rows)} of {len(table.rows)} questions{scored}. A click opens the tree."
+    return f"{len(rows)} of {len(table.rows)} questions{scored}. Click a question to open its tree."
 
 
 def _say_what_is_missing(run: OpenRun, table: QuestionTable, view: ViewState) -> None:
     if view.sort.removeprefix("-") not in sort_keys(table):
-        said = markdown_escaped(f"There is no column {view.sort!r} here: the questions are in the order of the run.")
+        said = markdown_escaped(f"There is no column {view.sort!r} here, so the questions are in run order.")
         st.warning(said, icon=":material/link_off:")
     if why := why_no_scores(run, decision_points=bool(table.rows["decision_points"].any())):
         st.info(why)

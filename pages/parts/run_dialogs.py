@@ -1,4 +1,4 @@
-"""The dialogs of the page Runs: start a run, add a teacher, take in a file, delete a run."""
+"""The dialogs of the Runs page: start a run, add a teacher, upload a file, delete a run."""
 
 from collections.abc import Mapping
 
@@ -19,18 +19,18 @@ from pages.shared.state import change_view
 
 CONTEXTS = {
     "none": "the question alone",
-    "1c": "a correct response with it",
-    "1c1w": "a correct and a wrong response with it",
-    "3c": "three correct responses with it",
-    "sum_1c": "a correct response with it, summarised",
-    "sum_1c1w": "a correct and a wrong response with it, summarised",
+    "1c": "with a correct response",
+    "1c1w": "with a correct and a wrong response",
+    "3c": "with three correct responses",
+    "sum_1c": "with the summary of a correct response",
+    "sum_1c1w": "with the summaries of a correct and a wrong response",
 }
 STUDENT = "student"
 REFUSED = "runs-refused"
 
 
 def show_dialog(view: ViewState, listing: Listing) -> None:
-    """Draw the dialog that is open."""
+    """Draw the open dialog, if any."""
     kind, run_id = st.session_state.get(DIALOG, (None, None))
     entry = entry_of(listing, run_id)
     if kind == "new":
@@ -54,9 +54,9 @@ def _new() -> None:
 def _upload() -> None:
     limit = int(st.get_option("server.maxUploadSize"))
     st.write(
-        "The file is checked and opened for reading only; nothing in it is run, and a run that is here already is "
-        "never replaced. The developers of DuckDB, the format of run files, take them for trusted input: open a file "
-        "from a stranger in a container."
+        "The file is checked and opened read-only. Nothing in it is executed, and an existing run is never replaced. "
+        "Run files are DuckDB files, and DuckDB does not promise to withstand crafted files: open a file from an "
+        "untrusted source in a container only."
     )
     file = st.file_uploader(f"Run file, at most {limit} MB", type=["duckdb"], max_upload_size=limit, key="upload-file")
     if file is None:
@@ -67,7 +67,7 @@ def _upload() -> None:
             run_id = accept_run(CACHE, file, file.name, limit * 1_000_000)
         except OddError as error:
             refused = str(error)
-            st.session_state[REFUSED] = {file.file_id: refused}  # it is not read again with every look at the dialog
+            st.session_state[REFUSED] = {file.file_id: refused}  # so that reruns do not read it again
         else:
             change_view(run=run_id)
             done(f"Run {run_id} was added")
@@ -77,7 +77,7 @@ def _upload() -> None:
 @st.dialog("Delete this run?", on_dismiss=close_dialog)
 def _delete(entry: Entry, view: ViewState) -> None:
     st.markdown(f"**{markdown_escaped(entry.run_id)}**, {size(entry.size)}")
-    st.write("Its file, what is kept to continue it, and its logs are removed. This cannot be undone.")
+    st.write("This removes its file, the data needed to resume it, and its logs. This cannot be undone.")
     sure, keep = st.columns(2)
     if keep.button("Keep it", width="stretch", key="delete-keep"):
         close_dialog()
@@ -96,16 +96,15 @@ def _delete(entry: Entry, view: ViewState) -> None:
 @st.dialog("Add a teacher", on_dismiss=close_dialog)
 def _teach(entry: Entry) -> None:
     st.markdown(
-        f"to **{markdown_escaped(entry.run_id)}**. A teacher reads the paths once; nothing is sampled but what it is "
-        "shown, where the run does not have it yet."
+        f"to **{markdown_escaped(entry.run_id)}**. The teacher reads each path once. No rollouts are sampled, only the "
+        "responses that it is shown, if the run does not have them yet."
     )
     name = st.text_input("Name", placeholder="Self-1C", max_chars=60, key="teach-name")
     model = st.selectbox(
         "Model",
         [STUDENT, *EMBEDDED],
         accept_new_options=True,
-        help="The student itself, a model that comes with ODD, a folder, or a hub name. It must share the student's "
-        "vocabulary.",
+        help="The student itself, an embedded model, a folder, or a hub name. It must share the student's vocabulary.",
         key="teach-model",
     )
     context = st.selectbox("Reads", list(CONTEXTS), format_func=lambda context: CONTEXTS[context], key="teach-context")
@@ -127,8 +126,8 @@ def _teach(entry: Entry) -> None:
 
 
 def _writer(label: str, key: str) -> str:
-    """Which model writes what the teacher is shown."""
-    helps = "The student itself, a model that comes with ODD, a folder, or a hub name. It may have any vocabulary."
+    """Choose the model that writes what the teacher is shown."""
+    helps = "The student itself, an embedded model, a folder, or a hub name. It may have any vocabulary."
     chosen = st.selectbox(label, [STUDENT, *EMBEDDED], accept_new_options=True, help=helps, key=f"teach-{key}")
     return chosen or STUDENT
 
@@ -136,6 +135,6 @@ def _writer(label: str, key: str) -> str:
 def _teacher(entry: Entry, name: str, context: str, models: Mapping[str, str]) -> TeacherConfig:
     facts = facts_of(entry.info)
     if facts and name in facts.teachers:
-        raise OddError(f"run {entry.run_id} has a teacher {name!r} already: give this one another name")
+        raise OddError(f"run {entry.run_id} already has a teacher {name!r}: choose another name")
     named = {key: None if model == STUDENT else {"name": model} for key, model in models.items()}
     return parse_config({"teachers": [{"name": name.strip(), "context": context, **named}]}).teachers[0]

@@ -1,4 +1,4 @@
-"""The list of runs, and what is offered where there is none."""
+"""The list of runs, and what the page offers when there are none."""
 
 import time
 from typing import Literal
@@ -35,8 +35,8 @@ SHOWN_TEACHERS = 5
 
 
 def show_list(view: ViewState, listing: Listing) -> None:
-    """All runs that are not running at this moment, with what can be done with each."""
-    # beside its buttons a run keeps room to be read; where there is none, the buttons go below
+    """List all runs that are not running, with the actions for each."""
+    # keep a run's text readable beside its buttons; on narrow windows the buttons wrap below it
     st.html('<style>div:has(> [class*="st-key-said-"]) { min-width: 22rem; }</style>')
     entries = [entry for entry in listing.runs if entry.status not in ("running", "stopping")]
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -46,8 +46,8 @@ def show_list(view: ViewState, listing: Listing) -> None:
         _new_buttons()
     if entries:
         st.caption(
-            "A run holds questions, the student's responses to each as a tree, and at each token where every teacher "
-            "would push the student. Open one to see its questions."
+            "A run contains questions, the tree of the student's responses to each, and the direction in which every "
+            "teacher would push the student at each token. Open one to see its questions."
         )
     known = {e.run_id: facts_of(e.info) for e in entries} if search or order in NEEDS_FACTS else {}
     found = sort_entries(entries, known, order, search)
@@ -57,13 +57,13 @@ def show_list(view: ViewState, listing: Listing) -> None:
     for entry in found[(page - 1) * A_PAGE : page * A_PAGE]:
         _row(entry, facts_of(entry.info), view)
     if entries and not found:
-        st.info("No run has this text in its name, its student or its teachers.")
+        st.info("No run matches this text in its name, student or teachers.")
     if pages > 1:
         st.pagination(pages, key="runs-page")
 
 
 def _new_buttons() -> None:
-    st.button("Upload", icon=":material/upload:", on_click=ask, args=("upload",), help="A run file from somebody else")
+    st.button("Upload", icon=":material/upload:", on_click=ask, args=("upload",), help="Add a run file from others")
     st.button("New run", icon=":material/add:", type="primary", on_click=ask, args=("new",))
 
 
@@ -92,10 +92,10 @@ def _facts(entry: Entry, facts: Facts | None) -> list[str]:
         parts += [f"student **{markdown_escaped(facts.student)}**"] if facts.student else []
         parts += [_questions(facts), _teachers(facts.teachers)]
         parts += [f"{facts.decision_points:,} decision points"] if facts.finished else []
-    # a file is as old as its copy, a run is not
+    # copying a file changes its date, so prefer the date in the run
     since = facts.made if facts and facts.made is not None else entry.changed
-    when = f"made {age(time.time() - since)}" if since else ""
-    # lines break between facts, not inside of the short ones
+    when = f"created {age(time.time() - since)}" if since else ""
+    # no line breaks inside the short facts
     return [part for part in (*parts, *(text.replace(" ", "\u00a0") for text in (size(entry.size), when))) if part]
 
 
@@ -126,7 +126,7 @@ def _actions(entry: Entry, view: ViewState) -> None:
         path = entry.info.path
         st.download_button(
             "Download",
-            # called at the click: a file of hundreds of MB is not read before somebody wants it
+            # called on click, so that large files are not read on every rerun
             data=lambda: path.read_bytes(),
             file_name=path.name,
             mime="application/octet-stream",
@@ -139,7 +139,7 @@ def _actions(entry: Entry, view: ViewState) -> None:
         key = f"more-{run_id}"
         st.menu_button("More", list(choices), key=key, on_click=_chosen, args=(key, run_id))
     else:
-        st.caption("rename or remove it by hand", width="content")
+        st.caption("rename or remove this file by hand", width="content")
 
 
 def _chosen(key: str, run_id: str) -> None:
@@ -147,34 +147,34 @@ def _chosen(key: str, run_id: str) -> None:
 
 
 def _resume(entry: Entry) -> None:
-    """Start the command of its job again, or what its file says where it has none."""
+    """Restart the run's job, or continue from the configuration in its file if it has no job."""
     if entry.job is not None:
         resume(entry.job, CACHE)
     elif entry.info is not None:
         continue_run(CACHE, open_run(entry.info.path).meta)
     else:
-        raise OddError(f"run {entry.run_id} was not started here: go on with the command that started it")
+        raise OddError(f"run {entry.run_id} was not started here: resume it with the command that started it")
 
 
 def offer_first_run() -> None:
-    """The empty cache: what a run is, and one click to have one or to look at the example."""
+    """For an empty cache: explain what a run is, and offer the demo, the example run, the form and upload."""
     demo = PRESETS["demo"]
     speed = benchmark_speed(demo.student)
     how_long = rough(estimate(demo, 8, speed).seconds if speed else None)
     with st.container(border=True):
         st.info(
             "There are no runs yet. A run samples a student on some questions, grows the tree of its choices, and "
-            "measures, token by token, whether each teacher would push it towards correct answers. It becomes one file "
-            "in the cache, which can be sent to somebody else."
+            "measures, token by token, whether each teacher would push it towards correct answers. It is stored as one "
+            "file in the cache, which you can send to others."
         )
         st.markdown(
             f"The demo asks the embedded student eight arithmetic questions and compares four teachers: {how_long} on "
-            "two cores, nothing is downloaded. The same on the command line: `odd run --preset demo`."
+            "two cores, without downloads. On the command line: `odd run --preset demo`."
         )
         with st.container(horizontal=True):
             demo_icon = ":material/play_arrow:"
             st.button("Run the demo", icon=demo_icon, type="primary", on_click=attempt, args=(_start_demo,))
-            # not in a callback: those run before the pages that can be gone to are known
+            # not in a callback: callbacks run before st.navigation has registered the pages
             if example_run() is not None and st.button(
                 "Open the example run",
                 icon=":material/open_in_new:",
@@ -187,7 +187,7 @@ def offer_first_run() -> None:
 
 
 def _open_example() -> None:
-    """Copy the run that comes with ODD into the cache and leave for its questions."""
+    """Copy the example run into the cache and switch to its questions."""
     file = the_example_run()
     with file.open("rb") as source:
         run_id = accept_run(CACHE, source, file.name, file.stat().st_size)
@@ -199,7 +199,7 @@ def _start_demo() -> None:
 
 
 def show_failures(listing: Listing) -> None:
-    """Jobs that failed before they had a run, each with the end of its log, to try again or to forget."""
+    """List jobs that failed before their run existed, with the end of their logs, to retry or dismiss."""
     failed = [job for job in listing.jobs if job.state == "failed"]
     if failed:
         st.markdown("#### Failed before the run began")
@@ -223,4 +223,4 @@ def _log(job: Job) -> None:
     with st.expander("Log"):
         code = job.exit_code
         st.caption(f"exit code {'–' if code is None else code}")
-        st.code(tail(job.log) or "it printed nothing", language=None, wrap_lines=True)
+        st.code(tail(job.log) or "no output", language=None, wrap_lines=True)

@@ -1,4 +1,4 @@
-"""What is running: progress that moves by itself, with the questions that can be looked at already."""
+"""Running jobs, with live progress and links to finished questions."""
 
 import time
 
@@ -14,14 +14,14 @@ from pages.parts.run_state import attempt, facts_of, view_of
 from pages.shared.data import CACHE, OpenRun, as_it_is, kept
 
 EVERY = 1.5
-"""Seconds between two looks while something runs."""
+"""Seconds between refreshes while something runs."""
 LINKED_QUESTIONS = 12
 
 
 def show_live(view: ViewState) -> None:
-    """Everything that runs, looked at again and again only while something does.
+    """Show running jobs, and refresh while there are any.
 
-    When something starts or ends the whole page is drawn again, so that the list is right.
+    Rerun the whole page when a job starts or ends, to update the list of runs.
     """
     known = at_work(CACHE)
     if not known:
@@ -48,7 +48,7 @@ def _cards(view: ViewState) -> None:
 
 
 def _begun(job: Job) -> None:
-    """A job whose run is not known yet."""
+    """Draw a job that has no run id yet."""
     with (
         st.container(border=True, key=f"live-{job.id}"),
         st.container(horizontal=True, vertical_alignment="center"),
@@ -56,7 +56,7 @@ def _begun(job: Job) -> None:
         with st.container(gap=None, width="stretch"):
             st.markdown(f"**{markdown_escaped(job.title)}**")
             since = duration(time.time() - job.created)
-            st.caption(f"loading the models and drawing the first rollouts · for {since}")
+            st.caption(f"loading the models and sampling the first rollouts · {since}")
         _stop_button(job)
 
 
@@ -75,12 +75,12 @@ def _card(entry: Entry, view: ViewState) -> None:
         if state:
             _progress(state)
         else:
-            st.caption("writing the last of it" if _written_by(entry.job, entry.progress) else "loading the models")
+            st.caption("writing the last results" if _written_by(entry.job, entry.progress) else "loading the models")
         _browsable(entry, view)
 
 
 def _written_by(job: Job | None, state: ProgressRecord | None) -> bool:
-    """Whether the progress file is of this job rather than of an earlier one."""
+    """Whether the progress file belongs to this job rather than to an earlier one."""
     return job is not None and state is not None and state.updated > job.created
 
 
@@ -95,7 +95,7 @@ def _said(entry: Entry) -> list[str]:
     if entry.size:
         parts.append(size(entry.size))
     if entry.status == "stopping":
-        parts.append(":orange[stopping: what is done is kept]")
+        parts.append(":orange[stopping; finished work is kept]")
     elif entry.note:
         parts.append(markdown_escaped(entry.note))
     return parts
@@ -109,7 +109,7 @@ def _stop_button(job: Job) -> None:
         on_click=attempt,
         args=(stop, job),
         disabled=job.state == "stopping",
-        help="What is done is kept; Resume goes on from there",
+        help="Finished work is kept; Resume continues from there",
     )
 
 
@@ -130,15 +130,15 @@ def _figure(name: str, value: str) -> None:
 
 
 def _browsable(entry: Entry, view: ViewState) -> None:
-    """Links to the questions that are finished."""
+    """Draw links to the finished questions."""
     finished = _finished(entry)
     if not finished:
-        st.caption("No question is finished yet; each can be looked at as soon as it is.")
+        st.caption("No question is finished yet. Each one can be opened as soon as it is.")
         return
     shown = finished[-LINKED_QUESTIONS:]
     more = f", the last {len(shown)} of {len(finished)}" if len(shown) < len(finished) else ""
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key=f"browsable-{entry.run_id}"):
-        st.caption(f"Finished, to be looked at already{more}:", width="content")
+        st.caption(f"Finished questions{more}:", width="content")
         for name in reversed(shown):
             query = view_of(view, entry.run_id, question=name, **AT_START).to_query()
             label = markdown_escaped(name)
@@ -151,7 +151,7 @@ def _finished(entry: Entry) -> list[str]:
     try:
         return _finished_questions(as_it_is(entry.info.path))
     except (OddError, OSError):
-        return []  # replaced while it was listed: the next look will find it
+        return []  # replaced while it was being listed; the next refresh finds it
 
 
 @kept

@@ -1,4 +1,4 @@
-"""What the parts of the page Runs share: the listing, what is in each file, links to a run, and the open dialog."""
+"""Shared by the parts of the Runs page: the listing, facts of each run file, links to a run, and the open dialog."""
 
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -19,7 +19,7 @@ ERROR = "runs-error"
 
 
 def open_runs() -> tuple[ViewState, Listing]:
-    """Read the address, list the cache and draw the frame. An empty cache or an unknown run does not stop the page."""
+    """Read the view, list the cache and draw the frame; an empty cache or an unknown run does not stop the page."""
     view, problems = read_view()
     write_view(view)
     header(("Runs",), view)
@@ -30,14 +30,14 @@ def open_runs() -> tuple[ViewState, Listing]:
     listing = list_entries(CACHE)
     if view.run is not None and view.run not in {entry.run_id for entry in listing.runs}:
         st.warning(
-            markdown_escaped(f"There is no run {view.run!r} here: ask for its file and upload it."),
+            markdown_escaped(f"There is no run {view.run!r} here. Ask for its file and upload it."),
             icon=":material/link_off:",
         )
     return view, listing
 
 
 def view_of(view: ViewState, run_id: str, **parts: Any) -> ViewState:
-    """The view with a run opened: what the link says of another run does not apply to it."""
+    """The view with a run opened; parts that belong to another run are reset."""
     if view.run == run_id:
         return view.but(**parts)
     lasting = {name: getattr(view, name) for name in ("colour", "decisions", "children", "visits", "outcome")}
@@ -45,13 +45,13 @@ def view_of(view: ViewState, run_id: str, **parts: Any) -> ViewState:
 
 
 def facts_of(info: RunInfo | None) -> Facts | None:
-    """What is in a published file; None if there is none that can be read."""
+    """Facts of a published run file; None if it cannot be read."""
     if info is None or info.problem:
         return None
     try:
         return _facts(as_it_is(info.path))
     except (OddError, OSError):
-        return None  # replaced or removed since it was listed: the next look will say
+        return None  # replaced or removed since it was listed; the next refresh shows it
 
 
 @kept
@@ -60,17 +60,17 @@ def _facts(run: OpenRun) -> Facts:
 
 
 def ask(kind: str, run_id: str | None = None) -> None:
-    """Open a dialog; for callbacks. It stays open while the page is drawn again, until it is closed."""
+    """Open a dialog, which stays open across reruns until it is closed; for callbacks."""
     st.session_state[DIALOG] = (kind, run_id)
 
 
 def close_dialog() -> None:
-    """Close it."""
+    """Close the open dialog."""
     st.session_state.pop(DIALOG, None)
 
 
 def attempt(action: Callable[..., object], *arguments: Any) -> None:
-    """Do something; for callbacks. What goes wrong is said at the top of the page."""
+    """Run an action and show its error at the top of the page; for callbacks."""
     try:
         action(*arguments)
     except (OddError, OSError) as error:
@@ -78,12 +78,12 @@ def attempt(action: Callable[..., object], *arguments: Any) -> None:
 
 
 def done(message: str) -> NoReturn:
-    """Close the dialog, say what was done, and draw the page again."""
+    """Close the dialog, show a message, and rerun the page."""
     close_dialog()
     st.toast(markdown_escaped(message), icon=":material/check:")
     st.rerun()
 
 
 def entry_of(listing: Listing, run_id: str | None) -> Entry | None:
-    """The run with this name."""
+    """The entry of a run; None if it is not listed."""
     return next((entry for entry in listing.runs if entry.run_id == run_id), None)

@@ -1,4 +1,4 @@
-"""What a screening found: pass rates, accuracy with each context, and the questions that are left out."""
+"""The results of a screening: pass rates, accuracy with each context, and the excluded questions."""
 
 from typing import get_args
 
@@ -31,9 +31,9 @@ def show_screening(run: OpenRun, view: ViewState) -> None:
     screening, found = _screening(run), _report(run, view.reference)
     if screening is None or found is None:
         st.info(
-            "This run was not screened. A screening says, before the costly part of a run, how hard the questions are "
-            "and how often the student is right when it is shown its own correct responses, wrong ones, or summaries. "
-            "`odd screen` takes the options of `odd run`, and what it draws is used by that run."
+            "This run was not screened. A screening measures, before the costly part of a run, how hard the questions "
+            "are and how often the student is right when it is shown its own correct responses, wrong ones, or "
+            "summaries. `odd screen` takes the options of `odd run`, and that run reuses its rollouts."
         )
         return
     with st.container(horizontal=True):
@@ -62,7 +62,7 @@ def _draw_contexts(run: OpenRun, found: ScreeningReport, view: ViewState) -> Non
         figure(found.accuracy, name, "figure-contexts", wide=True)
         st.dataframe(found.shown, hide_index=True)
         st.caption(
-            "Accuracy in %, Δ in points; in brackets 95% intervals by bootstrap over questions, on the questions kept."
+            "Accuracy in %, Δ in percentage points, over the questions kept; 95% bootstrap intervals over questions."
         )
         if view.reference != "none":
             st.caption(markdown_escaped(f"Published: {reference_name(view.reference)}, tables 8 and 9 of {CREDIT}"))

@@ -1,4 +1,4 @@
-"""What the chosen teacher is given for the question: the demonstrations, who wrote them, and the whole prompt."""
+"""What the chosen teacher is shown for a question: the demonstrations, who wrote them, and the full prompt."""
 
 import streamlit as st
 
@@ -11,11 +11,11 @@ _given = kept(given_to)
 
 
 def show(run: OpenRun, view: ViewState, number: int) -> None:
-    """Draw it for question `number`, where it is known."""
+    """Draw the prompt of the chosen teacher for question `number`, if there is one."""
     given = _given(run, number, view.teacher)
     if given is None or view.teacher is None:
         return
-    with st.expander(f"What teacher {markdown_escaped(view.teacher)} is given for this question"):
+    with st.expander(f"What teacher {markdown_escaped(view.teacher)} is shown for this question"):
         _draw(given)
 
 
@@ -26,13 +26,13 @@ def _draw(given: Given) -> None:
         st.caption(markdown_escaped(example.title))
         st.code(visible_text(example.text), language=None, wrap_lines=True)
         if example.response is not None:
-            st.caption("which was")
+            st.caption("summarises this response")
             st.code(visible_text(example.response), language=None, wrap_lines=True)
     if given.tries:
         st.caption("  \n".join(map(markdown_escaped, given.tries)))
     if given.prompt is None:
-        st.caption("It has no prompt here.")
+        st.caption("This teacher has no prompt for this question.")
         return
     if given.examples:
-        st.caption("the whole prompt")
+        st.caption("the full prompt")
     st.code(visible_text(given.prompt), language=None, wrap_lines=True)

@@ -1,4 +1,4 @@
-"""The text panel of the tree page: the path with its staves, or why there is none."""
+"""The text panel of the Tree page: a path with its staves."""
 
 from collections.abc import Sequence
 
@@ -15,14 +15,14 @@ from pages.shared.state import change_view
 
 
 def ask(run: OpenRun, view: ViewState, number: int) -> None:
-    """Begin the queries of the panel, which are planned while others are drawn."""
+    """Start the panel's queries, which run while other panels are drawn."""
     if view.path is not None:
         run.ask("path_rows", **measure(number, view))
         run.ask("path_children", most=SHOWN, **measure(number, view))
 
 
 def pin(token: int) -> None:
-    """What the component asks for: a token to pin, or -1 to unpin."""
+    """Pin the token at a position, or unpin with -1; called by the component."""
     change_view(token=None if token < 0 else token)
 
 
@@ -39,7 +39,7 @@ def show(run: OpenRun, view: ViewState, number: int) -> None:
 
 
 def payload(run: OpenRun, view: ViewState, number: int, rows: Sequence[Row]) -> dict:
-    """What the component draws for this view; `rows` are those of `path_rows`."""
+    """The data that the component draws for this view, given the rows of `path_rows`."""
     cards = _cards(run, number, view.path, view.teacher, view.objective, view.convention)
     return path_panel(run, number, view, rows, cards)
 
@@ -53,7 +53,7 @@ def _cards(
 
 
 def show_without_path(run: OpenRun, number: int) -> None:
-    """Let the rollouts of a question without paths be read; why it has none is said above."""
+    """Show some rollouts of a question without paths; the card above explains why it has none."""
     st.markdown("**Path**")
-    st.info("No path of this question was studied.", icon=":material/info:")
+    st.info("This question has no path.", icon=":material/info:")
     show_rollouts(run, number)

@@ -1,4 +1,4 @@
-"""The choices of the tree page, and its legend."""
+"""The controls of the Tree page, and its legend."""
 
 import streamlit as st
 
@@ -19,7 +19,7 @@ from pages.shared.legend import show_legend
 
 
 def show(run: OpenRun, view: ViewState, number: int) -> None:
-    """Draw the choices of question `number`."""
+    """Draw the controls and the legend for question `number`."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="tree-choices"):
         choose_question(run, view, width=300)
         if view.path is not None:

@@ -1,1 +1,1 @@
-"""What all pages share: the link, the open run, the frame around a page, and choices bound to the link."""
+"""Shared by all pages: the link, the open run, the frame around a page, and widgets bound to the link."""

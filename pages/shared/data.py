@@ -1,4 +1,4 @@
-"""The run that is open, and the cache before its queries. Published files are replaced, never changed."""
+"""The open run, and a cache of its query results. Published files are replaced, never modified."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -16,57 +16,57 @@ from odd.store import RUN_ID, RunReader, published_path
 
 CACHE = default_cache()
 _ASKED = ThreadPoolExecutor(4, thread_name_prefix="query")
-"""Where queries run: DuckDB plans and answers one while Python does something else."""
+"""Runs queries in the background while Python does other work."""
 
 
 @dataclass(frozen=True)
 class OpenRun:
-    """One published state of a run file. Hashable by what it is, so that results of it can be kept."""
+    """One published state of a run file. Hashable by path, time, inode and size, so it can be a cache key."""
 
     path: Path
     signature: tuple[int, int, int]
 
     @property
     def run_id(self) -> str:
-        """Name of the file without its ending, by which links name it."""
+        """The file name without its suffix, as used in links."""
         return self.path.stem
 
     @property
     def meta(self) -> dict[str, str]:
-        """The table `meta`."""
+        """The table `meta` as a dictionary."""
         return _reader(self).meta
 
     def query(self, name: str, /, **params: Any) -> pd.DataFrame:
-        """Rows of a named query, kept until memory is needed. Shared by all sessions: copy before changing."""
+        """Return the cached rows of a named query. Shared by all sessions: copy before changing."""
         asked = _frozen_all(params)
         rows = _rows(self, name, asked)
-        if rows.done() and rows.exception() is not None:  # an error may pass
+        if rows.done() and rows.exception() is not None:  # errors can be temporary
             with _rows.cache_lock:
                 _rows.cache.pop(_rows.cache_key(self, name, asked), None)
             rows = _rows(self, name, asked)
         return rows.result()
 
     def ask(self, name: str, /, **params: Any) -> None:
-        """Begin a query whose rows are wanted soon."""
+        """Start a query whose rows are needed soon."""
         _rows(self, name, _frozen_all(params))
 
 
 def as_it_is(path: Path) -> OpenRun:
-    """The file as it is now, not opened yet: what is kept of it answers without.
+    """The file as it is now, not opened yet; cached results need no opening.
 
     Raises:
-        OSError: there is no such file.
+        OSError: the file does not exist.
     """
     status = path.stat()
     return OpenRun(path.absolute(), (status.st_mtime_ns, status.st_ino, status.st_size))
 
 
 def open_run(path: Path) -> OpenRun:
-    """The file as it is now.
+    """Open the file as it is now.
 
     Raises:
-        OddError: it is not a run that can be read.
-        FileNotFoundError: there is no such file.
+        OddError: the file is not a readable run.
+        FileNotFoundError: the file does not exist.
     """
     run = as_it_is(path)
     _reader(run)
@@ -74,15 +74,15 @@ def open_run(path: Path) -> OpenRun:
 
 
 def named_run(run_id: str) -> OpenRun:
-    """The run of this name as it is now; other files of the cache are not looked at.
+    """Open a run by its id, without reading other files in the cache.
 
     Raises:
-        OddError: there is none, or it cannot be read.
+        OddError: the run does not exist or cannot be read.
     """
     if RUN_ID.fullmatch(run_id):
         with suppress(FileNotFoundError):
             return open_run(published_path(CACHE, run_id))
-    raise OddError(f"There is no run {run_id!r} here: ask for its file and upload it on the page Runs")
+    raise OddError(f"There is no run {run_id!r} here: ask for its file and upload it on the Runs page")
 
 
 def _frozen_all(params: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
@@ -90,22 +90,22 @@ def _frozen_all(params: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
 
 
 def keeping(entries: int) -> Any:
-    """Decorator: so many results of a function of OpenRuns, shared by all sessions and therefore never to be changed.
+    """Return a decorator that caches results of a function of OpenRuns, shared by all sessions: never modify them.
 
-    What several sessions ask for at once is made once. Streamlit's own cache makes a digest of all arguments at every
-    use, which took an eighth of the time of a page.
+    Concurrent calls with the same arguments compute the result once. Streamlit's own cache hashes all arguments at
+    every call, which took an eighth of the time of a page.
 
     Args:
-        entries: results that are kept.
+        entries: number of results kept.
     """
     return lambda function: cached(LRUCache(entries), condition=Condition())(function)
 
 
 kept = keeping(256)
-"""Decorator: small results of a function of an OpenRun."""
+"""Decorator that caches small results of a function of an OpenRun."""
 
 
-# a reader that is kept may be one that a session is still using, so it is closed by the last who forgets it
+# an evicted reader may still be in use by a session, so it is closed when its last reference is gone
 @keeping(8)
 def _reader(run: OpenRun) -> RunReader:
     return RunReader(run.path)

@@ -1,4 +1,4 @@
-"""The frame around every page: navigation that keeps the view, the run that is looked at, help, and the link."""
+"""The frame around every page: navigation that keeps the view, the open run, help, and the link."""
 
 from contextlib import suppress
 from difflib import get_close_matches
@@ -33,22 +33,22 @@ PAGES = {
 }
 ROOT = Path(__file__).parents[2]
 AT_FIRST_USE = "scipy.stats", "scipy.sparse"
-"""What `odd.findings.statistics` imports when it needs it."""
+"""Modules that `odd.findings.statistics` imports lazily."""
 OF_A_QUESTION = "Tree", "Compare"
-"""Pages that look at one question of the run."""
+"""Pages that show one question of the run."""
 
 
 def load_pages() -> None:
-    """Import what the pages are made of, so that the first reader does not wait for it."""
+    """Import all parts of the pages, so that the first session does not wait for them."""
     for name in (*(module.name for module in iter_modules(parts.__path__, f"{parts.__name__}.")), *AT_FIRST_USE):
         import_module(name)
 
 
 def navigation() -> StreamlitPage:
-    """The page that the address names. Its links are drawn by `sidebar`, which lets them carry the view along."""
+    """Return the page that the address names; `sidebar` draws the links, as they must carry the view."""
     (first, (title, icon)), *others = PAGES.items()
 
-    # streamlit gives the first page the address / alone; its name is an address, too
+    # Streamlit serves the first page at / only; serve it under its name, too
     def named() -> None:
         run_path(str(ROOT / first))
 
@@ -61,7 +61,7 @@ def navigation() -> StreamlitPage:
 
 
 def sidebar(view: ViewState) -> None:
-    """Links to all pages with the view as it is now."""
+    """Draw links to all pages with the current view."""
     with st.sidebar:
         st.markdown("### ODD")
         st.caption("On-policy Distillation Diagnostics")
@@ -70,7 +70,7 @@ def sidebar(view: ViewState) -> None:
 
 
 def header(parts: tuple[str, ...], view: ViewState) -> None:
-    """What is looked at, help, and the button that copies the link."""
+    """Draw the breadcrumbs, the help button and the copy-link button."""
     sidebar(view)
     st.html(STYLE)
     with st.container(horizontal=True, vertical_alignment="center", wrap=False):
@@ -82,7 +82,7 @@ def header(parts: tuple[str, ...], view: ViewState) -> None:
 def open_page(title: str) -> tuple[OpenRun, ViewState]:
     """Open the run that the address names, complete the address, and draw the frame.
 
-    Stops the page, having said why, where there is no such run.
+    If there is no such run, say so and stop the page.
     """
     asked, problems = read_view()
     run = _chosen_run(asked, title)
@@ -98,9 +98,9 @@ def open_page(title: str) -> tuple[OpenRun, ViewState]:
 
 
 def open_tree(run: OpenRun, **changes: Any) -> None:
-    """Leave for the tree page with a changed view; for callbacks.
+    """Switch to the Tree page with a changed view; for callbacks.
 
-    Every id is filled in, as the tree page would do: that would be one more step for the back button.
+    Fill in every id here: if the Tree page did it, that would add a step to the browser's history.
     """
     there = resolve(run, latest_view().but(run=run.run_id, **changes)).view
     st.switch_page("pages/tree.py", query_params=there.to_query())
@@ -124,12 +124,12 @@ def _chosen_run(view: ViewState, title: str) -> OpenRun:
 
 
 def _newest_run() -> OpenRun:
-    """The newest run that can be opened.
+    """Open the newest readable run.
 
     Raises:
         OddError: there is none.
     """
     for path in run_files(CACHE):
-        with suppress(OddError, FileNotFoundError):  # damaged, or gone in this moment
+        with suppress(OddError, FileNotFoundError):  # damaged, or just deleted
             return open_run(path)
-    raise OddError("There are no runs yet. Start one on the page Runs, or with `odd run --preset demo`.")
+    raise OddError("There are no runs yet. Start one on the Runs page, or with `odd run --preset demo`.")

@@ -1,4 +1,4 @@
-"""The help pop-up: every quantity that the dashboard shows, with its formula in a sentence."""
+"""The help dialog: every quantity that the dashboard shows, with an explanation and its formula."""
 
 import streamlit as st
 
@@ -6,23 +6,22 @@ from odd.views.glossary import Entry, find
 
 
 def show_help() -> None:
-    """A button that opens the explanations."""
+    """Draw a button that opens the help dialog."""
     if st.button("What is this?", icon=":material/help:", key="help", help="All quantities, with formulas, and keys"):
         _explain()
 
 
-# a dialog, as its content is sent only when it is asked for
+# a dialog, because its content is sent only when it is opened
 @st.dialog("What is this?", width="large", icon=":material/help:")
 def _explain() -> None:
     st.markdown(
         "ODD asks, token by token: does the direction in which a teacher would train the student point towards "
-        "correct answers? Green is helpful, purple harmful. "
-        "The method in full is in `docs/method.md`."
+        "correct answers? Green is helpful, purple is harmful. The full method is in `docs/method.md`."
     )
     wanted = st.text_input("search", type="search", live=True, placeholder="search terms", label_visibility="collapsed")
     found = find(wanted)
     if not found:
-        st.info("No term holds these words.")
+        st.info("No term matches these words.")
     for group, entries in found.items():
         st.markdown(f"### {group}")
         for entry in entries:

@@ -1,4 +1,4 @@
-"""Where things stand on wide and on narrow windows."""
+"""Layout helpers for wide and narrow windows."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,21 +19,21 @@ STYLE = """<style>
 
 
 def beside(weights: Sequence[float], key: str) -> list[DeltaGenerator]:
-    """Columns, which stand below each other where they would become too narrow to read."""
+    """Return columns that stack when they would become too narrow to read."""
     return st.container(key=f"beside-{key}").columns(weights)
 
 
 def figure(drawn: go.Figure, name: str, key: str, *, wide: bool = False, **arguments: Any) -> None:
-    """Draw a plotly figure, with buttons that save it.
+    """Draw a plotly figure, with buttons that save it as SVG or PNG.
 
     Args:
         drawn: the figure.
-        name: under which it is saved, as SVG or PNG.
-        key: of its place on the page.
-        wide: whether a narrow page scrolls it sideways, rather than pressing it together.
-        **arguments: of `st.plotly_chart`.
+        name: file name without suffix.
+        key: widget key.
+        wide: whether a narrow page scrolls the figure sideways instead of squeezing it.
+        **arguments: passed to `st.plotly_chart`.
     """
-    config = {"modeBarButtonsToRemove": ["toImage"], "displaylogo": False}  # it knows one format only
+    config = {"modeBarButtonsToRemove": ["toImage"], "displaylogo": False}  # plotly's button offers one format only
     place = f"{'wide' if wide else 'fitting'}-{key}"
     with st.container(key=place):
         st.plotly_chart(drawn, config=config, key=key, **arguments)

@@ -1,4 +1,4 @@
-"""The legend of the colour of tokens, in a bar that stays in view."""
+"""The legend of the token colours, in a bar that stays in view."""
 
 from collections.abc import Iterable
 
@@ -17,12 +17,12 @@ STYLE = f"""<style>
 
 
 def show_legend(chosen: Iterable[str], legend: Legend, scale: float) -> None:
-    """Draw the bar.
+    """Draw the legend bar.
 
     Args:
-        chosen: what the colours are of, in words; empty ones are left out.
-        legend: of the colour.
-        scale: value at its upper end.
+        chosen: descriptions of the coloured quantity; empty ones are skipped.
+        legend: the legend of the chosen colour.
+        scale: value at the upper end of the colour scale.
     """
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="legend"):
         st.caption(" · ".join(markdown_escaped(part) for part in chosen if part), width="content")

@@ -1,4 +1,4 @@
-"""Mounts the components of `odd.views.components`."""
+"""Mount the components of `odd.views.components`."""
 
 import json
 from collections.abc import Callable
@@ -23,21 +23,21 @@ def mount(
     """Draw a component.
 
     Args:
-        name: of the component.
-        key: of this place on the page; the component keeps its zoom and the like as long as the key stays.
-        data: what it draws.
-        width: stretch, or content.
-        **events: what to do, before the page is drawn again, with the value of `setTriggerValue(event, value)`.
+        name: name of the component.
+        key: widget key; the component keeps its state, such as the zoom, while the key stays the same.
+        data: the data to draw, serializable as JSON.
+        width: `stretch` or `content`.
+        **events: callbacks by event, called with the value of `setTriggerValue(event, value)` before the rerun.
     """
     callbacks = {f"on_{event}_change": _caller(key, event, act) for event, act in events.items()}
-    # as one text: of a nested value Streamlit would write the JSON twice, once to tell whether it is another value
+    # a single string: Streamlit would serialize a nested value twice, once to detect changes
     payload = json.dumps(data, separators=(",", ":"))
     _component(name)(key=key, data={"payload": payload}, width=width, **callbacks)
 
 
 def _caller(key: str, event: str, act: Callable[[Any], None]) -> Callable[[], None]:
     def call() -> None:
-        # what is said just before the page is left comes when the component is gone
+        # an event sent just before leaving the page arrives after the component is gone
         value = st.session_state.get(key, {}).get(event)
         if value is not None:
             act(value)

@@ -1,4 +1,4 @@
-"""The address bar is the state: pages read the view from it, and whatever a reader chooses is written into it."""
+"""The address bar holds the state: pages read the view from it and write every choice back to it."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -8,7 +8,7 @@ import streamlit as st
 from odd.views.links import ViewState
 
 WRITTEN = "written-addresses"
-"""Key of the addresses that the browser may not have heard of yet, from the one it was at to the latest one."""
+"""Session-state key of the addresses that the browser may not have applied yet, oldest to latest."""
 
 
 def _address() -> dict[str, list[str]]:
@@ -16,7 +16,7 @@ def _address() -> dict[str, list[str]]:
 
 
 def read_view() -> tuple[ViewState, list[str]]:
-    """The view that the address asks for, and what of it could not be read; for the start of a page."""
+    """Return the view in the address and messages about invalid parts; for the start of a page."""
     address = _address()
     if st.session_state.get(WRITTEN, [None])[-1] != address:
         st.session_state[WRITTEN] = [address]
@@ -24,7 +24,7 @@ def read_view() -> tuple[ViewState, list[str]]:
 
 
 def write_view(view: ViewState) -> None:
-    """Put the view into the address. A new address is a step that the browser's back button undoes."""
+    """Write the view to the address. Each new address is a step in the browser's history."""
     query, address = view.to_query(), _address()
     written = st.session_state.get(WRITTEN, [address])
     if query != address or query != written[-1]:
@@ -33,10 +33,9 @@ def write_view(view: ViewState) -> None:
 
 
 def latest_view() -> ViewState:
-    """The view that the reader's last click led to; for callbacks, which run before the page is drawn again.
+    """Return the view after the user's last click; for callbacks, which run before the page is drawn again.
 
-    A second click may be sent before the browser hears of the address that the first one led to, and before the page is
-    drawn for it. It must not undo the first.
+    A second click may arrive before the browser has applied the address of the first one. It must not undo the first.
     """
     address, written = _address(), st.session_state.get(WRITTEN, [])
     if address not in written[:-1]:
@@ -52,13 +51,13 @@ def change_view(**changes: Any) -> None:
 def bound(
     part: str, value: Any, to_view: Callable[[Any], Any] = lambda chosen: chosen, also: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """Arguments that tie a widget to a part of the view: key and callback; sets its value from the address.
+    """Bind a widget to a part of the view: set its value, and return its `key` and `on_change` arguments.
 
     Args:
         part: name of the part.
-        value: what the widget is to show, in the widget's own terms.
-        to_view: turns what the widget returns into the value of the part.
-        also: other parts that change with it.
+        value: the widget's value to show.
+        to_view: converts the widget's value to the part's value.
+        also: other parts to change along with it.
     """
     key = f"view-{part}"
     st.session_state[key] = value
