@@ -1,4 +1,4 @@
-"""The dashboard: `streamlit run app.py` imports this file once for the server, and runs it for every reader."""
+"""The dashboard. `streamlit run app.py` imports this file once for the server and runs it for every session."""
 
 import asyncio
 import logging
@@ -11,14 +11,14 @@ import streamlit as st
 
 from pages.shared.frame import load_pages, navigation
 
-# seconds after its start when the server listens for certain; a text here would be drawn on every page
+# seconds after the start by which the server is listening; a docstring here would be drawn on every page
 OPENED_AFTER = 0.5
-SIDEBAR = 216  # pixels, until the reader drags it
+SIDEBAR = 216  # initial width in pixels; users can drag it
 
 
 @asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[None]:
-    """Open the browser at the address that the command line names, unless the server is headless."""
+    """Open the browser at the address given on the command line, unless the server is headless."""
     if not st.get_option("server.headless"):
         url = f"http://{st.get_option('browser.serverAddress')}:{st.get_option('server.port')}/{''.join(sys.argv[1:])}"
         asyncio.get_running_loop().call_later(OPENED_AFTER, webbrowser.open, url)
@@ -31,8 +31,8 @@ if __name__ == "__main__":
     )
     navigation().run()
 else:
-    # until st.navigation is called once, streamlit serves the files of `pages` by themselves: who opens a link first
-    # would get a page without what is set above. Outside of a reader's session it warns that there is none
+    # until the first call of st.navigation, Streamlit serves each file in `pages` on its own, and the first visitor to
+    # open a link would get a page without the settings above. Calls outside a session log a warning, silenced here
     logging.disable(logging.WARNING)
     navigation()
     load_pages()

@@ -178,7 +178,7 @@ def with_both_signs(file):
 
 
 def test_keys_are_left_alone_while_typing(path):
-    path.get_by_role("spinbutton", name="least visits").click()
+    path.get_by_role("spinbutton", name="min visits").click()
     path.keyboard.press("n")
     path.keyboard.press("ArrowRight")
     path.wait_for_timeout(600)
@@ -217,7 +217,7 @@ def test_another_colour_changes_the_legend(path):
 def test_the_legend_stays_in_view(path):
     decision(path).click()
     expect(path.get_by_text("How the student goes on")).to_be_visible()
-    path.get_by_text("is given for this question").scroll_into_view_if_needed()
+    path.get_by_text("is shown for this question").scroll_into_view_if_needed()
     expect(path.locator(".odd-legend")).to_be_in_viewport()
 
 

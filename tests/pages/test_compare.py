@@ -119,7 +119,7 @@ def test_a_teacher_that_is_unavailable_for_the_question_says_why(open_compare, c
 
 def test_a_question_without_paths_says_so(open_compare, changed):
     app = open_compare(changed("DELETE FROM paths", "DELETE FROM path_tokens"))
-    assert "No path of question" in said(app)
+    assert "has no path" in said(app)
 
 
 def test_filters_that_are_set_elsewhere_are_named(open_compare, finished):

@@ -89,7 +89,7 @@ def test_a_finished_run_shows_what_it_holds(run, finished):
 def test_a_run_is_as_old_as_itself_not_as_the_copy_of_its_file(changed, open_page):
     made = datetime.now(UTC) - timedelta(days=3, hours=1)
     folder = changed(f"UPDATE meta SET value = '{made.isoformat(timespec='seconds')}' WHERE key = 'created_at'")
-    assert "made 3 days ago" in written(open_page("runs", folder))
+    assert "created 3 days ago" in written(open_page("runs", folder))
 
 
 def test_a_run_is_opened_on_the_page_questions(run):
@@ -211,7 +211,7 @@ def test_the_estimate_moves_with_the_form(cache):
 def test_minillm_is_asked_for_with_what_it_costs(cache, started):
     app = open_dialog(launch("runs"), "new")
     assert "to read all rollouts" not in written(app)
-    the(app, "toggle", "also MiniLLM's reward-to-go").set_value(True).run()
+    the(app, "toggle", "add MiniLLM's reward-to-go").set_value(True).run()
     assert "to read all rollouts" in written(app)
     button(app, "Start").click().run()
     config = load_config("demo", started[0].settings)
@@ -295,4 +295,4 @@ def test_many_runs_come_in_pages_and_can_be_searched(cache, finished):
     the(app, "text_input", "search").set_value("run-07").run()
     assert len(app.menu_button) == 1
     the(app, "text_input", "search").set_value("nothing like it").run()
-    assert "No run has this text" in written(app)
+    assert "No run matches this text" in written(app)

@@ -102,7 +102,7 @@ def test_what_was_given_may_be_anything_and_is_text(copy, open_tree, stored):
     folder, path = copy
     change(path, f"UPDATE contexts SET demonstrations = '{stored}' WHERE teacher = 'Self-1C'")
     app = open_tree(folder, question="sum", teacher="Self-1C")
-    assert "the whole prompt" in words(app) or stored == "{"
+    assert "the full prompt" in words(app) or stored == "{"
     assert all("<" not in part.value.replace("\\<", "") for part in (*app.caption, *app.markdown))
 
 
@@ -114,7 +114,7 @@ def test_a_token_that_is_not_there_is_said_and_the_path_shown(finished, open_tre
 
 def test_a_question_without_paths_says_why_and_shows_rollouts(finished, open_tree):
     app = open_tree(finished[0].cache.parent, question="impossible")
-    assert "No path of this question was studied" in words(app)
+    assert "This question has no path" in words(app)
     assert component(app, "token-path") is None
     assert component(app, "rollouts")["groups"][0]["lines"]
 
