@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OPEN ?= 1
-# tests wait for browsers and processes half of the time
+# one extra job: tests wait for browsers and processes half of the time
 JOBS := $(shell $(PYTHON) -c "import os; print(1 + (os.cpu_count() or 1))")
 
 .PHONY: demo test install lint bench browser app clean
@@ -28,7 +28,7 @@ demo: install
 browser:
 	scripts/browser.sh
 
-# the many processes that tests start compile nothing twice
+# allow .pyc files, so that the many processes started by tests do not recompile modules
 test: $(VENV)/.installed-dev browser
 	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
 
