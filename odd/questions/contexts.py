@@ -89,22 +89,22 @@ class ContextUnavailable(OddError):
 def choose_attempts(
     attempts: Sequence[Attempt], counts: tuple[int, int], avoid: Collection[str], last: bool, source: str
 ) -> list[Attempt] | None:
-    """Choose the attempts to show: the first suitable ones in sampling order, correct ones first.
+    """Choose the tries to show: the first suitable ones in sampling order, correct ones first.
 
-    The choice does not depend on whether another context needs more attempts.
+    The choice does not depend on whether another context needs more tries.
 
     Args:
-        attempts: all attempts so far.
-        counts: required numbers of correct and of wrong attempts with distinct texts.
+        attempts: all tries so far.
+        counts: required numbers of correct and of wrong tries with distinct texts.
         avoid: responses to show only as a last resort: those that the teacher will score.
-        last: whether no further attempts are allowed. If so, repeated and avoided texts may be used.
-        source: label of the model that made the attempts, for the error message.
+        last: whether no further tries are allowed. If so, repeated and avoided texts may be used.
+        source: label of the model that was sampled, for the error message.
 
     Returns:
-        The attempts; None if some are missing and further attempts are allowed.
+        The chosen tries; None if some are missing and further tries are allowed.
 
     Raises:
-        ContextUnavailable: some are missing and no further attempts are allowed.
+        ContextUnavailable: some are missing and no further tries are allowed.
     """
     chosen: list[Attempt] = []
     for outcome, count in zip((True, False), counts, strict=True):
@@ -122,6 +122,6 @@ def choose_attempts(
         if len(found := [*fresh, *avoided, *repeats]) < count:
             kind = "correct" if outcome else "wrong"
             what = f"no {kind} response" if not found else f"only {len(found)} of {count} {kind} responses"
-            raise ContextUnavailable(f"{what} among {len(attempts)} attempts of {source}")
+            raise ContextUnavailable(f"{what} among {len(attempts)} tries of {source}")
         chosen += found[:count]
     return chosen

@@ -1,1 +1,1 @@
-"""Rollouts of the student: sampled and verified, or imported from a trainer's logs."""
+"""Student rollouts: sampled and verified, or imported from a trainer's logs."""

@@ -1,4 +1,4 @@
-"""From logged rollouts to rollouts of a run: token ids, outcome, and an account of what was taken and what not."""
+"""Import of logged rollouts into a run: token ids, outcomes, and counts of imported and refused rows."""
 
 import hashlib
 import json
@@ -21,15 +21,15 @@ from odd.rollouts.sampling import Rollout, opens_thinking
 
 @dataclass
 class Account:
-    """What became of the rows of the logs.
+    """Counts of imported and refused rows.
 
     Attributes:
-        taken: rollouts.
-        refused: rows that were not taken, by reason.
-        examples: a place for each reason.
-        without: questions without a rollout, which are left out.
-        agreeing: rollouts whose reward says what the verifier of their question says.
-        judged: rollouts with both.
+        taken: number of imported rollouts.
+        refused: number of refused rows by reason.
+        examples: place of one refused row by reason.
+        without: number of questions without a rollout, which are left out.
+        agreeing: number of rollouts whose reward agrees with the verifier.
+        judged: number of rollouts that have a reward.
     """
 
     taken: int = 0
@@ -40,12 +40,12 @@ class Account:
     judged: int = 0
 
     def refuse(self, record: Record, reason: str) -> None:
-        """Count a row that is not taken."""
+        """Count a refused row."""
         self.refused[reason] += 1
         self.examples.setdefault(reason, record.place)
 
     def to_json(self) -> str:
-        """As it is kept in the run."""
+        """Return the JSON stored in the run."""
         reasons = [{"reason": r, "rows": n, "example": self.examples[r]} for r, n in self.refused.most_common()]
         counts = {"taken": self.taken, "without": self.without, "agreeing": self.agreeing, "judged": self.judged}
         return json.dumps(counts | {"refused": reasons})
@@ -53,13 +53,13 @@ class Account:
 
 @dataclass(frozen=True)
 class Imported:
-    """Rollouts of a run that were made elsewhere.
+    """Imported rollouts.
 
     Attributes:
-        questions: those that have rollouts, asked as the logs say.
-        rollouts: of each question; their log-probabilities are not known yet and NaN.
-        account: what was taken and what not.
-        digest: hex digits that tell these rollouts from any others.
+        questions: questions with rollouts, with the prompts of the logs.
+        rollouts: rollouts of each question; their log-probabilities are still unknown (NaN).
+        account: counts of imported and refused rows.
+        digest: hex digest of questions and rollouts.
     """
 
     questions: list[Question]
@@ -73,11 +73,11 @@ def take_rollouts(config: RunConfig, questions: Sequence[Question], student: Lan
 
     Args:
         config: settings of the run.
-        questions: what the rollouts may be responses to.
-        student: its tokenizer and chat template are those that the rollouts were made with.
+        questions: the questions that the rollouts may respond to.
+        student: a model with the tokenizer and chat template that the rollouts were sampled with.
 
     Raises:
-        OddError: the logs cannot be read, or hold no rollout that can be taken.
+        OddError: the logs cannot be read, or contain no rollout that can be imported.
     """
     assert config.imported is not None
     prompts, account = Prompts(student, questions, config.templates), Account()
@@ -95,7 +95,7 @@ def take_rollouts(config: RunConfig, questions: Sequence[Question], student: Lan
         taken.setdefault(what.question, []).append(rollout)
     account.taken, account.without = sum(map(len, taken.values())), len(questions) - len(taken)
     if not taken:
-        raise OddError(f"import: no rollout can be taken: {_reasons(account)}")
+        raise OddError(f"import: no rollout can be imported: {_reasons(account)}")
     numbers = sorted(taken)
     size = config.sampling.batch_size
     rollouts = [[_in_chunk(rollout, i // size) for i, rollout in enumerate(taken[number])] for number in numbers]
@@ -105,29 +105,27 @@ def take_rollouts(config: RunConfig, questions: Sequence[Question], student: Lan
 
 def _reasons(account: Account) -> str:
     if not account.refused:
-        return "the logs are empty; give others"
-    return "; ".join(
-        f"{reason} ({n} rows, such as {account.examples[reason]})" for reason, n in account.refused.items()
-    )
+        return "the logs are empty; give other files"
+    return "; ".join(f"{reason} ({n} rows, e.g. {account.examples[reason]})" for reason, n in account.refused.items())
 
 
 def _same_prompt(
     asked: dict[int, Question], what: Asked, questions: Sequence[Question], templates: Templates
 ) -> Question:
-    """The question with the prompt of this rollout, which must be that of its first one."""
+    """Return the question with the prompt of this rollout, which must equal that of its first rollout."""
     question = with_prompt(questions[what.question], what.messages, templates)
     if asked.get(what.question, question) != question:
-        raise Refused("its prompt is another than that of the question's first rollout")
+        raise Refused("its prompt differs from that of the question's first rollout")
     return question
 
 
 def _rollout(
     record: Record, question: Question, student: LanguageModel, config: RunConfig, account: Account
 ) -> Rollout:
-    """A row as a rollout.
+    """Convert a row to a rollout.
 
     Raises:
-        Refused: it has no reward that is needed, or its tokens cannot be taken.
+        Refused: the row lacks a reward that is needed, or its tokens are invalid.
     """
     assert config.imported is not None
     verify, threshold = config.imported.verify, config.imported.threshold
@@ -147,15 +145,16 @@ def _rollout(
 
 
 def _tokens(record: Record, student: LanguageModel, limit: int) -> tuple[tuple[int, ...], bool]:
-    """Token ids of a response, its end token included, and whether it was cut at the limit.
+    """Return the token ids of a response, including its end token, and whether it was truncated at the limit.
 
     Raises:
-        Refused: tokenising its text does not give the text back; it is too long; or it just stops.
+        Refused: the text does not survive a round trip through the tokenizer, the response is too long, or it stops
+            before the limit without an end token.
     """
     if record.token_ids is not None:
         tokens = record.token_ids
         if any(not 0 <= token < student.scorer.vocabulary_size for token in tokens):
-            raise Refused("a token id is none of the student's vocabulary")
+            raise Refused("a token id is not in the student's vocabulary")
         end = next((i for i, token in enumerate(tokens) if student.tokenizer.is_end(token)), None)
         if end is not None:  # what follows is padding
             tokens = tokens[: end + 1]
@@ -165,7 +164,7 @@ def _tokens(record: Record, student: LanguageModel, limit: int) -> tuple[tuple[i
             raise Refused("its text is not valid Unicode")
         tokens, end = tuple(student.tokenizer.encode(text)), None
         if student.tokenizer.decode(tokens) != text:
-            raise Refused("tokenising its text and decoding that does not give the text back")
+            raise Refused("encoding and decoding its text does not reproduce it")
         if not record.truncated and len(tokens) < limit:
             tokens, end = (*tokens, student.tokenizer.end_token), len(tokens)
     if len(tokens) > limit:

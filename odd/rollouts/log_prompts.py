@@ -1,7 +1,7 @@
-"""Which question a logged prompt asks, and with which messages the student was asked.
+"""Match logged prompts to questions and recover their chat messages.
 
-The rollouts of a run belong to one prompt. So the run takes over the prompt of the log, whatever its wording: messages
-as they are, text by inverting the student's chat template. Logs hold text either as the template renders it (TRL), or
+All rollouts of a question share one prompt, so the run uses the prompt of the log, whatever its wording: messages as
+they are, text by inverting the student's chat template. Logs contain text either as rendered by the template (TRL) or
 decoded without control tokens (verl).
 """
 
@@ -17,13 +17,13 @@ from odd.questions.contexts import DEFAULT_TEMPLATES
 from odd.rollouts.log_records import Prompt, Record
 
 Messages = list[dict[str, str]]
-# stand for contents while a template is inverted
+# placeholders for message contents while a template is inverted
 MARKS = {"user": "qzxuserqzx", "system": "qzxsystemqzx"}
 SHAPES = (("user",), ("system", "user"))
 
 
 class Refused(Exception):
-    """A rollout cannot be taken; the message is the reason, the same for all of its kind."""
+    """A rollout cannot be imported; the message is the reason, identical for all rows with that problem."""
 
 
 Render = Callable[[Messages], str]
@@ -31,7 +31,14 @@ Render = Callable[[Messages], str]
 
 @dataclass(frozen=True)
 class Form:
-    """What the prompts of a shape look like: a pattern with a group a role, what follows the last message, and how."""
+    """Format of the rendered prompts with one sequence of roles.
+
+    Attributes:
+        pattern: matches the text of a prompt, with one group per role.
+        shape: roles of the messages.
+        end: text after the content of the last message, stripped.
+        render: renders messages as text.
+    """
 
     pattern: re.Pattern[str]
     shape: tuple[str, ...]
@@ -41,19 +48,19 @@ class Form:
 
 @dataclass(frozen=True)
 class Asked:
-    """Number of a question, and the messages it was asked with."""
+    """Index of a question, and the messages of its prompt."""
 
     question: int
     messages: Messages
 
 
 class Prompts:
-    """Recognises prompts."""
+    """Matches logged prompts to questions."""
 
     def __init__(
         self, student: LanguageModel, questions: Sequence[Question], templates: Templates = DEFAULT_TEMPLATES
     ) -> None:
-        """Invert the student's chat template; `templates` is how the run words its questions."""
+        """Invert the student's chat template; `templates` is the wording of the run's prompts."""
         self._questions = questions
         self._plain = [question.messages(templates=templates) for question in questions]
         self._numbers = {question.id: number for number, question in enumerate(questions)}
@@ -69,10 +76,10 @@ class Prompts:
                 self._known.setdefault(render(messages), messages)
 
     def asked(self, record: Record) -> Asked:
-        """What a rollout was a response to.
+        """Return the question and messages that a rollout responds to.
 
         Raises:
-            Refused: no question, or no prompt that can be taken over.
+            Refused: the rollout matches no question, or its prompt cannot be used.
         """
         messages = None if record.prompt is None else self._messages(record.prompt)
         if record.question is not None:
@@ -81,7 +88,7 @@ class Prompts:
             number = self._numbers[record.question]
             return Asked(number, self._plain[number] if messages is None else messages)
         if messages is None:
-            raise Refused("it says neither question nor prompt")
+            raise Refused("it has neither question nor prompt")
         return Asked(self._number(messages), messages)
 
     def _messages(self, prompt: Prompt) -> Messages:
@@ -91,14 +98,14 @@ class Prompts:
             self._known[prompt] = self._inverted(prompt)
         found = self._known[prompt]
         if found is None:
-            raise Refused("its prompt is not of the form of the student's chat template")
+            raise Refused("its prompt does not match the student's chat template")
         return found
 
     def _inverted(self, text: str) -> Messages | None:
-        """The messages that the template makes a text of."""
+        """Return the messages that the template renders as `text`; None if there are none."""
         for form in self._forms:
             found = form.pattern.fullmatch(text)
-            # without control tokens, further turns look like a part of the last message
+            # without control tokens, further turns look like part of the last message
             if found is None or (form.end and form.end in found[form.shape[-1]]):
                 continue
             messages = [{"role": role, "content": found[role]} for role in form.shape]
@@ -107,7 +114,13 @@ class Prompts:
         return None
 
     def _number(self, messages: Messages) -> int:
-        """The question whose text and choices the last message holds: the longest, where one is part of another."""
+        """Return the index of the question whose text and choices the last message contains.
+
+        If the text of one matching question contains that of another, the longer one counts.
+
+        Raises:
+            Refused: no question or several match.
+        """
         if messages in self._plain:
             return self._plain.index(messages)
         content = messages[-1]["content"] if messages else ""
@@ -118,12 +131,12 @@ class Prompts:
         }
         whole = [n for n, text in found.items() if not any(text != other and text in other for other in found.values())]
         if len(whole) != 1:
-            raise Refused(f"its prompt holds the text of {'several questions' if whole else 'no question'}")
+            raise Refused(f"its prompt contains the text of {'several questions' if whole else 'no question'}")
         return whole[0]
 
 
 def _form(render: Render, shape: tuple[str, ...]) -> Form | None:
-    """The form of all prompts of a shape; None if the template refuses it or uses contents otherwise than once."""
+    """Return the form of prompts with these roles; None if the template rejects them or repeats or drops a content."""
     try:
         text = render([{"role": role, "content": MARKS[role]} for role in shape])
     except OddError:
@@ -137,14 +150,14 @@ def _form(render: Render, shape: tuple[str, ...]) -> Form | None:
 
 
 def with_prompt(question: Question, messages: Messages, templates: Templates = DEFAULT_TEMPLATES) -> Question:
-    """A question that is asked with these messages, whatever a run with these templates would ask it with.
+    """Return the question with these messages as its prompt, in place of the one from `templates`.
 
     Raises:
-        Refused: they are more than a system and a user message.
+        Refused: the messages are not a user message, optionally after a system message.
     """
     if messages == question.messages(templates=templates):
         return question
     if tuple(message["role"] for message in messages) not in SHAPES:
-        raise Refused("its prompt has other turns than a system and a user message")
+        raise Refused("its prompt has turns other than a system and a user message")
     system = messages[0]["content"] if len(messages) > 1 else None
     return question.model_copy(update={"prompt": messages[-1]["content"], "system": system or None, "shots": ()})

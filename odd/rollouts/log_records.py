@@ -1,6 +1,6 @@
-"""The rows of rollout logs: TRL's, verl's, and a plain form of our own (docs/import.md).
+"""Rows of rollout logs in three forms: TRL's, verl's, and ODD's (docs/import.md).
 
-A row is recognised by its columns. Files are JSON Lines or Parquet; a folder stands for all such files in it.
+The columns of a row determine its form. Files are JSON Lines or Parquet; a folder means all such files in it.
 """
 
 import json
@@ -19,7 +19,7 @@ from odd.models.base import Message
 from odd.text import parse_json
 
 SUFFIXES = (".jsonl", ".parquet")
-# what a TRL table holds beside its rewards; completion_mask and the like are lists
+# numeric columns of a TRL table that are not rewards; completion_mask and the like are lists
 NO_REWARD = {"step", "advantage"}
 TRL, VERL = {"prompt", "completion"}, {"input", "output", "score"}
 FORMS = (
@@ -32,17 +32,17 @@ Prompt = str | tuple[Message, ...]
 
 @dataclass(frozen=True)
 class Record:
-    """One rollout as it was written down.
+    """One logged rollout.
 
     Attributes:
-        place: file and row, for messages.
-        question: id of the question; None: the prompt says which it is.
-        prompt: as text or as messages; None: that of the question.
-        response: its text; None where there are token ids.
-        token_ids: its tokens; None where there is only text.
-        reward: None where there is none.
-        step: of the training; None: not said.
-        truncated: whether it was cut at the length limit; None: not said.
+        place: file and row, for error messages.
+        question: id of the question; None to find it by the prompt.
+        prompt: text or messages; None for the prompt of the question.
+        response: text of the response; None if there are token ids.
+        token_ids: token ids of the response; None if there is only text.
+        reward: reward, or None.
+        step: training step; None if unknown.
+        truncated: whether the response was truncated at the length limit; None if unknown.
     """
 
     place: str
@@ -56,24 +56,24 @@ class Record:
 
 
 def read_records(config: ImportConfig) -> list[Record]:
-    """All rollouts of the logs, of the steps that are asked for.
+    """Read the rollouts of the logs, only those of the chosen steps.
 
     Raises:
-        OddError: a file cannot be read, a row has none of the forms, or the rollouts are of several steps and none is
-            chosen; names the place.
+        OddError: a file cannot be read, a row has none of the forms (the message names its place), or there are
+            several steps and none is chosen.
     """
     records = [record for path in _files(config.files) for record in _records(path, config.reward)]
     steps = sorted({record.step for record in records if record.step is not None})
     if config.steps:
         if missing := sorted(set(config.steps) - set(steps)):
             raise OddError(
-                f"import: no rollout of step {missing[0]}; there are steps {_listed(steps)}: choose of these"
+                f"import: no rollout of step {missing[0]}; there are steps {_listed(steps)}: choose from these"
             )
         return [record for record in records if record.step in config.steps]
     if len(steps) > 1:
         raise OddError(
-            f"import: rollouts of {len(steps)} training steps, {_listed(steps)}, were made by different weights: "
-            "choose those of the student with --step N"
+            f"import: rollouts of {len(steps)} training steps, {_listed(steps)}, come from different checkpoints: "
+            "choose the student's with --step N"
         )
     return records
 
@@ -88,7 +88,7 @@ def _files(names: tuple[str, ...]) -> Iterator[Path]:
         path = Path(name)
         inside = sorted(file for file in path.glob("*") if file.suffix in SUFFIXES) if path.is_dir() else [path]
         if not inside:
-            raise OddError(f"import {name}: the folder holds no file of {' or '.join(SUFFIXES)}: give another")
+            raise OddError(f"import {name}: the folder contains no {' or '.join(SUFFIXES)} file: give another")
         yield from inside
 
 
@@ -102,16 +102,16 @@ def _records(path: Path, reward: str | None) -> Iterator[Record]:
         try:
             yield _record(place, row, column if row.keys() >= TRL else reward)
         except (TypeError, ValueError, KeyError) as error:
-            raise OddError(f"{place}: {error}: mend that row") from error
+            raise OddError(f"{place}: {error}: fix that row") from error
 
 
 def _json_lines(path: Path) -> Iterator[tuple[str, Any]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise OddError(
-            f"import {path}: {reason}: give a file of {' or '.join(SUFFIXES)}, or a folder of such"
+            f"import {path}: {reason}: give a {' or '.join(SUFFIXES)} file, or a folder of such files"
         ) from error
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
@@ -129,17 +129,17 @@ def _parquet(path: Path) -> Iterator[tuple[str, Any]]:
         rows = pq.read_table(path).to_pylist()
     except (OSError, pa.ArrowException) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-        raise OddError(f"import {path}: it cannot be read as Parquet ({reason}): give another file") from error
+        raise OddError(f"import {path}: cannot be read as Parquet ({reason}): give another file") from error
     for number, row in enumerate(rows, start=1):
         yield f"import {path}, row {number}", row
 
 
 def _record(place: str, row: Mapping[str, Any], reward: str | None) -> Record:
-    """A row of one of the forms.
+    """Parse a row of any of the forms.
 
     Raises:
-        OddError: it has none of them.
-        KeyError, TypeError, ValueError: a cell is not what it should be.
+        OddError: the row has none of the forms.
+        KeyError, TypeError, ValueError: a cell is missing or invalid.
     """
     step = None if row.get("step") is None else int(row["step"])
     if row.keys() >= VERL:
@@ -160,29 +160,29 @@ def _record(place: str, row: Mapping[str, Any], reward: str | None) -> Record:
             step=step,
             truncated=None if row.get("truncated") is None else bool(row["truncated"]),
         )
-    raise OddError(f"{place}: columns {', '.join(map(str, row))}: a row has {FORMS}")
+    raise OddError(f"{place}: columns {', '.join(map(str, row))}: a row needs {FORMS}")
 
 
 def _reward_column(path: Path, rows: Sequence[Mapping[str, Any]]) -> str:
-    """The column of the reward in a TRL table, which is named after the reward function."""
+    """Return the reward column of a TRL table; TRL names it after the reward function."""
     numeric = {name for row in rows for name, cell in row.items() if isinstance(cell, int | float)} - NO_REWARD
     if "reward" in numeric:
         return "reward"
     if len(numeric) != 1:
-        found = f"there are {', '.join(sorted(numeric))}" if numeric else "no column holds numbers"
-        raise OddError(f"import {path}: which column is the reward? {found}: choose with --reward COLUMN")
+        found = f"numeric columns are {', '.join(sorted(numeric))}" if numeric else "no column is numeric"
+        raise OddError(f"import {path}: the reward column is not clear, {found}: choose it with --reward COLUMN")
     return numeric.pop()
 
 
 def _number(cell: Any) -> float | None:
-    """A reward; None where none was given, as reward functions may do."""
+    """Convert a reward; None or NaN, which reward functions may return, becomes None."""
     value = None if cell is None else float(cell)
     return None if value is None or math.isnan(value) else value
 
 
 def _whole(token: Any) -> int:
     if isinstance(token, bool) or not isinstance(token, int):
-        raise TypeError(f"token_ids holds whole numbers, got {token!r}")
+        raise TypeError(f"token_ids must be integers, got {token!r}")
     return token
 
 
@@ -192,14 +192,14 @@ def _prompt(cell: Any) -> Prompt:
 
 def _message(message: Any) -> Message:
     if not isinstance(message["content"], str):
-        raise TypeError("a message holds something else than text")
+        raise TypeError("the content of a message is not text")
     return {"role": str(message["role"]), "content": message["content"]}
 
 
 def _completion(cell: Any) -> str:
-    """The text of a completion; TRL writes one message where the prompt is messages."""
+    """Return the text of a completion; if the prompt is messages, TRL writes a list of one message."""
     if isinstance(cell, str):
         return cell
     if len(cell) != 1:
-        raise ValueError(f"a completion of {len(cell)} messages: only one of a single turn can be imported")
+        raise ValueError(f"a completion of {len(cell)} messages: only completions of one message can be imported")
     return _message(cell[0])["content"]

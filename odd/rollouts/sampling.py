@@ -1,8 +1,8 @@
-"""Rollouts of the student: from the root or from a forced prefix, verified (method §5, steps 1 and 5).
+"""Sampling and verification of student rollouts, from the root or from a forced prefix (method §5, steps 1 and 5).
 
-Rollouts come in chunks of `chunk_size`. A chunk is drawn with a seed of its own, made from the run's seed, the
-question, the stage and the chunk's number, so a run that was interrupted between chunks goes on to the same result.
-Demonstrations and rollouts with a context (method §6) are drawn in the same way.
+Rollouts are sampled in chunks of `chunk_size`. The seed of a chunk is derived from the run's seed, the question, the
+stage and the chunk number, so a run that is interrupted between chunks resumes to the same result. Demonstrations and
+rollouts with a context (method §6) are sampled in the same way.
 """
 
 import hashlib
@@ -24,8 +24,8 @@ Stage = Literal["initial", "targeted", "demonstration", "context"]
 class Rollout:
     """One response.
 
-    `token_ids` starts with `launch` forced tokens (0: an initial rollout), whose entries in `log_probs` (float32,
-    shape (T,)) are NaN: they were not drawn. A truncated response has no answer and is wrong.
+    `token_ids` starts with `launch` forced tokens (0 for an initial rollout). Their entries in `log_probs` (float32,
+    shape (T,)) are NaN, as they were not sampled. A truncated response has no answer and is wrong.
     """
 
     stage: Stage
@@ -40,19 +40,19 @@ class Rollout:
 
 
 def derived_seed(*parts: str | int) -> int:
-    """A seed that depends on every part; 63 bits."""
+    """Hash all parts to a 63-bit seed."""
     digest = hashlib.sha256("\x1f".join(map(str, parts)).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
 
 def chunks(forced: Sequence[tuple[int, ...]], chunk_size: int) -> list[list[tuple[int, ...]]]:
-    """Forced prefixes, one per rollout, cut into chunks; prefixes of like length stand together."""
+    """Sort forced prefixes, one per rollout, by length and split them into chunks."""
     ordered = sorted(forced, key=lambda prefix: (len(prefix), prefix))
     return [ordered[start : start + chunk_size] for start in range(0, len(ordered), chunk_size)]
 
 
 def initial_chunks(total: int, baseline: int, chunk_size: int) -> list[list[tuple[int, ...]]]:
-    """Initial rollouts cut into chunks so that the first `baseline` of them, those of a screening, end a chunk."""
+    """Split initial rollouts into chunks; the first `baseline`, those of a screening, fill chunks of their own."""
     baseline = min(baseline, total)
     return [*chunks([()] * baseline, chunk_size), *chunks([()] * (total - baseline), chunk_size)]
 
@@ -67,19 +67,20 @@ def sample_chunk(
     chunk: int,
     source: str | None = None,
 ) -> list[Rollout]:
-    """Draw and verify one rollout for each forced prefix.
+    """Sample and verify one rollout per forced prefix.
 
-    A forced prefix that is a whole response already (it ends with an end token or fills the limit) is not continued.
+    A forced prefix that is already a complete response (it ends with an end token or reaches the length limit) is not
+    continued.
 
     Args:
-        model: that is sampled.
-        question: what is asked.
+        model: the model to sample.
+        question: the question, for verification.
         prompt: token ids of the prompt.
-        forced: response tokens to begin with, a rollout each.
+        forced: forced response prefixes, one per rollout.
         sampling: settings.
-        stage: what the rollouts are for; with `chunk` and `source` part of the seed.
-        chunk: its number.
-        source: what else tells it from others of its stage.
+        stage: stage of the rollouts; part of the seed, as are `chunk` and `source`.
+        chunk: number of the chunk.
+        source: distinguishes chunks of the same stage and number.
     """
     limits = [sampling.max_new_tokens - len(prefix) for prefix in forced]
     complete = [bool(prefix) and model.tokenizer.is_end(prefix[-1]) for prefix in forced]
@@ -99,7 +100,7 @@ def sample_chunk(
 
 
 def opens_thinking(model: LanguageModel, prompt: Sequence[int]) -> bool:
-    """Whether a prompt leaves the response inside the thinking part, as some chat templates do."""
+    """Whether the prompt opens the thinking part, as some chat templates do."""
     return model.tokenizer.decode(prompt).rstrip().endswith(THINKING_OPENS)
 
 
@@ -112,7 +113,7 @@ def _verified(
     drawn: Generation,
     inside: bool,
 ) -> Rollout:
-    """The response made of `forced` and what was drawn after it, with its answer checked."""
+    """Join `forced` and the tokens drawn after it, and verify the answer."""
     tokens = (*forced, *drawn.token_ids)
     text = model.tokenizer.decode(tokens)
     answer = None if drawn.truncated else read_answer(question, text, inside)

@@ -298,7 +298,7 @@ def test_a_log_is_imported_and_accounted_for(tmp_path):
     done = odd("import", log, "--questions", "tiny-demo", "--cache", tmp_path, "--teacher", "Check=student", *small)
     assert done.returncode == 0, done.stderr
     assert "imported: 32 rollouts" in done.stdout
-    assert "not imported: 1 rows, its prompt is not of the form of the student's chat template" in done.stdout
+    assert "not imported: 1 rows, its prompt does not match the student's chat template" in done.stdout
     assert "left out: 6 questions" in done.stdout and "agree on 32 of 32" in done.stdout
 
 

@@ -139,8 +139,8 @@ def test_a_truncated_try_is_never_shown():
     ("kind", "texts", "why"),
     [
         ("1c", ["wrong"], "no correct response among 1 tries of tiny-s"),
-        ("1c1w", ["right"] * 3, "no wrong response among 3 attempts"),
-        ("3c", ["right a", "right b", "wrong"], "only 2 of 3 correct responses among 3 attempts"),
+        ("1c1w", ["right"] * 3, "no wrong response among 3 tries"),
+        ("3c", ["right a", "right b", "wrong"], "only 2 of 3 correct responses among 3 tries"),
     ],
 )
 def test_a_context_without_examples_is_unavailable_for_a_reason(kind, texts, why):

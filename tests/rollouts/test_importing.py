@@ -76,18 +76,18 @@ def test_the_reward_decides_unless_answers_are_to_be_verified(take):
 
 REFUSED = {
     "no reward": ({"response": RIGHT, "reward": None}, "no reward"),
-    "control token in the text": ({"response": "a<|im_start|>b"}, "does not give the text back"),
+    "control token in the text": ({"response": "a<|im_start|>b"}, "does not reproduce it"),
     "half a character": ({"response": "\ud800"}, "not valid Unicode"),
     "too long": ({"response": "1+" * 60}, "longer than sampling.max_new_tokens, which is 40"),
     "just stops": ({"token_ids": [5, 6]}, "neither with an end token"),
-    "no token": ({"token_ids": [10**6]}, "none of the student's vocabulary"),
+    "no token": ({"token_ids": [10**6]}, "not in the student's vocabulary"),
     "unknown id": ({"question": "other", "response": RIGHT}, "no question has this id"),
     "nothing to go by": ({"question": None, "prompt": None, "response": RIGHT}, "neither question nor prompt"),
     "other text": ({"question": None, "prompt": [{"role": "user", "content": "?"}], "response": ""}, "no question"),
     "no chat": ({"question": None, "prompt": "What is 8+6-3?", "response": RIGHT}, "student's chat template"),
     "several turns": (
         {"prompt": [{"role": role, "content": "a"} for role in ("user", "assistant", "user")], "response": RIGHT},
-        "other turns",
+        "turns other than",
     ),
 }  # fmt: skip
 
@@ -101,7 +101,7 @@ def test_a_doubtful_row_is_refused_counted_and_exemplified(take, row, reason):
 
 
 def test_logs_without_a_single_rollout_are_refused_with_the_reasons(take):
-    with pytest.raises(OddError, match=r"no reward \(1 rows, such as import .*line 1\)"):
+    with pytest.raises(OddError, match=r"no reward \(1 rows, e\.g\. import .*line 1\)"):
         take({"response": RIGHT, "reward": None})
 
 
@@ -153,7 +153,7 @@ def test_the_prompt_of_the_log_becomes_that_of_the_question(take):
 def test_all_rollouts_of_a_question_have_one_prompt(take):
     rows = [{"prompt": [{"role": "user", "content": text}], "response": RIGHT} for text in ("a", "b", "a")]
     account = take(*rows).account
-    assert account.taken == 2 and "another" in next(iter(account.refused))
+    assert account.taken == 2 and "differs" in next(iter(account.refused))
 
 
 def test_the_longest_text_that_a_prompt_holds_is_its_question(student):

@@ -70,7 +70,7 @@ def test_one_step_is_taken_where_there_are_several(tmp_path):
 def test_the_reward_is_chosen_where_there_are_several(tmp_path):
     row = TRL | {"format_reward": 0.5}
     assert read(tmp_path, row, reward="format_reward")[0].reward == 0.5
-    with pytest.raises(OddError, match="accuracy_reward, format_reward: choose with --reward"):
+    with pytest.raises(OddError, match="accuracy_reward, format_reward: choose it with --reward"):
         read(tmp_path, row)
     with pytest.raises(OddError, match="line 1: 'nothing'"):
         read(tmp_path, row, reward="nothing")
@@ -81,8 +81,8 @@ def test_the_reward_is_chosen_where_there_are_several(tmp_path):
     [
         ("{", "line 2: not JSON"),
         ("[1]", "line 2: not an object"),
-        ({"text": "?"}, "line 2: columns text: a row has TRL's"),
-        (OWN | {"token_ids": [1.5]}, "line 2: token_ids holds whole numbers"),
+        ({"text": "?"}, "line 2: columns text: a row needs TRL's"),
+        (OWN | {"token_ids": [1.5]}, "line 2: token_ids must be integers"),
         (VERL | {"score": "good"}, "line 2: could not convert"),
         (TRL | {"completion": [{"role": "assistant", "content": "a"}] * 2}, "line 2: a completion of 2 messages"),
     ],
