@@ -1,8 +1,8 @@
 """Agreement of a teacher's gradient with the ideal one at a node (method §4).
 
-Equation numbers are those of Armandpour et al., arXiv 2605.10889; dimension letters as in `odd.method.logspace`. A
-score that is undefined is NaN, never 0. What the gradients are over, S_u alone or the rest as well,
-`odd.method.node_signal` decides.
+Equation numbers are those of Armandpour et al., arXiv 2605.10889; dimension letters as in `odd.method.logspace`.
+Undefined scores are NaN, never 0. `odd.method.node_signal` decides whether the gradients are over S_u alone or include
+the rest.
 """
 
 from typing import NamedTuple
@@ -13,17 +13,17 @@ from jaxtyping import Bool, Float, Float64, Int64
 from odd.method.logspace import restrict
 
 ZERO_NORM = 1e-7
-"""A teacher's gradient no longer than this is zero: about the rounding of float32 log-probabilities."""
+"""Norm up to which a teacher's gradient counts as zero: about the rounding of float32 log-probabilities."""
 
 ZERO_IDEAL = 1e-30
-"""The ideal gradient has no such rounding: it is exactly 0 where all children succeed alike, and no longer than P_theta
-of an improbable child elsewhere, so that only underflow is left out."""
+"""Norm up to which the ideal gradient counts as zero. It has no such rounding: it is exactly 0 where all children have
+the same success, and may be as small as P_theta of an improbable child elsewhere, so only underflow is excluded."""
 
 
 def cosine(ideal: Float[np.ndarray, "*#B K"], teacher: Float[np.ndarray, "*#B K"]) -> Float64[np.ndarray, "*#B"]:
-    """Align(u) = <g_ideal, g_D> / (|g_ideal| |g_D|) (eq. 2.12); NaN where one of the two is zero.
+    """Compute Align(u) = <g_ideal, g_D> / (|g_ideal| |g_D|) (eq. 2.12); NaN where either gradient is zero.
 
-    Zero means a norm of at most `ZERO_IDEAL` and `ZERO_NORM`, respectively.
+    Zero means a norm of at most `ZERO_IDEAL` or `ZERO_NORM`, respectively.
     """
     norms = np.linalg.norm(ideal, axis=-1), np.linalg.norm(teacher, axis=-1)
     zero = (norms[0] <= ZERO_IDEAL) | (norms[1] <= ZERO_NORM)
@@ -33,7 +33,7 @@ def cosine(ideal: Float[np.ndarray, "*#B K"], teacher: Float[np.ndarray, "*#B K"
 
 
 def gain(ideal: Float[np.ndarray, "*#B K"], teacher: Float[np.ndarray, "*#B K"]) -> Float64[np.ndarray, "*#B"]:
-    """<g_ideal, g_D> / |g_D|: first-order change of success per unit step. NaN where |g_D| is at most `ZERO_NORM`."""
+    """Compute <g_ideal, g_D> / |g_D|, the first-order change of success per unit step; NaN if |g_D| <= `ZERO_NORM`."""
     norm = np.linalg.norm(teacher, axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
         value = (ideal * teacher).sum(axis=-1) / norm
@@ -53,21 +53,21 @@ class PosteriorAlignment(NamedTuple):
 def posterior_alignment(
     ideal_draws: Float[np.ndarray, "*B D K"], teacher: Float[np.ndarray, "*B M K"]
 ) -> PosteriorAlignment:
-    """Uncertainty of alignment and gain that comes from P̂ being estimated.
+    """Compute the uncertainty of alignment and gain due to the estimation of P̂.
 
     Args:
-        ideal_draws: `ideal_gradient` of posterior draws of P̂, the rest's included if the components have one.
-        teacher: components of any number of teachers and objectives under the same convention.
+        ideal_draws: `ideal_gradient` of posterior draws of P̂, including the rest if the components include it.
+        teacher: gradient components of any number of teachers and objectives under the same convention.
 
     Returns:
-        NaN for gradients that are zero or unknown; draws whose ideal gradient is zero have no alignment and are
-        left out of its interval and of P(Align > 0).
+        NaN for gradients that are zero or unknown; draws with a zero ideal gradient have no alignment and are excluded
+        from its interval and from P(Align > 0).
     """
     ideal_norm = np.linalg.norm(ideal_draws, axis=-1)
     teacher_norm = np.linalg.norm(teacher, axis=-1, keepdims=True)
     unit = teacher / np.where(teacher_norm > ZERO_NORM, teacher_norm, np.nan)
-    draws = np.ascontiguousarray(ideal_draws.swapaxes(-1, -2))  # side by side: a sum over few children is of many draws
-    gains = np.einsum("...mk,...kd->...md", unit, draws)  # BLAS would add up as suits the number of teachers
+    draws = np.ascontiguousarray(ideal_draws.swapaxes(-1, -2))  # contiguous draws: few children, many draws
+    gains = np.einsum("...mk,...kd->...md", unit, draws)  # BLAS would sum in an order that depends on M
     defined = ideal_norm > ZERO_IDEAL
     aligned = gains / np.where(defined, ideal_norm, np.nan)[..., None, :]
     every, counted = np.full(defined.shape[:-1], defined.shape[-1]), np.asarray(defined.sum(axis=-1))
@@ -79,11 +79,11 @@ def posterior_alignment(
 
 
 def _interval(draws: Float64[np.ndarray, "*B M D"], counted: Int64[np.ndarray, "*B"]) -> Float64[np.ndarray, "2 *B M"]:
-    """Central 95% of each row, which is sorted in place: of as many entries as are counted, the others being NaN.
+    """Return the central 95% interval of the first `counted` entries of each row, after sorting it in place.
 
-    NaN for a row with another NaN, and without any entry.
+    The remaining entries must be NaN. A row with any other NaN, or without entries, gives NaN.
     """
-    draws.sort(axis=-1)  # NaN last; far faster than the search for a few of its entries
+    draws.sort(axis=-1)  # NaN last; far faster than selecting a few entries
     last = np.maximum(counted - 1, 0)[..., None, None]
     exact = np.array([0.025, 0.975]) * last
     below = np.floor(exact).astype(np.int64)
@@ -97,11 +97,12 @@ def _interval(draws: Float64[np.ndarray, "*B M D"], counted: Int64[np.ndarray, "
 def teacher_advantage(
     log_p: Float[np.ndarray, "*#B K"], log_q: Float[np.ndarray, "*#B K"], success: Float[np.ndarray, "*#B K"]
 ) -> Float64[np.ndarray, "*#B"]:
-    """Adv(u): mean P̂ under the teacher minus that under the student, both renormalised on S_u (eq. 2.1).
+    """Compute Adv(u): mean P̂ under the teacher minus mean P̂ under the student, both renormalised on S_u (eq. 2.1).
 
     Args:
         log_p: student log-probabilities of the children.
-        log_q: teacher log-probabilities of the children; one unknown (-inf), or no child, makes the result NaN.
+        log_q: teacher log-probabilities of the children; the result is NaN if one is unknown (-inf), or without
+            children.
         success: P̂ of the children.
     """
     every = np.arange(log_p.shape[-1])
@@ -111,12 +112,12 @@ def teacher_advantage(
 
 
 def success_range(success: Float[np.ndarray, "*B K"]) -> Float64[np.ndarray, "*B"]:
-    """Largest minus smallest P̂ over S_u; NaN without children or with an unknown P̂."""
+    """Return the largest minus the smallest P̂ over S_u; NaN without children or with an unknown P̂."""
     if success.shape[-1] == 0:
         return np.full(success.shape[:-1], np.nan)
     return np.asarray(success.max(axis=-1) - success.min(axis=-1), dtype=np.float64)
 
 
 def is_decision_point(success: Float[np.ndarray, "*B K"]) -> Bool[np.ndarray, "*B"]:
-    """Whether S_u has at least two children and not all have the same P̂."""
+    """Return whether S_u has at least two children that do not all have the same P̂."""
     return np.asarray((success_range(success) > 0) & (success.shape[-1] >= 2))

@@ -1,11 +1,11 @@
-"""Where the next targeted rollouts go, seen what the others came to (method §5, beyond).
+"""Where the next targeted rollouts go, given the results so far (method §5, beyond).
 
-Every pair is first brought to a floor of visits. From then on rollouts go where they lower the variance of the ideal
-gradients most for a token: P_theta^2 P̂ (1 - P̂) / N, which is Neyman's allocation with costs (J. Royal Stat. Soc. 97,
-1934), in steps. Nodes where the sign of every teacher is settled get no more. Outcomes choose nodes and how much is
-spent, never which child looks best, so that means stay nearly unbiased.
+Every pair first gets a minimum number of visits. After that, rollouts go where they most reduce the variance of the
+ideal gradients per token, P_theta^2 P̂ (1 - P̂) / N: Neyman's allocation with costs (J. Royal Stat. Soc. 97, 1934), in
+steps. Nodes where the sign of every teacher is settled get no more. Outcomes decide on nodes and amounts, never on the
+child that looks best, so means stay nearly unbiased.
 
-Dimension letters as in `odd.method.logspace`; a node has K children that are looked at.
+Dimension letters as in `odd.method.logspace`; K is the number of children considered at a node.
 """
 
 from collections.abc import Sequence
@@ -19,21 +19,21 @@ from odd.method.gradients import ideal_gradient
 from odd.method.sibling_prior import fit_sibling_prior
 
 SETTLED = 0.025
-"""A sign is settled once the probability of the other one is below this."""
+"""A sign is settled if the probability of the opposite sign is below this."""
 SIGN_DRAWS = 400
 CHILDREN_FOR_A_SIGN = 2
 
 
 @dataclass(frozen=True, eq=False)
 class TargetNode:
-    """A node some of whose children are forced.
+    """A node with some forced children.
 
     Attributes:
-        prefix: response tokens up to it.
-        tokens: the children that are looked at, (K,).
-        p: P_theta of each.
-        gradients: of each teacher at each, (M, K).
-        pairs: number of the pair that forces each; -1 where none does.
+        prefix: response tokens up to the node.
+        tokens: token ids of the children considered, (K,).
+        p: P_theta of each child.
+        gradients: gradient of each teacher at each child, (M, K).
+        pairs: index of the pair that forces each child; -1 if none does.
     """
 
     prefix: tuple[int, ...]
@@ -52,15 +52,15 @@ def next_launches(
     floor: int,
     rng: np.random.Generator,
 ) -> Int64[np.ndarray, " P"]:
-    """How many of the next rollouts each pair gets; none at all once every sign is settled.
+    """Return how many of the next rollouts each pair gets; all zero when every sign is settled.
 
     Args:
         nodes: all nodes with pairs.
-        successes: on-policy, of the children of each node.
-        visits: the same.
-        cost: tokens that a rollout of each pair takes, about.
-        size: rollouts to give away, at most.
-        floor: visits that each pair is brought to first.
+        successes: on-policy successes of the children of each node.
+        visits: on-policy visits of the children of each node.
+        cost: approximate tokens per rollout of each pair.
+        size: maximum number of rollouts to allocate.
+        floor: visits that each pair gets first.
         rng: source of randomness.
     """
     missing = np.zeros(len(cost), dtype=np.int64)
@@ -85,7 +85,7 @@ def _open_nodes(
     visits: Sequence[np.ndarray],
     rng: np.random.Generator,
 ) -> list[int]:
-    """Nodes with a score whose sign is not settled."""
+    """Return the indices of nodes with a score whose sign is not settled."""
     of = np.repeat(np.arange(len(nodes)), [len(seen) for seen in visits])
     prior = fit_sibling_prior(np.concatenate(successes), np.concatenate(visits), of)
     found = []
@@ -100,7 +100,7 @@ def _open_nodes(
 
 
 def _settled(ideal_draws: Float[np.ndarray, "D K"], gradients: Float[np.ndarray, "M K"]) -> bool:
-    """Whether every teacher that has a gradient has a sign; without teachers nothing ever is."""
+    """Return whether the sign of every teacher with a gradient is settled; always False without teachers."""
     if not len(gradients):
         return False
     positive = posterior_alignment(ideal_draws, gradients).p_positive
@@ -108,12 +108,12 @@ def _settled(ideal_draws: Float[np.ndarray, "D K"], gradients: Float[np.ndarray,
 
 
 def in_steps(worth: Float[np.ndarray, " P"], visits: Real[np.ndarray, " P"], size: int) -> Int64[np.ndarray, " P"]:
-    """Rollouts, one after another, to where the variance, worth / visits, falls most; none if nothing is worth any.
+    """Allocate rollouts one by one to where the variance, worth / visits, drops most; none if all worths are 0.
 
     Args:
-        worth: by what the variance falls with 1 / visits, for a token.
-        visits: so far, at least 1.
-        size: rollouts to give away.
+        worth: numerator of the variance, per token of cost.
+        visits: visits so far, at least 1.
+        size: rollouts to allocate.
     """
     extra = np.zeros(len(worth), dtype=np.int64)
     for _ in range(size if worth.any() else 0):

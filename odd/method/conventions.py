@@ -1,4 +1,4 @@
-"""How a node is cut down to its children before scores are taken (method §4)."""
+"""How a node is reduced to its children before scores are computed (method §4)."""
 
 from typing import Annotated, Literal
 
@@ -15,15 +15,15 @@ def _known_rule(name: str) -> str:
 
 
 Pooling = Annotated[str, AfterValidator(_known_rule)]
-"""Name of a rule of `odd.method.pooling`."""
+"""Name of a pooling rule in `odd.method.pooling`."""
 Baseline = Literal["full", "children"]
 Rest = Literal["off", "bucket"]
 REST = -1
-"""Token of the bucket that holds everything outside S_u."""
+"""Token id of the bucket of everything outside S_u."""
 
 
 class Convention(Settings):
-    """What the paper leaves open about a score."""
+    """The choices about a score that the paper leaves open."""
 
     pooling: Pooling = "on_policy"
     baseline: Baseline = "full"

@@ -1,4 +1,4 @@
-"""How far a teacher is from the student at a node, over the whole vocabulary; no success is involved (method §4).
+"""Divergences between teacher and student at a node, over the whole vocabulary, regardless of success (method §4).
 
 Dimension letters as in `odd.method.logspace`.
 """
@@ -13,7 +13,7 @@ from odd.method.logspace import condition, dot, top_k_mask
 
 @dataclass(frozen=True)
 class Divergences:
-    """How far a teacher is from the student at a node, over the whole vocabulary, in nats."""
+    """Divergences between teacher and student at a node, over the whole vocabulary; KL, JS and entropies in nats."""
 
     kl_student_teacher: Float64[np.ndarray, "*#B"]
     kl_teacher_student: Float64[np.ndarray, "*#B"]
@@ -25,10 +25,10 @@ class Divergences:
 
 
 def divergences(log_p: Float[np.ndarray, "*#B V"], log_q: Float[np.ndarray, "*#B V"]) -> Divergences:
-    """KL both ways, Jensen-Shannon, L2 and cosine of the probability vectors, and both entropies.
+    """Compute both KL divergences, Jensen-Shannon, L2 and cosine of the probability vectors, and both entropies.
 
-    Where the teacher leaves tokens unknown (-inf), everything but the student's entropy is of both
-    distributions conditioned on the known ones. KL(teacher || student) is infinite where only the student has a 0.
+    Where teacher tokens are unknown (-inf), everything except the student's entropy is computed on both distributions
+    conditioned on the known tokens. KL(teacher || student) is infinite where only the student has a 0.
     """
     log_p, log_q = log_p.astype(np.float64, copy=False), log_q.astype(np.float64, copy=False)
     entropy_student = -_expectation(np.exp(log_p), log_p)
@@ -57,10 +57,10 @@ def divergences(log_p: Float[np.ndarray, "*#B V"], log_q: Float[np.ndarray, "*#B
 def _expectation(
     weight: Float64[np.ndarray, "*#B V"], value: Float64[np.ndarray, "*#B V"]
 ) -> Float64[np.ndarray, "*#B"]:
-    """Sum of weight * value, 0 where the weight is 0 whatever the value."""
+    """Sum weight * value; a term with weight 0 is 0 whatever its value."""
     with np.errstate(invalid="ignore"):
         total = np.asarray(dot(weight, value))
-        if np.isnan(total).any():  # perhaps of a 0 times an infinity, which needs a second look
+        if np.isnan(total).any():  # possibly from 0 times infinity
             total = np.asarray(np.where(weight > 0, weight * value, 0.0).sum(axis=-1))
     return total
 
@@ -68,9 +68,9 @@ def _expectation(
 def top_k_overlap(
     log_p: Float[np.ndarray, "*#B V"], log_q: Float[np.ndarray, "*#B V"], k: int = 16
 ) -> Float64[np.ndarray, "*#B"]:
-    """Share of the k most probable tokens that student and teacher have in common, |intersection| / k.
+    """Return the share of the k most probable tokens that student and teacher have in common, |intersection| / k.
 
-    A vocabulary of fewer than k tokens counts as k = V; unknown teacher tokens are in no top set.
+    If V < k, k = V is used; unknown teacher tokens are in no top set.
     """
     shared = top_k_mask(log_p, k) & top_k_mask(log_q, k) & (log_q > -np.inf)
     return np.asarray(shared.sum(axis=-1) / min(k, log_p.shape[-1]))
@@ -79,5 +79,5 @@ def top_k_overlap(
 def mass_on_top_k(
     log_p: Float[np.ndarray, "*#B V"], log_q: Float[np.ndarray, "*#B V"], k: int = 16
 ) -> Float64[np.ndarray, "*#B"]:
-    """Mass that `log_q` puts on the k most probable tokens of `log_p`; swap the two for the reverse."""
+    """Return the mass that `log_q` puts on the k most probable tokens of `log_p`; swap the two for the reverse."""
     return _expectation(top_k_mask(log_p, k).astype(np.float64), np.exp(log_q, dtype=np.float64))

@@ -1,11 +1,11 @@
 """Operations on vectors of log-probabilities: softening, conditioning, coarsening, the k most probable tokens.
 
-Dimension letters of the whole core: Q questions, R rollouts, T tokens, V vocabulary, N nodes, K children; B stands
-for any leading batch dimensions, D for posterior draws and M for teachers. All results are float64.
+Dimension letters in `odd.method`: Q questions, R rollouts, T tokens, V vocabulary, N nodes, K children, B any leading
+batch dimensions, D posterior draws, M teachers. All results are float64.
 
-Two zeros are different things. A *student* probability of 0 (log-probability -inf) is a fact: the token cannot be
-drawn, and every term weighted by it vanishes. A *teacher* probability of 0 is ignorance: servers report the top k
-tokens only, so the probability of the others is unknown (method §8).
+Zero probabilities mean different things. A *student* probability of 0 (log-probability -inf) is exact: the token
+cannot be sampled, and every term weighted by it vanishes. A *teacher* probability of 0 is unknown: servers report only
+the top k tokens, so the probability of the others is unknown (method §8).
 """
 
 from typing import Literal
@@ -15,18 +15,18 @@ from jaxtyping import Bool, Float, Float64, Int64, Integer
 
 Support = Literal["student", "teacher", "union"]
 Tail = Literal["bucket", "renormalize", "drop"]
-"""What a truncated loss does with the tokens outside its support: `bucket` joins them into one, `renormalize`
-conditions both distributions on the support, `drop` leaves their terms out of the sum over the vocabulary. That sum can
-be negative; as in verl, it then counts as 0 and has no gradient."""
+"""How a truncated loss treats the tokens outside its support: `bucket` merges them into one token, `renormalize`
+conditions both distributions on the support, `drop` omits their terms from the sum over the vocabulary. With `drop` the
+sum can be negative; as in verl, it then counts as 0 and has no gradient."""
 
 BLOCK = 128
-"""Entries of a long vector that are looked at together in the search for the largest ones."""
+"""Block size in the search for the largest entries of a long vector."""
 UNREPORTED_FLOOR = 1e-6
-"""Teacher mass missing from the reported tokens that still counts as the rounding of float32 log-probabilities."""
+"""Teacher mass missing from the reported tokens up to which it is treated as float32 rounding."""
 
 
 def log_sum_exp(x: Float[np.ndarray, "*B V"]) -> Float64[np.ndarray, "*B"]:
-    """Logarithm of the sum of exp(x) over the last axis; -inf where every entry is -inf."""
+    """Return log(sum(exp(x))) over the last axis; -inf where every entry is -inf."""
     x = x.astype(np.float64, copy=False)
     peak = x.max(axis=-1, keepdims=True, initial=-np.inf)
     peak = np.where(np.isfinite(peak), peak, 0.0)
@@ -35,15 +35,15 @@ def log_sum_exp(x: Float[np.ndarray, "*B V"]) -> Float64[np.ndarray, "*B"]:
 
 
 def dot(x: Float64[np.ndarray, "*#B V"], y: Float64[np.ndarray, "*#B V"]) -> Float64[np.ndarray, "*#B"]:
-    """Sum of x * y over the last axis.
+    """Sum x * y over the last axis.
 
-    Not by BLAS: for long vectors it wakes threads, which takes longer than the sum wherever the processor is shared.
+    Avoids BLAS, which wakes threads for long vectors: on a busy processor that takes longer than the sum itself.
     """
     return np.asarray(np.einsum("...v,...v->...", x, y))
 
 
 def soften(log_p: Float[np.ndarray, "*B V"], temperature: float) -> Float64[np.ndarray, "*B V"]:
-    """Log-probabilities at a loss temperature: log-softmax of log_p / temperature. Unchanged at temperature 1.
+    """Return log-probabilities at a loss temperature: log-softmax of log_p / temperature. Unchanged at temperature 1.
 
     Args:
         log_p: log-probabilities, over the whole vocabulary.
@@ -59,7 +59,7 @@ def soften(log_p: Float[np.ndarray, "*B V"], temperature: float) -> Float64[np.n
 def soften_both(
     log_p: Float[np.ndarray, "*#B V"], log_q: Float[np.ndarray, "*#B V"], temperature: float
 ) -> tuple[Float64[np.ndarray, "*#B V"], Float64[np.ndarray, "*#B V"]]:
-    """Both at the loss temperature; a teacher with unknown tokens can be softened on its known tokens only."""
+    """Soften both to the loss temperature, conditioned on the teacher's known tokens where some are unknown."""
     if temperature != 1 and not (known := log_q > -np.inf).all():
         log_p, log_q = condition(log_p, known), condition(log_q, known)
     return soften(log_p, temperature), soften(log_q, temperature)
@@ -68,7 +68,7 @@ def soften_both(
 def known_both(
     log_p: Float[np.ndarray, "*#B V"], log_q: Float[np.ndarray, "*#B V"], temperature: float
 ) -> tuple[Float64[np.ndarray, "*#B V"], Float64[np.ndarray, "*#B V"], Bool[np.ndarray, "*#B V"] | None]:
-    """Soften and condition on the teacher's known tokens; also the mask of components that stay unknown."""
+    """Soften and condition both on the teacher's known tokens; also return the mask of unknown components, if any."""
     known = log_q > -np.inf
     if known.all():
         return soften(log_p, temperature), soften(log_q, temperature), None
@@ -78,7 +78,7 @@ def known_both(
 
 
 def log_ratio(log_p: Float64[np.ndarray, "*#B V"], log_q: Float64[np.ndarray, "*#B V"]) -> Float64[np.ndarray, "*#B V"]:
-    """The log ratio l = log P_theta - log P_te (eq. 2.6), 0 where P_theta = 0."""
+    """Return the log ratio l = log P_theta - log P_te (eq. 2.6), 0 where P_theta = 0."""
     with np.errstate(invalid="ignore"):
         return np.where(log_p > -np.inf, log_p - log_q, 0.0)
 
@@ -86,7 +86,7 @@ def log_ratio(log_p: Float64[np.ndarray, "*#B V"], log_q: Float64[np.ndarray, "*
 def weighted_deviation(
     log_p: Float64[np.ndarray, "*#B V"], f: Float64[np.ndarray, "*#B V"]
 ) -> Float64[np.ndarray, "*#B V"]:
-    """P_j (f_j - mean f), the mean weighted by P (eq. 2.8)."""
+    """Return P_j (f_j - mean f), the mean weighted by P (eq. 2.8)."""
     p = np.exp(log_p)
     return p * (f - (p * f).sum(axis=-1, keepdims=True))
 
@@ -94,7 +94,7 @@ def weighted_deviation(
 def fill_with_mean(
     log_p: Float64[np.ndarray, "*#B V"], values: Float[np.ndarray, "*#B V"]
 ) -> Float64[np.ndarray, "*#B V"]:
-    """Unknown (NaN) values replaced by the P-weighted mean of the known ones."""
+    """Replace unknown (NaN) values with the P-weighted mean of the known ones."""
     known = ~np.isnan(values)
     p = np.where(known, np.exp(log_p), 0.0)
     with np.errstate(invalid="ignore"):
@@ -103,23 +103,23 @@ def fill_with_mean(
 
 
 def condition(log_p: Float[np.ndarray, "*#B V"], mask: Bool[np.ndarray, "*#B V"]) -> Float64[np.ndarray, "*#B V"]:
-    """Renormalise on the tokens of `mask`; -inf elsewhere. All NaN where the mask holds no mass."""
+    """Renormalise on the tokens of `mask`; -inf elsewhere. All NaN where the mask has no mass."""
     masked = np.where(mask, log_p.astype(np.float64, copy=False), -np.inf)
     with np.errstate(invalid="ignore"):
         return masked - log_sum_exp(masked)[..., None]
 
 
 def restrict(log_p: Float[np.ndarray, "*B V"], support: Integer[np.ndarray, " K"]) -> Float64[np.ndarray, "*B K"]:
-    """Renormalise on the tokens of `support` and keep only those, in its order. All NaN where they have no mass."""
+    """Keep only the tokens of `support`, in its order, and renormalise. All NaN where they have no mass."""
     kept = log_p[..., support].astype(np.float64, copy=False)
     with np.errstate(invalid="ignore"):
         return kept - log_sum_exp(kept)[..., None]
 
 
 def coarsen(log_p: Float[np.ndarray, "*B V"], support: Integer[np.ndarray, " K"]) -> Float64[np.ndarray, "*B K+1"]:
-    """Keep the tokens of `support` and join all others into one last entry.
+    """Keep the tokens of `support` and merge all others into one last entry.
 
-    The rest is summed directly, because 1 - (sum over the support) loses every digit of a small rest.
+    The rest is summed directly, because 1 - (sum over the support) loses all digits of a small rest.
     """
     outside = log_p.astype(np.float64)
     kept = outside[..., support].copy()
@@ -143,7 +143,7 @@ def top_k_mask(log_p: Float[np.ndarray, "*B V"], k: int) -> Bool[np.ndarray, "*B
 
 
 def _kth_largest(x: Float[np.ndarray, "*B V"], k: int) -> Float[np.ndarray, "*B"]:
-    """The k-th largest entry, k < V. The k-th largest of the maxima of blocks leaves few entries to sort."""
+    """Return the k-th largest entry, k < V. The k-th largest block maximum bounds it, so few entries are sorted."""
     rows = x.reshape(-1, x.shape[-1])
     blocks = x.shape[-1] // BLOCK
     if blocks <= k:
@@ -155,14 +155,14 @@ def _kth_largest(x: Float[np.ndarray, "*B V"], k: int) -> Float[np.ndarray, "*B"
 
 
 def first_largest(x: Float[np.ndarray, " V"], k: int) -> Int64[np.ndarray, " k"]:
-    """Indices of the k largest entries, the largest first; ties go to the lower index."""
+    """Return the indices of the k largest entries in descending order; ties go to the lower index."""
     return np.argsort(-x, kind="stable")[:k]
 
 
 def top_k_support(
     log_p: Float[np.ndarray, "*#B V"], log_q: Float[np.ndarray, "*#B V"], k: int, support: Support
 ) -> Bool[np.ndarray, "*#B V"]:
-    """Mark the tokens of a truncated loss: the k most probable of student, teacher or both that the teacher reports."""
+    """Mark the support of a truncated loss: top k of student, teacher or both, if reported by the teacher."""
     chosen = np.zeros((), dtype=bool)
     if support != "teacher":
         chosen = chosen | top_k_mask(log_p, k)
@@ -174,18 +174,18 @@ def top_k_support(
 def truncate(
     log_p: Float[np.ndarray, "*#B V"], log_q: Float[np.ndarray, "*#B V"], chosen: Bool[np.ndarray, "*#B V"], tail: Tail
 ) -> tuple[Float64[np.ndarray, "*#B V"], Float64[np.ndarray, "*#B V"]]:
-    """Student and teachers as a loss on the chosen tokens sees them.
+    """Return student and teacher distributions as seen by a loss truncated to the chosen tokens.
 
-    `renormalize` conditions both on the support. `bucket` joins the tokens outside it into one; a teacher whose tail
-    has the student's shape, scaled to the teacher's tail mass, gives the very gradient of that bucket, spread
-    over its tokens in proportion to P_theta. Tokens the teacher does not report go to the tail, as does the
-    mass missing from its report, so a bucket is exact with a top-k server at temperature 1.
+    `renormalize` conditions both on the support. `bucket` merges the tokens outside it: giving the teacher's tail the
+    student's shape, scaled to the teacher's tail mass, yields exactly the gradient of that bucket, spread over its
+    tokens in proportion to P_theta. Tokens the teacher does not report belong to the tail, as does the mass missing
+    from its report, so a bucket is exact for a top-k server at temperature 1.
 
     Args:
         log_p: student log-probabilities.
         log_q: teacher log-probabilities; -inf means unknown.
-        chosen: the tokens that are kept, of `top_k_support`.
-        tail: what becomes of the others; `drop` leaves no distributions and is not done here.
+        chosen: the tokens to keep, from `top_k_support`.
+        tail: treatment of the others; `drop` yields no distributions and is not handled here.
     """
     known = log_q > -np.inf
     if tail == "renormalize":

@@ -1,8 +1,8 @@
 """The measures of a token, each declared once: how it is computed, stored, coloured, named and explained.
 
-The columns of the tables of scores, what payloads carry, the choice of colours, legends, cards and the glossary all
-derive from `MEASURES`. A new measure is an entry there. Dimension letters as in `odd.method.logspace`; of nodes that
-are scored together, N nodes, P pairs of teacher and objective (the objective moving fastest), C components.
+The columns of the score tables, payloads, the choice of colours, legends, cards and the glossary all derive from
+`MEASURES`. To add a measure, add an entry there. Dimension letters as in `odd.method.logspace`; for nodes that are
+scored together: N nodes, P pairs of teacher and objective (the objective varies fastest), C components.
 """
 
 from collections.abc import Callable
@@ -25,23 +25,23 @@ from odd.method.alignment import (
 from odd.method.gradients import ideal_gradient
 
 Ends = tuple[str, str]
-"""Columns of the lower and upper end of a 95% interval."""
+"""Columns of the lower and the upper end of a 95% interval."""
 
 
 @dataclass(frozen=True, eq=False)
 class Nodes:
-    """N nodes with equally many children under one convention: what their measures are computed from.
+    """Input of the measures: N nodes with the same number of children under one convention.
 
     Attributes:
         p: P_theta of each component.
-        success: P̂ of each component, by all rollouts or by half of them.
-        gradients: every pair's gradient.
+        success: P̂ of each component, from all rollouts or from half of them.
+        gradients: gradient of every pair.
         log_p: student log-probabilities of the children S_u, which come first among the components.
-        log_q: teacher log-probabilities of the same.
-        visits: rollouts that count for the children, together.
-        draws: posterior draws of P̂; none for half of the rollouts, of which only scores without draws are computed.
-        distinct: pairs whose gradients differ; what has no teacher is the same under each.
-        copies: for each pair, which of the distinct ones it is.
+        log_q: teacher log-probabilities of the same children.
+        visits: total number of rollouts that count for the children.
+        draws: posterior draws of P̂; empty for half of the rollouts, for which only scores without draws are computed.
+        distinct: indices of pairs with different gradients; an objective without a teacher has one for all teachers.
+        copies: for each pair, its index among the distinct ones.
     """
 
     p: Float64[np.ndarray, "N C"]
@@ -61,12 +61,12 @@ class Nodes:
 
     @cached_property
     def alignment(self) -> Float64[np.ndarray, "N P"]:
-        """Cosine of both gradients."""
+        """Cosine of the ideal and the teacher gradient."""
         return cosine(self.ideal[:, None], self.gradients)
 
     @cached_property
     def posterior(self) -> PosteriorAlignment:
-        """What the posterior draws say of alignment and gain, (N, P) each."""
+        """Uncertainty of alignment and gain from the posterior draws, (N, P) each."""
         draws = ideal_gradient(self.p[:, None], self.draws)
         found = posterior_alignment(draws, self.gradients.take(self.distinct, axis=1))
         return PosteriorAlignment(*(values.take(self.copies, axis=1) for values in found))
@@ -77,50 +77,50 @@ class Nodes:
         return self.success[:, : self.log_p.shape[-1]]
 
     def where_aligned(self, values: Float[np.ndarray, "N P"]) -> Float64[np.ndarray, "N P"]:
-        """Values where the alignment is defined: a score without a value has no interval either."""
+        """Set values to NaN where the alignment is undefined: a score without a value has no interval either."""
         return np.where(np.isnan(self.alignment), np.nan, values)
 
 
 Values = Shaped[np.ndarray, "N #P"]
-"""Of every node and pair, or of every node alone."""
+"""One value per node and pair, or per node."""
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A number of a token, or of the node before it.
+    """A quantity of a token, or of the node before it.
 
     Attributes:
         key: short name, as used in links.
-        name: in words.
+        name: full name.
         meaning: one sentence for the glossary.
-        short: its name where there is little room.
-        symbol: the same on axes.
-        unit: of it; empty for a pure number.
-        suffix: what is written after a value; empty for most.
-        digits: after the point.
+        short: name where space is limited.
+        symbol: name on axes.
+        unit: unit; empty for a pure number.
+        suffix: text after a value; usually empty.
+        digits: digits after the decimal point.
         colour: whether tokens can be coloured by it.
         listed: whether cards list it among the scores of a token.
-        kind: of its colour: diverging from `centre`, success from 0 to 1, or sequential from 0.
-        low: what the low end of the colour means.
-        high: what the high end means.
-        better: whether more of it is better; None: neither.
-        centre: of a diverging colour.
-        end: upper end of the colour, unless it is scaled.
-        scale: fixed; or the end is the question's own: its largest value, or its 95% quantile where a long tail would
-            leave all else pale.
-        table: where it is stored.
-        column: its column there, and of a row of a path.
+        kind: type of colour scale: diverging from `centre`, success from 0 to 1, or sequential from 0.
+        low: meaning of the low end of the colour scale.
+        high: meaning of the high end.
+        better: whether higher is better; None: neither.
+        centre: centre of a diverging colour scale.
+        end: upper end of the colour scale, if `scale` is fixed.
+        scale: fixed; or the end depends on the question: its largest value, or its 95% quantile where a long tail would
+            make all other values pale.
+        table: table that stores it.
+        column: its column in that table and in a row of a path.
         minus: column that is subtracted from it.
-        comment: meaning of the column in a run file.
-        type: of the column.
+        comment: description of the column in a run file.
+        type: type of the column.
         value: computes it for the table `scores`; None: it is stored elsewhere.
         ends: computes the ends of its interval.
-        interval: columns with these ends, on its own scale.
+        interval: columns of these ends, on the scale of the measure.
         settled_by: columns of the interval that must exclude 0 for its sign to be settled.
-        halves: whether it is also computed from each half of the rollouts, which takes no draws.
-        term: its name in the glossary, where that is another one.
+        halves: whether it is also computed from each half of the rollouts, without draws.
+        term: its name in the glossary, if different.
         formula: LaTeX for the glossary.
-        range: of values, in the glossary.
+        range: range of values for the glossary.
         where: pages that show it.
     """
 
@@ -157,14 +157,14 @@ class Measure:
     where: str = "Tree, Compare"
 
     def __post_init__(self) -> None:
-        """Fill in what follows from the rest."""
+        """Fill in defaults that derive from other fields."""
         for name, usual in (("short", self.name), ("symbol", self.short or self.name), ("column", self.key)):
             if not getattr(self, name):
                 object.__setattr__(self, name, usual)
 
     @property
     def signed(self) -> bool:
-        """Whether its values are written with their sign."""
+        """Whether values are shown with a sign."""
         return self.kind == "diverging" and self.centre == 0
 
 
@@ -177,8 +177,8 @@ def _advantage(nodes: Nodes) -> Values:
 BUILT_IN = (
     Measure(
         "alignment", "alignment",
-        "Does the teacher push towards success here: positive is helpful, negative harmful; undefined where either "
-        "gradient is zero.",
+        "Whether the teacher pushes towards success here: positive is helpful, negative harmful; undefined where "
+        "either gradient is zero.",
         symbol="align", unit="cosine", digits=2, low="harmful", high="helpful", better=True,
         comment="cosine of ideal and teacher gradient, -1 to 1",
         value=lambda nodes: nodes.alignment,
@@ -200,8 +200,8 @@ BUILT_IN = (
     Measure(
         "gain", "gain",
         "First-order change of success for a step of length 1 along the teacher's gradient; linear in success, so "
-        "noise does not bias it as it does the cosine; like every score it is what the counts say, and may lie just "
-        "outside its interval, which is of posterior draws, where few rollouts are behind it.",
+        "unlike the cosine it is not biased by noise; like every score it is computed from the counts, so with few "
+        "rollouts it may fall just outside its interval, which is computed from posterior draws.",
         unit="success per unit step", digits=4, low="harmful", high="helpful", better=True, scale="largest",
         comment="first-order change of success per unit step along the teacher gradient",
         value=lambda nodes: gain(nodes.ideal[:, None], nodes.gradients),
@@ -221,14 +221,14 @@ BUILT_IN = (
     ),
     Measure(
         "children", "children that count",
-        "The children with at least n_sig visits (20 unless the run says otherwise); |S_u| is how many there are.",
+        "The children with at least n_sig visits (20 by default); |S_u| is their number.",
         short="|S_u|", digits=0, colour=False, listed=False, comment="|S_u|, children with enough visits",
         type="INTEGER", value=lambda nodes: np.full((len(nodes.visits), 1), nodes.log_p.shape[1]),
         term="Children that count, S_u", formula=r"S_u = \{k : N_k \ge n_{sig}\}", range="count",
     ),
     Measure(
         "success_range", "success range",
-        "How much the choice of the next token decides: largest minus smallest success of the children that count.",
+        "How much depends on the choice of the next token: largest minus smallest success of the children that count.",
         short="range", digits=2, colour=False, listed=False,
         comment="largest minus smallest success of the children",
         value=lambda nodes: success_range(nodes.of_children)[:, None], halves=True,
@@ -236,7 +236,7 @@ BUILT_IN = (
         formula=r"\text{range}_u = \max_{S_u} \hat P^k - \min_{S_u} \hat P^k",
     ),
     Measure(
-        "visits", "visits of the children", "Rollouts that count for the children that count, together.",
+        "visits", "visits of the children", "Total number of rollouts that count for the children that count.",
         short="visits", digits=0, colour=False, listed=False, type="INTEGER",
         comment="sum of visits over S_u, as the convention counts them", value=lambda nodes: nodes.visits[:, None],
     ),
@@ -250,22 +250,22 @@ BUILT_IN = (
     ),
     Measure(
         "success", "success after the token",
-        "Estimated probability that the student ends correct once it has taken the token; the interval is the 95% "
-        "Jeffreys interval, of the posterior Beta(S + ½, N − S + ½), and a Wilson interval where visits are pooled; "
-        "a run made with the prior of siblings weighs a child's rollouts with what its siblings came to.",
+        "Estimated probability that the student ends correct after taking the token; the interval is the 95% "
+        "Jeffreys interval, from the posterior Beta(S + ½, N − S + ½), or a Wilson interval where visits are pooled; "
+        "with the siblings prior, a child's rollouts are weighed against the results of its siblings.",
         short="P̂", unit="probability", digits=2, listed=False, kind="success", low="fails", high="succeeds",
         better=True, table="success", interval=("success_low", "success_high"),
         term="Success P̂ (P_succ)", formula=r"\hat P^k = \frac{S_k}{N_k}", range="0 to 1",
     ),
     Measure(
         "kl", "KL(student ‖ teacher)",
-        "How surprised a reader who expects the teacher is by the student, over the whole vocabulary; not symmetric.",
+        "How far the student's distribution is from the teacher's, over the whole vocabulary; not symmetric.",
         short="KL", unit="nats", suffix="nats", kind="sequential", low="same", high="different", scale="quantile",
         table="node_teachers", column="kl_student_teacher",
         formula=r"\sum_k P_\theta^k \log \frac{P_\theta^k}{P_{te}^k}", range="nats, from 0", where="Tree",
     ),
     Measure(
-        "difference", "P teacher − P student", "How much likelier the teacher makes the token.",
+        "difference", "P teacher − P student", "How much more likely the token is under the teacher.",
         short="ΔP", unit="probability", listed=False, low="teacher: less", high="teacher: more",
         table="teacher_tokens", column="p_teacher", minus="p_student",
         formula=r"P_{te}^k - P_\theta^k", range="−1 to 1", where="Tree",
@@ -273,24 +273,24 @@ BUILT_IN = (
 )  # fmt: skip
 
 MEASURES: dict[str, Measure] = {measure.key: measure for measure in BUILT_IN}
-"""All measures by key, in the order in which they are offered and listed."""
+"""All measures by key, in display order."""
 
 
 def colours() -> dict[str, Measure]:
-    """Those that tokens can be coloured by."""
+    """Return the measures that tokens can be coloured by."""
     return {key: measure for key, measure in MEASURES.items() if measure.colour}
 
 
 def scores() -> list[Measure]:
-    """Those that are computed for the table `scores`."""
+    """Return the measures that are computed for the table `scores`."""
     return [measure for measure in MEASURES.values() if measure.value is not None]
 
 
 def score_columns() -> list[str]:
-    """Columns of the table `scores`, keys left out."""
+    """Return the columns of the table `scores`, without keys."""
     return [name for measure in scores() for name in (measure.column, *(measure.interval or ()))]
 
 
 def listed() -> list[Measure]:
-    """Those that cards list."""
+    """Return the measures that cards list."""
     return [measure for measure in MEASURES.values() if measure.listed]

@@ -1,8 +1,8 @@
-"""The distillation signal of teachers at one node, cut down to its children S_u by a convention (method §4).
+"""The distillation signal of teachers at one node, reduced to its children S_u by a convention (method §4).
 
-Of a `Convention`, `baseline` says whether gradients use the whole vocabulary (`full`) or distributions renormalized on
-S_u (`children`), and `rest` whether everything outside S_u is one more child (`bucket`). Dimension letters as in
-`odd.method.logspace`, and C the components of a convention: K, or K + 1 with the rest.
+In a `Convention`, `baseline` selects gradients over the whole vocabulary (`full`) or distributions renormalized on S_u
+(`children`), and `rest` whether everything outside S_u is one more child (`bucket`). Dimension letters as in
+`odd.method.logspace`; C is the number of components of a convention: K, or K + 1 with the rest.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,11 +19,11 @@ from odd.method.objectives.base import NOT_KNOWN, Taken
 from odd.method.sparse_rows import SparseRow, read_rows
 
 Rows = Mapping[float, SparseRow]
-"""Rows of a node by the temperature that they are softened with, of `odd.method.sparse_rows.read_rows`."""
+"""Rows of a node by softening temperature, from `odd.method.sparse_rows.read_rows`."""
 
 
 class Reduced(NamedTuple):
-    """A node as a small vocabulary: S_u, and the rest as last token where the convention has it."""
+    """A node as a small vocabulary: S_u, and the rest as last token if the convention includes it."""
 
     log_p: Float64[np.ndarray, " C"]
     log_q: Float64[np.ndarray, "M C"]
@@ -35,12 +35,12 @@ class NodeSignal:
     """The distillation signal of M teachers at one node.
 
     Args:
-        rows: of the node.
-        rollouts: through it, behind the objectives that need any; None: there are none.
+        rows: sparse rows of the node.
+        rollouts: rollouts through the node, for the objectives that need them; None: there are none.
     """
 
     def __init__(self, rows: Rows, rollouts: Rollouts | None = None) -> None:
-        """Keep them; nothing is computed yet."""
+        """Store the rows and rollouts; gradients are computed on demand."""
         self.rows, self.row, self.rollouts = rows, rows[1.0], rollouts
         self._reduced: dict[tuple[bytes, Rest], Reduced] = {}
 
@@ -52,23 +52,23 @@ class NodeSignal:
         rollouts: Rollouts | None = None,
         objectives: Sequence[Objective] = (),
     ) -> "NodeSignal":
-        """The signal of whole distributions; -inf under a teacher is unknown."""
+        """Build from distributions over the whole vocabulary; a teacher's -inf is unknown."""
         return cls(read_rows(log_p, log_q, None, objectives), rollouts)
 
     def at(self, objective: Objective, support: Integer[np.ndarray, " K"]) -> Float64[np.ndarray, "M K"]:
-        """Ascent direction of every teacher at some tokens."""
+        """Return every teacher's ascent direction at the given tokens."""
         return objective.at(self.rows, support, self.rollouts)
 
     def divergences(self, k: int) -> dict[str, Float64[np.ndarray, " M"]]:
-        """How far each teacher is from the student, and what their k most probable tokens share."""
+        """Return divergences of each teacher from the student, and the overlap of their k most probable tokens."""
         names = (f"overlap_top{k}", f"teacher_mass_student_top{k}", f"student_mass_teacher_top{k}")
         return asdict(self.row.divergences()) | dict(zip(names, self.row.compare_top(k), strict=True))
 
     def student(self, support: Integer[np.ndarray, " K"], baseline: Baseline, rest: Rest) -> Float64[np.ndarray, " C"]:
-        """P_theta of the components of a convention: what `odd.method.gradients.ideal_gradient` takes with P̂.
+        """Return P_theta of the components of a convention, the first argument of `gradients.ideal_gradient`.
 
-        With a bucket the last entry is P_rest and they sum to 1. P̂_rest then goes last among the successes,
-        NaN where no visit left S_u: this makes the score NaN, unless P_rest is exactly 0.
+        With a bucket the last entry is P_rest and the entries sum to 1. P̂_rest is then the last entry of the successes,
+        NaN where no rollout left S_u: this makes the score NaN, unless P_rest is exactly 0.
         """
         if rest == "off" and baseline == "full":
             return np.exp(self.row.at(support)[0])
@@ -77,11 +77,11 @@ class NodeSignal:
     def components(
         self, objective: Objective, support: Integer[np.ndarray, " K"], baseline: Baseline, rest: Rest
     ) -> Float64[np.ndarray, "M C"]:
-        """Every teacher's gradient over S_u, and over the rest as last component when `rest` is `bucket`.
+        """Return every teacher's gradient over S_u, and the rest as last component if `rest` is `bucket`.
 
-        `full`: the whole-vocabulary gradient at S_u; the rest is the sum of all other components, which is minus the
-        sum over S_u, because a gradient in logits sums to 0. `children`: the objective anew on both
-        distributions, renormalized on S_u or coarsened to S_u and the rest, with visits and rewards cut down alike.
+        `full`: the whole-vocabulary gradient at S_u; the rest is the sum of all other components, i.e. minus the sum
+        over S_u, because a gradient in logits sums to 0. `children`: the objective is recomputed on both distributions,
+        renormalized on S_u or coarsened to S_u and the rest, with visits and rewards reduced likewise.
         """
         if baseline == "full":
             inside = self.at(objective, support)
@@ -90,14 +90,14 @@ class NodeSignal:
         return objective.gradient(node.log_p, node.log_q, self.taken(objective, support, rest))
 
     def taken(self, objective: Objective, support: Integer[np.ndarray, " K"], rest: Rest) -> Taken:
-        """What the rollouts say of S_u, and of the rest as last entry where it is a bucket."""
+        """Return counts and rewards-to-go of S_u, and of the rest as last entry if it is a bucket."""
         if self.rollouts is None:
             return NOT_KNOWN
         counts = self.reduced(support, rest)
         return Taken(counts.visits, counts.successes, self.rollouts.reduced_to_go(objective, support, rest))
 
     def reduced(self, support: Integer[np.ndarray, " K"], rest: Rest) -> Reduced:
-        """The node renormalized on S_u, or coarsened to S_u and the rest; kept for other objectives."""
+        """Return the node renormalized on S_u, or coarsened to S_u and the rest; cached for other objectives."""
         key = (support.tobytes(), rest)
         if key not in self._reduced:
             log_p, log_q = self._coarse(support) if rest == "bucket" else self._restricted(support)
@@ -114,16 +114,16 @@ class NodeSignal:
             at = self.row.index(support)
             return coarsen(self.row.log_p, at), coarsen(self.row.log_q, at)
         (log_p, log_q), (own, theirs) = self.row.at(support), self.row.outside(support)
-        with np.errstate(divide="ignore"):  # nothing may be left outside
+        with np.errstate(divide="ignore"):  # the mass outside may be 0
             return np.append(log_p, np.log(own)), np.append(log_q, np.log(theirs)[:, None], axis=1)
 
 
 def softened_at(
     rows: Rows, tokens: Integer[np.ndarray, " K"], temperature: float
 ) -> tuple[Float64[np.ndarray, " K"], Float64[np.ndarray, "M K"]]:
-    """Log-probabilities of tokens under student and teachers at a temperature that some objective has."""
+    """Return log-probabilities of tokens under student and teachers at the temperature of some objective."""
     if temperature in rows:
         return rows[temperature].at(tokens)
-    plain = rows[1.0]  # without sums it holds the whole vocabulary
+    plain = rows[1.0]  # without sums, the row keeps the whole vocabulary
     at = plain.index(tokens)
     return soften(plain.log_p, temperature)[at], soften(plain.log_q, temperature)[:, at]

@@ -2,8 +2,8 @@
 
 The reward of a token is r_t = log P_te - log P_theta of that token; the reward-to-go at t is the sum over t' >= t of
 gamma^(t' - t) r_t'. With length normalisation it is divided by the sum of the same powers of gamma, the discounted
-number of tokens that remain: as MiniLLM (arXiv 2306.08543) and `MiniLLMTrainer._compute_advantage` of TRL 1.0.0
-document it. (That code leaves a factor gamma^t in place where it does not normalise; the definition is followed here.)
+number of remaining tokens, as documented in MiniLLM (arXiv 2306.08543) and in `MiniLLMTrainer._compute_advantage` of
+TRL 1.0.0. (Without normalisation that code leaves in a factor gamma^t; this module follows the definition.)
 
 Dimension letters as in `odd.method.logspace`.
 """
@@ -19,11 +19,11 @@ from odd.method.tree import Tree
 
 @dataclass(frozen=True, eq=False)
 class RewardToGo:
-    """Reward-to-go first * r + later, r the reward of the first token itself.
+    """Reward-to-go, split as first * r + later, where r is the reward of the first token.
 
     Attributes:
-        first: weight of the first reward: 1, or 1 / (discounted) length that remains.
-        later: discounted rewards that follow, normalised alike.
+        first: weight of the first reward: 1, or 1 / (discounted remaining length).
+        later: sum of the discounted rewards that follow, normalised likewise.
     """
 
     first: Float64[np.ndarray, "..."]
@@ -33,21 +33,21 @@ class RewardToGo:
 def split_rewards(
     rewards: Float[np.ndarray, "*B T"], inside: Bool[np.ndarray, "*#B T"], gamma: float, length_normalization: bool
 ) -> RewardToGo:
-    """Reward-to-go at every position of every rollout.
+    """Compute the reward-to-go at every position of every rollout.
 
     Args:
-        rewards: log P_te - log P_theta of each token; NaN where unknown, which everything before it becomes, too.
-        inside: which positions hold a token; the others follow them.
+        rewards: log P_te - log P_theta of each token; NaN where unknown, which makes everything before it NaN, too.
+        inside: which positions contain a token; padding follows.
         gamma: discount, 0 to 1.
-        length_normalization: whether to divide by the discounted length that remains.
+        length_normalization: whether to divide by the discounted remaining length.
 
     Returns:
-        Of shape (*B, T), 0 beyond the end of a rollout.
+        Arrays of shape (*B, T), 0 beyond the end of a rollout.
     """
     rewards = np.where(inside, rewards, 0.0).astype(np.float64, copy=False)
     later, lengths = np.zeros_like(rewards), np.zeros(inside.shape)
     for t in range(rewards.shape[-1] - 2, -1, -1):
-        # not 0 * NaN: without discounted future nothing later is unknown
+        # avoid 0 * NaN: with gamma = 0, later unknown rewards do not matter
         later[..., t] = gamma * (rewards[..., t + 1] + later[..., t + 1]) if gamma else 0.0
         lengths[..., t] = gamma * (inside[..., t + 1] + lengths[..., t + 1])
     first = inside / (1 + lengths) if length_normalization else inside.astype(np.float64)
@@ -60,14 +60,14 @@ def edge_means(
     values: Float[np.ndarray, "*B R T"],
     rule: Counting,
 ) -> Float64[np.ndarray, "*B N"]:
-    """Mean of a value over the rollouts that count for each edge; NaN where none does.
+    """Average a value over the rollouts that count for each edge; NaN where none does.
 
-    Rollouts whose value is unknown (NaN) at an edge are left out there.
+    Rollouts with an unknown (NaN) value at an edge are excluded there.
 
     Args:
-        tree: of the rollouts.
+        tree: tree of the rollouts.
         launch: length of the forced prefix of each rollout.
-        values: by rollout and position, of the edge that the token there is.
+        values: value of the edge that each rollout takes at each position.
         rule: which rollouts count.
     """
     counted = counting(tree, launch, rule)[:, 1:]

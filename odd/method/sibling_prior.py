@@ -1,12 +1,12 @@
-"""A prior of success that siblings share: what a child has is mostly what its node has (method §5, beyond).
+"""A prior of success shared by siblings: most children succeed about as often as their node (method §5, beyond).
 
-The children of a node with value m have, independently, a success drawn from a mixture of Beta distributions: around m,
-from loosely to closely (`CONCENTRATIONS`), and, whatever m is, near 0, near 1, or Jeffreys' (`APART`). m is uniform.
-How often each component is needed is the same at all nodes of a question and is estimated from them by EM: empirical
-Bayes with a flexible mixture, as in adaptive shrinkage (Stephens, Biostatistics 18, 2017), with a binomial likelihood.
-Given the weights the posterior of a node is exact on a grid of m, and its draws depend between siblings.
+Given the value m of a node, the success of each child is drawn independently from a mixture of Beta distributions:
+around m, from loose to tight (`CONCENTRATIONS`), and, regardless of m, near 0, near 1, or Jeffreys' (`APART`). m is
+uniform. The mixture weights are the same at all nodes of a question and are estimated from them by EM: empirical Bayes
+with a flexible mixture, as in adaptive shrinkage (Stephens, Biostatistics 18, 2017), with a binomial likelihood. Given
+the weights, the posterior of a node is exact on a grid of m, and its draws are dependent between siblings.
 
-Arrays carry C children of all nodes, or the K of one, J components and G values of m.
+Dimension letters: C children of all nodes, K children of one node, J components, G values of m.
 """
 
 from collections.abc import Mapping
@@ -20,14 +20,14 @@ CONCENTRATIONS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
 APART = ((0.05, 5.0), (5.0, 0.05), (0.5, 0.5))
 VALUES = np.arange(1, 100) / 100
 FIT_CHILDREN = 4000
-"""Children that the weights are estimated from, those of the nodes most visited: more would only cost time."""
+"""Number of children that the weights are estimated from, from the most visited nodes: more would only cost time."""
 ITERATIONS = 60
 PSEUDO = 0.5
-"""Children that each component is credited with beforehand, so that none is ever ruled out."""
+"""Pseudo-count of children per component, so that no component is ever ruled out."""
 
 
 def _parameters() -> tuple[np.ndarray, np.ndarray]:
-    """Of each component at each m, (J, G) each."""
+    """Return the Beta parameters of each component at each m, (J, G) each."""
     around = np.array(CONCENTRATIONS)[:, None]
     apart = np.array(APART)[:, :, None] * np.ones(len(VALUES))
     return np.concatenate([around * VALUES, apart[:, 0]]), np.concatenate([around * (1 - VALUES), apart[:, 1]])
@@ -41,13 +41,13 @@ class SiblingPrior:
     """The mixture of one question.
 
     Attributes:
-        weights: of the components, (J,); they sum to 1.
+        weights: weights of the components, (J,); they sum to 1.
     """
 
     weights: Float64[np.ndarray, " J"]
 
     def mean(self, successes: Real[np.ndarray, " K"], visits: Real[np.ndarray, " K"]) -> Float64[np.ndarray, " K"]:
-        """Posterior mean of the children of one node; NaN without visits."""
+        """Return the posterior means of the children of one node; NaN without visits."""
         value, component = self._posterior(successes, visits)
         means = (successes[:, None, None] + A) / (visits[:, None, None] + A + B)
         return np.where(visits > 0, np.einsum("kjg,g->k", component * means, value), np.nan)
@@ -59,12 +59,12 @@ class SiblingPrior:
         draws: int,
         rng: np.random.Generator,
     ) -> Float64[np.ndarray, "D K"]:
-        """Draws from the posterior of the children of one node, together; NaN without visits.
+        """Draw from the joint posterior of the children of one node; NaN without visits.
 
         Args:
-            successes: of each child; need not be whole numbers.
-            visits: of each child.
-            draws: D.
+            successes: successes of each child; need not be integers.
+            visits: visits of each child.
+            draws: D, the number of draws.
             rng: source of randomness.
         """
         value, component = self._posterior(successes, visits)
@@ -81,23 +81,23 @@ class SiblingPrior:
         draws: int,
         rng: np.random.Generator,
     ) -> tuple[Float64[np.ndarray, " K"], Float64[np.ndarray, " K"]]:
-        """95% intervals of the children of one node, from draws; arguments as for `draws`.
+        """Return 95% intervals of the children of one node, from draws; arguments as for `draws`.
 
-        Without a success they begin at 0, without a failure they end at 1, as nothing speaks against either (Brown,
-        Cai & DasGupta, Statistical Science 16, 2001).
+        Without successes an interval starts at 0, without failures it ends at 1, as the data do not contradict either
+        (Brown, Cai & DasGupta, Statistical Science 16, 2001).
         """
         low, high = np.quantile(self.draws(successes, visits, draws, rng), (0.025, 0.975), axis=0)
         return np.where(successes == 0, 0.0, low), np.where(successes == visits, 1.0, high)
 
     def _posterior(self, successes: np.ndarray, visits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Of m, (G,), and of the component of each child given m, (K, J, G)."""
+        """Return the posterior of m, (G,), and of the component of each child given m, (K, J, G)."""
         weighted = self.weights[:, None] * likelihood(successes, visits)
         every = weighted.sum(axis=1)
         return _normalised(np.log(every).sum(axis=0)), weighted / every[:, None]
 
 
 def likelihood(successes: Real[np.ndarray, " C"], visits: Real[np.ndarray, " C"]) -> Float64[np.ndarray, "C J G"]:
-    """Beta-binomial likelihood of each child under each component and m, relative to that under Jeffreys' prior."""
+    """Compute each child's beta-binomial likelihood under each component and m, relative to Jeffreys' prior."""
     s, n = successes[:, None, None], visits[:, None, None]
     usual = betaln(s + 0.5, n - s + 0.5) - betaln(0.5, 0.5)
     return np.exp(betaln(s + A, n - s + B) - betaln(A, B) - usual)
@@ -109,9 +109,9 @@ def fit_sibling_prior(
     """Estimate the weights from the children of all nodes of a question.
 
     Args:
-        successes: of each child; need not be whole numbers.
-        visits: of each child; those without any tell nothing.
-        node: which node each child belongs to.
+        successes: successes of each child; need not be integers.
+        visits: visits of each child; children without visits are ignored.
+        node: node that each child belongs to.
     """
     chosen = _most_visited(visits, node)
     tables, (_, starts) = likelihood(successes[chosen], visits[chosen]), np.unique(node[chosen], return_index=True)
@@ -134,13 +134,13 @@ def equivalent_counts(
     mean: Float[np.ndarray, " N"],
     backed_up: Mapping[int, Float[np.ndarray, " D"]],
 ) -> tuple[Float64[np.ndarray, " N"], Float64[np.ndarray, " N"]]:
-    """Successes and visits that would tell as much as draws of backed-up edges do: the Beta of their spread.
+    """Replace the counts of backed-up edges with those of a Beta distribution that has the variance of their draws.
 
     Args:
-        successes: of every edge.
-        visits: of every edge; never taken for fewer.
-        mean: success of every edge, backed up where it can be.
-        backed_up: draws of the edges that are.
+        successes: successes of every edge.
+        visits: visits of every edge; these are never reduced.
+        mean: success of every edge, backed up where possible.
+        backed_up: draws of the backed-up edges.
     """
     won, seen = successes.astype(np.float64), visits.astype(np.float64)
     for edge, sample in backed_up.items():
@@ -152,7 +152,7 @@ def equivalent_counts(
 
 
 def _most_visited(visits: np.ndarray, node: np.ndarray) -> np.ndarray:
-    """Children to estimate from, those of one node side by side: whole nodes, the most visited ones first."""
+    """Choose the children to estimate from: all children of the most visited nodes, grouped by node."""
     seen = np.flatnonzero(visits > 0)
     if not len(seen):
         return seen
@@ -166,6 +166,6 @@ def _most_visited(visits: np.ndarray, node: np.ndarray) -> np.ndarray:
 
 
 def _normalised(logs: Float[np.ndarray, "*B G"]) -> Float64[np.ndarray, "*B G"]:
-    """Weights that sum to 1 from their logarithms."""
+    """Turn log-weights into weights that sum to 1."""
     weights = np.exp(logs - logs.max(axis=-1, keepdims=True))
     return weights / weights.sum(axis=-1, keepdims=True)

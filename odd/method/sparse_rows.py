@@ -1,15 +1,15 @@
-"""Sparse rows: what later steps need of the distributions at a node, read off them once (method §8).
+"""Sparse rows: everything that later steps need from the distributions at a node, read in one pass (method §8).
 
 A path of 4,096 tokens over 151,936 entries is 2.5 GB in float32 per model. Every gradient has the shape
-g_j = P_j (f_j - mean f), so at the children of a node the other tokens count only through the mean of f, and through
-the mass outside the children or outside the k most probable tokens. The mean of f is a divergence, for `reverse_kl`
-KL(P_theta || P_te), for `jsd` a multiple of KL(P_theta || M). A row therefore holds the log-probabilities of the tokens
+g_j = P_j (f_j - mean f), so at the children of a node the other tokens matter only through the mean of f and through
+the mass outside the children or outside the k most probable tokens. The mean of f is a divergence: KL(P_theta || P_te)
+for `reverse_kl`, a multiple of KL(P_theta || M) for `jsd`. A row therefore contains the log-probabilities of the tokens
 that matter and a few exact sums over the vocabulary.
 
-Distributions are read in slices that fit a processor's cache, so that nothing of the vocabulary's size is ever made.
-Sums are in float64, of differences taken token by token, and a sum over what is left is summed anew rather than
-subtracted: nothing cancels. Where a probability is 0, unknown or so small that its exponential underflows, a row holds
-the whole vocabulary and no sums. Dimension letters as in `odd.method.logspace`; G groups of tokens.
+Distributions are read in slices that fit the processor's cache, so no array of vocabulary size is created. Sums are in
+float64, over differences per token, and the mass of the remaining tokens is summed rather than subtracted, to avoid
+cancellation. If a probability is 0, unknown or so small that its exponential underflows, the row contains the whole
+vocabulary and no sums. Dimension letters as in `odd.method.logspace`; G groups of tokens.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,17 +23,17 @@ from odd.method.divergences import Divergences, divergences, mass_on_top_k, top_
 from odd.method.logspace import Support, first_largest, soften
 
 SLICE = 8192
-"""Tokens that are read together; dot products of so many do not wake the threads of BLAS."""
+"""Tokens per slice; dot products of this size do not wake BLAS threads."""
 WIDTH = 512
-"""Groups a slice: each holds every 512th token of it. Masses and maxima by group serve any set of tokens."""
+"""Groups per slice, each of every 512th token. Masses and maxima per group work for any set of tokens."""
 SUMS = ("p_log_p", "q_log_q", "pp", "pq", "qq", "square", "p_above", "q_above", "p_ratio", "q_ratio")
 NOTHING = {np.add: 0.0, np.maximum: -np.inf}
 SMALLEST = -700.0
-"""A log-probability whose exponential is a normal float64."""
+"""Log-probability with an exponential that is still a normal float64."""
 
 
 class Part(NamedTuple):
-    """A slice of S tokens of the vocabulary: log-probabilities and probabilities of student and teachers, float64."""
+    """A slice of S vocabulary tokens: log-probabilities and probabilities of student and teachers, float64."""
 
     log_p: Float64[np.ndarray, " S"]
     log_q: Float64[np.ndarray, "M S"]
@@ -43,28 +43,28 @@ class Part(NamedTuple):
 
 @runtime_checkable
 class Reducible(Protocol):
-    """What reading asks of an objective, see `odd.method.objectives.base.Objective`."""
+    """Interface that `read_rows` needs from an objective, see `odd.method.objectives.base.Objective`."""
 
     @property
     def temperature(self) -> float:
-        """Softens the distributions that its gradient is computed from."""
+        """Loss temperature, which softens the distributions."""
         ...
 
     def reduces(self) -> bool:
-        """Whether it needs sums only, rather than the whole vocabulary."""
+        """Return whether it needs only sums rather than the whole vocabulary."""
         ...
 
     def partial_sum(self, part: Part) -> Float64[np.ndarray, " M"] | None:
-        """A sum over a slice that it needs beside those that every row has."""
+        """Return a sum over a slice that it needs in addition to those of every row."""
         ...
 
 
 class Kept(NamedTuple):
-    """The top tokens one by one, all others as one more, the last."""
+    """The top tokens one by one; the last entry merges all others."""
 
     tokens: Int64[np.ndarray, " T"]
     chosen: Bool[np.ndarray, "M _"]
-    """Which each teacher's loss keeps."""
+    """Tokens that the loss keeps for each teacher."""
     log_p: Float64[np.ndarray, " _"]
     log_q: Float64[np.ndarray, "M _"]
 
@@ -74,15 +74,15 @@ class SparseRow:
     """The distributions of the student and of M teachers at one node.
 
     Attributes:
-        tokens: those whose log-probabilities are kept, ascending, (N,).
-        log_p: of the student, (N,).
-        log_q: of the teachers, (M, N).
+        tokens: kept tokens, ascending, (N,).
+        log_p: student log-probabilities of these, (N,).
+        log_q: teacher log-probabilities of these, (M, N).
         outside_p: mass of all other tokens under the student.
         outside_q: the same under each teacher, (M,).
-        whole: whether no token is left out.
-        top: the most probable tokens of the student, (k,), and of each teacher, (M, k), the most probable first.
-        sums: exact sums over the vocabulary by name, (1,) or (M,); None where a probability is 0 or unknown.
-        extra: further sums that objectives asked for, (M,) each.
+        whole: whether the row keeps the whole vocabulary.
+        top: the most probable tokens of the student, (k,), and of each teacher, (M, k), in descending order.
+        sums: exact sums over the vocabulary by name, (1,) or (M,); None if a probability is 0 or unknown.
+        extra: additional sums that objectives need, (M,) each.
     """
 
     tokens: Int64[np.ndarray, " N"]
@@ -96,22 +96,22 @@ class SparseRow:
     extra: Mapping[Any, Float64[np.ndarray, " M"]] = field(default_factory=dict)
 
     def index(self, tokens: Integer[np.ndarray, " K"]) -> Int64[np.ndarray, " K"]:
-        """Where tokens stand in the row.
+        """Return the indices of tokens in the row.
 
         Raises:
             ValueError: the row does not keep one of them.
         """
         at = np.minimum(np.searchsorted(self.tokens, tokens), max(0, len(self.tokens) - 1))
         if len(tokens) and (not len(self.tokens) or (self.tokens[at] != tokens).any()):
-            raise ValueError("a sparse row was asked for a token that it does not keep")
+            raise ValueError("the sparse row does not keep this token: pass it to read_rows")
         return at
 
     def keeps(self, tokens: Integer[np.ndarray, " K"]) -> bool:
-        """Whether the row keeps all of these tokens."""
+        """Return whether the row keeps all of these tokens."""
         return bool(np.isin(tokens, self.tokens).all())
 
     def at(self, tokens: Integer[np.ndarray, " K"]) -> tuple[Float64[np.ndarray, " K"], Float64[np.ndarray, "M K"]]:
-        """Log-probabilities of tokens under the student and the teachers."""
+        """Return log-probabilities of tokens under the student and the teachers."""
         index = self.index(tokens)
         return self.log_p.take(index).astype(np.float64), self.log_q.take(index, axis=1).astype(np.float64)
 
@@ -127,27 +127,27 @@ class SparseRow:
 
     def _sum(self, name: str) -> Float64[np.ndarray, " _"]:
         if self.sums is None:
-            raise ValueError("a sparse row without sums was asked for one")
+            raise ValueError("the sparse row has no sums, as a probability is 0 or unknown: use its log-probabilities")
         return self.sums[name]
 
     def outside(self, tokens: Integer[np.ndarray, " K"]) -> tuple[Float64[np.ndarray, ""], Float64[np.ndarray, " M"]]:
-        """Mass of all tokens but these, of the student and of each teacher."""
+        """Return the mass of all tokens except these, of the student and of each teacher."""
         others = np.delete(np.arange(len(self.tokens)), self.index(tokens))
         own = np.exp(self.log_p.take(others).astype(np.float64)).sum() + self.outside_p
-        # taken, not indexed: an index puts the teachers next to each other in memory, and sums over tokens are then
-        # added up in an order that depends on their number
+        # take() instead of indexing: indexing puts the teachers next to each other in memory, so that the order of
+        # summation over tokens depends on their number
         theirs = np.exp(self.log_q.take(others, axis=1).astype(np.float64)).sum(-1) + self.outside_q
         return np.asarray(own), np.asarray(theirs)
 
     def mass_outside(
         self, tokens: Integer[np.ndarray, " K"], chosen: Bool[np.ndarray, "M K"]
     ) -> Float64[np.ndarray, "M 1"]:
-        """The student's mass outside some of these tokens, chosen anew for each teacher."""
+        """Return the student's mass outside those of these tokens that are chosen for each teacher."""
         left = np.where(chosen, 0.0, np.exp(self.at(tokens)[0])).sum(axis=1)
         return (self.outside(tokens)[0] + left)[:, None]
 
     def kept(self, k: int, support: Support) -> Kept:
-        """What a loss sees that keeps the top tokens of those whom the support names."""
+        """Return the distributions as seen by a loss truncated to the top k tokens of the support."""
         assert self.top is not None
         own, theirs = self.top[0][:k], self.top[1][:, :k]
         if support == "student":
@@ -168,7 +168,7 @@ class SparseRow:
         )
 
     def divergences(self) -> Divergences:
-        """How far each teacher is from the student."""
+        """Compute the divergences between each teacher and the student."""
         if self.sums is None:
             return divergences(self.log_p[None].astype(np.float64), self.log_q.astype(np.float64))
         sums = self.sums
@@ -184,7 +184,7 @@ class SparseRow:
         )
 
     def compare_top(self, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Of the k most probable tokens: share in common, P_te of the student's, P_theta of the teachers'; (M,)."""
+        """Compare the top k tokens: share in common, P_te of the student's, P_theta of the teacher's, (M,) each."""
         if self.sums is None or self.top is None:
             p, q = self.log_p[None].astype(np.float64), self.log_q.astype(np.float64)
             return top_k_overlap(p, q, k), mass_on_top_k(p, q, k), mass_on_top_k(q, p, k)
@@ -208,12 +208,12 @@ def read_rows(
         log_p: student log-probabilities over the whole vocabulary.
         log_q: teacher log-probabilities, one row per teacher; -inf is unknown.
         tokens: distinct tokens that must be kept; the most probable ones are kept as well. None: all.
-        objectives: whose gradients will be asked for.
-        top: most probable tokens that divergences compare.
+        objectives: objectives whose gradients will be computed.
+        top: number of most probable tokens that divergences compare.
 
     Returns:
-        Rows by the temperature that they are softened with: 1, and that of each objective. Only that of 1, with the
-        whole vocabulary, where a probability is 0 or unknown.
+        Rows by softening temperature: 1 and the temperature of each objective. Only the row of temperature 1, with the
+        whole vocabulary, if a probability is 0 or unknown.
     """
     temperatures = sorted({1.0, *(one.temperature for one in objectives)})
     softened = {
@@ -229,19 +229,19 @@ def read_rows(
     rows: dict[float, SparseRow] = {}
     for temperature, (own, theirs) in sorted(softened.items(), key=lambda item: item[0] != 1):
         asked = [one for one in objectives if one.temperature == temperature]
-        # softening keeps the order of tokens: rows of all temperatures keep the same ones
+        # softening preserves the order of tokens, so rows of all temperatures keep the same ones
         kept = rows[1.0].tokens if rows else tokens
         rows[temperature] = _Reader(own, theirs, asked).row(kept, most)
     return rows
 
 
 def _serves(log_p: Float[np.ndarray, " V"], log_q: Float[np.ndarray, "M V"]) -> bool:
-    """Whether all probabilities are known and no exponential underflows."""
+    """Return whether all probabilities are known and no exponential underflows."""
     return bool(min(log_p.min(), log_q.min(initial=0.0)) > SMALLEST)
 
 
 class _Reader:
-    """Distributions over the V tokens that may follow a node, none of which has probability 0, as they are read."""
+    """Reads the next-token distributions at a node slice by slice; no token may have probability 0."""
 
     def __init__(
         self, log_p: Float[np.ndarray, " V"], log_q: Float[np.ndarray, "M V"], objectives: Sequence[Reducible]
@@ -254,7 +254,7 @@ class _Reader:
         self._masses, self._peaks = np.concatenate(masses, axis=-1), np.concatenate(peaks, axis=-1)
 
     def row(self, tokens: Integer[np.ndarray, " N"] | None, most: int) -> SparseRow:
-        """What is kept: some tokens and the `most` most probable ones."""
+        """Return the row of the given tokens and the `most` most probable ones."""
         top = self._top(most)
         if tokens is None or len(tokens) >= len(self.log_p):
             kept = np.arange(len(self.log_p))
@@ -274,7 +274,7 @@ class _Reader:
     def _read(
         self, own: Float[np.ndarray, " S"], theirs: Float[np.ndarray, "M S"], room: Float64[np.ndarray, "3 _ _"]
     ) -> tuple[Float64[np.ndarray, "_ G"], Float64[np.ndarray, "_ G"]]:
-        """Add up a slice; masses and maxima of its groups, of the student and then of each teacher."""
+        """Add a slice to the sums; return masses and maxima of its groups, first the student's, then each teacher's."""
         logs, probabilities, other = room[:, :, : len(own)]
         logs[0], logs[1:] = own, theirs
         np.exp(logs, out=probabilities)
@@ -293,12 +293,12 @@ class _Reader:
         return _grouped(np.add, probabilities), _grouped(np.maximum, logs)
 
     def _add(self, **pairs: tuple[np.ndarray, np.ndarray]) -> None:
-        """Add to each sum that of the products of two vectors."""
+        """Add the dot product of two vectors to each named sum."""
         for name, (x, y) in pairs.items():
             self._sums[name] = self._sums[name] + np.vecdot(x, y)
 
     def _outside(self, tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mass of all tokens but these: of whole groups, and of the others in groups that hold one of these."""
+        """Return the mass of all tokens except these: groups without them, plus the others in groups with them."""
         apart = np.ones(self._masses.shape[-1], dtype=bool)
         apart[_group_of(tokens)] = False
         beside = self._members(np.flatnonzero(~apart))
@@ -309,12 +309,12 @@ class _Reader:
         return np.asarray(own), theirs + left[1:]
 
     def _top(self, k: int) -> tuple[Int64[np.ndarray, " k"], Int64[np.ndarray, "M k"]]:
-        """The k most probable tokens of the student and of each teacher, or all; ties go to the lower id."""
+        """Return the k most probable tokens, or all, of the student and each teacher; ties go to the lower id."""
         own, *theirs = (self._largest(*row, k) for row in zip((self.log_p, *self.log_q), self._peaks, strict=True))
         return own, np.stack(theirs) if theirs else np.empty((0, len(own)), dtype=np.int64)
 
     def _largest(self, log_p: np.ndarray, peaks: np.ndarray, k: int) -> np.ndarray:
-        """The k largest entries lie in groups whose largest is at least the k-th largest of all groups'."""
+        """Return the tokens of the k largest entries, which are in groups with one of the k largest maxima."""
         if k == 0:
             return np.empty(0, dtype=np.int64)
         if k >= len(peaks):
@@ -323,7 +323,7 @@ class _Reader:
         return candidates[first_largest(log_p[candidates], k)]
 
     def _members(self, groups: np.ndarray) -> np.ndarray:
-        """Tokens of some groups, ascending."""
+        """Return the tokens of some groups, ascending."""
         starts = groups // WIDTH * SLICE + groups % WIDTH
         tokens = (starts[:, None] + np.arange(0, SLICE, WIDTH)).ravel()
         return np.sort(tokens[tokens < len(self.log_p)])
@@ -332,7 +332,7 @@ class _Reader:
 def log_over_mixture(
     log_p: np.ndarray, p: np.ndarray, q: np.ndarray, beta: float, out: np.ndarray | None = None
 ) -> np.ndarray:
-    """The log ratio log(P_theta / M), M = beta P_te + (1 - beta) P_theta."""
+    """Compute the log ratio log(P_theta / M), M = beta P_te + (1 - beta) P_theta."""
     scaled = np.add(q, p * ((1 - beta) / beta), out=out)
     np.log(scaled, out=scaled)
     return np.subtract(log_p - np.log(beta), scaled, out=scaled)
@@ -343,7 +343,7 @@ def _group_of(tokens: np.ndarray) -> np.ndarray:
 
 
 def _grouped(reduce: np.ufunc, x: np.ndarray) -> np.ndarray:
-    """Sums or maxima of the groups of a slice, of shape (..., WIDTH)."""
+    """Return sums or maxima of the groups of a slice, of shape (..., WIDTH)."""
     whole = x.shape[-1] // WIDTH * WIDTH
     groups = reduce.reduce(x[..., :whole].reshape(*x.shape[:-1], -1, WIDTH), axis=-2, initial=NOTHING[reduce])
     if left := x.shape[-1] - whole:

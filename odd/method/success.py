@@ -1,8 +1,8 @@
-"""Success of edges from the rollouts that count for them: counts, intervals, posteriors, values of nodes.
+"""Success of edges from the rollouts that count for them: counts, intervals, posteriors, node values.
 
-An edge is named by the node it leads to. Dimension letters as in `odd.method.logspace`. A rollout may be *forced*: its
-first `launch` tokens were given, and the last of them is its launch edge; 0 means an initial rollout. For which edges
-it counts is a `Counting` of its launch and the edge's depth; a reader chooses among those of `odd.method.pooling`.
+An edge is identified by the node it leads to. Dimension letters as in `odd.method.logspace`. A rollout may be *forced*:
+its first `launch` tokens were given, and the last of these is its launch edge; launch 0 is an initial rollout. A
+`Counting` decides from launch and edge depth whether a rollout counts; see `odd.method.pooling` for the choices.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,12 +15,12 @@ from scipy.special import betaincinv, ndtri
 from odd.method.tree import Tree
 
 Counting = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""Whether a rollout launched at some depth counts for the edge it takes to another; launches and depths broadcast."""
+"""From launch and depth, whether a rollout counts for the edge it takes to that depth; the arguments broadcast."""
 
 
 @dataclass(frozen=True, eq=False)
 class Counts:
-    """Rollouts that count for each edge, and how many of them ended correct."""
+    """Number of rollouts that count for each edge, and how many of them ended correct."""
 
     visits: Int64[np.ndarray, " N"]
     successes: Int64[np.ndarray, " N"]
@@ -33,17 +33,17 @@ class Counts:
 
 
 def everywhere(launch: Integer[np.ndarray, "*#B"], depth: Integer[np.ndarray, "*#B"]) -> Bool[np.ndarray, "*B"]:
-    """Count every rollout for every edge that it takes."""
+    """Count every rollout for every edge it takes."""
     return (launch >= 0) & (depth >= 0)
 
 
 def natural(launch: Integer[np.ndarray, "*#B"], depth: Integer[np.ndarray, "*#B"]) -> Bool[np.ndarray, "*B"]:
-    """Count a rollout below its launch edge only, where the student itself drew the token."""
+    """Count a rollout only below its launch edge, where the student sampled the token itself."""
     return depth > launch
 
 
 def counting(tree: Tree, launch: Integer[np.ndarray, " R"], rule: Counting) -> Bool[np.ndarray, "R T_plus_1"]:
-    """Which rollouts count for the edge they take to each depth; arguments as for `edge_counts`."""
+    """Return which rollouts count for the edge they take to each depth; arguments as for `edge_counts`."""
     taken = tree.rollout_nodes >= 0
     return taken & rule(launch[:, None], np.arange(taken.shape[1])[None])
 
@@ -51,13 +51,13 @@ def counting(tree: Tree, launch: Integer[np.ndarray, " R"], rule: Counting) -> B
 def edge_counts(
     tree: Tree, launch: Integer[np.ndarray, " R"], correct: Bool[np.ndarray, " R"], rule: Counting
 ) -> Counts:
-    """Visits and successes of every edge.
+    """Count visits and successes of every edge.
 
     Args:
-        tree: of the same rollouts, in the same order.
+        tree: tree of the same rollouts, in the same order.
         launch: length of the forced prefix of each rollout.
-        correct: outcome.
-        rule: which rollouts count. The root is not an edge; its entry holds those that count for the root's value.
+        correct: outcome of each rollout.
+        rule: which rollouts count. The root is not an edge; its entry has the rollouts that count for the root's value.
     """
     nodes, counted = tree.rollout_nodes, counting(tree, launch, rule)
     visits = np.bincount(nodes[counted], minlength=tree.size)
@@ -66,10 +66,10 @@ def edge_counts(
 
 
 def random_halves(launch: Integer[np.ndarray, " R"], rng: np.random.Generator) -> Bool[np.ndarray, " R"]:
-    """Split rollouts into two halves that are independent samples of the student: True for the second one.
+    """Split rollouts into two halves that are independent samples of the student: True for the second half.
 
-    Rollouts launched from the same edge are dealt in turn, in random order, so that every edge that was enriched has
-    equally many in both (give or take one). Outcomes and what was drawn play no part in it.
+    Rollouts launched from the same edge are assigned to the halves alternately, in random order, so both halves have
+    equally many per launch edge (within one). Outcomes and sampled tokens play no role.
 
     Args:
         launch: edge that each rollout was launched from, 0 for initial ones.
@@ -87,13 +87,13 @@ def random_halves(launch: Integer[np.ndarray, " R"], rng: np.random.Generator) -
 
 @dataclass(frozen=True)
 class Children:
-    """S_u of a node, and the rollouts that left it by another token.
+    """S_u of a node, and the rollouts that took another token.
 
     Attributes:
-        nodes: S_u.
+        nodes: the children S_u.
         others: all other children.
-        rest_visits: rollouts that left by one of these.
-        rest_successes: of them, those that ended correct.
+        rest_visits: number of rollouts that went to one of the others.
+        rest_successes: number of these that ended correct.
     """
 
     nodes: Int64[np.ndarray, " K"]
@@ -103,14 +103,14 @@ class Children:
 
 
 def significant_children(tree: Tree, node: int, counts: Counts, drawn: Counts, n_sig: int) -> Children:
-    """S_u: the children with at least n_sig visits; the counts of all others are joined.
+    """Return S_u, the children with at least n_sig visits, and the summed counts of all others.
 
     Args:
         tree: the tree.
         node: u.
-        counts: under the pooling rule.
-        drawn: counts that P̂_rest is taken from, see `odd.method.pooling.base.EdgeSuccess`.
-        n_sig: visits needed.
+        counts: counts under the pooling rule.
+        drawn: counts for P̂_rest, see `odd.method.pooling.base.EdgeSuccess`.
+        n_sig: minimum number of visits.
     """
     children = np.asarray(tree.children(node), dtype=np.int64)
     inside = counts.visits[children] >= n_sig
@@ -121,7 +121,7 @@ def significant_children(tree: Tree, node: int, counts: Counts, drawn: Counts, n
 def wilson(
     successes: Real[np.ndarray, "*B"], visits: Real[np.ndarray, "*B"], level: float = 0.95
 ) -> tuple[Float64[np.ndarray, "*B"], Float64[np.ndarray, "*B"]]:
-    """Wilson score interval of a success probability; NaN without visits."""
+    """Compute the Wilson score interval of a success probability; NaN without visits."""
     z2 = ndtri((1 + level) / 2) ** 2
     with np.errstate(divide="ignore", invalid="ignore"):
         p = successes / visits
@@ -133,7 +133,7 @@ def wilson(
 def jeffreys(
     successes: Real[np.ndarray, "*B"], visits: Real[np.ndarray, "*B"], level: float = 0.95
 ) -> tuple[Float64[np.ndarray, "*B"], Float64[np.ndarray, "*B"]]:
-    """Equal-tailed interval of the Jeffreys posterior Beta(S + 1/2, N - S + 1/2); NaN without visits."""
+    """Compute the equal-tailed interval of the Jeffreys posterior Beta(S + 1/2, N - S + 1/2); NaN without visits."""
     a, b = successes + 0.5, visits - successes + 0.5
     low, high = (betaincinv(a, b, tail) for tail in ((1 - level) / 2, (1 + level) / 2))
     return np.where(visits > 0, low, np.nan), np.where(visits > 0, high, np.nan)
@@ -142,20 +142,20 @@ def jeffreys(
 def posterior_draws(
     successes: Real[np.ndarray, " K"], visits: Real[np.ndarray, " K"], draws: int, rng: np.random.Generator
 ) -> Float64[np.ndarray, "D K"]:
-    """Draws of P̂ from the Jeffreys posteriors, independent between edges; NaN without visits."""
+    """Draw P̂ from the Jeffreys posteriors, independently per edge; NaN without visits."""
     sample = rng.beta(successes + 0.5, visits - successes + 0.5, size=(draws, len(successes)))
     return np.where(visits > 0, sample, np.nan)
 
 
 def node_value(p: Float[np.ndarray, "*#B K"], success: Float[np.ndarray, "*#B K"]) -> Float64[np.ndarray, "*#B"]:
-    """V(u) = sum of P_theta^k P̂^k over the children given; complete if they hold all of the student's mass."""
+    """Compute V(u), the sum of P_theta^k P̂^k over the given children; complete if they have all the student's mass."""
     with np.errstate(invalid="ignore"):
         return np.asarray(np.where(p > 0, p * success, 0.0).sum(axis=-1, dtype=np.float64))
 
 
 @dataclass(frozen=True, eq=False)
 class NodeValues:
-    """V(u) of some nodes with its 95% interval, and the visits behind it; NaN, and 0 visits, where unknown."""
+    """V(u) of some nodes with its 95% interval and number of visits; NaN with 0 visits where unknown."""
 
     value: Float64[np.ndarray, " U"]
     low: Float64[np.ndarray, " U"]
@@ -172,20 +172,20 @@ def node_values(
     high: Float[np.ndarray, " N"],
     visits: Integer[np.ndarray, " N"],
 ) -> NodeValues:
-    """V(u) by the children of a node, or by its own rollouts where these know it better, by a narrower interval.
+    """Estimate V(u) from the children of a node, or from its own rollouts if these give a narrower interval.
 
-    By the children it is their mean success, weighted by the student. Its interval comes from theirs as that of a sum
-    of proportions does, by MOVER (Zou and Donner 2008, Statistics in Medicine 27); children that were never visited may
-    all fail, or all succeed.
+    The estimate from children is their mean success weighted by P_theta. Its interval is derived from theirs, as for a
+    sum of proportions, by MOVER (Zou and Donner 2008, Statistics in Medicine 27); children that were never visited may
+    all fail or all succeed.
 
     Args:
-        nodes: the nodes; those without children that are known go by their own rollouts.
-        parent: of every edge.
+        nodes: the nodes; those without known children use their own rollouts.
+        parent: parent of every edge.
         p_student: P_theta of every edge; NaN where unknown.
         success: P̂ of every edge; NaN where unknown.
-        low: lower end of its interval.
-        high: upper end of it.
-        visits: rollouts that it rests on.
+        low: lower end of the interval of P̂.
+        high: upper end of the interval of P̂.
+        visits: number of rollouts behind P̂.
     """
     known = np.flatnonzero((parent >= 0) & ~np.isnan(success) & (p_student > 0))
     of, size = parent[known], len(parent)
@@ -217,14 +217,14 @@ def edge_draws(
     rng: np.random.Generator,
     other: Mapping[int, Float64[np.ndarray, " D"]] | None = None,
 ) -> Float64[np.ndarray, "D K"]:
-    """Posterior draws of P̂ of some edges, one column an edge.
+    """Draw P̂ of some edges from the posterior, one column per edge.
 
     Args:
         nodes: the edges.
-        counts: under the pooling rule.
-        draws: D.
+        counts: counts under the pooling rule.
+        draws: D, the number of draws.
         rng: source of randomness.
-        other: draws of the edges whose posterior is not that of their counts, see
+        other: draws for edges with a posterior that does not follow from their counts, see
             `odd.method.pooling.base.PoolingRule.posterior`.
     """
     index = np.asarray(nodes, dtype=np.int64)
@@ -236,7 +236,7 @@ def edge_draws(
 
 
 def difficulty(rate: float) -> str:
-    """The bin of a pass rate (method §6): easy >= 0.8, medium >= 0.25, hard > 0, and `never` at 0."""
+    """Return the bin of a pass rate (method §6): easy >= 0.8, medium >= 0.25, hard > 0, and `never` at 0."""
     if rate >= 0.8:
         return "easy"
     if rate >= 0.25:

@@ -1,10 +1,10 @@
-"""Which (node, token) pairs of a path deserve targeted rollouts (method §5, steps 3-4).
+"""Choice of the (node, token) pairs of a path that get targeted rollouts (method §5, steps 3-4).
 
 Dimension letters as in `odd.method.logspace`. A path is a sequence of T response tokens; position t is the node before
-token t. A pair is a candidate when P_theta > tau or P_te > tau for any teacher. In each depth window the `n_gradient`
-best by |P_theta^j (l_j - mean l)| are chosen, then the `n_difference` best of the others by |P_te^j - P_theta^j|;
-with several teachers a pair's score is the largest. Without teachers pairs are ranked by P_theta (1 - P_theta), which
-favours tokens that compete with others of the same weight.
+token t. A pair is a candidate if P_theta > tau or P_te > tau for any teacher. In each depth window the `n_gradient`
+best by |P_theta^j (l_j - mean l)| are chosen, then the `n_difference` best of the others by |P_te^j - P_theta^j|; with
+several teachers the largest score of a pair is used. Without teachers, pairs are ranked by P_theta (1 - P_theta), which
+favours tokens that compete with others of similar probability.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,9 +29,9 @@ class Pair:
         position: t, the number of path tokens before it.
         token: the token to force.
         window: index of the depth window.
-        criterion: what it was chosen for.
-        teacher: the teacher with the largest score; None for `uncertainty`.
-        value: that score.
+        criterion: criterion by which it was chosen.
+        teacher: teacher with the largest score; None for `uncertainty`.
+        value: the score.
     """
 
     position: int
@@ -46,7 +46,7 @@ class Pair:
 class Candidates:
     """Candidate pairs of a path by ascending (position, token), with the scores of each teacher (M rows).
 
-    A teacher that does not report a token (P_te unknown) scores 0 there.
+    The score is 0 for a token that the teacher does not report (P_te unknown).
     """
 
     positions: Int64[np.ndarray, " C"]
@@ -60,9 +60,9 @@ def candidates(rows: Sequence[Rows], guides: Sequence[int], tau: float) -> Candi
     """Find and score the candidate pairs of a path.
 
     Args:
-        rows: of the node before each token of the path; they keep every token with a probability above tau.
-        guides: which of the rows' teachers take part, M of them.
-        tau: candidates need a probability above it.
+        rows: rows of the node before each token of the path; they keep every token with a probability above tau.
+        guides: indices of the M teachers in the rows that take part.
+        tau: probability threshold for candidates.
     """
     threshold = np.log(tau) if tau > 0 else -np.inf
     parts = []
@@ -92,18 +92,18 @@ def choose_pairs(
     n_gradient: int,
     n_difference: int,
 ) -> list[Pair]:
-    """Choose the pairs of a path to enrich.
+    """Choose the pairs of a path that get targeted rollouts.
 
     Args:
-        rows: of the node before each token of the path.
-        guides: teachers that take part, by name, and which of the rows' teachers each is; may be empty.
+        rows: rows of the node before each token of the path.
+        guides: teachers that take part, by name, with their index in the rows; may be empty.
         windows: half-open position ranges, see `odd.method.tree.depth_windows`.
-        tau: candidates need a probability above it.
+        tau: probability threshold for candidates.
         n_gradient: pairs per window by gradient.
         n_difference: pairs per window by difference; without teachers n_gradient + n_difference by uncertainty.
 
     Returns:
-        Pairs by window, then by criterion, then by descending value; equal values by (position, token). No pair twice.
+        Distinct pairs by window, then criterion, then descending value; ties by (position, token).
     """
     found = candidates(rows, list(guides.values()), tau)
     names = list(guides)

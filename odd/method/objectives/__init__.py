@@ -1,6 +1,6 @@
-"""Distillation objectives (method §3), one file each: what they need, their losses and their gradients.
+"""Distillation objectives (method §3), one file each: their inputs, losses and gradients.
 
-A file in this folder that defines a subclass of `Objective` adds an objective; nothing else has to know of it.
+To add an objective, add a file to this folder that defines a subclass of `Objective`; no other change is needed.
 """
 
 from importlib import import_module

@@ -1,8 +1,8 @@
-"""What a distillation objective is: its parameters, what it needs, its loss, and its gradient in the student's logits.
+"""Base class of distillation objectives: parameters, inputs, loss, and gradient in the student's logits.
 
-Every gradient is an ascent direction with the shape g_j = P_j (f_j - mean f): it points the way training moves the
-student's logits, so a positive cosine with the ideal gradient always means that the teacher helps. Equation numbers are
-those of Armandpour et al., arXiv 2605.10889. Conventions shared by all objectives:
+Every gradient is an ascent direction of the form g_j = P_j (f_j - mean f): it points in the direction in which training
+moves the student's logits, so a positive cosine with the ideal gradient always means that the teacher helps. Equation
+numbers are those of Armandpour et al., arXiv 2605.10889. Conventions shared by all objectives:
 
 * `log_p` (student) and `log_q` (teacher) are log-probabilities over the whole vocabulary; leading dimensions
   broadcast, e.g. one student against M teachers;
@@ -31,19 +31,19 @@ from odd.method.sparse_rows import Part, SparseRow
 from odd.settings import Settings
 
 Need = Literal["visits", "successes", "rewards"]
-"""What an objective needs of the rollouts through a node: how many took each token, how many of these succeeded, and
-student and teacher log-probabilities along the rest of each, which means that student and teachers score all rollouts.
+"""What an objective needs from the rollouts through a node: how many took each token, how many of these succeeded, and
+student and teacher log-probabilities for the rest of each, which requires student and teachers to score all rollouts.
 """
 
 
 @dataclass(frozen=True, eq=False)
 class Rollouts:
-    """The rollouts through a node by the token they took there; no other token was taken.
+    """The rollouts through a node by the token they took there; other tokens were not taken.
 
     Attributes:
         tokens: distinct token ids, (N,).
-        visits: rollouts in which the student drew the token itself or, under a pooling rule that counts them, was
-            forced to take it.
+        visits: rollouts in which the student sampled the token or, under a pooling rule that counts these, was forced
+            to take it.
         successes: successes among these.
         to_go: for objectives that need rewards, mean reward-to-go by token, (M, N); NaN where no rollout counts.
     """
@@ -54,27 +54,27 @@ class Rollouts:
     to_go: Mapping["Objective", RewardToGo] = field(default_factory=dict)
 
     def visits_at(self, tokens: Integer[np.ndarray, " K"]) -> Float64[np.ndarray, " K"]:
-        """Visits of any tokens, 0 for those that were not taken."""
+        """Return the visits of any tokens, 0 for those that were not taken."""
         return self._at(self.visits, tokens, 0.0)
 
     def successes_at(self, tokens: Integer[np.ndarray, " K"]) -> Float64[np.ndarray, " K"]:
-        """Successes of any tokens, 0 for those that were not taken."""
+        """Return the successes of any tokens, 0 for those that were not taken."""
         return self._at(self.successes, tokens, 0.0)
 
     def to_go_at(self, objective: "Objective", tokens: Integer[np.ndarray, " K"]) -> RewardToGo | None:
-        """Rewards-to-go of any tokens, (M, K), NaN for those that were not taken; None without rewards."""
+        """Return the rewards-to-go of any tokens, (M, K), NaN for those that were not taken; None without rewards."""
         if (known := self.to_go.get(objective)) is None:
             return None
         return RewardToGo(*(self._at(values, tokens, np.nan) for values in (known.first, known.later)))
 
     def over(self, objective: "Objective", tokens: Integer[np.ndarray, " K"]) -> "Taken":
-        """The same by token of a vocabulary."""
+        """Return counts and rewards-to-go of the given vocabulary."""
         return Taken(self.visits_at(tokens), self.successes_at(tokens), self.to_go_at(objective, tokens))
 
     def reduced(
         self, support: Integer[np.ndarray, " K"], rest: Rest
     ) -> tuple[Float64[np.ndarray, " C"], Float64[np.ndarray, " C"]]:
-        """Visits and successes of S_u and, with a bucket, of all other tokens together as last entry."""
+        """Return visits and successes of S_u and, with a bucket, of all other tokens summed as last entry."""
         counts = self.visits_at(support), self.successes_at(support)
         if rest == "off":
             return counts
@@ -87,7 +87,7 @@ class Rollouts:
     def reduced_to_go(
         self, objective: "Objective", support: Integer[np.ndarray, " K"], rest: Rest
     ) -> RewardToGo | None:
-        """Rewards-to-go of S_u and, with a bucket, of the rest as the mean over its visits, NaN without any; (M, C)."""
+        """Return rewards-to-go of S_u and, with a bucket, the mean over the rest's visits, NaN without any; (M, C)."""
         inside = self.to_go_at(objective, support)
         if inside is None or rest == "off":
             return inside
@@ -103,7 +103,7 @@ class Rollouts:
 
     @cached_property
     def _sorted(self) -> tuple[np.ndarray, np.ndarray]:
-        """The tokens in ascending order, and where each stands."""
+        """The tokens in ascending order, and the index of each."""
         order = np.argsort(self.tokens)
         return self.tokens[order], order
 
@@ -120,7 +120,7 @@ Gradient = Float64[np.ndarray, "*#B V"]
 
 
 class Taken(NamedTuple):
-    """What the rollouts through a node say of every token of a vocabulary; None where it is not known."""
+    """Counts and rewards-to-go per vocabulary token from the rollouts through a node; None if not known."""
 
     visits: Real[np.ndarray, "*#B V"] | None = None
     successes: Real[np.ndarray, "*#B V"] | None = None
@@ -137,16 +137,16 @@ class Objective(Settings):
 
     needs: ClassVar[frozenset[Need]] = frozenset()
     has_teacher: ClassVar[bool] = True
-    """Whether the teacher plays a part; without, the gradient is the same under every teacher."""
+    """Whether it uses the teacher; if not, the gradient is the same for every teacher."""
     default: ClassVar[bool] = False
-    """Whether a run has it unless it asks for others."""
+    """Whether it is among the default objectives of a run."""
     order: ClassVar[int] = 100
-    """Place among others, the lowest first."""
+    """Sort key among the objectives, ascending."""
     registry: ClassVar[dict[str, type["Objective"]]] = {}
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
-        """Register the objective under its name; classes without one are bases of others."""
+        """Register the objective under its name; classes without a name are base classes."""
         if "name" in cls.model_fields:
             Objective.registry[cls.model_fields["name"].default] = cls
 
@@ -157,7 +157,7 @@ class Objective(Settings):
 
     @property
     def parameters(self) -> str:
-        """What its label says of its parameters, appended to the name."""
+        """The part of its label that encodes its parameters, appended to the name."""
         return ""
 
     @property
@@ -167,39 +167,38 @@ class Objective(Settings):
         return label if self.temperature == 1 else f"{label}_T{self.temperature:g}"
 
     def gradient(self, log_p: LogProbs, log_q: LogProbs, taken: Taken = NOT_KNOWN) -> Gradient:
-        """Ascent direction over the whole vocabulary.
+        """Compute the ascent direction over the whole vocabulary.
 
         Args:
             log_p: student log-probabilities.
             log_q: teacher log-probabilities.
-            taken: by token what the objective needs; rewards-to-go are NaN for tokens that were not taken.
+            taken: counts and rewards-to-go per token; rewards-to-go are NaN for tokens that were not taken.
 
         Raises:
-            ValueError: the objective needs what was not given.
+            ValueError: an input that the objective needs is missing.
         """
         raise ValueError(f"objective {self.kind} has no gradient: define it")
 
     def loss(self, log_p: LogProbs, log_q: LogProbs, taken: Taken = NOT_KNOWN, at: LogProbs | None = None) -> float:
-        """What training minimizes at a node; `gradient` is minus its derivative in the student's logits.
+        """Compute the loss at a node; `gradient` is minus its derivative in the student's logits.
 
         Args:
-            log_p: student log-probabilities, which the loss is a function of; (V,).
+            log_p: student log-probabilities, the variable of the loss, (V,).
             log_q: teacher log-probabilities, (V,).
             taken: as for `gradient`.
-            at: student log-probabilities that rewards are computed with, which training takes for constants; None:
-                `log_p`.
+            at: student log-probabilities for the rewards, which training treats as constants; None: `log_p`.
 
         Raises:
-            ValueError: the objective needs what was not given.
+            ValueError: an input that the objective needs is missing.
         """
         raise ValueError(f"objective {self.kind} has no loss: define it")
 
     def rewards_to_go(self, rewards: Float[np.ndarray, "*B R T"], inside: Bool[np.ndarray, "*#B R T"]) -> RewardToGo:
-        """What each token of each rollout is rewarded with, for an objective that needs rewards.
+        """Compute the reward-to-go of each token of each rollout, for an objective that needs rewards.
 
         Args:
             rewards: log P_te - log P_theta of each token; NaN where unknown.
-            inside: which positions hold a token; the others follow them.
+            inside: which positions contain a token; padding follows.
 
         Raises:
             ValueError: the objective needs no rewards.
@@ -207,43 +206,43 @@ class Objective(Settings):
         raise ValueError(f"objective {self.kind} has no rewards-to-go")
 
     def partial_sum(self, part: Part) -> Float64[np.ndarray, " M"] | None:
-        """A sum over a slice of the vocabulary that `gradient_at` needs beside those that every row has."""
+        """Return a sum over a vocabulary slice that `gradient_at` needs in addition to those of every row."""
         return None
 
     def gradient_at(
         self, row: SparseRow, support: Integer[np.ndarray, " K"], rollouts: Rollouts | None
     ) -> Float64[np.ndarray, "M K"]:
-        """The gradient in the softened logits at some tokens, from the sums of a row.
+        """Compute the gradient in the softened logits at some tokens, from the sums of a row.
 
-        An objective that does not define it works all the same: rows then keep the whole vocabulary.
+        Optional: without it, rows keep the whole vocabulary.
 
         Args:
-            row: of the node, softened by the objective's temperature.
+            row: row of the node, softened by the objective's temperature.
             support: tokens of the row.
-            rollouts: through the node.
+            rollouts: rollouts through the node.
 
         Raises:
-            ValueError: the objective needs what was not given.
+            ValueError: an input that the objective needs is missing.
         """
         raise ValueError(f"objective {self.kind} has no gradient from sums")
 
     @classmethod
     def reduces(cls) -> bool:
-        """Whether `gradient_at` is defined, so that rows need not keep the whole vocabulary."""
+        """Return whether `gradient_at` is defined, so rows need not keep the whole vocabulary."""
         return cls.gradient_at is not Objective.gradient_at
 
     def at(
         self, rows: Mapping[float, SparseRow], support: Integer[np.ndarray, " K"], rollouts: Rollouts | None
     ) -> Float64[np.ndarray, "M K"]:
-        """`gradient` at some tokens: from sums where these are known, else from the whole vocabulary.
+        """Compute `gradient` at some tokens: from sums where these are known, else from the whole vocabulary.
 
         Args:
-            rows: of the node, by the temperature that they are softened with; 1 is always there.
+            rows: rows of the node by softening temperature; 1 is always present.
             support: tokens of the rows.
-            rollouts: through the node.
+            rollouts: rollouts through the node.
 
         Raises:
-            ValueError: the objective needs what was not given.
+            ValueError: an input that the objective needs is missing.
         """
         row = rows.get(self.temperature)
         if self.reduces() and row is not None and row.sums is not None:
@@ -251,27 +250,27 @@ class Objective(Settings):
             return gradient / self.temperature if self.temperature != 1 else gradient
         plain = rows[1.0]
         if not plain.whole:
-            raise ValueError(f"objective {self.kind} needs rows that hold the whole vocabulary")
+            raise ValueError(f"objective {self.kind} needs rows of the whole vocabulary: pass it to read_rows")
         taken = NOT_KNOWN if rollouts is None else rollouts.over(self, plain.tokens)
         gradient = self.gradient(plain.log_p[None], plain.log_q, taken)
         return np.broadcast_to(gradient, plain.log_q.shape).take(plain.index(support), axis=-1)
 
     def missing(self, what: str) -> ValueError:
-        """The error of an objective that was not given what it needs."""
+        """Return the error for a missing input."""
         return ValueError(f"objective {self.kind} needs the {what} of the node's tokens")
 
 
 def objective(name: str, **parameters: Any) -> Objective:
-    """An objective by its name; parameters that only other objectives have are ignored.
+    """Return an objective by name; parameters that only other objectives have are ignored.
 
     Raises:
-        ValueError: there is no such objective or parameter, or an impossible value.
+        ValueError: there is no such objective or parameter, or a value is invalid.
     """
     return parse_objective({"name": name, **parameters})
 
 
 def parse_objective(data: Any) -> Any:
-    """An objective from a table of settings; anything else is left to pydantic to refuse."""
+    """Parse an objective from a table of settings; anything else is left to pydantic to reject."""
     if not isinstance(data, dict):
         return data
     name = data.get("name")
@@ -284,11 +283,11 @@ def parse_objective(data: Any) -> Any:
 
 
 AnyObjective = Annotated[SerializeAsAny[Objective], BeforeValidator(parse_objective)]
-"""Any registered objective as a field of settings."""
+"""Any registered objective, as a field of settings."""
 
 
 def default_objectives() -> tuple[Objective, ...]:
-    """The objectives of a run that asks for none."""
+    """Return the default objectives of a run."""
     kinds = sorted(Objective.registry.values(), key=lambda kind: kind.order)
     return tuple(kind() for kind in kinds if kind.default)
 
@@ -296,7 +295,7 @@ def default_objectives() -> tuple[Objective, ...]:
 def finished(
     gradient: Float64[np.ndarray, "*#B V"], unknown: Bool[np.ndarray, "*#B V"] | None, temperature: float
 ) -> Float64[np.ndarray, "*#B V"]:
-    """Blank the unknown components; from softened to un-softened logits."""
+    """Set unknown components to NaN, and convert from softened to un-softened logits."""
     if unknown is not None:
         gradient = np.where(unknown, np.nan, gradient)
     return gradient / temperature if temperature != 1 else gradient

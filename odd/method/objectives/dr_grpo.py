@@ -1,4 +1,4 @@
-"""Dr. GRPO: reinforcement by outcomes, without a teacher."""
+"""Dr. GRPO: reinforcement learning from outcomes, without a teacher."""
 
 from typing import Literal
 
@@ -13,16 +13,16 @@ from odd.method.sparse_rows import SparseRow
 def dr_grpo(
     visits: Real[np.ndarray, "*#B V"], successes: Real[np.ndarray, "*#B V"], temperature: float = 1.0
 ) -> Float64[np.ndarray, "*#B V"]:
-    """Dr. GRPO's gradient at the node (eq. 2.4): mean over visiting rollouts of A_i (delta_rj - P_theta^j).
+    """Compute Dr. GRPO's gradient at a node (eq. 2.4): mean over visiting rollouts of A_i (delta_rj - P_theta^j).
 
     A_i = (R_i - mean R) / std(R) with the population standard deviation, so the A_i sum to 0, the P_theta terms
-    cancel, and what remains is (N_j / N)(P̂_j - mean R) / std(R). No teacher is involved: a sanity row, whose
-    cosine with the ideal gradient tends to 1 as visits grow.
+    cancel, and (N_j / N)(P̂_j - mean R) / std(R) remains. No teacher is involved: this is a sanity check, and its cosine
+    with the ideal gradient tends to 1 as visits grow.
 
     Args:
-        visits: how often each token was drawn from the student here.
+        visits: how often the student sampled each token at the node.
         successes: how many of these rollouts ended correct.
-        temperature: of the student inside the loss.
+        temperature: temperature of the student inside the loss.
 
     Returns:
         The gradient; 0 where all rollouts have the same outcome, NaN without visits.
@@ -36,7 +36,7 @@ def dr_grpo(
 
 
 class DrGRPO(Objective):
-    """Advantages of outcomes; the teacher plays no part."""
+    """Policy gradient with advantages from outcomes; the teacher is not used."""
 
     name: Literal["dr_grpo"] = "dr_grpo"
     needs = frozenset({"visits", "successes"})
@@ -52,7 +52,7 @@ class DrGRPO(Objective):
         return np.broadcast_to(dr_grpo(taken.visits, taken.successes, self.temperature), shape)
 
     def loss(self, log_p: LogProbs, log_q: LogProbs, taken: Taken = NOT_KNOWN, at: LogProbs | None = None) -> float:
-        """Policy-gradient surrogate: minus the mean of advantage times log P_theta of the token taken."""
+        """Compute the policy-gradient surrogate: minus the mean of advantage times log P_theta of the token taken."""
         if taken.visits is None or taken.successes is None:
             raise self.missing("visits and successes")
         mean = taken.successes.sum() / taken.visits.sum()
@@ -65,7 +65,7 @@ class DrGRPO(Objective):
     def gradient_at(
         self, row: SparseRow, support: Integer[np.ndarray, " K"], rollouts: Rollouts | None
     ) -> Float64[np.ndarray, "M K"]:
-        """Visits and successes of the other tokens count together."""
+        """Compute the gradient with the visits and successes of the other tokens summed."""
         if rollouts is None:
             raise self.missing("visits and successes")
         gradient = dr_grpo(*rollouts.reduced(support, "bucket"))[:-1]

@@ -11,7 +11,7 @@ from odd.method.sparse_rows import SparseRow
 
 
 def forward_kl(log_p: LogProbs, log_q: LogProbs, temperature: float = 1.0) -> Gradient:
-    """Ascent direction of -KL(teacher || student): P_te^j - P_theta^j."""
+    """Compute the ascent direction of -KL(teacher || student): P_te^j - P_theta^j."""
     log_p, log_q, unknown = known_both(log_p, log_q, temperature)
     return finished(np.exp(log_q) - np.exp(log_p), unknown, temperature)
 
@@ -37,6 +37,6 @@ class ForwardKL(Objective):
     def gradient_at(
         self, row: SparseRow, support: Integer[np.ndarray, " K"], rollouts: Rollouts | None
     ) -> Float64[np.ndarray, "M K"]:
-        """P_te^j - P_theta^j needs no sum."""
+        """Return P_te^j - P_theta^j, which needs no sums."""
         log_p, log_q = row.at(support)
         return np.exp(log_q) - np.exp(log_p)

@@ -12,7 +12,7 @@ from odd.method.sparse_rows import Part, SparseRow, log_over_mixture
 
 
 def jsd(log_p: LogProbs, log_q: LogProbs, beta: float = 0.5, temperature: float = 1.0) -> Gradient:
-    """Ascent direction of minus the divergence.
+    """Compute the ascent direction of minus the divergence.
 
     The loss is beta KL(teacher || M) + (1 - beta) KL(student || M) with M = beta P_te + (1 - beta) P_theta, so
     f = -(1 - beta) log(P_theta / M).
@@ -20,9 +20,9 @@ def jsd(log_p: LogProbs, log_q: LogProbs, beta: float = 0.5, temperature: float 
     Args:
         log_p: student log-probabilities.
         log_q: teacher log-probabilities.
-        beta: 0 < beta < 1; the gradient vanishes at both ends, after division by beta (1 - beta) it tends to
-            `forward_kl` at 0 and to `reverse_kl` at 1.
-        temperature: of the loss.
+        beta: 0 < beta < 1; the gradient vanishes at both ends; divided by beta (1 - beta) it tends to `forward_kl` at 0
+            and to `reverse_kl` at 1.
+        temperature: loss temperature.
     """
     log_p, log_q, unknown = known_both(log_p, log_q, temperature)
     p = np.exp(log_p)
@@ -42,7 +42,7 @@ class JSD(Objective):
 
     @property
     def parameters(self) -> str:
-        """The beta."""
+        """The label suffix with beta."""
         return f"_{self.beta:g}"
 
     def gradient(self, log_p: LogProbs, log_q: LogProbs, taken: Taken = NOT_KNOWN) -> Gradient:
@@ -60,7 +60,7 @@ class JSD(Objective):
         return float(both.sum())
 
     def partial_sum(self, part: Part) -> Float64[np.ndarray, " M"] | None:
-        """KL(student || M) over a slice of the vocabulary; rows have that of beta = 0.5."""
+        """Return KL(student || M) over a slice of the vocabulary; for beta = 0.5 every row already has it."""
         if self.beta == 0.5:
             return None
         return np.vecdot(part.p, log_over_mixture(part.log_p, part.p, part.q, self.beta))
@@ -68,7 +68,7 @@ class JSD(Objective):
     def gradient_at(
         self, row: SparseRow, support: Integer[np.ndarray, " K"], rollouts: Rollouts | None
     ) -> Float64[np.ndarray, "M K"]:
-        """(1 - beta) P_j (log(M_j / P_theta^j) + KL(student || M))."""
+        """Return (1 - beta) P_j (log(M_j / P_theta^j) + KL(student || M))."""
         log_p, log_q = row.at(support)
         mixture = np.log(self.beta * np.exp(log_q) + (1 - self.beta) * np.exp(log_p))
         mean = row.kl_student_mixture if self.beta == 0.5 else row.extra[self]

@@ -1,4 +1,4 @@
-"""MiniLLM's policy gradient, whose reward is the rest of the response."""
+"""MiniLLM's policy gradient: the reward of a token is the rest of the response."""
 
 from typing import Literal
 
@@ -19,21 +19,20 @@ def minillm(
     later: Float[np.ndarray, "*#B V"],
     temperature: float = 1.0,
 ) -> Gradient:
-    """MiniLLM's policy gradient (eq. 2.10, method §3).
+    """Compute MiniLLM's policy gradient (eq. 2.10, method §3).
 
-    P_theta^j (f_j - mean f), f_k the mean reward-to-go of the rollouts through u -> k, split as in MiniLLM
-    (arXiv 2306.08543, eq. 4) into the single step, which is known exactly, and what followed:
+    The gradient is P_theta^j (f_j - mean f), with f_k the mean reward-to-go of the rollouts through u -> k. As in
+    MiniLLM (arXiv 2306.08543, eq. 4), it is split into the single step, which is known exactly, and the later rewards:
     f_k = first_k (log P_te^k - log P_theta^k) + later_k. The sign printed in eq. 2.10 is opposite to that of eq. 2.9;
-    this is the ascent direction. gamma = 0 makes it `reverse_kl`.
+    this is the ascent direction. With gamma = 0 it equals `reverse_kl`.
 
     Args:
         log_p: student log-probabilities.
         log_q: teacher log-probabilities.
-        first: by token, mean weight of the single step, of `odd.method.reward_to_go.split_rewards`; NaN where no
-            rollout took the token: what would have followed is unknown, and the P_theta-weighted mean of the others
-            stands for it.
-        later: by token, mean of what followed; NaN in the same places.
-        temperature: of the loss; `later` is to be of distributions softened alike.
+        first: mean weight of the single step per token, from `odd.method.reward_to_go.split_rewards`; NaN where no
+            rollout took the token: it is replaced with the P_theta-weighted mean of the others.
+        later: mean later reward per token; NaN for the same tokens.
+        temperature: loss temperature; `later` must come from distributions softened likewise.
 
     Returns:
         The gradient; NaN where no rollout took any token.
@@ -44,21 +43,21 @@ def minillm(
 
 
 class MiniLLM(Objective):
-    """Reward-to-go along rollouts. Student and teachers score all of them, so a run has it only where asked."""
+    """Reward-to-go along rollouts. Not a default objective, as student and teachers must score all rollouts."""
 
     name: Literal["minillm"] = "minillm"
     gamma: float = Field(default=1.0, ge=0, le=1, description="discount of later tokens; TRL's is 0")
-    length_normalization: bool = Field(default=False, description="divide by the length that remains; TRL's is true")
+    length_normalization: bool = Field(default=False, description="divide by the remaining length; TRL's is true")
     needs = frozenset({"rewards"})
     order = 8
 
     @property
     def parameters(self) -> str:
-        """Discount and normalization."""
+        """The label suffix with discount and normalization."""
         return f"_{self.gamma:g}" + ("_normalized" if self.length_normalization else "")
 
     def rewards_to_go(self, rewards: Float[np.ndarray, "*B R T"], inside: Bool[np.ndarray, "*#B R T"]) -> RewardToGo:
-        """The discounted rewards from each token on."""
+        """Compute the discounted rewards from each token onwards."""
         return split_rewards(rewards, inside, self.gamma, self.length_normalization)
 
     def gradient(self, log_p: LogProbs, log_q: LogProbs, taken: Taken = NOT_KNOWN) -> Gradient:
@@ -68,7 +67,7 @@ class MiniLLM(Objective):
         return minillm(log_p, log_q, taken.to_go.first, taken.to_go.later, self.temperature)
 
     def loss(self, log_p: LogProbs, log_q: LogProbs, taken: Taken = NOT_KNOWN, at: LogProbs | None = None) -> float:
-        """Policy-gradient surrogate: minus the expected reward, rewards being constants."""
+        """Compute the policy-gradient surrogate: minus the expected reward, with rewards as constants."""
         if taken.to_go is None:
             raise self.missing("rewards-to-go")
         fixed, theirs, _ = known_both(log_p if at is None else at, log_q, self.temperature)
@@ -79,7 +78,7 @@ class MiniLLM(Objective):
     def gradient_at(
         self, row: SparseRow, support: Integer[np.ndarray, " K"], rollouts: Rollouts | None
     ) -> Float64[np.ndarray, "M K"]:
-        """P_j (f_j - mean f): f of tokens that were not taken is linear in l, whose mean is the divergence."""
+        """Return P_j (f_j - mean f): f of tokens that were not taken is linear in l, and the mean of l is the KL."""
         known = None if rollouts is None else rollouts.to_go.get(self)
         if rollouts is None or known is None:
             raise self.missing("rewards-to-go")

@@ -11,9 +11,9 @@ from odd.method.sparse_rows import SparseRow
 
 
 def reverse_kl(log_p: LogProbs, log_q: LogProbs, temperature: float = 1.0) -> Gradient:
-    """Ascent direction of -KL(student || teacher): -P_j (l_j - mean l), l = log P_theta - log P_te (eq. 2.6-2.8).
+    """Compute the ascent direction of -KL(student || teacher): -P_j (l_j - mean l) (eq. 2.6-2.8).
 
-    The paper calls this *forward* KL; the field, and TRL as beta = 1, call it reverse.
+    l = log P_theta - log P_te. The paper calls this *forward* KL; the field, and TRL with beta = 1, call it reverse.
     """
     log_p, log_q, unknown = known_both(log_p, log_q, temperature)
     return finished(weighted_deviation(log_p, -log_ratio(log_p, log_q)), unknown, temperature)
@@ -38,6 +38,6 @@ class ReverseKL(Objective):
     def gradient_at(
         self, row: SparseRow, support: Integer[np.ndarray, " K"], rollouts: Rollouts | None
     ) -> Float64[np.ndarray, "M K"]:
-        """-P_j (l_j - KL): the mean of l is the divergence."""
+        """Return -P_j (l_j - KL): the mean of l is the divergence."""
         log_p, log_q = row.at(support)
         return -np.exp(log_p) * (log_p - log_q - row.kl_student_teacher[:, None])

@@ -1,4 +1,4 @@
-"""The single-sample estimator of the reverse KL that Thinking Machines describe."""
+"""The single-sample estimator of the reverse KL described by Thinking Machines."""
 
 from typing import Literal
 
@@ -13,16 +13,16 @@ from odd.method.sparse_rows import SparseRow
 def sampled_reverse_kl(
     log_p: LogProbs, log_q: LogProbs, visits: Real[np.ndarray, "*#B V"], temperature: float = 1.0
 ) -> Gradient:
-    """Single-sample estimator of the reverse KL, averaged over the rollouts that visit the node (eq. 2.9).
+    """Compute the single-sample estimator of the reverse KL, averaged over the rollouts through the node (eq. 2.9).
 
-    Mean over visiting rollouts of (log P_te^r - log P_theta^r - 1)(delta_rj - P_theta^j), r the token taken. The -1
-    cancels only in expectation, which is `reverse_kl`. Visits of unknown tokens are left out.
+    This is the mean over visiting rollouts of (log P_te^r - log P_theta^r - 1)(delta_rj - P_theta^j), r the token
+    taken. The -1 cancels only in expectation, which equals `reverse_kl`. Visits of unknown tokens are excluded.
 
     Args:
         log_p: student log-probabilities.
         log_q: teacher log-probabilities.
-        visits: how often each token was *drawn from the student* here; forced tokens do not count.
-        temperature: of the loss.
+        visits: how often *the student sampled* each token at the node; forced tokens do not count.
+        temperature: loss temperature.
 
     Returns:
         The gradient; NaN without visits.
@@ -35,13 +35,13 @@ def sampled_reverse_kl(
 
 
 def _share(log_p: Float[np.ndarray, "*#B V"], visits: Real[np.ndarray, "*#B V"]) -> Float64[np.ndarray, "*#B V"]:
-    """Share of the visits that took each token that can be drawn."""
+    """Return each token's share of the visits, counting only tokens with P_theta > 0."""
     counted = np.where(log_p > -np.inf, visits, 0)
     return counted / counted.sum(axis=-1, keepdims=True)
 
 
 class SampledReverseKL(Objective):
-    """KL(student || teacher), estimated from the tokens that rollouts took."""
+    """KL(student || teacher), estimated from the tokens that the rollouts took."""
 
     name: Literal["sampled_reverse_kl"] = "sampled_reverse_kl"
     needs = frozenset({"visits"})
@@ -55,7 +55,7 @@ class SampledReverseKL(Objective):
         return sampled_reverse_kl(log_p, log_q, taken.visits, self.temperature)
 
     def loss(self, log_p: LogProbs, log_q: LogProbs, taken: Taken = NOT_KNOWN, at: LogProbs | None = None) -> float:
-        """Policy-gradient surrogate: minus the mean of reward times log P_theta of the token taken."""
+        """Compute the policy-gradient surrogate: minus the mean of reward times log P_theta of the token taken."""
         if taken.visits is None:
             raise self.missing("visits")
         fixed, theirs, _ = known_both(log_p if at is None else at, log_q, self.temperature)
@@ -66,7 +66,7 @@ class SampledReverseKL(Objective):
     def gradient_at(
         self, row: SparseRow, support: Integer[np.ndarray, " K"], rollouts: Rollouts | None
     ) -> Float64[np.ndarray, "M K"]:
-        """reward_j - P_j (sum of rewards), reward_r = -share_r (l_r + 1): only tokens that were taken have rewards."""
+        """Return reward_j - P_j (sum of rewards), with reward_r = -share_r (l_r + 1) for tokens that were taken."""
         if rollouts is None:
             raise self.missing("visits")
         visited = np.flatnonzero(rollouts.visits)

@@ -1,4 +1,4 @@
-"""KL divergences on the k most probable tokens: what verl, SWIFT and TRL's server mode train with."""
+"""KL divergences on the k most probable tokens, as used for training by verl, SWIFT and TRL's server mode."""
 
 from typing import Literal
 
@@ -22,7 +22,7 @@ from odd.method.sparse_rows import SparseRow
 
 
 class TopK(Objective):
-    """A KL divergence on a truncated support; its label says so."""
+    """A KL divergence on a truncated support, which is part of its label."""
 
     k: int = Field(default=16, ge=1, description="tokens of the support")
     support: Support = "student"
@@ -30,28 +30,28 @@ class TopK(Objective):
 
     @property
     def label(self) -> str:
-        """With the k in the name, then support and tail."""
+        """Short unique name: the name with k, then support and tail."""
         label = f"{self.kind.replace('topk', f'top{self.k}')}_{self.support}_{self.tail}"
         return label if self.temperature == 1 else f"{label}_T{self.temperature:g}"
 
     def truncated(
         self, log_p: LogProbs, log_q: LogProbs, chosen: Bool[np.ndarray, "*#B V"]
     ) -> Float64[np.ndarray, "*#B V"]:
-        """The gradient for softened distributions and any chosen tokens."""
+        """Compute the gradient for softened distributions and any chosen tokens."""
         raise ValueError(f"objective {self.kind} has no gradient: define it")
 
     def truncated_loss(self, log_p: LogProbs, log_q: LogProbs, chosen: Bool[np.ndarray, "*#B V"]) -> float:
-        """The loss for softened distributions and any chosen tokens."""
+        """Compute the loss for softened distributions and any chosen tokens."""
         raise ValueError(f"objective {self.kind} has no loss: define it")
 
     def gradient(self, log_p: LogProbs, log_q: LogProbs, taken: Taken = NOT_KNOWN) -> Gradient:
-        """On the support that the distributions have; `odd.method.logspace.Tail` says what becomes of other tokens."""
+        """Compute the gradient on the support; see `odd.method.logspace.Tail` for the treatment of other tokens."""
         log_p, log_q = soften_both(log_p, log_q, self.temperature)
         chosen = top_k_support(log_p, log_q, self.k, self.support)
         return self.truncated(log_p, log_q, chosen) / self.temperature
 
     def loss(self, log_p: LogProbs, log_q: LogProbs, taken: Taken = NOT_KNOWN, at: LogProbs | None = None) -> float:
-        """The divergence on the support of `at`."""
+        """Compute the divergence on the support from `at`."""
         fixed, _ = soften_both(log_p if at is None else at, log_q, self.temperature)
         log_p, log_q = soften_both(log_p, log_q, self.temperature)
         return self.truncated_loss(log_p, log_q, top_k_support(fixed, log_q, self.k, self.support))
@@ -59,9 +59,9 @@ class TopK(Objective):
     def gradient_at(
         self, row: SparseRow, support: Integer[np.ndarray, " K"], rollouts: Rollouts | None
     ) -> Float64[np.ndarray, "M K"]:
-        """On the most probable tokens one by one, and all others as one.
+        """Compute the gradient on the most probable tokens one by one and all others merged.
 
-        Tokens outside the top sets are treated alike: they share their common component in proportion to P_theta.
+        Tokens outside the top sets share the merged component in proportion to P_theta.
         """
         tokens, chosen, log_p, log_q = row.kept(self.k, self.support)
         gradient = self.truncated(log_p, log_q, chosen)
@@ -73,7 +73,7 @@ class TopK(Objective):
 
 
 class TopKReverseKL(TopK):
-    """`reverse_kl` on the k most probable tokens."""
+    """Reverse KL on the k most probable tokens."""
 
     name: Literal["topk_reverse_kl"] = "topk_reverse_kl"
     default = True
@@ -82,7 +82,7 @@ class TopKReverseKL(TopK):
     def truncated(
         self, log_p: LogProbs, log_q: LogProbs, chosen: Bool[np.ndarray, "*#B V"]
     ) -> Float64[np.ndarray, "*#B V"]:
-        """`reverse_kl` of the truncated distributions, or without the other tokens' terms."""
+        """Compute `reverse_kl` of the truncated distributions; for `drop`, without the terms of the other tokens."""
         if self.tail != "drop":
             return reverse_kl(*truncate(log_p, log_q, chosen, self.tail))
         ratio = np.where(chosen, log_ratio(log_p, log_q), 0.0)
@@ -90,17 +90,17 @@ class TopKReverseKL(TopK):
         return np.where(loss < 0, 0.0, weighted_deviation(log_p, np.where(chosen, -(ratio + 1), 0.0)))
 
     def truncated_loss(self, log_p: LogProbs, log_q: LogProbs, chosen: Bool[np.ndarray, "*#B V"]) -> float:
-        """The divergence; `drop` counts as 0 where it is negative."""
+        """Compute the divergence; with `drop`, a negative value counts as 0."""
         if self.tail != "drop":
             return ReverseKL().loss(*truncate(log_p, log_q, chosen, self.tail))
         return max(0.0, float(np.where(chosen, np.exp(log_p) * log_ratio(log_p, log_q), 0.0).sum()))
 
 
 class TopKForwardKL(TopK):
-    """`forward_kl` on the k most probable tokens.
+    """Forward KL on the k most probable tokens.
 
-    With the teacher's support, `drop` is verl's `forward_kl_topk` and `bucket` its `forward_kl_topk_tail`; `bucket` and
-    `renormalize` are TRL's server mode with and without `loss_add_tail`.
+    With the teacher's support, `drop` is verl's `forward_kl_topk` and `bucket` is its `forward_kl_topk_tail`; `bucket`
+    and `renormalize` are TRL's server mode with and without `loss_add_tail`.
     """
 
     name: Literal["topk_forward_kl"] = "topk_forward_kl"
@@ -110,7 +110,7 @@ class TopKForwardKL(TopK):
     def truncated(
         self, log_p: LogProbs, log_q: LogProbs, chosen: Bool[np.ndarray, "*#B V"]
     ) -> Float64[np.ndarray, "*#B V"]:
-        """`forward_kl` of the truncated distributions, or without the other tokens' terms."""
+        """Compute `forward_kl` of the truncated distributions; for `drop`, without the terms of the other tokens."""
         if self.tail != "drop":
             return forward_kl(*truncate(log_p, log_q, chosen, self.tail))
         q = np.where(chosen, np.exp(log_q), 0.0)
@@ -119,7 +119,7 @@ class TopKForwardKL(TopK):
         return np.where(loss < 0, 0.0, q - q.sum(axis=-1, keepdims=True) * np.exp(log_p))
 
     def truncated_loss(self, log_p: LogProbs, log_q: LogProbs, chosen: Bool[np.ndarray, "*#B V"]) -> float:
-        """The divergence; `drop` counts as 0 where it is negative."""
+        """Compute the divergence; with `drop`, a negative value counts as 0."""
         if self.tail != "drop":
             return ForwardKL().loss(*truncate(log_p, log_q, chosen, self.tail))
         q = np.where(chosen, np.exp(log_q), 0.0)

@@ -1,6 +1,6 @@
-"""Pooling rules: which rollouts count for an edge, and what they say of its success (method §5).
+"""Pooling rules: which rollouts count for an edge, and how its success is estimated from them (method §5).
 
-A new rule is a file with a subclass of `PoolingRule`, and its line below.
+To add a rule, add a file with a subclass of `PoolingRule` and register it below.
 """
 
 from odd.errors import OddError
@@ -14,10 +14,10 @@ RULES: dict[str, PoolingRule] = {rule.name: rule for rule in (OnPolicy(), Strati
 
 
 def pooling_rule(name: str) -> PoolingRule:
-    """The rule of a name, or of the label of a convention, which begins with it.
+    """Return the pooling rule with a name, or of a convention label, which starts with the name.
 
     Raises:
-        OddError: there is none.
+        OddError: there is no such rule.
     """
     name = name.split("-")[0]
     if name not in RULES:

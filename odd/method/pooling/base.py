@@ -1,6 +1,6 @@
-"""What a pooling rule is: which rollouts count for an edge, and what they say of its success (method §5).
+"""Base class of pooling rules: which rollouts count for an edge, and how its success is estimated (method §5).
 
-An edge is named by the node it leads to. Dimension letters as in `odd.method.logspace`.
+An edge is identified by the node it leads to. Dimension letters as in `odd.method.logspace`.
 """
 
 from abc import ABC, abstractmethod
@@ -20,7 +20,7 @@ class Sample:
     """The rollouts of one question on its tree.
 
     Attributes:
-        tree: of these rollouts, in the same order; it may have nodes that none of them visits.
+        tree: tree of these rollouts, in the same order; may have nodes that none of them visits.
         launch: length of each rollout's forced prefix; 0 for initial rollouts.
         correct: outcome of each rollout.
         p_student: P_theta of each edge; NaN where unknown.
@@ -32,19 +32,19 @@ class Sample:
     p_student: Float[np.ndarray, " N"]
 
     def part(self, chosen: Bool[np.ndarray, " R"]) -> "Sample":
-        """Only some of the rollouts, on the nodes of the whole tree."""
+        """Return a subset of the rollouts, with all nodes of the tree."""
         tree = replace(self.tree, rollout_nodes=self.tree.rollout_nodes[chosen])
         return Sample(tree, self.launch[chosen], self.correct[chosen], self.p_student)
 
 
 @dataclass(frozen=True, eq=False)
 class EdgeSuccess:
-    """What a rule says of every edge.
+    """Counts and success of every edge under a pooling rule.
 
     Attributes:
         counts: rollouts that count for the edge.
-        drawn: rollouts in which the edge was taken as the student would take it: P̂ of what lies outside S_u is taken
-            from these, and the sampled objectives average over them.
+        drawn: rollouts that took the edge with the student's probability: P̂ of the rest outside S_u is estimated from
+            these, and the sampled objectives average over them.
         value: P̂; NaN where unknown.
     """
 
@@ -54,20 +54,20 @@ class EdgeSuccess:
 
 
 class PoolingRule(ABC):
-    """Which rollouts count for an edge, and what they say of its success.
+    """Which rollouts count for an edge, and how its success is estimated from them.
 
-    A rule is stateless. Whether a rollout counts may depend on the length of its forced prefix and on the depth of the
-    edge alone, so that it can be asked of rollouts that are not part of a tree as well.
+    A rule is stateless. Whether a rollout counts may depend only on the length of its forced prefix and the depth of
+    the edge, so the rule also applies to rollouts that are not part of a tree.
 
     Attributes:
         name: short name, as used in configurations, run files and links; without a hyphen.
-        label: its name in words.
-        visits: what the visits of an edge are called.
+        label: display name.
+        visits: display name of the visits of an edge.
         about: which rollouts these are, as the second half of a sentence.
         meaning: one sentence for the glossary.
-        formula: LaTeX for the glossary; empty where the sentence says it all.
-        shares: whether siblings may share a prior; not under a rule whose counts are biased, as no prior makes its
-            intervals honest.
+        formula: LaTeX for the glossary; empty if the sentence is sufficient.
+        shares: whether siblings may share a prior; False for a rule with biased counts, as no prior makes its intervals
+            valid.
     """
 
     name: ClassVar[str]
@@ -80,34 +80,34 @@ class PoolingRule(ABC):
 
     @abstractmethod
     def counted(self, launch: Integer[np.ndarray, "*#B"], depth: Integer[np.ndarray, "*#B"]) -> Bool[np.ndarray, "*B"]:
-        """Whether a rollout with a forced prefix of `launch` tokens counts for the edge it takes to `depth`."""
+        """Return whether a rollout with a forced prefix of `launch` tokens counts for the edge it takes to `depth`."""
 
     def drawn(self, launch: Integer[np.ndarray, "*#B"], depth: Integer[np.ndarray, "*#B"]) -> Bool[np.ndarray, "*B"]:
-        """Whether it counts for P̂ of what lies outside S_u, and in the sampled objectives.
+        """Return whether the rollout counts for P̂ of the rest outside S_u and in the sampled objectives.
 
-        Where the student drew the token itself, unless the rule says otherwise: these draws weight the children of a
-        node as P_theta does.
+        By default only where the student sampled the token itself: these samples weight the children of a node by
+        P_theta.
         """
         return natural(launch, depth)
 
     def value(self, sample: Sample, counts: Counts) -> Float64[np.ndarray, " N"]:
-        """P̂ of every edge; the share of successes unless the rule says otherwise. `counts` are those of the rule."""
+        """Return P̂ of every edge; by default the share of successes. `counts` are those of this rule."""
         return counts.mean
 
     def posterior(
         self, sample: Sample, counts: Counts, draws: int, rng: np.random.Generator
     ) -> Mapping[int, Float64[np.ndarray, " D"]]:
-        """Posterior draws of P̂ of those edges whose posterior is not that of their counts alone; none by default."""
+        """Return draws of P̂ for edges with a posterior that does not follow from their counts alone; default none."""
         return {}
 
     def interval(
         self, successes: Real[np.ndarray, "*B"], visits: Real[np.ndarray, "*B"]
     ) -> tuple[Float64[np.ndarray, "*B"], Float64[np.ndarray, "*B"]]:
-        """95% interval of P̂ from the counts of an edge alone; NaN without visits."""
+        """Return the 95% interval of P̂ from the counts of an edge alone; NaN without visits."""
         return jeffreys(successes, visits)
 
     def success(self, sample: Sample) -> EdgeSuccess:
-        """Counts and P̂ of every edge."""
+        """Return counts and P̂ of every edge."""
         tree, launch, correct = sample.tree, sample.launch, sample.correct
         counts = edge_counts(tree, launch, correct, self.counted)
         return EdgeSuccess(counts, edge_counts(tree, launch, correct, self.drawn), self.value(sample, counts))

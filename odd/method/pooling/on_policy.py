@@ -1,4 +1,4 @@
-"""A forced rollout counts for its launch edge and for those below, where it is an honest sample of the student."""
+"""A forced rollout counts for its launch edge and the edges below, where it is an unbiased sample of the student."""
 
 import numpy as np
 from jaxtyping import Bool, Integer
@@ -12,12 +12,12 @@ class OnPolicy(PoolingRule):
     name = "on_policy"
     label = "on-policy"
     visits = "on-policy visits"
-    about = "a targeted rollout counts from its forced token on"
+    about = "a targeted rollout counts from its forced token onwards"
     meaning = (
-        "A forced rollout counts for the token that was forced and for what follows, where it is an honest sample of "
-        "the student; the default."
+        "A forced rollout counts for the forced token and everything after it, where it is an unbiased sample of the "
+        "student; the default."
     )
 
     def counted(self, launch: Integer[np.ndarray, "*#B"], depth: Integer[np.ndarray, "*#B"]) -> Bool[np.ndarray, "*B"]:
-        """From the launch edge down."""
+        """Count from the launch edge down."""
         return depth >= launch

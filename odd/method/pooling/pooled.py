@@ -1,6 +1,6 @@
-"""Every rollout counts for every edge it takes, forced or not: the paper's text.
+"""Every rollout counts for every edge it takes, forced or not, as in the paper's text.
 
-Biased: the ancestors of a launch edge are dragged towards what was forced (method §5).
+Biased: the ancestors of a launch edge are pulled towards the forced tokens (method §5).
 """
 
 import numpy as np
@@ -11,28 +11,28 @@ from odd.method.success import everywhere, wilson
 
 
 class Pooled(PoolingRule):
-    """P̂ is the share of successes among all rollouts through the edge, and so is that of the rest."""
+    """P̂ is the share of successes among all rollouts through the edge, and likewise for the rest."""
 
     name = "pooled"
     label = "pooled"
     visits = "pooled visits"
-    about = "every rollout counts for all that it passes, forced or not, which biases ancestors"
+    about = "every rollout counts for every node it passes, forced or not, which biases ancestors"
     meaning = (
-        "A rollout counts for every node it passes, as in the paper; earlier nodes are then biased towards what was "
-        "forced."
+        "A rollout counts for every node it passes, as in the paper; this biases earlier nodes towards the forced "
+        "tokens."
     )
     shares = False
 
     def counted(self, launch: Integer[np.ndarray, "*#B"], depth: Integer[np.ndarray, "*#B"]) -> Bool[np.ndarray, "*B"]:
-        """Always."""
+        """Count always."""
         return everywhere(launch, depth)
 
     def drawn(self, launch: Integer[np.ndarray, "*#B"], depth: Integer[np.ndarray, "*#B"]) -> Bool[np.ndarray, "*B"]:
-        """Always: forced tokens pass for drawn ones."""
+        """Count always: forced tokens are treated as sampled ones."""
         return everywhere(launch, depth)
 
     def interval(
         self, successes: Real[np.ndarray, "*B"], visits: Real[np.ndarray, "*B"]
     ) -> tuple[Float64[np.ndarray, "*B"], Float64[np.ndarray, "*B"]]:
-        """The Wilson score interval."""
+        """Return the Wilson score interval."""
         return wilson(successes, visits)

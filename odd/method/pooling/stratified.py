@@ -1,6 +1,6 @@
-"""Counts as on-policy, but success is backed up through the tree: all rollouts are used without bias (method §5).
+"""Counts as on-policy, but backs up success through the tree, which uses all rollouts without bias (method §5).
 
-The strata of forced and un-forced rollouts that leave a node are weighted by the student's own probabilities.
+The strata of forced and unforced rollouts that leave a node are weighted by the student's probabilities.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,23 +14,23 @@ from odd.method.success import Counts
 from odd.method.tree import Tree
 
 COVERED = 1e-6
-"""Student mass outside the launched children that is only rounding of float32 probabilities."""
+"""Student mass outside the launched children up to which it is treated as float32 rounding."""
 
 
 class Stratified(OnPolicy):
     """P̂ of an edge u -> v with launched children of v is V(v), backed up from them.
 
-    V(v) is the sum of P_theta P̂ over the launched children, their P̂ backed up likewise, plus the remaining mass times
-    the mean success of the un-forced rollouts that left v by another child. All other edges keep their on-policy mean,
-    as do those where a stratum with mass has no rollout or a P_theta is unknown.
+    V(v) is the sum of P_theta P̂ over the launched children, with P̂ backed up recursively, plus the remaining mass times
+    the mean success of the unforced rollouts that took another child of v. All other edges keep their on-policy mean,
+    as do edges where a stratum with mass has no rollouts or a P_theta is unknown.
     """
 
     name = "stratified"
     label = "stratified"
-    about = "a targeted rollout counts from its forced token on; success is backed up"
+    about = "a targeted rollout counts from its forced token onwards; success is backed up"
     meaning = (
-        "Forced and free rollouts are weighted by the student's own probabilities, so that earlier nodes use all of "
-        "them without that bias (F: the forced children)."
+        "Forced and free rollouts are weighted by the student's probabilities, so earlier nodes use all of them "
+        "without that bias (F: the forced children)."
     )
     formula = (
         r"\begin{aligned} V(v) = {}& \sum_{k \in F} P_\theta^k \hat P^k \\ "
@@ -38,7 +38,7 @@ class Stratified(OnPolicy):
     )
 
     def value(self, sample: Sample, counts: Counts) -> Float64[np.ndarray, " N"]:
-        """P̂ of every edge by the backup."""
+        """Return P̂ of every edge, backed up where possible."""
         value = counts.mean
         for node, backed_up in _backup(sample, counts, lambda s, n: np.array([s / n])).items():
             value[node] = backed_up[0]
@@ -47,12 +47,12 @@ class Stratified(OnPolicy):
     def posterior(
         self, sample: Sample, counts: Counts, draws: int, rng: np.random.Generator
     ) -> Mapping[int, Float64[np.ndarray, " D"]]:
-        """Draws of the edges that are backed up, each stratum's Beta draws propagated through the backup."""
+        """Return draws of the backed-up edges: the Beta draws of each stratum, propagated through the backup."""
         return _backup(sample, counts, lambda s, n: rng.beta(s + 0.5, n - s + 0.5, size=draws))
 
 
 def launch_edges(tree: Tree, launch: Integer[np.ndarray, " R"]) -> Bool[np.ndarray, " N"]:
-    """Mark the edges that some rollout was forced through last (the enriched ones)."""
+    """Mark the launch edges: those of the last forced token of some rollout."""
     launched = np.zeros(tree.size, dtype=bool)
     targeted = np.flatnonzero(launch > 0)
     launched[tree.rollout_nodes[targeted, launch[targeted]]] = True
@@ -62,7 +62,7 @@ def launch_edges(tree: Tree, launch: Integer[np.ndarray, " R"]) -> Bool[np.ndarr
 def _backup(
     sample: Sample, counts: Counts, estimate: Callable[[int, int], Float64[np.ndarray, " D"]]
 ) -> dict[int, Float64[np.ndarray, " D"]]:
-    """Backed-up values by edge, deepest first; `estimate(successes, visits)` is a stratum's own value."""
+    """Compute backed-up values by edge, deepest first; `estimate(successes, visits)` gives the value of a stratum."""
     tree, launched = sample.tree, launch_edges(sample.tree, sample.launch)
     values: dict[int, np.ndarray] = {}
     for node in np.unique(tree.parent[launched])[::-1].tolist():
