@@ -1,7 +1,7 @@
-"""Targeted rollouts that are allotted chunk by chunk, by what those before came to (`targeting.allocation`).
+"""Adaptive allocation of targeted rollouts, chunk by chunk, given the results so far (`targeting.allocation`).
 
-A chunk depends on the rollouts of the chunks before it, on the distributions along the paths and on seeds alone. So a
-run that was interrupted goes on to the same result.
+A chunk depends only on the rollouts of earlier chunks, the distributions along the paths, and seeds. So an interrupted
+run resumes to the same result.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -22,7 +22,7 @@ Prefix = tuple[int, ...]
 
 
 class Allotment:
-    """The targeted rollouts of one question."""
+    """Allocation of the targeted rollouts of one question."""
 
     def __init__(
         self,
@@ -35,15 +35,15 @@ class Allotment:
         targeting: TargetingConfig,
         sampling: SamplingConfig,
     ) -> None:
-        """Lay out the nodes.
+        """Collect the nodes of all pairs.
 
         Args:
             question: id of the question; part of every seed.
             initial: its initial rollouts.
             pairs: rows of the table `pairs`.
-            paths: tokens of the representative rollouts.
+            paths: token ids of the representative rollouts.
             rows: distributions along each path.
-            guides: the teachers whose signs are to be settled.
+            guides: the teachers whose alignment signs the allocation resolves.
             targeting: settings.
             sampling: settings.
         """
@@ -61,11 +61,11 @@ class Allotment:
         self.cost = np.array([max(1.0, length - len(prefix)) for prefix in self.prefixes])
 
     def chunk(self, number: int, targeted: Sequence[Rollout]) -> list[Prefix]:
-        """Forced prefixes of a chunk, one per rollout; empty when no more are needed.
+        """Return the forced prefixes of a chunk, one per rollout; empty when no more are needed.
 
         Args:
-            number: of the chunk.
-            targeted: rollouts of all chunks before it.
+            number: number of the chunk.
+            targeted: rollouts of all earlier chunks.
         """
         size = min(self.sampling.chunk_size, self.budget - len(targeted))
         if size <= 0 or not self.nodes:
@@ -77,12 +77,12 @@ class Allotment:
         return chunks(forced, len(forced))[0] if forced else []
 
     def launched(self, targeted: Sequence[Rollout]) -> list[int]:
-        """Rollouts that each pair got."""
+        """Return the number of targeted rollouts of each pair."""
         drawn = [rollout.token_ids[: rollout.launch] for rollout in targeted]
         return [drawn.count(prefix) for prefix in self.prefixes]
 
     def _counts(self, rollouts: Sequence[Rollout]) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """On-policy successes and visits of the children of each node."""
+        """Return the on-policy successes and visits of the children of each node."""
         tree = build_tree([rollout.token_ids for rollout in rollouts])
         forced = np.array([rollout.launch for rollout in rollouts])
         correct = np.array([rollout.correct for rollout in rollouts])
@@ -101,7 +101,7 @@ class Allotment:
 def _target_node(
     prefix: Prefix, pairs: Mapping[Prefix, int], rows: Rows, teachers: Sequence[int], tau: float
 ) -> TargetNode:
-    """The children that are looked at: those that are forced, and those that the student often takes."""
+    """Collect the children of a node: the forced tokens and those with student probability above `tau`."""
     row = rows[1.0]
     forced = {edge[-1] for edge in pairs if edge[:-1] == prefix}
     likely = row.tokens[np.exp(row.log_p.astype(np.float64)) > tau]

@@ -1,4 +1,4 @@
-"""Rows of tables as they come up, node by node; a frame for each node would cost more than what stands in it."""
+"""Collect table rows node by node; a data frame per node would be too slow."""
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -9,27 +9,26 @@ import pandas as pd
 
 
 class Labels(NamedTuple):
-    """Texts of which few differ: all of them, and which one stands in each row. They become a categorical column."""
+    """Values of a categorical column: the distinct texts, and the index of one of them for each row."""
 
     names: Sequence[str]
     codes: np.ndarray
 
 
 Column = Labels | np.ndarray | Sequence[Any] | str | float
-"""A value for each row, or one for all of them."""
+"""One value per row, or one for all rows."""
 
 
 class Columns:
-    """One table."""
+    """Columns of one table."""
 
     def __init__(self) -> None:
-        """Begin without rows."""
         self._parts: dict[str, list[np.ndarray]] = {}
         self._nested: dict[str, list[Sequence[Any]]] = {}
         self._names: dict[str, Sequence[str]] = {}
 
     def add(self, count: int, columns: Mapping[str, Column]) -> None:
-        """Add `count` rows; columns and labels are the same each time, and lists hold an array for each row."""
+        """Add `count` rows; every call has the same columns and labels; a list contains one array per row."""
         for name, values in columns.items():
             if isinstance(values, Labels):
                 self._names[name], values = values
@@ -39,9 +38,9 @@ class Columns:
                 self._parts.setdefault(name, []).append(np.broadcast_to(np.asarray(values), count))
 
     def frame(self) -> pd.DataFrame:
-        """All rows."""
+        """Return all rows."""
         plain: dict[str, Any] = {name: np.concatenate(parts) for name, parts in self._parts.items()}
         for name, names in self._names.items():
-            kind: Any = object  # pandas' own text type would refuse lone surrogates
+            kind: Any = object  # pandas' string type rejects lone surrogates
             plain[name] = pd.Categorical.from_codes(plain[name], dtype=pd.CategoricalDtype(pd.Index(names, dtype=kind)))
         return pd.DataFrame(plain | {name: list(chain(*parts)) for name, parts in self._nested.items()})

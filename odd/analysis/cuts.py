@@ -1,4 +1,4 @@
-"""Path nodes cut down to their children S_u: the signal of teachers there, and P̂ with its uncertainty."""
+"""Path nodes restricted to their children S_u: the teachers' signal there, and P̂ with its uncertainty."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ from odd.rollouts.sampling import derived_seed
 
 
 class Cut:
-    """The signal of M teachers at S_u under one rule of which rollouts count.
+    """The signal of M teachers at S_u, given the rollouts that a pooling rule counts.
 
     Args:
-        signal: of the node, and of the rollouts that count.
+        signal: signal at the node, with the counted rollouts.
         support: tokens of S_u.
-        objectives: O of them.
+        objectives: O objectives.
     """
 
     def __init__(self, signal: NodeSignal, support: np.ndarray, objectives: Sequence[Objective]) -> None:
@@ -32,17 +32,17 @@ class Cut:
         self.full = np.stack([signal.at(one, support) for one in objectives], axis=1)
 
     def student(self, baseline: Baseline, rest: Rest) -> np.ndarray:
-        """P_theta of the components of a convention, float64 (C,)."""
+        """Return P_theta of the components of a convention, float64 (C,)."""
         return self.signal.student(self.support, baseline, rest)
 
 
 def teacher_gradients(
     cuts: Sequence[Cut], objectives: Sequence[Objective], baseline: Baseline, rest: Rest
 ) -> np.ndarray:
-    """Gradients of all teachers and objectives at nodes with equally many children.
+    """Compute the gradients of all teachers and objectives at nodes with the same number of children.
 
     Returns:
-        Float64 (N, M * O, C), the objective moving fastest; see `odd.method.node_signal.NodeSignal.components`.
+        Float64 (N, M * O, C), the objective varying fastest; see `odd.method.node_signal.NodeSignal.components`.
     """
     if baseline == "full":
         gradients = np.stack([cut.full for cut in cuts])
@@ -57,7 +57,7 @@ def teacher_gradients(
 
 
 def _stacked(objective: Objective, cuts: Sequence[Cut], rest: Rest) -> Taken:
-    """What the rollouts say of S_u at many nodes, (N, 1, C), and of rewards (N, M, C)."""
+    """Stack visits and successes at S_u of several nodes, (N, 1, C), and their rewards-to-go, (N, M, C)."""
     each = [cut.signal.taken(objective, cut.support, rest) for cut in cuts]
     visits, successes = (
         np.stack([values for values in column if values is not None])[:, None]
@@ -72,15 +72,15 @@ def _stacked(objective: Objective, cuts: Sequence[Cut], rest: Rest) -> Taken:
 
 @dataclass(frozen=True, eq=False)
 class NodeSuccess:
-    """P̂ of the children S_u of a node under one pooling rule, and of what lies outside, with posterior draws.
+    """P̂ of the children S_u of a node and of the rest, under one pooling rule, with posterior draws.
 
     Attributes:
         node: u.
-        cut: the teachers' signal there.
+        cut: the teachers' signal at u.
         success: P̂ of the children and, last, of the rest; (K + 1,).
-        draws: of the same; (K + 1, D).
-        halves: P̂ of the same by each half of the rollouts; (2, K + 1).
-        visits: of all children together.
+        draws: posterior draws of `success`; (K + 1, D).
+        halves: `success` estimated from each half of the rollouts; (2, K + 1).
+        visits: total visits of the children.
     """
 
     node: int
@@ -92,18 +92,18 @@ class NodeSuccess:
 
     @property
     def children(self) -> int:
-        """K."""
+        """Number of children, K."""
         return len(self.success) - 1
 
     def components(self, rest: Rest) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Tokens (C,), success (C,), its posterior draws (C, D), success by halves (2, C); the rest goes last."""
+        """Return tokens (C,), success (C,), its posterior draws (C, D) and success by halves (2, C), the rest last."""
         if rest == "off":
             return self.cut.support, self.success[:-1], self.draws[:-1], self.halves[:, :-1]
         return np.append(self.cut.support, REST), self.success, self.draws, self.halves
 
 
 def node_success(tree: QuestionTree, node: int, pooling: str, chosen: Children, cut: Cut) -> NodeSuccess:
-    """P̂ at S_u; the random draws are seeded by question, pooling and node alone."""
+    """Estimate P̂ at S_u; the posterior draws are seeded by question, pooling rule and node only."""
     state, config = tree.success[pooling], tree.config
     rng = np.random.default_rng([config.seed, derived_seed(tree.question, pooling, node)])
     rest = Counts(np.array([chosen.rest_visits]), np.array([chosen.rest_successes]))
@@ -119,7 +119,7 @@ def node_success(tree: QuestionTree, node: int, pooling: str, chosen: Children, 
 
 
 def _of_half(half: EdgeSuccess, chosen: Children) -> np.ndarray:
-    """P̂ of the children and of the rest by one half of the rollouts; (K + 1,)."""
+    """Estimate P̂ of the children and of the rest from one half of the rollouts; (K + 1,)."""
     with np.errstate(invalid="ignore"):
         rest = half.drawn.successes[chosen.others].sum() / half.drawn.visits[chosen.others].sum()
     return np.append(half.value[chosen.nodes], rest)

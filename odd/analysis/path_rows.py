@@ -1,7 +1,7 @@
-"""The distributions along the paths of a question as sparse rows, student and teachers read side by side.
+"""Distributions along the paths of a question as sparse rows, read from student and teachers in parallel.
 
-A model yields its distributions prefix by prefix, in slices of bounded size; they are reduced while they pass, so that
-no (T, V) array is ever held. Prefixes that several paths share are read once.
+A model yields its distributions prefix by prefix in slices of bounded size. Each slice is reduced on arrival, so no
+(T, V) array is ever in memory. Prefixes that several paths share are read once.
 """
 
 import os
@@ -20,9 +20,9 @@ Slices = Iterable[np.ndarray]
 """Distributions of a model, float32 (n, V) per slice, in the order of `odd.method.tree.distinct_places`."""
 
 KEEP_ALL = 4096
-"""Tokens of a vocabulary up to which rows keep all of them: a child that is found later is then there."""
+"""Vocabulary size up to which rows keep all tokens, including those of children found later."""
 TOP = 16
-"""Most probable tokens of student and teachers that are compared, as verl reports them."""
+"""Top-k tokens of student and teachers to compare, as in verl's metrics."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,8 +31,8 @@ class PathRows:
 
     Attributes:
         teachers: names, in the order of the rows' teachers.
-        rows: of each distinct prefix.
-        numbers: of each path, which row stands before each of its tokens, (T,).
+        rows: rows of each distinct prefix.
+        numbers: for each path, index of the row before each of its tokens, (T,).
     """
 
     teachers: tuple[str, ...]
@@ -40,15 +40,15 @@ class PathRows:
     numbers: Sequence[np.ndarray]
 
     def at(self, path: int, position: int) -> Rows:
-        """Rows of the node before a token of a path."""
+        """Return the rows of the node before a token of a path."""
         return self.rows[self.numbers[path][position]]
 
     def path(self, path: int) -> list[Rows]:
-        """Rows of the nodes along a path."""
+        """Return the rows of the nodes along a path."""
         return [self.rows[number] for number in self.numbers[path]]
 
     def keep(self, wanted: Sequence[Sequence[np.ndarray]]) -> bool:
-        """Whether every row keeps the tokens that are wanted at it, given by path and position."""
+        """Whether every row keeps its tokens in `wanted`, which is indexed by path and position."""
         return all(
             self.at(path, position)[1.0].keeps(tokens)
             for path, places in enumerate(wanted)
@@ -68,17 +68,20 @@ def reading_path_rows(
 
     Args:
         responses: token ids of each path.
-        student: its distributions.
-        teachers: theirs, by name.
-        wanted: by path and position, tokens that rows must keep, ascending.
-        objectives: whose gradients will be asked for.
-        tau: rows also keep the tokens with a probability above it under the student or any teacher.
+        student: distributions of the student.
+        teachers: distributions of each teacher, by name.
+        wanted: tokens that rows must keep, ascending, by path and position.
+        objectives: objectives whose gradients will be computed.
+        tau: rows also keep the tokens whose probability exceeds it under the student or any teacher.
 
     Yields:
-        After each slice, how many distinct prefixes are read, and of how many.
+        After each slice, the number of distinct prefixes read and their total number.
 
     Returns:
         The rows.
+
+    Raises:
+        ValueError: the number of distributions is not the number of distinct prefixes.
     """
     places = distinct_places(responses)
     threshold = np.log(tau) if tau > 0 else -np.inf
@@ -92,7 +95,7 @@ def reading_path_rows(
             tokens = np.union1d(wanted[path][position], likely)
         return read_rows(distributions[0], distributions[1:], tokens, objectives, TOP)
 
-    # NumPy lets go of the interpreter while it sums up a vocabulary, so that threads reduce rows side by side
+    # NumPy releases the GIL while it sums over a vocabulary, so threads reduce rows in parallel
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         for slices in side_by_side([student, *teachers.values()]):
             size = min(part.shape[1] for part in slices)
@@ -100,7 +103,7 @@ def reading_path_rows(
             rows += threads.map(reduced, zip(nodes, places[len(rows) : len(rows) + len(nodes)], strict=True))
             yield len(rows), len(places)
     if len(rows) != len(places):
-        raise ValueError(f"{len(places)} distinct prefixes were to be read, the models gave {len(rows)}")
+        raise ValueError(f"expected distributions of {len(places)} distinct prefixes, the models gave {len(rows)}")
     return PathRows(tuple(teachers), rows, _numbers(responses, places))
 
 
@@ -112,7 +115,7 @@ def read_path_rows(
     objectives: Sequence[Objective],
     tau: float = 1.0,
 ) -> PathRows:
-    """`reading_path_rows` to its end."""
+    """Run `reading_path_rows` to its end and return the rows."""
     steps = reading_path_rows(responses, student, teachers, wanted, objectives, tau)
     while True:
         try:
@@ -122,7 +125,7 @@ def read_path_rows(
 
 
 def _numbers(responses: Sequence[Sequence[int]], places: Sequence[tuple[int, int]]) -> list[np.ndarray]:
-    """Which distinct prefix stands before each token of each response."""
+    """Return the index of the distinct prefix before each token of each response."""
     found = [np.full(len(response), -1, dtype=np.int64) for response in responses]
     for number, (path, position) in enumerate(places):
         found[path][position] = number
@@ -138,7 +141,7 @@ def _numbers(responses: Sequence[Sequence[int]], places: Sequence[tuple[int, int
 
 
 def side_by_side(models: Sequence[Slices]) -> Iterator[list[np.ndarray]]:
-    """Slices of equal length from models that yield slices of different lengths.
+    """Yield slices of equal length from models that yield slices of different lengths.
 
     Raises:
         ValueError: the models yield different numbers of distributions.
@@ -160,10 +163,10 @@ def side_by_side(models: Sequence[Slices]) -> Iterator[list[np.ndarray]]:
 
 
 def children_along(tree: Tree, paths: Sequence[int]) -> list[list[np.ndarray]]:
-    """Tokens that rollouts took at each node along some of them, ascending.
+    """Return the child tokens at each node along some rollouts, ascending.
 
     Args:
-        tree: of the rollouts.
+        tree: tree of the rollouts.
         paths: indices of the rollouts that are paths.
     """
     found = []

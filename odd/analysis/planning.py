@@ -1,4 +1,4 @@
-"""Which paths to study and which tokens to force (method §5, steps 2-5)."""
+"""Choose the paths to study and the tokens to force (method §5, steps 2-5)."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
@@ -14,14 +14,14 @@ from odd.rollouts.sampling import Rollout, derived_seed
 
 @dataclass(frozen=True)
 class Plan:
-    """Forced prefixes, one for each targeted rollout, and the rows of the table `pairs`."""
+    """Forced prefixes, one per targeted rollout, and the rows of the table `pairs`."""
 
     forced: list[tuple[int, ...]]
     rows: list[dict]
 
 
 def choose_paths(question: str, initial: Sequence[Rollout], targeting: TargetingConfig, seed: int) -> list[int]:
-    """Indices of the representative initial rollouts, correct ones first."""
+    """Choose the representative initial rollouts; return their indices, correct ones first."""
     return representative_paths(
         np.array([rollout.correct for rollout in initial]),
         np.array([rollout.truncated for rollout in initial]),
@@ -39,16 +39,16 @@ def plan_targets(
     guides: Collection[str],
     targeting: TargetingConfig,
 ) -> Plan:
-    """Choose the pairs of every path and how many rollouts each still needs.
+    """Choose the pairs of every path and the number of rollouts that each still needs.
 
-    A pair on a prefix that several paths share is taken once. Initial rollouts that already went through it count.
-    An adaptive allocation finds out later how many each gets: none is planned.
+    A pair on a prefix that several paths share is chosen once. Initial rollouts through it count. For an adaptive
+    allocation no rollouts are planned here: it assigns them later.
 
     Args:
         initial: the initial rollouts.
-        paths: indices of the representative ones.
+        paths: indices of the representative rollouts.
         rows: distributions along each path.
-        guides: teachers that choose what is forced.
+        guides: teachers that determine the forced tokens.
         targeting: settings.
     """
     forced: list[tuple[int, ...]] = []

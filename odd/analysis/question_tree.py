@@ -1,4 +1,4 @@
-"""The tree of one question with the success of its edges under every pooling rule (method §5)."""
+"""Tree of one question with the success of its edges under every pooling rule (method §5)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,14 +18,14 @@ from odd.rollouts.sampling import Rollout, derived_seed
 
 @dataclass(frozen=True, eq=False)
 class Success(EdgeSuccess):
-    """P̂ of every edge under one pooling rule, and what its draws are made from.
+    """P̂ of every edge under one pooling rule, with its posterior.
 
     Attributes:
         rule: the pooling rule.
-        posterior: draws of the edges whose posterior is not that of their counts, by Jeffreys' prior.
-        prior: that siblings share; None: Jeffreys', edge by edge.
-        evidence: successes and visits that the prior is weighed against, (N,) each: the counts, or for edges in
-            `posterior` what they are worth in counts.
+        posterior: posterior draws under Jeffreys' prior, for edges where these do not follow from the counts.
+        prior: prior shared by siblings; None for Jeffreys' prior on each edge.
+        evidence: successes and visits combined with `prior`, (N,) each: the counts, or the equivalent counts of edges
+            in `posterior`.
     """
 
     rule: PoolingRule
@@ -36,13 +36,13 @@ class Success(EdgeSuccess):
     def draws(
         self, nodes: np.ndarray, rest: Counts, draws: int, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Posterior draws of P̂ of siblings, (D, K), and of what else their node leads to, (D, 1).
+        """Draw P̂ of siblings, (D, K), and of the other children of their node together, (D, 1), from the posterior.
 
         Args:
             nodes: the siblings, (K,).
-            rest: of all other children together, one entry.
-            draws: D.
-            rng: source of randomness.
+            rest: total counts of the other children, one entry.
+            draws: number of draws, D.
+            rng: random generator.
         """
         if self.prior is None or self.evidence is None:
             return edge_draws(nodes, self.counts, draws, rng, self.posterior), edge_draws([0], rest, draws, rng)
@@ -56,13 +56,13 @@ class Success(EdgeSuccess):
 
 @dataclass(eq=False)
 class QuestionTree:
-    """The tree of one question with the success of its edges.
+    """Tree of one question with the success of its edges.
 
     Args:
         question: id of the question; part of every seed.
         rollouts: all rollouts, initial ones first.
         path_rollouts: indices of the representative paths.
-        rows: distributions along each path, which keep the children that rollouts took.
+        rows: distributions along each path; they keep the tokens of all children.
         config: analysis settings.
     """
 
@@ -78,7 +78,7 @@ class QuestionTree:
     success: dict[str, Success] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Build the tree, and find the success of its edges under every rule."""
+        """Build the tree and estimate the success of its edges under every rule."""
         self.tree = build_tree([rollout.token_ids for rollout in self.rollouts])
         self.places = {}
         for path, rollout in enumerate(self.path_rollouts):
@@ -91,7 +91,7 @@ class QuestionTree:
         self.success = {name: self._success(pooling_rule(name)) for name in self.config.poolings}
 
     def _edge_log_p(self) -> np.ndarray:
-        """Student log-probability of each edge that leaves a path node, NaN elsewhere; float64 (N,)."""
+        """Return the student log-probability of each edge from a path node, NaN elsewhere; float64 (N,)."""
         log_p = np.full(self.tree.size, np.nan)
         for node, (path, position) in self.places.items():
             children = np.asarray(self.tree.children(node))
@@ -114,7 +114,7 @@ class QuestionTree:
 
     @cached_property
     def alike(self) -> dict[str, tuple[str, ...]]:
-        """The rules that count the same rollouts, by the first of them: S_u and the sampled objectives are theirs."""
+        """Groups of rules that count the same rollouts, by first rule; a group shares S_u and sampled objectives."""
         groups: dict[tuple[bytes, bytes], list[str]] = {}
         for name, state in self.success.items():
             masks = (counting(self.tree, self.sample.launch, each) for each in (state.rule.counted, state.rule.drawn))
@@ -124,11 +124,11 @@ class QuestionTree:
 
     @cached_property
     def halves(self) -> dict[str, tuple[EdgeSuccess, EdgeSuccess]]:
-        """The success by each of two random halves of the rollouts, by rule.
+        """Success estimated from each of two random halves of the rollouts, by rule.
 
-        Choosing tokens by a noisy score and measuring them on the same rollouts rewards the noise (method §7, honest
-        selection). Two halves are two independent estimates: one chooses, the other measures, and how well they agree
-        is the reliability of the scores.
+        Selecting tokens by a noisy score and measuring them on the same rollouts favours noise (method §7, honest
+        selection). The halves give two independent estimates: one selects, the other measures, and their agreement is
+        the reliability of the scores.
         """
         launch = self.sample.launch
         edges = self.tree.rollout_nodes[np.arange(len(launch)), launch]
@@ -137,11 +137,11 @@ class QuestionTree:
         return {name: (state.rule.success(one), state.rule.success(other)) for name, state in self.success.items()}
 
     def path_edges(self) -> np.ndarray:
-        """The edges that leave path nodes."""
+        """Return the edges from path nodes."""
         return np.flatnonzero(np.isin(self.tree.parent, list(self.places)))
 
     def _intervals(self, state: Success) -> tuple[np.ndarray, np.ndarray]:
-        """95% intervals of P̂, (N,) each; off the paths nothing is shared, and they are the rule's own."""
+        """Return 95% intervals of P̂, (N,) each; off the paths no prior is shared and the rule gives the intervals."""
         low, high = state.rule.interval(state.counts.successes, state.counts.visits)
         if state.prior is None or state.evidence is None:
             for node, sample in state.posterior.items():
@@ -160,18 +160,18 @@ class QuestionTree:
 
     @cached_property
     def _rollouts(self) -> np.ndarray:
-        """Rollouts through each node, forced or not."""
+        """Number of rollouts through each node, forced or not."""
         return edge_counts(self.tree, self.sample.launch, self.sample.correct, everywhere).visits
 
     @cached_property
     def _stored(self) -> np.ndarray:
-        """Nodes that are kept: those passed twice, those that hang on a path, and the root."""
+        """Nodes that are stored: those with more than one rollout, children of path nodes, and the root."""
         kept = (self._rollouts > 1) | (self.tree.parent < 0)
         kept[self.path_edges()] = True
         return np.flatnonzero(kept)
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Rows of the tables that no teacher has a part in: `nodes`, `success`, `node_values` and `path_tokens`."""
+        """Return the tables that do not depend on teachers: `nodes`, `success`, `node_values` and `path_tokens`."""
         success, values = zip(*(self._success_rows(state) for state in self.success.values()), strict=True)
         return {
             "nodes": self.node_rows(),
@@ -181,14 +181,14 @@ class QuestionTree:
         }
 
     def node_rows(self) -> pd.DataFrame:
-        """One row per node that is kept: its place, and the rollouts through it."""
+        """Return one row per stored node: its place in the tree and the number of rollouts through it."""
         tree = self.tree
         columns = {"parent": tree.parent, "token": tree.token, "depth": tree.depth, "log_p": self.log_p}
         columns |= {"rollouts": self._rollouts}
         return pd.DataFrame({"node": self._stored} | {name: all_[self._stored] for name, all_ in columns.items()})
 
     def _success_rows(self, state: Success) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Under one rule: one row per node that is kept, and one row per path node with its value V(u)."""
+        """Return, under one rule, one row per stored node, and one row per path node with its value V(u)."""
         low, high = self._intervals(state)
         columns = {"visits": state.counts.visits, "successes": state.counts.successes, "success": state.value}
         columns |= {"low": low, "high": high}
@@ -200,7 +200,7 @@ class QuestionTree:
         return pd.DataFrame(success), pd.DataFrame({"node": nodes, **of, **vars(value)})
 
     def path_token_rows(self) -> pd.DataFrame:
-        """One row per position of each path: the node before the token and the child it leads to."""
+        """Return one row per position of each path: the node before the token and the child after it."""
         frames = []
         for path, rollout in enumerate(self.path_rollouts):
             length = len(self.rollouts[rollout].token_ids)

@@ -1,4 +1,4 @@
-"""MiniLLM's rewards of a question: from the log-probabilities of whole rollouts to means by edge (method §3)."""
+"""MiniLLM's rewards for a question: log-probabilities of all rollouts to mean rewards-to-go per edge (method §3)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from odd.method.reward_to_go import RewardToGo, edge_means
 
 @dataclass(frozen=True)
 class Reading:
-    """What student and teachers made of all rollouts.
+    """Log-probabilities of all rollouts under student and teachers.
 
     Attributes:
         student: by loss temperature, log-probabilities of the tokens of each rollout, float32 (T,); NaN where forced.
-        teachers: the same by teacher.
+        teachers: the same for each teacher, by name.
     """
 
     student: Mapping[float, Sequence[np.ndarray]]
@@ -28,15 +28,15 @@ class RolloutRewards:
     """Mean rewards-to-go of every edge, for each group of `tree.alike` and each `minillm` objective.
 
     Args:
-        tree: the question's tree.
-        reading: log-probabilities of everything else; None without `minillm`.
+        tree: tree of the question.
+        reading: log-probabilities of all rollouts; None without `minillm`.
 
     Raises:
-        ValueError: an objective needs a reading that is not there.
+        ValueError: an objective needs a reading and there is none.
     """
 
     def __init__(self, tree: QuestionTree, reading: Reading | None) -> None:
-        """Work out all means."""
+        """Compute all means."""
         self.tree = tree
         self.means: dict[str, dict[Objective, RewardToGo]] = {rule: {} for rule in tree.alike}
         objectives = [one for one in tree.config.objectives if "rewards" in one.needs]
@@ -59,7 +59,7 @@ class RolloutRewards:
                 self.means[rule][objective] = RewardToGo(np.stack(firsts), np.stack(laters))
 
     def at(self, node: int, rule: str) -> dict[Objective, RewardToGo]:
-        """Rewards-to-go of a node's children, float64 (M, K); NaN where no rollout that counts took one."""
+        """Return the rewards-to-go of a node's children, float64 (M, K); NaN for a child without counted rollouts."""
         children = np.asarray(self.tree.tree.children(node), dtype=np.int64)
         return {
             one: RewardToGo(means.first[:, children], means.later[:, children])
@@ -67,7 +67,7 @@ class RolloutRewards:
         }
 
     def _rewards(self, of_paths: np.ndarray, reading: Reading, teacher: str, temperature: float) -> np.ndarray:
-        """Reward of each token of each rollout under one teacher, float64 (R, T); NaN beyond its end."""
+        """Return the reward of each token of each rollout under one teacher, float64 (R, T); NaN after its end."""
         nodes = self.tree.tree.rollout_nodes[:, 1:]
         rewards = of_paths[nodes]
         texts = zip(reading.student[temperature], reading.teachers[teacher][temperature], strict=True)
@@ -76,7 +76,7 @@ class RolloutRewards:
         return np.where((nodes >= 0) & np.isfinite(rewards), rewards, np.nan)
 
     def _path_rewards(self, temperature: float) -> np.ndarray:
-        """Reward of each edge that leaves a path node under each teacher, NaN elsewhere; float64 (M, N)."""
+        """Return the reward of each edge from a path node under each teacher, NaN elsewhere; float64 (M, N)."""
         rewards = np.full((len(self.tree.rows.teachers), self.tree.tree.size), np.nan)
         for node, (path, position) in self.tree.places.items():
             children = np.asarray(self.tree.tree.children(node), dtype=np.int64)
@@ -88,7 +88,7 @@ class RolloutRewards:
     def _means(self, rewards: np.ndarray, objective: Objective) -> dict[str, RewardToGo]:
         inside = self.tree.tree.rollout_nodes[:, 1:] >= 0
         to_go = objective.rewards_to_go(rewards, inside)
-        # what is unknown has no weight either
+        # where the later rewards are unknown, the first one is dropped, too
         values = np.stack([np.where(np.isnan(to_go.later), np.nan, to_go.first), to_go.later])
         return {
             rule: RewardToGo(*edge_means(self.tree.tree, self.forced, values, self.tree.success[rule].rule.counted))

@@ -1,7 +1,7 @@
-"""Scores and gradients of teachers on the path nodes of a question, under every convention (method §3-4).
+"""Scores and gradients of teachers at the path nodes of a question, under every convention (method §3-4).
 
-Nodes with equally many children go through the mathematics together, convention by convention, as most of the cost
-would be the calls rather than the sums.
+For each convention, nodes with the same number of children are computed as one batch: with one call per node, the
+overhead of the calls would dominate.
 """
 
 import os
@@ -24,29 +24,29 @@ from odd.method.success import Children, significant_children
 
 DTYPES = {"DOUBLE": np.float64, "INTEGER": np.int64, "BOOLEAN": np.bool_}
 BLOCK = 48
-"""Nodes that are scored together."""
+"""Number of nodes scored together."""
 
 Rows = tuple[str, int, dict[str, Column]]
-"""Name of a table, how many rows it gets, and their columns."""
+"""Name of a table, number of rows to add, and their columns."""
 
 
 def score_teachers(tree: QuestionTree, reading: Reading | None = None) -> dict[str, pd.DataFrame]:
-    """Score the teachers of a tree's rows on every path node.
+    """Score all teachers of a tree at every path node.
 
     Args:
-        tree: the question's tree.
+        tree: tree of the question.
         reading: log-probabilities of all rollouts, for objectives that need rewards.
 
     Returns:
         Rows of the tables `teacher_tokens`, `node_teachers`, `scores`, `half_scores`, `components` and `gradients`,
-        without the question column. Those of `components` are the same for any teachers.
+        without the question column. `components` does not depend on the teachers.
     """
     if not tree.rows.teachers:
         return {}
     tables: dict[str, Columns] = {}
     rewards, nodes = RolloutRewards(tree, reading), list(tree.places)
-    # NumPy lets go of the interpreter while it sorts many draws, so that threads do these side by side; but not beside
-    # what is mostly Python, as each would wait for the other at every call
+    # NumPy releases the GIL while it sorts many draws, so threads run these sorts in parallel; code that is mostly
+    # Python stays out of the threads, as they would contend for the GIL at every call
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         for start in range(0, len(nodes), BLOCK):
             block = _Block(tree, nodes[start : start + BLOCK], rewards)
@@ -56,7 +56,7 @@ def score_teachers(tree: QuestionTree, reading: Reading | None = None) -> dict[s
 
 
 class _Block:
-    """All scores of all teachers at some nodes."""
+    """All scores of all teachers at a block of nodes."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class _Block:
         self.conventions = list(tree.config.conventions)
         self.cuts: list[dict[str, tuple[Children, Cut]]] = [{} for _ in nodes]
         self.success: dict[tuple[int, str], NodeSuccess] = {}
-        # by node, convention, and pair of teacher and objective, the objective moving fastest
+        # by node, convention, and pair of teacher and objective, the objective varying fastest
         pairs = np.arange(len(self.names) * len(self.objectives)).reshape(len(self.names), -1)
         shape = len(nodes), len(self.conventions), pairs.size
         self.measures = scores()
@@ -79,28 +79,28 @@ class _Block:
             for name in (measure.column, *(measure.interval or ()))
         }
         self.half_scores = {measure.column: np.zeros((*shape, 2)) for measure in self.measures if measure.halves}
-        # what has no teacher is the same under each of them
+        # an objective without a teacher is the same for all teachers
         same = [not objective.has_teacher for objective in self.objectives]
         pairs[:, same] = pairs[0, same]
         self.distinct, self.copies = np.unique(pairs.ravel(), return_inverse=True)
-        # what has none is made of the outcomes themselves: its halves would not be independent
+        # its gradient comes from the outcomes themselves, so its halves would not be independent
         self.halved = np.flatnonzero(~np.tile(same, len(self.names)))
         self.vectors: dict[tuple[int, int], tuple[np.ndarray, ...]] = {}
 
     def cut_down(self) -> Iterator[Rows]:
-        """Cut the nodes down to their children: rows that need nothing else."""
+        """Restrict the nodes to their children S_u; yield the rows that do not depend on scores."""
         for place, node in enumerate(self.nodes):
             yield from self._cut_down(place, node, NodeSignal(self.tree.rows.at(*self.tree.places[node])))
 
     def score(self, threads: Executor) -> Iterator[Rows]:
-        """Score what was cut down: rows of the tables of scores and of what is behind them."""
+        """Score the restricted nodes; yield rows of `scores`, `half_scores`, `gradients` and `components`."""
         for found in threads.map(self._success, range(len(self.nodes))):
             self.success |= found
         list(threads.map(lambda alike: self._score(*alike), self._alike()))
         yield from self._score_rows()
 
     def _alike(self) -> Iterator[tuple[int, list[int], Sequence[NodeSuccess]]]:
-        """For each convention the nodes with equally many children: they go through the mathematics together."""
+        """Yield, for each convention, batches of nodes with the same number of children."""
         for number, convention in enumerate(self.conventions):
             of_rule = [(place, one) for (place, pooling), one in self.success.items() if pooling == convention.pooling]
             for size in sorted({one.children for _, one in of_rule}):
@@ -108,7 +108,7 @@ class _Block:
                 yield number, list(places), alike
 
     def _cut_down(self, place: int, node: int, signal: NodeSignal) -> Iterator[Rows]:
-        """Rows of a node that need nothing else, and what is kept for the scores."""
+        """Yield the rows of a node that do not depend on scores, and restrict it to S_u for scoring."""
         children = np.asarray(self.tree.tree.children(node), dtype=np.int64)
         tokens, count = self.tree.tree.token[children], len(children)
         teachers = np.arange(len(self.names))
@@ -116,7 +116,7 @@ class _Block:
         yield (
             "teacher_tokens",
             len(self.names) * count,
-            own | {"log_p": signal.row.log_q[:, signal.row.index(tokens)].ravel()},
+            own | {"log_q": signal.row.log_q[:, signal.row.index(tokens)].ravel()},
         )
         yield (
             "node_teachers",
@@ -127,12 +127,12 @@ class _Block:
             self._cut(place, node, signal, rule, poolings)
 
     def _cut(self, place: int, node: int, signal: NodeSignal, rule: str, poolings: Sequence[str]) -> None:
-        """Cut the node down to S_u, if that is two children at least, for the poolings that count as `rule` does."""
+        """Restrict the node to S_u, if it has at least two children, for the pooling rules that count like `rule`."""
         state, config = self.tree.success[rule], self.tree.config
         chosen = significant_children(self.tree.tree, node, state.counts, state.drawn, config.n_sig)
         if len(chosen.nodes) < 2:
             return
-        # a sampled objective averages over rollouts: the student's own draws, or all of them where the rule pools
+        # a sampled objective averages over rollouts: the student's draws only, or all rollouts if the rule pools them
         children = np.asarray(self.tree.tree.children(node), dtype=np.int64)
         rollouts = Rollouts(
             self.tree.tree.token[children].astype(np.int64),
@@ -146,12 +146,12 @@ class _Block:
         self.cuts[place] |= dict.fromkeys(poolings, (chosen, cut))
 
     def _success(self, place: int) -> dict[tuple[int, str], NodeSuccess]:
-        """P̂ at a node, with posterior draws."""
+        """Estimate P̂ at a node under each pooling rule, with posterior draws."""
         node, cuts = self.nodes[place], self.cuts[place]
         return {(place, pooling): node_success(self.tree, node, pooling, *cut) for pooling, cut in cuts.items()}
 
     def _score(self, number: int, places: Sequence[int], alike: Sequence[NodeSuccess]) -> None:
-        """Score nodes with equally many children under one convention."""
+        """Score nodes with the same number of children under one convention."""
         baseline, rest = self.conventions[number].baseline, self.conventions[number].rest
         tokens, success, draws, halves = zip(*(one.components(rest) for one in alike), strict=True)
         cuts = [one.cut for one in alike]
@@ -182,7 +182,7 @@ class _Block:
             self.vectors[place, number] = tuple(vectors)
 
     def _score_rows(self) -> Iterator[Rows]:
-        """Rows of the scores and of what is behind them, node by node."""
+        """Yield rows of `scores`, `half_scores`, `gradients` and `components`, ordered by node."""
         done = sorted(self.vectors)
         if not done:
             return
@@ -202,12 +202,12 @@ class _Block:
         yield "components", len(done), self._node_keys(place, number) | columns | {"ideal": list(ideal)}
 
     def _node_keys(self, place: np.ndarray, number: np.ndarray, times: int = 1) -> dict[str, Column]:
-        """Node and convention of rows, each several times."""
+        """Return the node and convention columns, each entry repeated `times` times."""
         conventions = Labels([one.label for one in self.conventions], np.repeat(number, times))
         return {"node": np.repeat(np.array(self.nodes)[place], times), "convention": conventions}
 
     def _keys(self, place: np.ndarray, number: np.ndarray, pairs: np.ndarray) -> dict[str, Column]:
-        """Node, convention, teacher and objective of rows: of each node some pairs of teacher and objective."""
+        """Return the node, convention, teacher and objective columns: for each node, all `pairs`."""
         teachers, objectives = (np.tile(part, len(place)) for part in np.divmod(pairs, len(self.objectives)))
         return self._node_keys(place, number, len(pairs)) | {
             "teacher": Labels(self.names, teachers),

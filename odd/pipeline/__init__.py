@@ -1,1 +1,1 @@
-"""The stages of a run, where they are executed, what they will cost, and jobs of the dashboard."""
+"""Stages of a run, their execution and cost estimates, and dashboard jobs."""

@@ -1,4 +1,4 @@
-"""What a run and a screening do alike with one question: draw rollouts chunk by chunk, and keep count of the cost."""
+"""Work on one question shared by runs and screenings: sample rollouts chunk by chunk and record the cost."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -21,10 +21,10 @@ Chunks = Sequence[Sequence[tuple[int, ...]]]
 
 
 class QuestionBase:
-    """The work on one question.
+    """Work on one question.
 
-    It starts from what is stored of the question, keeps its own state from then on, and yields what it does as events:
-    it neither reads nor writes the run file.
+    It starts from the stored state of the question, then tracks the state itself and yields events. It neither reads
+    nor writes the run file.
     """
 
     def __init__(self, config: RunConfig, models: Models, question: Question, state: QuestionState) -> None:
@@ -32,9 +32,9 @@ class QuestionBase:
 
         Args:
             config: settings of the run.
-            models: student, teachers, and who writes for them.
-            question: what is asked.
-            state: what is stored of it.
+            models: student, teachers, and the models that write for them.
+            question: the question.
+            state: its stored state.
         """
         self.config, self.models, self.question, self.state = config, models, question, state
         self.number, self.student = state.number, models.student
@@ -42,16 +42,16 @@ class QuestionBase:
         self.demonstrations = Demonstrations(config, models, question, state)
 
     def initial_chunks(self) -> Chunks:
-        """The chunks that the initial rollouts come in."""
+        """Return the chunks of the initial rollouts."""
         sampling = self.config.sampling
         return initial_chunks(sampling.initial_rollouts, self.config.screening.rollouts, sampling.chunk_size)
 
     def draw(self, stage: Literal["initial", "targeted"], plan: Chunks) -> Events[list[Rollout]]:
-        """The student's rollouts of a stage: those that are stored, and what is missing, drawn chunk by chunk.
+        """Return the student's rollouts of a stage; sample the missing ones chunk by chunk.
 
         Args:
             stage: initial or targeted.
-            plan: forced response tokens of each rollout of each chunk.
+            plan: forced prefix of each rollout of each chunk.
         """
         drawing = Drawing(self, stage, sum(map(len, plan)))
         for chunk, prefixes in enumerate(plan):
@@ -59,26 +59,26 @@ class QuestionBase:
         return drawing.rollouts[: drawing.total]
 
     def insert(self, table: str, rows: Iterable[dict[str, Any]]) -> Insert:
-        """Append rows of this question."""
+        """Return the event that appends rows of this question."""
         return Insert(table, [row | {"question": self.number} for row in rows])
 
     def update(self, **values: str | None) -> Update:
-        """Set columns of the question's row."""
+        """Return the event that sets columns of the question's row."""
         return Update("questions", values, {"question": self.number})
 
     def describe(self, initial: Sequence[Rollout], **values: str | None) -> Update:
-        """Write down the difficulty, as far as it is known, and what else has changed."""
+        """Return the event that sets the difficulty estimated from the initial rollouts, and other columns."""
         rate = float(np.mean([rollout.correct for rollout in initial]))
         return self.update(difficulty=difficulty(rate), **values)
 
 
 class Drawing:
-    """Rollouts of one stage of a question, as they come.
+    """Rollouts of one stage of a question, sampled chunk by chunk.
 
     Attributes:
-        total: how many there will be, at most.
-        rollouts: those there are, in order.
-        chunks: numbers of the chunks that they fill.
+        total: maximum number of rollouts.
+        rollouts: rollouts so far, in order.
+        chunks: numbers of the finished chunks.
     """
 
     def __init__(self, base: QuestionBase, stage: Literal["initial", "targeted"], total: int) -> None:
@@ -91,7 +91,7 @@ class Drawing:
         self._seconds, self._tokens = 0.0, 0
 
     def add(self, chunk: int, prefixes: Sequence[tuple[int, ...]]) -> Events[None]:
-        """Draw a chunk, unless it is there."""
+        """Sample a chunk unless it is stored."""
         if chunk in self.chunks:
             return
         base, stage = self.base, Stage(self.stage)
@@ -109,7 +109,7 @@ class Drawing:
 
 
 def why_never(initial: Sequence[Rollout]) -> str:
-    """What is to be said of a question without a correct rollout."""
+    """Return the note for a question without a correct rollout."""
     if all(rollout.truncated for rollout in initial):
         return f"all {len(initial)} rollouts truncated: raise sampling.max_new_tokens"
     return f"no correct rollout among {len(initial)}: excluded"

@@ -1,7 +1,7 @@
-"""The one consumer of the work on questions: writes its changes to the run file and tells the listener of its steps.
+"""Consumer of the events of all questions: writes changes to the run file and reports steps to the listener.
 
-Whatever spans questions is settled here: which tokens the run file spells out already, whether a model that writes
-demonstrations is still the same, and when to publish.
+State that spans questions is kept here: which tokens are in the vocabulary table, whether a model that writes
+demonstrations is unchanged, and when to publish.
 """
 
 from collections.abc import Iterable
@@ -16,16 +16,16 @@ from odd.store import RunWriter, state
 
 
 class Consumer:
-    """Applies events, in the order in which they come, from any number of questions."""
+    """Applies the events of any number of questions in the order they arrive."""
 
     def __init__(self, writer: RunWriter, digests: Digests, questions: int, listen: Listener) -> None:
-        """Prepare to write.
+        """Load the known tokens.
 
         Args:
-            writer: of the run file.
-            digests: of the models that the run was made with; those of writing models are added.
-            questions: how many questions the run has.
-            listen: is told of progress.
+            writer: writer of the run file.
+            digests: model digests of the run; those of writing models are added.
+            questions: number of questions of the run.
+            listen: called with each progress step.
         """
         self.writer, self.digests, self.questions, self.listen = writer, digests, questions, listen
         self._spelled = state.known_tokens(writer)
@@ -34,13 +34,13 @@ class Consumer:
         """Apply events until there are no more.
 
         Raises:
-            OddError: a model has changed, or there is no room on disk.
+            OddError: a model has changed, or the disk is full.
         """
         for event in events:
             self.apply(event)
 
     def apply(self, event: Event) -> None:
-        """Commit the changes and publish if that is due, or tell the listener of the step."""
+        """Commit the changes and publish if due, or report the step to the listener."""
         if isinstance(event, Step):
             return self.listen(Progress(run_id=self.writer.run_id, questions=self.questions, **asdict(event)))
         with self.writer.transaction():
@@ -62,7 +62,7 @@ class Consumer:
                 self._note(change)
 
     def _spell(self, change: SpellTokens) -> None:
-        """Insert the tokens that are new; their text shows bytes that are not valid UTF-8 as replacement characters."""
+        """Insert new tokens; invalid UTF-8 in their text becomes replacement characters."""
         new = sorted(change.tokens.keys() - self._spelled)
         spelled = [change.tokens[token] for token in new]
         text = [piece.decode("utf-8", errors="replace") for piece in spelled]

@@ -1,4 +1,4 @@
-"""What a teacher sees before the response: its prompt for a question, with demonstrations where it has a context."""
+"""Prompt of a teacher for a question, with demonstrations if it has a context."""
 
 import json
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ from odd.questions.contexts import ContextUnavailable, Demonstration, with_demon
 
 @dataclass(frozen=True)
 class TeacherContext:
-    """What a teacher sees before the response.
+    """Prompt of a teacher for one question.
 
-    `reason` says why there is none, `remark` what a reader of its scores should know.
+    `reason` is set if no prompt can be built; `remark` is a caveat about the teacher's scores.
     """
 
     teacher: str
@@ -26,7 +26,7 @@ class TeacherContext:
     remark: str | None = None
 
     def row(self) -> dict[str, Any]:
-        """Row of the table `contexts`, without the question."""
+        """Return the row of the table `contexts`, without the question."""
         return {
             "teacher": self.teacher,
             "available": self.reason is None,
@@ -38,7 +38,7 @@ class TeacherContext:
 
 
 def teacher_temperature(teacher: TeacherConfig, sampling: SamplingConfig) -> float:
-    """The temperature of a teacher: a self-teacher is the sampled student with another prompt, so has the student's."""
+    """Return a teacher's temperature: the sampling temperature for a self-teacher, which is the student, else 1."""
     return sampling.temperature if teacher.model is None else 1.0
 
 
@@ -49,17 +49,17 @@ def teacher_context(
     longest: int,
     scored: Sequence[str] = (),
 ) -> Events[TeacherContext]:
-    """The prompt of a teacher for a question.
+    """Build the prompt of a teacher for a question.
 
-    What it shows depends on the seed and the question, so that teachers of like context see the same demonstrations,
-    and a teacher that is added later sees what it would have seen at first. The student's chat format is used for all
-    teachers, as all share its token ids.
+    The demonstrations depend only on the seed and the question: teachers with the same context see the same
+    demonstrations, whether they are in the original run or added later. All teachers use the student's chat template,
+    as they share its token ids.
 
     Args:
-        teacher: which context.
-        demonstrations: of the question.
-        window: tokens the teacher's model can take; None for any number.
-        longest: tokens of the longest response that follows.
+        teacher: the teacher.
+        demonstrations: demonstrations for the question.
+        window: context window of the teacher's model in tokens; None if unlimited.
+        longest: length in tokens of the longest response after the prompt.
         scored: responses that the teacher will score.
     """
     try:

@@ -1,4 +1,4 @@
-"""What `minillm` will cost, said before it begins: student and teachers read all rollouts."""
+"""Cost of `minillm`, for which student and teachers read all rollouts; reported before a run starts."""
 
 import json
 from pathlib import Path
@@ -12,11 +12,11 @@ from odd.store import RunReader, list_runs, published_path
 from odd.text import rough
 
 RECENT = 20
-"""Finished runs that are asked how fast they were."""
+"""Number of finished runs to search for a measured speed."""
 
 
 def known_speed(cache: Path, student: ModelConfig) -> Speed | None:
-    """Figures of the newest finished run of the student in the cache, else of the benchmark, else None."""
+    """Return the speed of the student's newest finished run in the cache, else of the benchmark, else None."""
     finished = [info for info in list_runs(cache) if info.problem is None and info.status == "finished"]
     for info in finished[:RECENT]:
         try:
@@ -30,10 +30,10 @@ def known_speed(cache: Path, student: ModelConfig) -> Speed | None:
 
 
 def reading_of_a_run(config: RunConfig) -> str | None:
-    """What the reading of a run's rollouts will cost, one line; None if it has none.
+    """Describe the cost of reading a run's rollouts in one line; None if no objective needs it.
 
     Raises:
-        OddError: its questions cannot be read.
+        OddError: the questions of the run cannot be read.
     """
     if not config.analysis.reading_temperatures:
         return None
@@ -41,18 +41,19 @@ def reading_of_a_run(config: RunConfig) -> str | None:
     readers, asked = _counted(len(config.teachers), "teacher"), _counted(questions, "question")
     who = f"minillm: the student and {readers} read all rollouts of {asked}"
     if speed is None:
-        return f"{who}; how long that takes is not known before a run of this student was finished here"
+        return f"{who}; the time cannot be estimated before a run of this student is finished here"
     guess = estimate(config, questions, speed)
     seconds, tokens = guess.parts[Stage.READ], float(f"{guess.read_tokens:.2g}")
     share = f"{100 * seconds / guess.seconds:.0f}% of the run"
-    how = "at the student's speed; roughly, by " + speed.source
+    how = "at the student's speed; a rough estimate from " + speed.source
     return f"{who}, about {tokens:,.0f} tokens in all: {rough(seconds)}, {share}, {how}"
 
 
 def reading_of_teachers(cache: Path, run_id: str, teachers: int) -> str | None:
-    """What it will cost to add teachers to a run, one line; None where its objectives do not ask for it.
+    """Describe the reading cost of adding teachers to a run in one line.
 
-    Nothing is said of a run that is not published.
+    Returns:
+        The line; None if no objective of the run needs reading, or the run is not published.
 
     Raises:
         OddError: the run cannot be read.

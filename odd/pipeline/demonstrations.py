@@ -1,7 +1,7 @@
-"""The responses that teachers are shown: sampled from their source model, verified, summarised, kept in the run (§6).
+"""Demonstrations for teachers: sampled from a source model, verified, summarised, stored in the run (method §6).
 
-Tries are drawn in batches with seeds of their own, and only until there is enough to show, so teachers that share a
-source share its tries, and a run that was interrupted goes on to the same ones.
+Tries are sampled in batches, each with its own seed, only until there is enough to show. So teachers with the same
+source share its tries, and an interrupted run resumes to the same tries.
 """
 
 import time
@@ -21,7 +21,7 @@ from odd.store.state import QuestionState, Summary
 
 
 class Demonstrations:
-    """What can be shown of one question: what is stored, and what is drawn when it is first asked for."""
+    """Demonstrations for one question: stored ones, and new ones sampled when needed."""
 
     def __init__(self, config: RunConfig, models: Models, question: Question, state: QuestionState) -> None:
         self.models, self.question, self.number = models, question, state.number
@@ -31,14 +31,14 @@ class Demonstrations:
         self._summaries = dict(state.summaries)
 
     def of(self, teacher: TeacherConfig, avoid: Sequence[str] = ()) -> Events[tuple[Demonstration, ...]]:
-        """What a teacher is shown, correct responses first.
+        """Return the demonstrations of a teacher, correct responses first.
 
         Args:
-            teacher: which context, from which models.
-            avoid: responses not to show where there are others.
+            teacher: the teacher, which names the context and its models.
+            avoid: responses to show only as a last resort.
 
         Raises:
-            ContextUnavailable: there are too few correct or wrong responses, or a summary could not be had.
+            ContextUnavailable: there are too few correct or wrong responses, or no valid summary.
         """
         if teacher.context == "none":
             return ()
@@ -59,7 +59,7 @@ class Demonstrations:
         return tuple(shown)
 
     def _try(self, source: ModelConfig, done: int) -> Events[list[Attempt]]:
-        """Draw the next batch of tries."""
+        """Sample the next batch of tries."""
         model = self.models.writer(source)
         chunk = done // self.settings.batch_size
         messages = self.question.messages(templates=self.templates)
@@ -73,7 +73,7 @@ class Demonstrations:
     def _sample(
         self, model: LanguageModel, messages: Sequence[Message], count: int, source: str, chunk: int
     ) -> tuple[list[Rollout], float]:
-        """Responses to messages, and the seconds they took."""
+        """Sample responses to messages; return them and the seconds it took."""
         config = self.config.sampling
         sampling = SamplingConfig.model_validate(
             config.model_dump() | {"temperature": self.settings.temperature, "batch_size": count}
@@ -90,12 +90,12 @@ class Demonstrations:
     def _commit(
         self, author: ModelConfig, model: LanguageModel, change: Change, made: Sequence[Rollout], seconds: float
     ) -> Commit:
-        """What a model wrote, with a note of the model and of the time it took."""
+        """Commit the output of a writing model, its digest and the time it took."""
         cost = timing(self.number, Stage.DEMONSTRATIONS, seconds, len(made), _tokens(made), author.label)
         return Commit((NoteModel(author.label, model.name, model.digest), change, cost))
 
     def _summarized(self, teacher: TeacherConfig, source: ModelConfig, attempt: Attempt) -> Events[Demonstration]:
-        """A response as its summary, written when it is first asked for."""
+        """Return the summary of a response; write it when first needed."""
         summarizer = teacher.summarizer or self.config.student
         wording = teacher.templates(self.templates)
         request = summary_request(self.question.block(wording), attempt.text, wording)
@@ -111,7 +111,7 @@ class Demonstrations:
         return Demonstration(summary.text, attempt.correct, source.label, summarizer.label, attempt.text)
 
     def _summarize(self, summarizer: ModelConfig, request: str, correct: bool) -> Events[Summary]:
-        """The first of some summaries that ends by itself with the outcome of its response; no text if none does."""
+        """Sample summaries; return the first that is complete and has the outcome of its response, else no text."""
         model = self.models.writer(summarizer)
         messages = [{"role": "user", "content": request}]
         count = self.settings.summary_tries

@@ -1,9 +1,9 @@
-"""How long a run will take, before it is started.
+"""Estimate the duration of a run before it starts.
 
-The work of a run is counted from its settings; what a piece of it costs comes from runs of the same student that were
-finished here, or else from the benchmark. Both are rough: how long responses get and how many tokens are worth forcing
-is only known once it is done. On the runs that the figures come from the estimate is right by construction; on other
-questions it was within a factor of two.
+The amount of work follows from the settings; the speed comes from finished runs of the same student on this machine,
+else from the benchmark. Both are rough: response lengths and the number of tokens worth forcing are known only
+afterwards. For the run that the figures come from, the estimate is exact by construction; on other questions it was
+within a factor of two.
 """
 
 from collections.abc import Mapping
@@ -18,22 +18,22 @@ from odd.store.run import Run
 from odd.text import parse_json
 
 LOADING = 6.0
-"""Seconds until Python and the models of a run are loaded."""
+"""Seconds for loading Python and the models of a run."""
 
 
 @dataclass(frozen=True)
 class Speed:
-    """What pieces of a run cost, and how large they get.
+    """Speed of the stages of a run, and typical amounts of work.
 
     Attributes:
-        source: where the figures come from, in words.
-        sampling: tokens generated a second in chunks of a run.
+        source: origin of the figures, in words.
+        sampling: tokens generated per second in the chunks of a run.
         reading: tokens per second that a teacher scores along single paths.
-        reading_all: drawn tokens per second that a model scores of all rollouts, many side by side; for `minillm`.
-        scoring: nodes per second, each once per teacher, for which gradients and scores are computed.
+        reading_all: sampled tokens per second that a model scores over all rollouts, in batches; for `minillm`.
+        scoring: pairs of node and teacher per second for which gradients and scores are computed.
         length: tokens of a response from the root.
-        rest: tokens of a targeted rollout after its forced part, as a share of `length`.
-        fill: targeted rollouts as a share of the pairs times the visits each is brought to.
+        rest: tokens of a targeted rollout after its forced prefix, as a share of `length`.
+        fill: targeted rollouts as a share of pairs times `n_min`.
     """
 
     source: str
@@ -47,7 +47,7 @@ class Speed:
 
 
 BENCHMARK_SOURCE = "the benchmark of 2026-11-25, two cores (docs/benchmarks.md)"
-# generated tokens/s, tokens/s read along a path and of many rollouts, nodes/s by `python -m benchmarks.engine`
+# tokens/s generated, read along a path, and read from all rollouts; nodes/s; from `python -m benchmarks.engine`
 _MEASURED = {
     "tiny-s": (26_821, 40_111, 209_450, 745),
     "tiny-m": (20_687, 43_688, 397_218, 1_196),
@@ -55,22 +55,22 @@ _MEASURED = {
     "tiny-xl": (9_836, 21_058, 271_957, 1_219),
     "smollm2": (133, 249, 340, 349),
 }
-# tokens of a response: tiny family in its demo run, smollm2 in the benchmark (at most 64)
+# tokens per response: tiny family in its demo run, smollm2 in the benchmark (at most 64)
 _LENGTH = {"smollm2": 34.0}
 _TINY_LENGTH = 52.0
-# The demo run of that benchmark sampled 881,175 tokens in 38.7 s: every rollout is decoded, verified and stored, too.
-# smollm2 is bound by its weights rather than by Python, so the benchmark's speed is taken as it is.
+# The demo run of that benchmark sampled 881,175 tokens in 38.7 s, which includes decoding, verification and storage.
+# smollm2 is bound by its weights rather than by Python, so the benchmark's speed is used unchanged.
 _RUN_SHARE = {"smollm2": 1.0}
 _TINY_SHARE = 0.85
 _REST, _FILL = 0.49, 1.33
-"""Of the same run: 31,524 targeted rollouts of 25.3 tokens."""
+"""From the same run: 31,524 targeted rollouts of 25.3 tokens."""
 _TRIES, _SMALL_BATCH = 15, 3.0
-"""Of a screening of 40 held-out questions, 2026-11-24: tries at demonstrations a question and source, and how much
-longer one takes than a rollout, as its batch is small."""
+"""From a screening of 40 held-out questions, 2026-11-24: demonstration tries per question and source, and the time of
+one relative to a rollout, longer as its batch is small."""
 
 
 def benchmark_speed(student: ModelConfig) -> Speed | None:
-    """Figures of an embedded model on a CPU; None for any other."""
+    """Return the benchmark speed of an embedded model on a CPU; None for any other model or device."""
     if student.name not in _MEASURED or student.device != "cpu":
         return None
     generated, scored, read, nodes = _MEASURED[student.name]
@@ -87,12 +87,12 @@ def benchmark_speed(student: ModelConfig) -> Speed | None:
 
 
 def measured_speed(run: Run, meta: Mapping[str, str], student: ModelConfig) -> Speed | None:
-    """Figures of a run here; None if it has another student, or not done enough to tell.
+    """Return the speed measured in a run; None if it has another student or too little finished work.
 
     Args:
-        run: answers the queries `timings` and `run_facts`.
+        run: the run; the queries `timings` and `run_facts` are used.
         meta: the table `meta` of the run.
-        student: model, device and precision that are asked for.
+        student: required model, device and precision.
     """
     try:
         config = RunConfig.model_validate(parse_json(meta.get("config", "")))
@@ -107,7 +107,7 @@ def measured_speed(run: Run, meta: Mapping[str, str], student: ModelConfig) -> S
     needed = (initial, "items"), (initial, "tokens"), (targeted, "items"), (targeted, "seconds"), (score, "items")
     if paths == 0 or any(not stage.get(key) for stage, key in needed) or not plan.get("seconds"):
         return None
-    return _speed(f"run {run.run_id}, made here", config, paths, initial, targeted, plan, score, read)
+    return _speed(f"run {run.run_id} on this machine", config, paths, initial, targeted, plan, score, read)
 
 
 def _speed(
@@ -127,7 +127,7 @@ def _speed(
         source=source,
         sampling=sampling,
         reading=plan["tokens"] / plan["seconds"],
-        # to read what is there is at least as fast as to draw it token by token
+        # reading rollouts is at least as fast as sampling them token by token
         reading_all=read["tokens"] / read["seconds"] if read.get("seconds") else sampling,
         scoring=score["items"] / score["seconds"],
         length=length,
@@ -137,21 +137,21 @@ def _speed(
 
 
 def _pairs(config: RunConfig, length: float) -> float:
-    """Pairs that are forced on a path of this length: so many a window, and windows double in width."""
+    """Expected pairs on a path of this length: a fixed number per window, with windows that double in width."""
     windows = max(0.5, log2(1 + length / config.targeting.first_window))
     return windows * (config.targeting.n_gradient + config.targeting.n_difference)
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """How long a run will take, and how much it will draw.
+    """Estimated duration and amount of sampling of a run.
 
     Attributes:
-        seconds: in all.
-        parts: seconds by stage, and under `loading` those for loading Python and the models.
-        initial_rollouts: that it will draw.
-        targeted_rollouts: that it will draw.
-        read_tokens: tokens of rollouts that student and teachers will read, counted for each; 0 without `minillm`.
+        seconds: total duration.
+        parts: seconds by stage, plus `loading` for loading Python and the models.
+        initial_rollouts: initial rollouts to sample.
+        targeted_rollouts: targeted rollouts to sample.
+        read_tokens: rollout tokens to read, summed over student and teachers; 0 without `minillm`.
     """
 
     seconds: float
@@ -162,18 +162,18 @@ class Estimate:
 
 
 def estimate(config: RunConfig, questions: int, speed: Speed) -> Estimate:
-    """The time that a run will take.
+    """Estimate the duration of a run.
 
     Args:
-        config: its settings.
-        questions: how many it has.
-        speed: what pieces of it cost.
+        config: settings of the run.
+        questions: number of questions.
+        speed: speed of its stages.
     """
     sampling, targeting = config.sampling, config.targeting
     length = min(speed.length, sampling.max_new_tokens)
     paths = min(targeting.correct_paths + targeting.incorrect_paths, sampling.initial_rollouts)
     pairs = _pairs(config, length)
-    # imported rollouts are there already
+    # imported rollouts need no sampling
     initial = questions * sampling.initial_rollouts if config.imported is None else 0
     targeted = round(questions * paths * pairs * targeting.n_min * speed.fill)
     nodes = questions * paths * length * max(1, len(config.teachers))
@@ -192,7 +192,7 @@ def estimate(config: RunConfig, questions: int, speed: Speed) -> Estimate:
 
 
 def _written(config: RunConfig) -> int:
-    """Responses and summaries that are sampled a question for teachers to be shown."""
+    """Expected responses and summaries sampled per question as demonstrations."""
     shown = [teacher for teacher in config.teachers if teacher.context != "none"]
     sources = {(teacher.demonstrations or config.student).label for teacher in shown}
     summaries = sum(sum(teacher.shown) for teacher in shown if teacher.summarized)

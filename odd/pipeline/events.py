@@ -1,8 +1,8 @@
-"""What the work on a question yields: changes of the run file that are committed together, and steps of progress.
+"""Events of the work on a question: changes to the run file, committed together, and progress steps.
 
-The work does not know who consumes its events: `odd.pipeline.consumer` writes them to a run file; a test may collect
-them, and work in a thread or in another process may send them to the one that writes. So events are plain data, they
-name their question, and nothing in them depends on what became of earlier ones.
+The work does not depend on the consumer of its events: `odd.pipeline.consumer` writes them to a run file, a test may
+collect them, and a worker thread or process may send them to the writing process. So events are plain data, name their
+question, and do not depend on the handling of earlier events.
 """
 
 from collections.abc import Generator, Mapping
@@ -16,7 +16,7 @@ from odd.pipeline.stages import Stage
 
 @dataclass(frozen=True)
 class Insert:
-    """Append rows to a table; columns that are not given become NULL."""
+    """Append rows to a table; missing columns become NULL."""
 
     table: str
     rows: pd.DataFrame | list[dict[str, Any]]
@@ -41,14 +41,14 @@ class Delete:
 
 @dataclass(frozen=True)
 class SpellTokens:
-    """Spell out the tokens of the question's rollouts, by their bytes; a run file does so once for each token."""
+    """Add the tokens of the question's rollouts, with their bytes, to the vocabulary; known tokens are skipped."""
 
     tokens: Mapping[int, bytes]
 
 
 @dataclass(frozen=True)
 class NoteModel:
-    """Note that a model writes demonstrations or summaries: its weights must be the same throughout the run."""
+    """Record the digest of a model that writes demonstrations or summaries; it must not change during the run."""
 
     label: str
     name: str
@@ -56,7 +56,7 @@ class NoteModel:
 
 
 def timing(question: int, stage: Stage, seconds: float, items: int, tokens: int, teacher: str | None = None) -> Insert:
-    """Note what a piece of work cost: a row of the table `timings`."""
+    """Return the event that records the cost of a piece of work in the table `timings`."""
     row = {"question": question, "stage": stage.value, "teacher": teacher}
     return Insert("timings", [row | {"seconds": seconds, "items": items, "tokens": tokens}])
 
@@ -66,10 +66,10 @@ Change = Insert | Update | Delete | SpellTokens | NoteModel
 
 @dataclass(frozen=True)
 class Commit:
-    """Changes of the run file that are committed together or not at all.
+    """Changes to the run file in one transaction.
 
-    `publish` says whether the state after them is worth publishing: not by itself, when the interval between
-    publications has passed, or as soon as publishing costs little enough of the time.
+    `publish` controls publication afterwards: never, once the interval between publications has passed, or as soon as
+    publishing takes a small enough share of the time.
     """
 
     changes: tuple[Change, ...] = ()
@@ -78,15 +78,15 @@ class Commit:
 
 @dataclass(frozen=True)
 class Step:
-    """How far a stage of a question is.
+    """Progress of one stage of a question.
 
     Attributes:
-        question: its number.
-        stage: which stage.
+        question: number of the question.
+        stage: the stage.
         done: rollouts, tries or paths finished in this stage.
-        total: how many this stage needs.
+        total: number that this stage needs.
         tokens: tokens generated or scored in this stage.
-        seconds: time that this stage has taken.
+        seconds: duration of this stage so far.
     """
 
     question: int
@@ -101,4 +101,4 @@ Event = Commit | Step
 
 Result = TypeVar("Result")
 Events = Generator[Event, None, Result]
-"""A piece of work: yields events and returns a result."""
+"""Generator that yields events and returns a result."""

@@ -1,4 +1,4 @@
-"""What everything that works on a run shares: the run file, the settings, the models, and the frame in the file."""
+"""Base of runs and screenings: the run file with its questions and settings, the models and the consumer."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -18,22 +18,22 @@ from odd.store.question_stage import QuestionStage
 
 
 def run_id_of(config: RunConfig, questions: Sequence[Question], models: Models) -> str:
-    """Name of the run that is made of these questions with these settings."""
+    """Return the id of the run with these questions, settings and student."""
     described = [question.model_dump(mode="json") for question in questions]
     return f"{config.title}-{fingerprint(config, described, models.student.digest)}"
 
 
 class Frame:
-    """A run that is worked on.
+    """A run that is open for writing.
 
     Attributes:
-        writer: of its file.
-        run_id: its name.
-        config: its settings.
-        questions: what is asked.
-        models: student, teachers, and who writes for them.
-        digests: of the weights that it was made with.
-        consumer: applies what the work on questions yields.
+        writer: writer of its file.
+        run_id: id of the run.
+        config: settings.
+        questions: questions of the run.
+        models: student, teachers, and the models that write for them.
+        digests: weight digests of its models.
+        consumer: applies the events of the questions.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Frame:
         """Write the questions of a new run.
 
         Raises:
-            OddError: the student has no room for one.
+            OddError: prompt and response of a question exceed the student's context window.
         """
         self.writer.set_meta("questions", json.dumps([question.model_dump_json() for question in self.questions]))
         rows = []
@@ -81,7 +81,7 @@ class Frame:
         self.writer.insert("questions", rows)
 
     def set_config(self) -> None:
-        """Write down the settings."""
+        """Write the settings."""
         analysis = self.config.analysis
         self.writer.set_meta("config", self.config.model_dump_json())
         self.writer.set_meta("digests", self.digests.to_json())
@@ -89,7 +89,7 @@ class Frame:
         self.writer.set_meta("conventions", ",".join(convention.label for convention in analysis.conventions))
 
     def check_digest(self, name: str, model: LanguageModel) -> None:
-        """Refuse to go on if a teacher, or the student under "", is not the model that the run was made with.
+        """Check that a teacher, or the student for "", is the model that the run was started with.
 
         Raises:
             OddError: its weights have changed.
@@ -97,7 +97,7 @@ class Frame:
         self.digests.check(name, model.name, model.digest)
 
     def consume(self, works: Iterable[Events[None]]) -> None:
-        """Do the work on questions, one after the other, and write it down; if it is stopped, publish what there is."""
+        """Apply the events of each question in turn; on an interrupt, publish the current state."""
         try:
             for work in works:
                 self.consumer.consume(work)
@@ -106,13 +106,13 @@ class Frame:
             raise
 
     def publish_as(self, status: str) -> None:
-        """Publish what there is, with the status of the run."""
+        """Set the status of the run and publish the current state."""
         with self.writer.transaction():
             self.writer.set_meta("status", status)
         self.writer.publish()
 
     def finish(self, status: str) -> Path:
-        """Publish the last state, and let others write; the path of the published file."""
+        """Publish the final state and release the lock; return the path of the published file."""
         with self.writer.transaction():
             self.writer.set_meta("status", status)
         self.writer.finish()

@@ -1,4 +1,4 @@
-"""Imported rollouts on their way into a run: read once, kept in the run file, and given their log-probabilities."""
+"""Imported rollouts of a run: read once, stored in the run file, and scored for their log-probabilities."""
 
 import time
 from collections.abc import Sequence
@@ -22,22 +22,21 @@ from odd.store.state import QuestionState
 def read_import(
     config: RunConfig, questions: list[Question], models: Models
 ) -> tuple[RunConfig, list[Question], Imported | None]:
-    """What a run with imported rollouts is made from.
+    """Read the imported rollouts of a run, if it has any.
 
-    A run that is there already holds its rollouts: where the settings say which (a digest), the logs need not exist
-    any more.
+    An existing run already contains its rollouts: if the settings have their digest, the logs need not exist any more.
 
     Args:
         config: settings of the run.
-        questions: of their source.
-        models: of the run; the rollouts are rollouts of its student.
+        questions: questions of the source.
+        models: models of the run; the rollouts come from its student.
 
     Returns:
-        The settings with the digest, the questions as they were asked in the logs, and the rollouts; None if the run
-        has them.
+        The settings with the digest, the questions with the prompts of the logs, and the rollouts; None in place of
+        the rollouts if nothing is imported or the run contains them.
 
     Raises:
-        OddError: the logs cannot be read, hold nothing to take, or are not those that the settings speak of.
+        OddError: the logs cannot be read, contain no rollout that can be imported, or do not match the digest.
     """
     if config.imported is None:
         return config, questions, None
@@ -48,8 +47,8 @@ def read_import(
     found = take_rollouts(config, questions, models.student)
     if config.imported.digest not in ("", found.digest):
         raise OddError(
-            f"import: the logs give other rollouts ({found.digest}) than the settings speak of "
-            f"({config.imported.digest}): restore them, or take imported.digest out"
+            f"import: the rollouts of the logs (digest {found.digest}) are not those of the settings "
+            f"({config.imported.digest}): restore the logs, or remove imported.digest"
         )
     most = max(map(len, found.rollouts))
     changes = {
@@ -60,7 +59,7 @@ def read_import(
 
 
 def keep_import(writer: RunWriter, found: Imported) -> None:
-    """Write imported rollouts into a new run, and the account of them."""
+    """Write imported rollouts and their account into a new run."""
     for number, rollouts in enumerate(found.rollouts):
         writer.insert("rollouts", rollout_rows(number, 0, rollouts))
     writer.set_meta("imported", found.account.to_json())
@@ -69,13 +68,13 @@ def keep_import(writer: RunWriter, found: Imported) -> None:
 def score_import(
     state: QuestionState, student: LanguageModel, prompt: Sequence[int], temperature: float
 ) -> Events[list[Rollout]]:
-    """The imported rollouts of a question, with log-probabilities; those that lack them are scored chunk by chunk.
+    """Return the imported rollouts of a question with log-probabilities; score unscored ones chunk by chunk.
 
     Args:
-        state: what is stored of the question.
-        student: gives the log-probabilities.
-        prompt: token ids.
-        temperature: at which the rollouts were sampled.
+        state: stored state of the question.
+        student: model that scores the rollouts.
+        prompt: token ids of the prompt.
+        temperature: temperature at which the rollouts were sampled.
     """
     rollouts = list(state.initial)
     tokens, started = 0, time.perf_counter()

@@ -1,4 +1,4 @@
-"""How far a run is, for whoever watches it: told to a listener, and kept in a file beside the run."""
+"""Progress of a run: reported to a listener and stored in a file next to the run."""
 
 import os
 import time
@@ -15,23 +15,23 @@ from odd.pipeline.stages import Stage
 from odd.store.files import progress_path
 
 JOB_FOLDER = "ODD_JOB_FOLDER"
-"""Environment variable by which a job of the dashboard tells its process where the job is kept."""
+"""Environment variable with the folder of the dashboard job that started the process."""
 
 Count = Annotated[int, Field(ge=0, lt=2**53)]
 
 
 class Progress(BaseModel):
-    """One step forward.
+    """One progress step.
 
     Attributes:
-        run_id: of the run.
-        stage: of the work on the question.
+        run_id: id of the run.
+        stage: stage of the question.
         question: number of the question, from 0.
-        questions: how many there are.
+        questions: number of questions of the run.
         done: rollouts, tries or paths finished in this stage of this question.
-        total: how many this stage of this question needs.
+        total: number that this stage of this question needs.
         tokens: tokens generated or scored in this stage of this question.
-        seconds: time this stage of this question has taken.
+        seconds: duration of this stage of this question so far.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, allow_inf_nan=False)
@@ -50,19 +50,19 @@ Listener = Callable[[Progress], None]
 
 
 class ProgressRecord(Progress):
-    """What a progress file holds: the newest step, who made it, and how fast the work goes.
+    """Content of a progress file: the latest step, the process that made it, and its speed.
 
-    A file that a killed process left behind stays; `alive` tells.
+    A killed process leaves its file behind; see `alive`. All times are in seconds since 1970.
 
     Attributes:
-        pid: number of the process that works on the run.
-        start_time: when that process started, seconds since 1970, as all times.
-        started: when it began to work on the run.
-        updated: when the step was made.
-        first: the question that it began with.
-        first_at: when it began with that question.
-        question_at: when it began with the question at hand.
-        rate: what is done per second in this stage, without what an earlier process did; None where not known yet.
+        pid: id of the process that works on the run.
+        start_time: start time of that process.
+        started: when it started to work on the run.
+        updated: when the step was reported.
+        first: the first question of the process.
+        first_at: when it started that question.
+        question_at: when it started the current question.
+        rate: items per second of this process in this stage; None if not known yet.
     """
 
     pid: int
@@ -76,26 +76,26 @@ class ProgressRecord(Progress):
 
     @property
     def alive(self) -> bool:
-        """Whether the process that wrote it still works on the run."""
+        """Whether the process that wrote the file still works on the run."""
         return self.stage is not Stage.DONE and is_running(self.pid, self.start_time)
 
     @property
     def tokens_per_second(self) -> float | None:
-        """Speed in the present stage of the present question; None where nothing is generated."""
+        """Speed in the current stage of the current question; None if no tokens are counted."""
         return self.tokens / self.seconds if self.tokens and self.seconds > 0 else None
 
     @property
     def share(self) -> float:
-        """Questions that are finished, as a share of all, from 0 to 1."""
+        """Share of finished questions, 0 to 1."""
         finished = self.question + (self.stage in (Stage.SCORE, Stage.DONE))
         return min(1.0, finished / self.questions) if self.questions > 0 else 0.0
 
 
 @dataclass
 class ProgressFile:
-    """A listener that keeps the progress file of a run up to date, replaced atomically.
+    """Listener that writes the progress file of a run, replacing it atomically.
 
-    A job of the dashboard is told which run it has become.
+    It also writes the run id to the folder of the dashboard job, if there is one.
     """
 
     cache: Path
@@ -106,7 +106,7 @@ class ProgressFile:
     _linked: bool = False
 
     def __call__(self, progress: Progress) -> None:
-        """Write the newest state."""
+        """Write the latest state."""
         now = time.time()
         self._since.setdefault(progress.question, now - progress.seconds)
         first = next(iter(self._since))
@@ -121,12 +121,12 @@ class ProgressFile:
             question_at=self._since[progress.question],
             rate=self._rate(progress),
         )
-        with suppress(OSError):  # a full disk must not end a run that only wanted to be watched
+        with suppress(OSError):  # failing to report progress on a full disk must not end the run
             _replace(progress_path(self.cache, progress.run_id), record.model_dump_json())
             self._link(progress.run_id)
 
     def _rate(self, progress: Progress) -> float | None:
-        """Rollouts or paths per second since the first step of this stage; None at that step."""
+        """Return items per second since the first step of this stage; None at that step."""
         first = self._first_step
         if first is None or (first.question, first.stage) != (progress.question, progress.stage):
             first = self._first_step = progress
@@ -141,7 +141,7 @@ class ProgressFile:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old one or the whole new one."""
+    """Write a file by atomic rename."""
     scratch = path.with_suffix(".tmp")
     scratch.write_text(text)
     os.replace(scratch, path)

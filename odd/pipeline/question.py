@@ -1,4 +1,4 @@
-"""The work on one question of a run, stage by stage (method §5): yields all that it does as events."""
+"""Work on one question of a run, stage by stage, as a stream of events (method §5)."""
 
 import time
 from collections.abc import Collection, Iterator, Sequence
@@ -25,7 +25,7 @@ from odd.rollouts.sampling import Rollout, chunks
 from odd.store.question_stage import QuestionStage
 from odd.store.state import QuestionState
 
-# what is computed from rollouts, and made anew when the analysis changes
+# computed from rollouts, and recomputed when the analysis settings change
 SCORED_TABLES = (
     "nodes", "success", "node_values", "path_tokens", "teacher_tokens", "node_teachers", "scores", "half_scores",
     "components", "gradients", "contexts",
@@ -34,7 +34,7 @@ SCORED_TABLES = (
 
 @dataclass(frozen=True)
 class Paths:
-    """The representative paths, the prompts of the teachers, and the distributions along the paths."""
+    """Indices of the representative rollouts, prompts of the teachers, and distributions along the paths."""
 
     rollouts: list[int]
     contexts: list[TeacherContext]
@@ -42,13 +42,13 @@ class Paths:
 
 
 class Timed:
-    """An iterable that measures the time its source takes."""
+    """Iterable that measures the time spent in its source."""
 
     def __init__(self, source: Iterator[np.ndarray]) -> None:
         self.source, self.seconds = source, 0.0
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        """The items of the source."""
+        """Yield the items of the source."""
         while True:
             started = time.perf_counter()
             item = next(self.source, None)
@@ -59,17 +59,17 @@ class Timed:
 
 
 class QuestionWork(QuestionBase):
-    """The work on one question of a run."""
+    """Work on one question of a run."""
 
     def __init__(
         self, config: RunConfig, models: Models, question: Question, state: QuestionState, guides: Collection[str]
     ) -> None:
-        """Encode the prompt; `guides` are the teachers that choose what is forced."""
+        """Encode the prompt; `guides` are the teachers that determine the forced tokens."""
         super().__init__(config, models, question, state)
         self.stage, self.guides = state.stage, guides
 
     def work(self) -> Events[None]:
-        """Do what is left; nothing where all is done."""
+        """Do the remaining work of the question, if any."""
         begun_at = self.stage
         missing = [teacher for teacher in self.config.teachers if teacher.name not in self.state.teachers]
         if begun_at is QuestionStage.SCORED and not missing:
@@ -89,18 +89,18 @@ class QuestionWork(QuestionBase):
         yield from self._score([*initial, *targeted], initial, paths, fresh)
 
     def _initial(self) -> Events[list[Rollout]]:
-        """The initial rollouts: drawn, or imported."""
+        """Sample the initial rollouts, or score imported ones."""
         if self.config.imported is None:
             return (yield from self.draw("initial", self.initial_chunks()))
         return (yield from score_import(self.state, self.student, self.prompt, self.config.sampling.temperature))
 
     def _reach(self, stage: QuestionStage) -> Update:
-        """Move the question on."""
+        """Advance the question to a stage."""
         self.stage = stage
         return self.update(stage=stage.value)
 
     def _exclude(self, initial: Sequence[Rollout], missing: Sequence[TeacherConfig]) -> Events[None]:
-        """A question that the student never answers has no success to distribute: it is kept, and marked."""
+        """Mark a question without a correct rollout; it cannot be analysed."""
         note = why_never(initial)
         contexts = [TeacherContext(teacher.name, (), "", (), note) for teacher in missing]
         rows = self.insert("contexts", [context.row() for context in contexts])
@@ -109,9 +109,9 @@ class QuestionWork(QuestionBase):
     def _paths(
         self, initial: Sequence[Rollout], targeted: Sequence[Rollout], teachers: Sequence[TeacherConfig]
     ) -> Events[Paths]:
-        """Choose the paths, build the teachers' prompts, and let student and teachers score the paths.
+        """Choose the paths, build the teachers' prompts, and score the paths with student and teachers.
 
-        The rows keep the tokens of targeted rollouts that are known already, so that nothing is read a second time.
+        The rows keep the tokens of known targeted rollouts, so the paths need not be read again.
         """
         chosen = list(self.state.paths)
         if not self.stage.reached(QuestionStage.PLANNED):
@@ -126,11 +126,11 @@ class QuestionWork(QuestionBase):
     def _read(
         self, rollouts: Sequence[Rollout], paths: Sequence[int], contexts: Sequence[TeacherContext]
     ) -> Events[PathRows]:
-        """Let the student, and the teachers that have a prompt, score the paths side by side.
+        """Score the paths in parallel with the student and the teachers that have a prompt.
 
         Args:
-            rollouts: whose tokens at path nodes are kept.
-            paths: indices of those that are paths.
+            rollouts: rollouts whose tokens at path nodes the rows keep.
+            paths: indices of the rollouts that are paths.
             contexts: prompts of the teachers.
         """
         tokens = [rollout.token_ids for rollout in rollouts]
@@ -158,7 +158,7 @@ class QuestionWork(QuestionBase):
         return rows
 
     def _plan(self, initial: Sequence[Rollout], paths: Paths) -> Events[Plan]:
-        """Choose what to force; a plan that is stored is kept."""
+        """Choose the forced prefixes; a stored plan is kept."""
         if self.stage is QuestionStage.PLANNED:
             return self.state.plan()
         plan = plan_targets(initial, paths.rollouts, paths.rows, self.guides, self.config.targeting)
@@ -177,7 +177,7 @@ class QuestionWork(QuestionBase):
         return plan
 
     def _targeted(self, initial: Sequence[Rollout], paths: Paths, plan: Plan) -> Events[list[Rollout]]:
-        """Draw the targeted rollouts: all that were planned, or chunk by chunk what is still needed."""
+        """Sample the targeted rollouts: the planned ones, or adaptively chunk by chunk."""
         sampling, targeting = self.config.sampling, self.config.targeting
         if targeting.allocation == "uniform":
             targeted = yield from self.draw("targeted", chunks(plan.forced, sampling.chunk_size))
@@ -200,7 +200,7 @@ class QuestionWork(QuestionBase):
     def _score(
         self, rollouts: Sequence[Rollout], initial: Sequence[Rollout], paths: Paths, fresh: bool
     ) -> Events[None]:
-        """Build the tree and compute all that follows from it; `fresh` unless only teachers are added."""
+        """Build the tree and compute scores; `fresh` is False if only teachers are added."""
         log_probs = yield from RolloutReading(self.config, self.models, self.state, rollouts).read(
             self.prompt, paths.contexts
         )
@@ -213,7 +213,7 @@ class QuestionWork(QuestionBase):
         if fresh:
             tables |= tree.tables()
         elif self.state.has_components:
-            tables.pop("components", None)  # those of the teachers before are the same
+            tables.pop("components", None)  # stored already; they do not depend on the teachers
         seconds = time.perf_counter() - started
         note = self._note([initial[i].correct for i in paths.rollouts], initial)
         earlier = SCORED_TABLES if fresh else ()
@@ -229,12 +229,12 @@ class QuestionWork(QuestionBase):
         yield Step(self.number, Stage.SCORE, 1, 1, 0, seconds)
 
     def _spelled(self, rollouts: Sequence[Rollout]) -> SpellTokens:
-        """The tokens that the question uses, so that reading the run needs no tokenizer."""
+        """Return the tokens of the question; with their bytes stored, reading the run needs no tokenizer."""
         used = {token for rollout in rollouts for token in rollout.token_ids}
         return SpellTokens({token: self.student.tokenizer.token_bytes(token) for token in sorted(used)})
 
     def _note(self, outcomes: Sequence[bool], initial: Sequence[Rollout]) -> str | None:
-        """What a reader should know: a missing outcome, or fewer paths than wanted."""
+        """Return the note of the question: a missing outcome, or fewer paths than wanted."""
         if all(rollout.correct for rollout in initial):
             return "no incorrect rollout"
         targeting = self.config.targeting

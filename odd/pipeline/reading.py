@@ -1,9 +1,9 @@
-"""Student and teachers read all rollouts of a question, where `minillm` asks for it (method §3).
+"""Read all rollouts of a question with student and teachers, as `minillm` requires (method §3).
 
-Only tokens that were drawn are read: a forced prefix hangs on a path, whose distributions are known. The student reads,
-too, though its log-probabilities are kept from sampling: both sides are then computed alike, and a teacher that is the
-student differs from it by exactly 0. Chunks are cut the same way every time, so an interrupted reading goes on to the
-same numbers.
+Only sampled tokens are read: a forced prefix is part of a path, whose distributions are known. The student reads, too,
+although its log-probabilities are known from sampling: both sides are then computed in the same way, and a teacher
+that equals the student differs from it by exactly 0. The chunks are always the same, so an interrupted reading resumes
+to the same numbers.
 """
 
 import time
@@ -24,14 +24,14 @@ from odd.store.rows import LogProbs, log_prob_rows
 from odd.store.state import QuestionState
 
 KEEP_EVERY = 1.0
-"""Seconds of reading that a killed run may lose."""
+"""Seconds of reading between commits, which a killed run may lose."""
 
 ByTemperature = dict[float, list[np.ndarray]]
 
 
 @dataclass(frozen=True)
 class Reader:
-    """Who reads: the student (`teacher` None) or a teacher, after its own prompt, at its own temperature."""
+    """The student (`teacher` None) or a teacher, with its prompt and temperature."""
 
     teacher: str | None
     model: LanguageModel
@@ -42,13 +42,13 @@ class Reader:
 def readers(
     config: RunConfig, models: Models, prompt: Sequence[int], contexts: Sequence[TeacherContext]
 ) -> tuple[Reader, dict[str, Reader]]:
-    """The student, and by name the teachers that have a prompt.
+    """Return the reader of the student, and by name those of the teachers that have a prompt.
 
     Args:
         config: settings of the run.
-        models: of the run.
-        prompt: the student's.
-        contexts: of the teachers.
+        models: models of the run.
+        prompt: token ids of the student's prompt.
+        contexts: prompts of the teachers.
     """
     teachers, sampling = {teacher.name: teacher for teacher in config.teachers}, config.sampling
     able = [(teachers[context.teacher], context.prompt) for context in contexts if context.reason is None]
@@ -59,7 +59,7 @@ def readers(
 
 
 def reading_chunks(rollouts: Sequence[Rollout], batch_size: int) -> list[list[int]]:
-    """Indices of rollouts that are read together: those of one forced prefix, at most `batch_size` of them."""
+    """Group rollouts by forced prefix into batches of at most `batch_size`; return their indices."""
     groups: dict[tuple[int, ...], list[int]] = {}
     for i, rollout in enumerate(rollouts):
         groups.setdefault(rollout.token_ids[: rollout.launch], []).append(i)
@@ -69,21 +69,21 @@ def reading_chunks(rollouts: Sequence[Rollout], batch_size: int) -> list[list[in
 
 
 class RolloutReading:
-    """All rollouts of one question, read by the student and by teachers; what is stored is not read again."""
+    """Reading of all rollouts of one question by student and teachers; stored log-probabilities are not recomputed."""
 
     def __init__(self, config: RunConfig, models: Models, state: QuestionState, rollouts: Sequence[Rollout]) -> None:
-        """Cut the rollouts into chunks."""
+        """Split the rollouts into chunks."""
         self.config, self.models, self.state, self.rollouts = config, models, state, rollouts
         self.temperatures = config.analysis.reading_temperatures
         self.chunks = reading_chunks(rollouts, config.sampling.batch_size)
         self._done, self._tokens, self._seconds = 0, 0, 0.0
 
     def read(self, prompt: Sequence[int], contexts: Sequence[TeacherContext]) -> Events[Reading | None]:
-        """Let everybody read; None where no objective asks for it.
+        """Read all rollouts with the student and each teacher; return None if no objective needs it.
 
         Args:
-            prompt: the student's.
-            contexts: of the teachers that are to be scored; those without a prompt are left out.
+            prompt: token ids of the student's prompt.
+            contexts: prompts of the teachers to score; those without a prompt are skipped.
         """
         if not self.temperatures:
             return None
@@ -126,7 +126,7 @@ class RolloutReading:
         }
 
     def _keep(self, teacher: str | None, read: LogProbs, seconds: float, tokens: int) -> Commit:
-        """What was read since the last time."""
+        """Return the commit of the log-probabilities since the last one."""
         self._tokens, self._seconds = self._tokens + tokens, self._seconds + seconds
         number, items = self.state.number, len({rollout for rollout, _ in read})
         rows = Insert("rollout_log_probs", log_prob_rows(number, teacher, read))

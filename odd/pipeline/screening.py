@@ -1,8 +1,8 @@
-"""Screening: how often the student is right, alone and with each context, before a run is made (method §6).
+"""Screening: measure the student's accuracy without and with each context before a run (method §6).
 
-It works in the file of the run that has the same settings, and what it draws is that run's: the baseline rollouts are
-the first of the run's initial rollouts, and the demonstrations are those its teachers are shown. Everything has seeds
-of its own and is committed chunk by chunk, as in a run, so a screening that was killed equals one that was not.
+A screening uses the file of the run with the same settings, and the run reuses its samples: the baseline rollouts are
+the first of the run's initial rollouts, and the demonstrations are those that its teachers are shown. As in a run, all
+samples have derived seeds and are committed chunk by chunk, so a screening that was killed resumes to the same result.
 """
 
 import json
@@ -28,20 +28,20 @@ from odd.store.state import Screened
 
 
 def screen(config: RunConfig, listen: Listener) -> Path:
-    """Screen the questions of a run, or take up a screening that was interrupted; the path of the published file.
+    """Screen the questions of a run, or resume a screening; return the path of the published file.
 
     Contexts of `config` that an earlier screening lacks are added to it.
 
     Raises:
-        OddError: questions, models or settings that cannot be used; nothing to compare; imported rollouts; no room on
-            disk.
+        OddError: questions, models or settings are invalid; there is no context to compare; the run has imported
+            rollouts; or the disk is full.
     """
     if config.imported is not None:
-        raise OddError("imported rollouts are not screened: odd import makes their run, which shows how many are right")
+        raise OddError("imported rollouts cannot be screened: run odd import; its run shows the share of correct ones")
     if not config.screened:
-        raise OddError("no teacher is the student with a context: name one, as in --teacher Self-1C=student:1c")
+        raise OddError("no teacher is the student with a context: give one, e.g. --teacher Self-1C=student:1c")
     if any(teacher.name == BASELINE for teacher in config.screened):
-        raise OddError(f"the student without a context is called {BASELINE}: give that teacher another name")
+        raise OddError(f"{BASELINE} is the name of the student without a context: give that teacher another name")
     questions = load_questions(config.questions)
     models = Models(config, config.cache)
     models.load(config.screened)
@@ -51,10 +51,10 @@ def screen(config: RunConfig, listen: Listener) -> Path:
 
 
 class Screener(Frame):
-    """A screening at work."""
+    """A screening that is open for writing."""
 
     def work(self) -> Path:
-        """Do what is left of every question, and publish; the path of the published file."""
+        """Do the remaining work of every question and publish; return the path of the published file."""
         compared = self._prepare()
         self.consume(self._works(compared))
         return self.finish(self._status())
@@ -65,7 +65,7 @@ class Screener(Frame):
             yield QuestionScreening(self.config, self.models, question, stored).work(compared)
 
     def _prepare(self) -> list[TeacherConfig]:
-        """Write the run's frame, or match it with what is asked for now; the contexts that are compared."""
+        """Write settings and questions, or check them against the stored ones; return the contexts to compare."""
         meta, asked = self.writer.meta(), self.config
         with self.writer.transaction():
             if "config" in meta:
@@ -82,21 +82,21 @@ class Screener(Frame):
         return compared
 
     def _match(self, stored: RunConfig) -> None:
-        """Leave the settings of a run that has begun as they are, but for its screening."""
+        """Keep the stored settings of a run that has started, except those of its screening."""
         begun = len(self.writer.named("teachers")) > 0
         if not begun and not state.screened_contexts(self.writer):
             return
         if stored.templates != self.config.templates:
-            raise OddError(f"run {self.run_id!r} has other templates: leave them as they are")
+            raise OddError(f"run {self.run_id!r} has other templates: do not change templates")
         rollouts = self.writer.meta().get("screening_context_rollouts")
         if rollouts not in (None, str(self.config.screening.context_rollouts)):
-            raise OddError(f"run {self.run_id!r} was screened with screening.context_rollouts={rollouts}: leave it so")
+            raise OddError(f"run {self.run_id!r} was screened with screening.context_rollouts={rollouts}: keep that")
         if begun:
             asked = self.config.model_dump(mode="json", include={"screening", "cache"})
             self.config = parse_config(stored.model_dump(mode="json") | asked)
 
     def _compared(self, asked: Sequence[TeacherConfig]) -> list[TeacherConfig]:
-        """Write down the contexts that are compared: those that questions were screened with, and what is new."""
+        """Write and return the contexts to compare: those used in the screening so far, and new ones."""
         in_use = state.screened_contexts(self.writer)
         rows = self.writer.named("screening_contexts").to_dict("records")
         kept = {row["context"]: TeacherConfig.model_validate_json(row["config"]) for row in rows}
@@ -118,7 +118,7 @@ class Screener(Frame):
         return every
 
     def _status(self) -> str:
-        """What the run is once it is screened: what it was before."""
+        """Return the status after screening; a run that has started keeps its status."""
         teachers = self.writer.named("teachers")["teacher"].tolist()
         if set(self.writer.named("questions")["stage"]) == {QuestionStage.NEW}:
             return "screened"
@@ -126,10 +126,10 @@ class Screener(Frame):
 
 
 class QuestionScreening(QuestionBase):
-    """The work on one question of a screening."""
+    """Work on one question of a screening."""
 
     def work(self, compared: Sequence[TeacherConfig]) -> Events[None]:
-        """Do what is left."""
+        """Do the remaining work of the question."""
         baseline = yield from self.draw("initial", self._baseline())
         if self.state.stage is QuestionStage.NEW:
             yield Commit((self.describe(baseline),))
@@ -141,7 +141,7 @@ class QuestionScreening(QuestionBase):
         yield Commit(publish="if_due")
 
     def _baseline(self) -> Chunks:
-        """The first chunks of the run's initial rollouts."""
+        """Return the first chunks of the run's initial rollouts."""
         left, plan = min(self.config.screening.rollouts, self.config.sampling.initial_rollouts), []
         for chunk in self.initial_chunks():
             if left > 0:
@@ -150,13 +150,13 @@ class QuestionScreening(QuestionBase):
         return plan
 
     def _exclude(self, compared: Sequence[TeacherConfig], why: str) -> Commit:
-        """Keep a question that the student never answers, with the reason; nothing is shown to it."""
+        """Store the reason for a question without a correct rollout; it is not sampled with contexts."""
         new = [teacher for teacher in compared if teacher.name not in self.state.screened]
         contexts = [TeacherContext(teacher.name, (), "", (), why) for teacher in new]
         return Commit((self.insert("screening", [_row(context) for context in contexts]),))
 
     def _draw_with_context(self, teacher: TeacherConfig, at: int, of: int) -> Events[None]:
-        """The student's responses with one context; `at` is its number among all, for the progress."""
+        """Sample the student's responses with one context; `at` is its index among the `of` contexts, for progress."""
         stored = self.state.screened.get(teacher.name)
         if stored is None:
             window, longest = self.student.scorer.max_context, self.config.sampling.max_new_tokens
@@ -181,6 +181,6 @@ class QuestionScreening(QuestionBase):
 
 
 def _row(context: TeacherContext) -> dict:
-    """Row of the table `screening`."""
+    """Return the row of the table `screening`."""
     row = context.row()
     return {"context": row.pop("teacher"), **row}

@@ -1,4 +1,4 @@
-"""The stages of a question's work, in order. Whatever shows or times them takes the list from here."""
+"""Stages of the work on a question, in order."""
 
 from enum import StrEnum
 from typing import Literal, Self
@@ -9,12 +9,12 @@ _SCREENING: tuple[Kind, ...] = ("screening",)
 
 
 class Stage(StrEnum):
-    """A stage; its value stands in progress files and in the table `timings`.
+    """A stage; its value is used in progress files and in the table `timings`.
 
     Attributes:
-        label: what people are shown.
-        kinds: whether questions of runs, of screenings, or of both go through it.
-        seldom: whether most runs do without it.
+        label: text for users.
+        kinds: whether the stage is part of runs, screenings, or both.
+        seldom: whether most runs lack it.
     """
 
     label: str
@@ -22,7 +22,7 @@ class Stage(StrEnum):
     seldom: bool
 
     def __new__(cls, value: str, label: str, kinds: tuple[Kind, ...], seldom: bool = False) -> Self:
-        """Make a member from its declaration."""
+        """Create a member from its declaration."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.label, member.kinds, member.seldom = label, kinds, seldom
@@ -39,5 +39,5 @@ class Stage(StrEnum):
 
     @classmethod
     def of(cls, kind: Kind) -> tuple["Stage", ...]:
-        """The stages that questions of a run or of a screening go through."""
+        """Return the stages of a run or of a screening."""
         return tuple(stage for stage in cls if kind in stage.kinds)

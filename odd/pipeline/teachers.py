@@ -1,4 +1,4 @@
-"""The models of a run: the student, its teachers, and those that write for them."""
+"""Models of a run: the student, its teachers, and the models that write for them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from odd.models.registry import load_model
 
 
 class Models:
-    """Student, teachers and the models that write for them, each loaded once."""
+    """Student, teachers, and the models that write for them, each loaded once."""
 
     def __init__(self, config: RunConfig, cache: Path) -> None:
         """Load the student."""
@@ -18,10 +18,10 @@ class Models:
         self._loaded: dict[str, LanguageModel] = {config.student.label: self.student}
 
     def writer(self, model: ModelConfig | None) -> LanguageModel:
-        """A model that writes demonstrations or summaries, the student for None. It may have any vocabulary.
+        """Return a model that writes demonstrations or summaries, the student for None. Any vocabulary is allowed.
 
         Raises:
-            OddError: it cannot be loaded.
+            OddError: the model cannot be loaded.
         """
         if model is None:
             return self.student
@@ -30,7 +30,7 @@ class Models:
         return self._loaded[model.label]
 
     def teacher(self, teacher: TeacherConfig) -> LanguageModel:
-        """The model of a teacher; the student's own where the teacher names none.
+        """Return the model of a teacher, the student's if the teacher names none.
 
         Raises:
             OddError: the model cannot be loaded, or its vocabulary is not the student's.
@@ -41,10 +41,10 @@ class Models:
         return model
 
     def load(self, teachers: Sequence[TeacherConfig]) -> None:
-        """Load all that teachers need, so that a model that cannot be used is refused before work begins.
+        """Load all models of the teachers, to fail before work starts.
 
         Raises:
-            OddError: a model cannot be used.
+            OddError: a model cannot be loaded, or a teacher's vocabulary is not the student's.
         """
         for teacher in teachers:
             self.teacher(teacher)

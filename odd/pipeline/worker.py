@@ -1,7 +1,7 @@
-"""The worker: carries a run from its questions to its scores, one question after the other.
+"""Worker: executes a run from its questions to its scores, one question at a time.
 
-Everything a question needs is drawn from seeds of its own, and rollouts are committed chunk by chunk. What was not
-committed is done again with the same result, so a run that was killed equals one that was not.
+All samples of a question have derived seeds, and rollouts are committed chunk by chunk. Uncommitted work is redone with
+the same result, so a run that was killed resumes to the same result.
 """
 
 import json
@@ -24,12 +24,12 @@ from odd.store.question_stage import QuestionStage
 
 
 def run(config: RunConfig, listen: Listener) -> Path:
-    """Make a run, or take up one that was interrupted; the path of its published file.
+    """Execute a run, or resume one that was interrupted; return the path of its published file.
 
     Teachers of `config` that an existing run lacks are added to it without sampling.
 
     Raises:
-        OddError: questions, models or settings that cannot be used; no room on disk.
+        OddError: questions, models or settings are invalid, or the disk is full.
     """
     questions = load_questions(config.questions)
     models = Models(config, config.cache)
@@ -41,15 +41,15 @@ def run(config: RunConfig, listen: Listener) -> Path:
 
 
 def add_teachers(cache: Path, run_id: str, teachers: Sequence[TeacherConfig], listen: Listener) -> Path:
-    """Add teachers to a run whose rollouts are all there. Teachers that it has already are left alone.
+    """Add teachers to a run with complete rollouts. Teachers that it already has are unchanged.
 
-    Nothing is sampled but demonstrations and summaries that no teacher of the run was shown before.
+    Only demonstrations and summaries are sampled, if the run does not contain them yet.
 
     Raises:
-        OddError: there is no such run, rollouts are missing, or a teacher cannot be used.
+        OddError: the run does not exist, rollouts are missing, or a teacher cannot be used.
     """
     if not any(place(cache, run_id).exists() for place in (published_path, work_path)):
-        raise OddError(f"there is no run {run_id!r} in {cache}: look into the folder, or give it with --cache")
+        raise OddError(f"run {run_id!r} is not in {cache}: check the folder, or pass --cache")
     with RunWriter(cache, run_id) as writer:
         meta = writer.meta()
         if "config" not in meta or not state.is_sampled(writer):
@@ -61,15 +61,15 @@ def add_teachers(cache: Path, run_id: str, teachers: Sequence[TeacherConfig], li
 
 
 def stored_questions(writer: RunWriter) -> list[Question]:
-    """The questions of a run as they were when it was made."""
+    """Return the questions stored in a run."""
     return [Question.model_validate_json(text) for text in json.loads(writer.meta()["questions"])]
 
 
 class Worker(Frame):
-    """A run at work."""
+    """A run in progress."""
 
     def prepare(self, imported: Imported | None = None) -> None:
-        """Write the run's frame, or match it with what is asked for now."""
+        """Write settings, questions and teachers, or check them against the stored ones."""
         meta = self.writer.meta()
         with self.writer.transaction():
             if "config" in meta:
@@ -83,9 +83,9 @@ class Worker(Frame):
             self.writer.set_meta("status", "running")
 
     def _match(self, stored: RunConfig) -> None:
-        """Add teachers that are new; have everything scored anew where the analysis changed.
+        """Add new teachers; mark all questions for rescoring if the analysis settings changed.
 
-        A stored teacher that no question has been scored with may have been a mistake: what is asked for now counts.
+        A stored teacher without any scores may have been a mistake: the current settings replace it.
         """
         in_use = state.teachers_in_use(self.writer)
         kept = {teacher.name: teacher for teacher in stored.teachers if teacher.name in in_use}
@@ -96,13 +96,13 @@ class Worker(Frame):
                 )
         if in_use and stored.templates != self.config.templates:
             raise OddError(
-                f"run {self.run_id!r} has teachers with other templates: leave these as they are, and give a teacher "
-                "that is to read other words a template of its own"
+                f"run {self.run_id!r} has teachers with other templates: do not change templates; for other wording, "
+                "give the new teacher its own template"
             )
         self.check_digest("", self.models.student)
         changed = stored.analysis != self.config.analysis
         for name, teacher in kept.items():
-            # a teacher that is done and not asked for need not be loaded
+            # a finished teacher that is not in the current settings need not be loaded
             if changed or teacher in self.config.teachers or state.unfinished_questions(self.writer, [name]):
                 self.check_digest(name, self.models.teacher(teacher))
         guides = state.guiding_teachers(self.writer)
@@ -120,7 +120,7 @@ class Worker(Frame):
             self.writer.update("questions", {"stage": QuestionStage.TARGETED.value}, stage=QuestionStage.SCORED.value)
 
     def _forget_unless_asked_for(self, teacher: TeacherConfig) -> None:
-        """Delete what a teacher that was never scored has read, unless it is asked for as it was."""
+        """Delete the readings of a teacher without scores, unless the current settings contain it unchanged."""
         same = teacher in self.config.teachers
         if not same or self.digests.get(teacher.name) != self.models.teacher(teacher).digest:
             self.writer.delete("rollout_log_probs", teacher=teacher.name)
@@ -144,17 +144,17 @@ class Worker(Frame):
             self.writer.insert("teachers", rows)
 
     def work(self, imported: Imported | None = None) -> Path:
-        """Do what is left of every question, and publish; the path of the published file.
+        """Do the remaining work of every question and publish; return the path of the published file.
 
         Args:
-            imported: initial rollouts of a run that is new.
+            imported: imported initial rollouts of a new run.
         """
         self.prepare(imported)
         self.consume(self.works())
         return self.finish("finished")
 
     def works(self) -> Iterator[Events[None]]:
-        """The work on each question that is not finished; what is stored of it is loaded when it is asked for."""
+        """Yield the work on each unfinished question; its stored state is loaded when its turn comes."""
         guides = state.guiding_teachers(self.writer)
         for number in state.unfinished_questions(self.writer, [teacher.name for teacher in self.config.teachers]):
             stored = state.load_question_state(self.writer, number)

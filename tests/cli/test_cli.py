@@ -197,7 +197,7 @@ BAD = {
     "teacher without a writer": (["run", "--teacher", "A=student:1c,demonstrations="], "NAME=MODEL"),
     "writer without a use": (["run", "--teacher", "A=student,demonstrations=tiny-l"], "context is none"),
     "nothing to screen": (["screen", "--teacher", "A=tiny-l", "--set", "screening.teachers=[]"], "student:1c"),
-    "screening of a log": (["screen", "--set", 'imported.files=["a.jsonl"]'], "imported rollouts are not screened"),
+    "screening of a log": (["screen", "--set", 'imported.files=["a.jsonl"]'], "imported rollouts cannot be screened"),
     "missing run": (["show", "nothing-00000000"], "nothing-00000000"),
     "run id that is a path": (["show", "../../etc/passwd"], "passwd"),
     "weights of no run": (["weights", "nothing-00000000"], "nothing-00000000"),

@@ -219,7 +219,7 @@ def test_minillm_is_asked_for_with_what_it_costs(cache, started):
 
 
 def test_the_estimate_prefers_a_run_that_was_made_here(run):
-    assert f"run {run.stem}, made here" in written(open_dialog(launch("runs"), "new"))
+    assert f"run {run.stem} on this machine" in written(open_dialog(launch("runs"), "new"))
 
 
 @pytest.mark.parametrize(

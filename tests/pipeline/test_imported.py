@@ -116,7 +116,7 @@ def test_a_run_that_is_there_needs_its_log_no_more(imported, tmp_path):
 
 
 def test_logs_that_changed_are_refused(log, tmp_path):
-    with pytest.raises(OddError, match="the logs give other rollouts"):
+    with pytest.raises(OddError, match="are not those of the settings"):
         run(importing(log, tmp_path, digest="0" * 16), quiet)
 
 

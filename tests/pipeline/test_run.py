@@ -236,7 +236,7 @@ def test_adding_a_teacher_can_be_repeated_after_a_kill(copied):
 
 
 def test_adding_to_an_unknown_run_leaves_no_trace(tmp_path):
-    with pytest.raises(OddError, match="there is no run"):
+    with pytest.raises(OddError, match="is not in"):
         add_teachers(tmp_path, "small-00000000", [TeacherConfig(name="Late")], lambda step: None)
     assert not list(tmp_path.iterdir())
 

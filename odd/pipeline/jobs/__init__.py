@@ -1,4 +1,4 @@
-"""Jobs of the dashboard: runs made by processes of their own, started, watched, stopped and taken up again."""
+"""Dashboard jobs: start, watch, stop and resume runs in separate processes."""
 
 from odd.pipeline.jobs.job import Job, list_jobs, read_job
 from odd.pipeline.jobs.log import tail

@@ -1,11 +1,11 @@
-"""A job: one command of ODD in a process of its own, and what is kept of it in `<cache>/jobs/<job>/`.
+"""A job: one ODD command in a separate process, with its files in `<cache>/jobs/<job>/`.
 
-* job.json: what it does, its process and when that started
-* config.json: the settings it was started with
-* log.txt: what it printed
-* exit: its exit code, written by the shell that waits for it
-* stopped: there when somebody asked it to stop
-* run: id of the run it works on, written by the run itself
+* job.json: kind, title, process and start time
+* config.json: settings of the command
+* log.txt: output of the command
+* exit: exit code, written by the shell that waits for the command
+* stopped: exists if the user stopped the job
+* run: id of its run, written by the run itself
 """
 
 import json
@@ -34,16 +34,16 @@ KILLED = 137
 
 @dataclass(frozen=True)
 class Job:
-    """What was started.
+    """Record of a job.
 
     Attributes:
-        folder: where it is kept.
-        kind: `run` makes or continues a run, `add_teachers` adds teachers to one.
-        title: what it is called before its run is known.
+        folder: folder of the job.
+        kind: `run` starts or continues a run, `add_teachers` adds teachers to one.
+        title: name to show until the run is known.
         created: seconds since 1970.
-        run: the run that teachers are added to; None for `run`, which finds out.
-        pid: number of its process, which leads a process group; None until it has been started.
-        start_time: when the process started, seconds since 1970.
+        run: the run that teachers are added to; None for `run`, whose run id is known later.
+        pid: id of its process, which leads a process group; None before the start.
+        start_time: start time of the process, seconds since 1970.
     """
 
     folder: Path
@@ -56,23 +56,23 @@ class Job:
 
     @property
     def id(self) -> str:
-        """Name of the job."""
+        """Id of the job."""
         return self.folder.name
 
     @property
     def settings(self) -> Path:
-        """The settings it was started with; TOML in jobs of an earlier version."""
+        """Path of the settings; TOML in jobs of earlier versions."""
         earlier = self.folder / "config.toml"
         return earlier if earlier.exists() else self.folder / SETTINGS
 
     @property
     def log(self) -> Path:
-        """What it printed."""
+        """Path of the log."""
         return self.folder / "log.txt"
 
     @property
     def run_id(self) -> str | None:
-        """The run it works on; None until that is known."""
+        """Id of its run; None until it is known."""
         if self.run is not None:
             return self.run
         with suppress(OSError, OddError, UnicodeDecodeError):
@@ -81,19 +81,19 @@ class Job:
 
     @property
     def exit_code(self) -> int | None:
-        """How it ended; None while it runs, or when nothing was left to say it."""
+        """Exit code; None while it runs, or if the shell that would write it was killed."""
         with suppress(OSError, ValueError):
             return int((self.folder / "exit").read_text(encoding="utf-8"))
         return None
 
     @property
     def alive(self) -> bool:
-        """Whether its process runs."""
+        """Whether its process is running."""
         return is_running(self.pid, self.start_time)
 
     @property
     def state(self) -> State:
-        """What it does or how it ended."""
+        """Current state, or how the job ended."""
         asked = (self.folder / "stopped").exists()
         if self.alive:
             return "stopping" if asked else "running"
@@ -104,7 +104,7 @@ class Job:
 
     @property
     def ended(self) -> float:
-        """When it ended or last said something, seconds since 1970."""
+        """When it ended or last wrote to its log, seconds since 1970."""
         for file in (self.folder / "exit", self.log):
             with suppress(OSError):
                 return file.stat().st_mtime
@@ -115,17 +115,17 @@ class Job:
         """Why it failed, one line."""
         code, said = self.exit_code, last_line(self.log)
         if code is None or code == KILLED:
-            return "its process was killed: out of memory, or the machine was switched off; resume goes on from there"
-        return said.removeprefix("error: ") if said else f"its process ended with code {code} without a word"
+            return "its process was killed: out of memory, or the machine was switched off; resume to continue"
+        return said.removeprefix("error: ") if said else f"its process exited with code {code} and no message"
 
     def save(self) -> None:
-        """Keep the record, replaced atomically."""
+        """Write the record, replacing it atomically."""
         scratch = self.folder / "job.json.tmp"
         scratch.write_bytes(RECORD.dump_json(self, exclude={"folder"}))
         scratch.replace(self.folder / "job.json")
 
     def but(self, **changes: Any) -> "Job":
-        """The same job with some parts changed."""
+        """Return a copy with changes."""
         return replace(self, **changes)
 
 
@@ -133,12 +133,12 @@ RECORD = TypeAdapter(Job)
 
 
 def jobs_folder(cache: Path) -> Path:
-    """Where the jobs of a cache are kept."""
+    """Return the folder of the jobs of a cache."""
     return cache / "jobs"
 
 
 def read_job(folder: Path) -> Job | None:
-    """The job that is kept in a folder; None if it holds none."""
+    """Read the job of a folder; None if the folder contains none."""
     with suppress(OSError, ValueError, TypeError):
         record = json.loads((folder / "job.json").read_text(encoding="utf-8"))
         job = RECORD.validate_python(record | {"folder": folder})
@@ -147,6 +147,6 @@ def read_job(folder: Path) -> Job | None:
 
 
 def list_jobs(cache: Path) -> list[Job]:
-    """All jobs of a cache, the newest first."""
+    """Return all jobs of a cache, newest first."""
     found = (read_job(folder) for folder in jobs_folder(cache).glob("*-*-*"))
     return sorted((job for job in found if job), key=lambda job: (job.created, job.id), reverse=True)

@@ -1,16 +1,16 @@
-"""What a job printed, as plain text: control sequences for terminals are taken out."""
+"""Log of a job as plain text, without terminal control sequences."""
 
 import os
 import re
 from pathlib import Path
 
-# CSI and OSC sequences, then what is left of other escapes and of control characters
+# CSI and OSC sequences, then other escapes and control characters
 TERMINAL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b.|[\x00-\x08\x0b-\x1f\x7f]")
 TAIL = 20_000
 
 
 def tail(path: Path, lines: int = 20) -> str:
-    """The last lines of a log, at most `TAIL` bytes of it; empty if there is none."""
+    """Return the last lines of a log, from at most its last `TAIL` bytes; empty if there is no log."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
@@ -23,5 +23,5 @@ def tail(path: Path, lines: int = 20) -> str:
 
 
 def last_line(path: Path) -> str:
-    """The last line of a log that is not empty, shortened."""
+    """Return the last non-empty line of a log, at most 500 characters of it."""
     return tail(path, 1)[:500]

@@ -1,4 +1,4 @@
-"""Question sets that a person brings along, kept in the cache so that the runs made from them can go on later."""
+"""Uploaded question sets, stored in the cache so that their runs can be continued later."""
 
 import hashlib
 import re
@@ -11,15 +11,15 @@ from odd.questions.sources import load_questions
 
 
 def keep_questions(cache: Path, name: str, content: bytes) -> Path:
-    """Where a set is kept from now on; the same content has the same place.
+    """Store a question set and return its path; the same name and content give the same path.
 
     Args:
-        cache: where run files are.
-        name: what the file is called; it need not be a name that could be trusted.
-        content: JSON Lines, CSV or Parquet, as its name says.
+        cache: folder of the run files.
+        name: name of the uploaded file; not trusted.
+        content: JSON Lines, CSV or Parquet, by the suffix of `name`.
 
     Raises:
-        OddError: it cannot be read, and nothing is kept: the message names its first mistake. Or no room.
+        OddError: the set is invalid (the message names its first error), or the disk is full. Nothing is stored.
     """
     stem = re.sub(r"[^a-z0-9]+", "-", Path(name).stem.lower())[:40].strip("-") or "questions"
     suffix = Path(name).suffix.lower() if Path(name).suffix.lower() in SUFFIXES else SUFFIXES[0]
@@ -33,7 +33,7 @@ def keep_questions(cache: Path, name: str, content: bytes) -> Path:
         load_questions(QuestionsConfig(source=str(scratch)))
         scratch.replace(kept)
     except OSError as error:
-        raise OddError(f"{kept} cannot be written ({error.strerror}): make room there") from error
+        raise OddError(f"{kept} cannot be written ({error.strerror}): free disk space there") from error
     except OddError as error:
         raise OddError(str(error).replace(str(scratch), name)) from error
     finally:

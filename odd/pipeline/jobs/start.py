@@ -1,7 +1,7 @@
-"""Starting, stopping and removing jobs.
+"""Start, stop and remove jobs.
 
-A job is a session of its own: it outlives the browser and the dashboard. A small shell waits for it and keeps its exit
-code, so that whoever looks later knows how it ended, also when it was killed.
+A job runs in its own process session, so it outlives the browser and the dashboard. A small shell waits for it and
+writes its exit code, even if the job is killed.
 """
 
 import json
@@ -29,18 +29,18 @@ from odd.store import check_run_id, remove_run
 from odd.text import parse_json
 
 GRACE = 15.0
-"""Seconds that a job has, after it was asked to stop, before it is killed. What it has committed is kept either way."""
+"""Seconds between the request to stop a job and killing it. Committed work is kept either way."""
 
-# a trap that does something lets the shell live through the signal, and is not inherited by the job
+# with a non-empty trap the shell survives the signal; the job does not inherit the trap
 SHELL = 'trap : TERM INT HUP; "$@"; echo $? > "$0.tmp"; mv "$0.tmp" "$0"'
 
 
 def start_run(config: RunConfig, questions: Sequence[str] = ()) -> Job:
-    """Start making a run, or continuing one: that depends on what the cache holds.
+    """Start a run, or continue it if the cache contains it.
 
     Args:
-        config: its settings.
-        questions: lines of JSON that take the place of `config.questions`; kept with the job.
+        config: settings of the run.
+        questions: JSON lines that replace `config.questions`; stored with the job.
 
     Raises:
         OddError: the cache cannot be written.
@@ -54,33 +54,33 @@ def start_run(config: RunConfig, questions: Sequence[str] = ()) -> Job:
     settings = config.model_dump(mode="json")
     cache = settings.pop("cache")
     job = _new_job(folder, "run", config.title, None, settings)
-    # the file holds every setting, so the preset is only what it is put over
+    # the file contains every setting, so the preset has no effect
     if load_config("demo", job.settings, (f"cache={json.dumps(cache)}",)) != config:
-        raise RuntimeError(f"{job.settings} does not say what was asked for")
+        raise RuntimeError(f"{job.settings} does not reproduce the settings of the run")
     return _start(job, config.cache)
 
 
 def continue_run(cache: Path, meta: Mapping[str, str]) -> Job:
-    """Start going on with a run that no job is known of, from what its own file says.
+    """Continue a run that has no job, with the settings in its file.
 
     Args:
-        cache: where it is.
+        cache: folder of the run.
         meta: the table `meta` of its file.
 
     Raises:
-        OddError: the file does not say what the run was made with.
+        OddError: the file contains no valid settings and questions.
     """
     try:
         settings = parse_json(meta["config"])
         questions = [str(line) for line in parse_json(meta["questions"])]
         config = parse_config(settings | {"cache": str(cache)})
     except (KeyError, ValueError, TypeError) as error:
-        raise OddError(f"run {meta.get('run_id')}: its file does not say how it was made: start it anew") from error
+        raise OddError(f"run {meta.get('run_id')}: its file has no valid settings: start a new run") from error
     return start_run(config, questions)
 
 
 def start_adding_teachers(cache: Path, run_id: str, teachers: Sequence[TeacherConfig]) -> Job:
-    """Start adding teachers to a finished run.
+    """Start a job that adds teachers to a finished run.
 
     Raises:
         OddError: the run id is not valid, or the cache cannot be written.
@@ -92,7 +92,7 @@ def start_adding_teachers(cache: Path, run_id: str, teachers: Sequence[TeacherCo
 
 
 def resume(job: Job, cache: Path) -> Job:
-    """Start the same command again, as a new job that takes the old one's place.
+    """Start the same command again, as a new job that replaces the old one.
 
     Raises:
         OddError: the cache cannot be written.
@@ -108,7 +108,7 @@ def resume(job: Job, cache: Path) -> Job:
 
 @contextmanager
 def _explained(folder: Path) -> Iterator[None]:
-    """Turn errors of the disk into one line."""
+    """Convert disk errors to an OddError."""
     try:
         yield
     except OSError as error:
@@ -136,7 +136,7 @@ def _command(job: Job, cache: Path) -> list[str]:
 
 def _start(job: Job, cache: Path) -> Job:
     """Start the process of a job."""
-    # an installed package is found by itself, a checkout only from its own folder
+    # an installed package is importable anywhere, a checkout only from its folder
     places = [] if PACKED else [str(DASHBOARD)]
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join(filter(None, (*places, os.environ.get("PYTHONPATH")))),
@@ -147,7 +147,7 @@ def _start(job: Job, cache: Path) -> Job:
     }
     shell = ["/bin/sh", "-c", SHELL, str((job.folder / "exit").resolve())]
     with _explained(job.folder), job.log.open("ab") as log:
-        job.save()  # before the start: a job without a process can be seen and removed, a process without a job not
+        job.save()  # before the start: a job without a process can be removed, a process without a job cannot
         process = subprocess.Popen(
             [*shell, *_command(job, cache)],
             stdin=subprocess.DEVNULL,
@@ -158,13 +158,13 @@ def _start(job: Job, cache: Path) -> Job:
         )
         started = job.but(pid=process.pid, start_time=start_time(process.pid))
         started.save()
-    # a child that nobody waits for would stay in the process table
+    # without a wait the child would stay in the process table as a zombie
     threading.Thread(target=process.wait, daemon=True).start()
     return started
 
 
 def stop(job: Job, grace: float = GRACE) -> None:
-    """Ask a job to stop, and kill it if it has not after `grace` seconds. Returns at once."""
+    """Ask a job to stop, and kill it if it still runs after `grace` seconds. Return at once."""
     with _explained(job.folder):
         (job.folder / "stopped").touch()
     if job.alive:
@@ -182,17 +182,17 @@ def _kill_late(job: Job, grace: float) -> None:
 
 
 def _signal(job: Job, number: signal.Signals) -> None:
-    """Send a signal to the process group of a job that was just seen alive."""
+    """Send a signal to the process group of a running job."""
     if job.pid is not None:
         with suppress(ProcessLookupError):
             os.killpg(job.pid, number)
 
 
 def remove_job(job: Job) -> None:
-    """Remove what is kept of a job.
+    """Remove the files of a job.
 
     Raises:
-        OddError: it still runs, or its files cannot be removed.
+        OddError: the job still runs, or its files cannot be removed.
     """
     if job.alive:
         raise OddError(f"job {job.id} still runs: stop it first")
@@ -201,10 +201,10 @@ def remove_job(job: Job) -> None:
 
 
 def delete_run(cache: Path, run_id: str) -> None:
-    """Remove a run with its jobs.
+    """Remove a run and its jobs.
 
     Raises:
-        OddError: a process works on the run, or files cannot be removed; the message says which.
+        OddError: the run is running, or files cannot be removed; the message names them.
     """
     jobs = [job for job in list_jobs(cache) if job.run_id == run_id]
     if any(job.alive for job in jobs):

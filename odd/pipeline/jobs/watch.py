@@ -1,4 +1,4 @@
-"""How far a run is, read from its progress file, and how long the rest will take."""
+"""Read the progress file of a run and estimate the remaining time."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -9,7 +9,7 @@ from odd.store.files import PROGRESS_SUFFIX, progress_path
 
 
 def read_progress(cache: Path, run_id: str) -> ProgressRecord | None:
-    """What the progress file of a run says; None if there is none, or one that was written otherwise.
+    """Read the progress file of a run; None if there is none or it is not valid.
 
     Raises:
         OddError: the run id is not valid.
@@ -22,18 +22,18 @@ def read_progress(cache: Path, run_id: str) -> ProgressRecord | None:
 
 
 def watched_runs(cache: Path) -> list[str]:
-    """Runs that have a progress file."""
+    """Return the ids of the runs that have a progress file."""
     return sorted(path.name.removesuffix(PROGRESS_SUFFIX) for path in cache.glob(f"*{PROGRESS_SUFFIX}"))
 
 
 def time_left(now: float, state: ProgressRecord) -> float | None:
-    """Seconds that the rest will take at the pace so far; None while that cannot be said.
+    """Estimate the remaining seconds at the current pace; None if that is not possible yet.
 
-    It can be said once a question was finished, or from inside the targeted rollouts, most of the work, of the first.
+    An estimate needs one finished question, or the first question in its targeted rollouts or later.
 
     Args:
         now: seconds since 1970.
-        state: what the progress file says.
+        state: content of the progress file.
     """
     rest_of_stage = _rest_of_stage(now, state)
     here = now - state.question_at
@@ -53,7 +53,7 @@ def time_left(now: float, state: ProgressRecord) -> float | None:
 
 
 def _rest_of_stage(now: float, state: ProgressRecord) -> float | None:
-    """Seconds that this stage of this question still needs."""
+    """Estimate the remaining seconds of this stage of this question."""
     if not state.rate or state.rate < 0:
         return None
     return max(0.0, (state.total - state.done) / state.rate - (now - state.updated))
