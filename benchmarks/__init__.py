@@ -1,1 +1,1 @@
-"""Measurements; each module is a command that prints its table."""
+"""Benchmarks. Most modules are commands that print a table; the others are shared helpers."""

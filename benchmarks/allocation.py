@@ -1,4 +1,4 @@
-"""Where targeted rollouts go: the same to every edge, or where they tell most (method §5)."""
+"""Allocation of targeted rollouts: uniformly over edges, or where they are most informative (method §5)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ from odd.method.gradients import ideal_gradient
 
 INITIAL = 200
 FLOOR = 8
-"""Visits that every edge is brought to before anything else."""
+"""Visits that every edge is brought to first."""
 SETTLED = 1.96
 SIGN_DRAWS = 200
 OPEN = 0.025, 0.975
-"""A sign is open while the probability that it is positive lies between these."""
+"""A sign is open while the probability that it is positive is between these."""
 
 Weight = Literal["gain", "cosine", "sign", "top_two"]
 
 
 def uniform(known: Knowledge, visits: int, reuse: bool = True) -> None:
-    """Bring every edge to a number of visits; initial rollouts count unless they are not used again."""
+    """Bring every edge to a number of visits; initial rollouts count if `reuse` is set."""
     before = known.passed()[:, 0].sum(axis=0) if reuse else np.zeros(len(known.used))
     for edge in range(1, len(known.used)):
         known.draw(edge, max(0, visits - int(before[edge]) - int(known.used[edge])))
@@ -30,25 +30,25 @@ def uniform(known: Knowledge, visits: int, reuse: bool = True) -> None:
 
 @dataclass(frozen=True)
 class Adaptive:
-    """Rollouts in batches to the edges where the variance of the ideal gradients falls most for a token.
+    """Allocate batches of rollouts to the edges that reduce the variance of the ideal gradients most per token.
 
-    With `gain` this is Neyman's allocation in its optimal form with costs (J. Royal Stat. Soc. 97, 1934), in steps.
-    What nodes count for differs:
+    With `gain` this is Neyman's allocation in its cost-optimal form (J. Royal Stat. Soc. 97, 1934), in steps.
+    The weight of a node differs:
 
-    * `gain`: all alike;
-    * `cosine`: by what makes its gradient of length 1;
-    * `sign`: by how far each teacher's product with the ideal gradient is from 0, in its own noise: the optimal
+    * `gain`: equal for all nodes;
+    * `cosine`: one over the squared length of its gradient;
+    * `sign`: by how far each teacher's product with the ideal gradient is from 0, relative to its noise: the optimal
       computing budget allocation (Chen et al., Discrete Event Dynamic Systems 10, 2000) against a fixed threshold
       (Szechtman & Yücesan, Winter Simulation Conference 2008);
-    * `top_two`: those where two draws of the posterior disagree about a sign, as in top-two sampling (Russo,
+    * `top_two`: only nodes where two posterior draws disagree about a sign count, as in top-two sampling (Russo,
       Operations Research 68, 2020), which chooses nodes here, never children.
 
     Attributes:
-        weight: of a node.
-        rule: of the success that is looked at; with `stratified` an edge also counts for those above it.
-        leave: which nodes are left: none, those whose signs are settled by the normal approximation, or those whose
-            signs are settled by the posterior under the prior of siblings.
-        batch: rollouts that are chosen at a time.
+        weight: weight of a node.
+        rule: pooling rule of the success estimates; with `stratified` an edge also counts for its ancestors.
+        leave: which nodes to skip: none, or those whose signs are settled by the normal approximation or by the
+            posterior under the sibling prior.
+        batch: rollouts allocated at a time.
     """
 
     weight: Weight
@@ -57,7 +57,7 @@ class Adaptive:
     batch: int = 32
 
     def spend(self, known: Knowledge, tokens: int) -> None:
-        """Draw until a number of tokens is spent, or nothing is worth it."""
+        """Draw until a number of tokens is spent, or no edge is worth more rollouts."""
         uniform(known, FLOOR)
         while known.tokens < tokens:
             worth, visits = self.worth(known)
@@ -68,13 +68,13 @@ class Adaptive:
                 known.draw(edge, int(extra[edge]))
 
     def worth(self, known: Knowledge) -> tuple[np.ndarray, np.ndarray]:
-        """By how much the weighted variance falls with 1 / visits, for a token; and the visits; (E,) each."""
+        """Decrease of the weighted variance with 1 / visits, per token, and the visits; (E,) each."""
         successes, visits = known.tallies("on_policy")
         smooth = (successes + 1) / (visits + 2)
         spread = smooth * (1 - smooth)
         importance = self._importance(known, known.means(self.rule), spread / np.maximum(visits, 1))
         if self.rule == "stratified":
-            for edge in sorted(known.shape.next):  # shallow ones first: what they are worth goes down
+            for edge in sorted(known.shape.next):  # shallow edges first: their worth is passed down
                 children = known.shape.next[edge]
                 p = known.bank.p[children]
                 importance[children] += importance[edge] * p**2
@@ -99,7 +99,7 @@ class Adaptive:
                 importance[children] += (slope**2 / (product**2 + deviation**2 + 1e-12)[:, None]).sum(axis=0)
             elif self.weight == "top_two":
                 draws = known.rng.normal(product, deviation, size=(2, len(product)))
-                # what is not doubted keeps a little, so that there is always somewhere to go
+                # settled nodes keep a small weight, so that there is always an edge to choose
                 doubted = bool((draws[0] * draws[1] <= 0).any())
                 importance[children] += p**2 * (1.0 if doubted else 1e-6)
             else:
@@ -108,7 +108,7 @@ class Adaptive:
         return importance
 
     def _left(self, known: Knowledge) -> Callable[[np.ndarray, np.ndarray, np.ndarray], bool]:
-        """Whether nothing is left to find out at a node."""
+        """Return a function that tells whether a node is settled and can be skipped."""
         if self.leave == "none":
             return lambda children, product, deviation: False
         if self.leave == "normal":
@@ -128,7 +128,7 @@ class Adaptive:
 def _products(
     known: Knowledge, children: np.ndarray, gradient: np.ndarray, variance: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of each teacher at a node: how its product with the ideal gradient depends on P̂, that product, and its error."""
+    """Per teacher at a node: derivative of its product with the ideal gradient in P̂, the product, its standard error."""
     p, teachers = known.bank.p[children], known.bank.teachers[:, children]
     slope = p * (teachers - (teachers @ p / p.sum())[:, None])
     return slope, teachers @ gradient, np.sqrt((slope**2 * variance[children]).sum(axis=1))

@@ -1,9 +1,9 @@
-"""How fast gradients and alignment are where the vocabulary is large: all default objectives and conventions.
+"""Speed of gradients and alignment with a large vocabulary, for all default objectives and conventions.
 
-Log-probabilities are made up, block by block, and so are the rollouts: every node has `CHILDREN` or more with enough
-visits to be in S_u, the most probable ones of the student, so that no node is cheap for want of rollouts. Making a
-block is not timed. Peak memory is that of the process and includes the distributions of one block, as a question's are
-held while it is scored. Parts are measured in processor time, as threads work side by side.
+Log-probabilities and rollouts are synthetic and generated block by block: at every node, at least `CHILDREN` of the
+student's most probable tokens have enough visits to be in S_u, so no node is cheap for lack of rollouts. Generating a
+block is not timed. Peak memory is that of the process and includes the distributions of one block, just as a question's
+are in memory while it is scored. Parts are measured in CPU time, as they run in several threads.
 
     python -m benchmarks.analysis [--nodes 10000] [--vocabulary 50000] [--teachers 8]
 """
@@ -32,7 +32,7 @@ from odd.method import sparse_rows
 from odd.rollouts.sampling import Rollout
 
 WHOLE = 10_000
-"""Nodes of the whole job; fewer are a sample of it."""
+"""Nodes of the full job; fewer are a sample of it."""
 PARTS: dict[str, tuple[type, str]] = {
     "reading the vocabulary": (sparse_rows._Reader, "__init__"),
     "gradients at the children, posterior draws": (teacher_scores._Block, "_cut"),
@@ -41,13 +41,13 @@ PARTS: dict[str, tuple[type, str]] = {
 CHILDREN = 4
 PATHS, LENGTH = 4, 25
 BLOCK = PATHS * LENGTH
-"""Nodes that are scored together, as those of one question."""
+"""Nodes scored together, like those of one question."""
 SPREAD = 3.0
-"""Standard deviation of the student's logits; a teacher's differ from them by a third of it."""
+"""Standard deviation of the student's logits; a teacher adds noise with a third of it."""
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
-    """Log-probabilities of each row, float32, in place."""
+    """Convert logits to log-probabilities per row, float32, in place."""
     logits -= logits.max(axis=-1, keepdims=True)
     logits -= np.log(np.exp(logits).sum(axis=-1, keepdims=True, dtype=np.float64)).astype(np.float32)
     return logits
@@ -56,7 +56,7 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
 def make_block(
     vocabulary: int, teachers: int, rng: np.random.Generator
 ) -> tuple[list[Rollout], list[int], list[np.ndarray], dict[str, list[np.ndarray]]]:
-    """Rollouts of a question, its paths, and distributions of student and teachers along them, float32 (T, V) each."""
+    """Return a question's rollouts, its paths, and the student's and teachers' distributions, float32 (T, V) each."""
     logits = [SPREAD * rng.standard_normal((LENGTH, vocabulary), dtype=np.float32) for _ in range(PATHS)]
     log_q = {
         f"teacher {m}": [
@@ -87,7 +87,7 @@ def tree_of(
     log_q: dict[str, list[np.ndarray]],
     config: AnalysisConfig,
 ) -> QuestionTree:
-    """The tree of a question of `make_block`."""
+    """Build the tree of a block from `make_block`."""
     tokens = [rollout.token_ids for rollout in rollouts]
     read = {name: rows.__getitem__ for name, rows in log_q.items()}
     rows = rows_of(tokens, paths, log_p.__getitem__, read, config.objectives)
@@ -95,14 +95,14 @@ def tree_of(
 
 
 def _rollout(token_ids: tuple[int, ...], launch: int, rng: np.random.Generator) -> Rollout:
-    """A rollout that ends with the token after its launch, which the student drew: the sampled objectives need it."""
+    """A rollout that ends right after its launch with a token drawn by the student, as sampled objectives need it."""
     stage, won = "targeted" if launch else "initial", bool(rng.random() < 0.5)
     return Rollout(stage, 0, launch, token_ids, np.zeros(len(token_ids), np.float32), "", None, won, False)
 
 
 @contextmanager
 def timed_parts() -> Iterator[dict[str, float]]:
-    """Processor seconds that go into each of `PARTS` meanwhile, in whatever thread."""
+    """Measure the CPU seconds spent in each of `PARTS` within the context, over all threads."""
     spent, adding = dict.fromkeys(PARTS, 0.0), Lock()
 
     def timed(part: str, work: Callable) -> Callable:
@@ -124,7 +124,7 @@ def timed_parts() -> Iterator[dict[str, float]]:
 
 
 def measure(nodes: int, vocabulary: int, teachers: int) -> tuple[int, float, dict[str, float]]:
-    """Nodes scored, at least as many as asked for, seconds, and processor seconds by part."""
+    """Return the nodes scored (at least `nodes`), wall-clock seconds, and CPU seconds by part."""
     config = AnalysisConfig()
     rng, scored, seconds, processor = np.random.default_rng(0), 0, 0.0, 0.0
     with timed_parts() as spent:
@@ -136,7 +136,7 @@ def measure(nodes: int, vocabulary: int, teachers: int) -> tuple[int, float, dic
             seconds += time.perf_counter() - started
             processor += time.process_time() - own
             scored += len(tree.places)
-            del tree, log_p, log_q  # one block at a time is held
+            del tree, log_p, log_q  # keep only one block in memory
     return scored, seconds, spent | {"tables and the rest": processor - sum(spent.values())}
 
 
@@ -153,10 +153,10 @@ def main() -> None:
     console.print(f"{date.today()}, {os.cpu_count()} cores, Python {platform.python_version()}, {platform.machine()}")
     job = f"{chosen.vocabulary:,} tokens × {chosen.teachers} teachers"
     scores = f"{len(config.objectives)} objectives, {len(config.conventions)} conventions, {CHILDREN} children"
-    sample = f"a sample of the job of {WHOLE:,} nodes" if nodes < WHOLE else "the whole job"
+    sample = f"a sample of the job of {WHOLE:,} nodes" if nodes < WHOLE else "the full job"
     console.print(f"{nodes:,} nodes × {job} ({scores}): {sample}")
-    console.print(f"{seconds:.1f} s, {1e3 * seconds / nodes:.2f} ms a node, peak memory {peak:,.0f} MB")
-    table = Table("part", "share of the processor time")
+    console.print(f"{seconds:.1f} s, {1e3 * seconds / nodes:.2f} ms per node, peak memory {peak:,.0f} MB")
+    table = Table("part", "share of CPU time")
     for part, spent in parts.items():
         table.add_row(part, f"{100 * spent / sum(parts.values()):.0f}%")
     console.print(table)

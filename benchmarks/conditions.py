@@ -1,4 +1,4 @@
-"""What the benchmarks of embedded models share: which questions are asked, and what stands under a table."""
+"""Shared by the benchmarks of embedded models: their questions, and the line below a table."""
 
 import os
 import platform
@@ -8,11 +8,11 @@ import torch
 
 
 def question_source(model: str) -> str:
-    """The questions that an embedded model is asked."""
+    """The question source for an embedded model."""
     return "smollm2" if model == "smollm2" else "tiny-heldout"
 
 
 def conditions(model: str, repeats: int) -> str:
-    """Under what conditions a table was measured."""
+    """Describe the conditions under which a table was measured."""
     machine = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads, {platform.machine()}"
     return f"{model}, medians of {repeats}; {machine}, {date.today()}"

@@ -1,14 +1,13 @@
-"""What the dashboard's server and the wire bear when a large run is shown to a real browser.
+"""Server times, bytes and memory of the dashboard, for a large run in a real browser.
 
-Server time goes from the message with which the browser asks for a page to the one that says that its script has run to
-its end, both as they pass on the wire (`benchmarks.tap`); browser and server share the machine. "Cold" is a page of
-which the server holds nothing, as the run file has a new time and all that was kept of it is void; its code is loaded.
-"Warm" is the same page for the next reader. The first page of a server that has only just been started, for which code
-is loaded too, has a line of its own.
+Server time is measured on the wire (`benchmarks.tap`), from the browser's request for a page to the message that its
+script has finished; browser and server share the machine. "Cold" is a page for which the server has cached nothing,
+because the run file's time has changed; the code is already loaded. "Warm" is the same page for the next reader. The
+first page of a freshly started server, which also loads code, has its own row.
 
     python -m benchmarks.dashboard [FOLDER] [--small]
 
-The run of `benchmarks.synthetic` is looked for in FOLDER/cache and made there where it is missing, which takes a while.
+The run of `benchmarks.synthetic` is read from FOLDER/cache, or generated there if it is missing, which takes a while.
 """
 
 import argparse
@@ -34,18 +33,18 @@ NAMES = {0.5: "median", 0.95: "95%", 1.0: "largest"}
 
 
 def run_file(folder: Path, size: Size, console: Console) -> Path:
-    """The run in a folder, made if it is not there."""
+    """Return the run in a folder; generate it if it is missing."""
     found = [run for run in list_runs(folder / "cache") if run.run_id.startswith("synthetic-")]
     if found and found[0].problem:
-        sys.exit(f"{found[0].path}: {found[0].problem}: delete it, and it is made anew")
+        sys.exit(f"{found[0].path}: {found[0].problem}: delete it to generate it again")
     if found:
         return found[0].path
-    console.print(f"making a run of {size.questions} questions in {folder}")
+    console.print(f"generating a run of {size.questions} questions in {folder}")
     return make_run(folder / "cache", size, console.print)
 
 
 def cells(row: Row) -> list[str]:
-    """What the table shows of a line; the figure that its limit is for is marked."""
+    """Return the table cells of a row; the value compared with the limit is bold."""
     digits = ",.2f" if row.unit == "MB" else ",.0f"
     many = len(row.values) > 1
     shown = {share: format(row.quantile(share), digits) if many or share == 0.5 else "" for share in NAMES}
@@ -59,13 +58,13 @@ def cells(row: Row) -> list[str]:
 
 
 def print_table(rows: list[Row], console: Console) -> None:
-    """Print what was measured."""
-    table = Table(title="The dashboard: server times, bytes and memory; in bold what the limit is for")
+    """Print the rows as a table."""
+    table = Table(title="The dashboard: server times, bytes and memory; the value compared with the limit is bold")
     table.add_column("measured")
     table.add_column("unit")
     for name in (*NAMES.values(), "n", "limit"):
         table.add_column(name, justify="right")
-    table.add_column("kept")
+    table.add_column("within")
     table.add_column("server CPU, ms", justify="right")
     table.add_column("drawn after, ms", justify="right")
     for row in rows:
@@ -76,8 +75,8 @@ def print_table(rows: list[Row], console: Console) -> None:
 def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.dashboard")
-    parser.add_argument("folder", nargs="?", type=Path, help="where the synthetic run is, or is made")
-    parser.add_argument("--small", action="store_true", help="a quick look at a small run, made in FOLDER/small")
+    parser.add_argument("folder", nargs="?", type=Path, help="where the synthetic run is, or is generated")
+    parser.add_argument("--small", action="store_true", help="a quick check with a small run in FOLDER/small")
     chosen = parser.parse_args()
     try:
         chromium_path()

@@ -1,4 +1,4 @@
-"""Rows of paths whose distributions are made up, or are shown to be another model's."""
+"""Sparse rows along paths from given distributions instead of a model's."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -9,11 +9,11 @@ from odd.method.objectives import Objective
 from odd.method.tree import build_tree, distinct_places
 
 Distributions = Callable[[int], np.ndarray]
-"""Log-probabilities along a path, given by its number, float32 (T, V)."""
+"""Maps the number of a path to the log-probabilities along it, float32 (T, V)."""
 
 
 def slices(responses: Sequence[Sequence[int]], read: Distributions) -> Iterator[np.ndarray]:
-    """Distributions in the order of `distinct_places`, (1, V) each; paths are made one after another."""
+    """Yield distributions in the order of `distinct_places`, (1, V) each; one path is read at a time."""
     known: tuple[int, np.ndarray] | None = None
     for path, position in distinct_places(responses):
         if known is None or known[0] != path:
@@ -29,15 +29,15 @@ def rows_of(
     objectives: Sequence[Objective],
     tau: float = 1.0,
 ) -> PathRows:
-    """Rows along some of the rollouts, which keep every child that a rollout took.
+    """Return the rows along the paths, which keep every child taken by a rollout.
 
     Args:
-        rollouts: token ids of all.
-        paths: which of them are paths.
-        student: its distributions.
-        teachers: theirs, by name.
-        objectives: whose gradients will be asked for.
-        tau: tokens with a probability above it are kept as well.
+        rollouts: token ids of each rollout.
+        paths: indices of the rollouts that are paths.
+        student: the student's distributions.
+        teachers: the teachers' distributions, by name.
+        objectives: objectives whose gradients will be needed.
+        tau: also keep tokens with a probability above this.
     """
     responses = [rollouts[i] for i in paths]
     read = {name: slices(responses, one) for name, one in teachers.items()}

@@ -1,8 +1,8 @@
-"""How fast each embedded model samples and scores, what memory it takes, and where the time of whole runs goes.
+"""Speed and memory of each embedded model when sampling and scoring, and the time of complete runs by stage.
 
-Each model is measured in a process of its own, so that the peak memory is its own; figures are medians of
-`REPEATS` repetitions after one that is not counted. The last tables come from fresh runs of the presets in `RUNS`, each
-a process of its own, from its start to its end.
+Each model is measured in a separate process, so that the peak memory is its own. Figures are medians of `REPEATS`
+repetitions after a warm-up. The last tables come from fresh runs of the presets in `RUNS`, each in a separate process,
+measured from process start to end.
 
     python -m benchmarks.engine            # all
     python -m benchmarks.engine --runs     # the runs only
@@ -48,16 +48,16 @@ REPEATS = 3
 ROLLOUTS = {"smollm2": 32}
 DEFAULT_ROLLOUTS = 256
 RUNS = ("demo", "paper")
-"""Presets whose runs are taken apart, with the questions that they have."""
+"""Presets whose runs are broken down by stage, with their default questions."""
 WRITING = "insert", "update", "delete", "set_meta", "query", "publish_meanwhile", "finish"
-"""What of the writer a run waits for, beside its transactions."""
+"""Methods of the writer that block a run, besides its transactions."""
 
 Timed = tuple[str, float, int, int]
 """Name, seconds, items, tokens."""
 
 
 def measure(name: str, cache: Path) -> dict[str, float]:
-    """Speeds of one model in this process, and its peak memory in MB."""
+    """Measure the speeds of one model in this process, and its peak memory in MB."""
     model = load_model(ModelConfig(name=name), cache)
     question = load_questions(QuestionsConfig(source=question_source(name)))[2]
     prompt = model.tokenizer.encode_chat(question.messages())
@@ -97,14 +97,14 @@ def measure(name: str, cache: Path) -> dict[str, float]:
 
 
 def run_stages(preset: str, folder: Path) -> list[Timed]:
-    """Stages of a run of a preset in this process."""
+    """Run a preset in this process and return the times of its stages."""
     importing = time.perf_counter()
     import_module(ENGINES["transformers"])
     started = time.perf_counter()
     loaded: list[float] = []
 
     def listen(step: Progress) -> None:
-        if not loaded:  # the first that is heard of a run is its first chunk of rollouts
+        if not loaded:  # the first progress report of a run is its first chunk of rollouts
             loaded.append(time.perf_counter() - started - step.seconds)
 
     with storing() as stored:
@@ -121,14 +121,14 @@ def run_stages(preset: str, folder: Path) -> list[Timed]:
 
 @dataclass
 class Stopwatch:
-    """Adds up the time in which anything is running; what runs within another counts once."""
+    """Add up the time during which at least one context is active; nested contexts count once."""
 
     seconds: float = 0.0
     running: int = 0
 
     @contextmanager
     def run(self) -> Iterator[None]:
-        """Run as long as the context lasts."""
+        """Count the time within the context."""
         started, self.running = time.perf_counter(), self.running + 1
         try:
             yield
@@ -140,7 +140,7 @@ class Stopwatch:
 
 @contextmanager
 def storing() -> Iterator[Stopwatch]:
-    """The time that the run waits for its file meanwhile."""
+    """Measure the time within the context that the run waits for its file."""
     watch = Stopwatch()
 
     def timed(work: Callable) -> Callable:
@@ -165,7 +165,7 @@ def storing() -> Iterator[Stopwatch]:
 
 
 def print_models(console: Console) -> None:
-    """Measure every model in a process of its own and print the table."""
+    """Measure every model in a separate process and print the table."""
     table = Table("model", title="Embedded models, one prompt, at most 64 new tokens, temperature 1")
     for number, name in enumerate(EMBEDDED):
         figures, _ = _elsewhere("model", name, "cache")
@@ -177,7 +177,7 @@ def print_models(console: Console) -> None:
 
 
 def print_run(console: Console, preset: str) -> None:
-    """Make a run in a process of its own and print what its stages took."""
+    """Run a preset in a separate process and print the times of its stages."""
     with tempfile.TemporaryDirectory() as folder:
         (inside, stages), whole = _elsewhere("run", preset, folder)
     before = whole - inside
@@ -192,7 +192,7 @@ def print_run(console: Console, preset: str) -> None:
 
 
 def _elsewhere(*arguments: str) -> tuple[Any, float]:
-    """What a process of its own found, and the seconds from its start to its end."""
+    """Return the result of a separate process and the seconds from its start to its end."""
     started = time.perf_counter()
     command = [sys.executable, "-m", "benchmarks.engine", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -1,11 +1,10 @@
-"""How many targeted rollouts an estimate needs: methods against a ground truth (method §5).
+"""How many targeted rollouts an estimate needs: methods compared with a ground truth (method §5).
 
 Every method starts from the same 200 initial rollouts of a question and spends targeted rollouts, taken in random order
-from `benchmarks/ground_truth.npz`. The yardstick is the paper's algorithm: every edge is brought to N_min = 100 visits,
+from `benchmarks/ground_truth.npz`. The baseline is the paper's algorithm: every edge is brought to N_min = 100 visits,
 and all rollouts are pooled. Errors are root mean squares over edges (P̂), and over nodes and teachers (gain, cosine).
-At many nodes little is at stake; so cosines and signs are also weighted by the range of the children's true success, as
-the range-weighted cosine is (method §7). Where so little is that the truth does not know the cosine either, cosines and
-signs are not looked at.
+At many nodes little is at stake, so cosines and signs are also weighted by the range of the children's true success,
+like the range-weighted cosine (method §7). Cosines and signs are skipped where even the true cosine is uncertain.
 
     python -m benchmarks.estimation [--repeats 40] [--truth benchmarks/ground_truth.npz]
 """
@@ -31,13 +30,13 @@ from odd.method.gradients import ideal_gradient
 
 N_MIN = 100
 SHARES = (0.1, 0.15, 0.2, 0.25, 0.33, 0.5, 0.75, 1.0)
-"""Budgets, as shares of what the paper's algorithm generates."""
+"""Budgets, as shares of the tokens that the paper's algorithm generates."""
 MEASURES = ("P̂", "gain", "cosine", "cosine at stake")
 INTERVALS = ("P̂", "gain", "cosine")
 KNOWN = 0.05
-"""Error up to which a true cosine is known: below a tenth of what any method reaches."""
+"""Largest error of a true cosine that is used: below a tenth of any method's error."""
 ROUNDING = 1e-9
-"""With two children a cosine has only two values, and intervals end there exactly."""
+"""Tolerance of intervals: with two children a cosine has only two values, where intervals end exactly."""
 RARE = 0.01
 INSIDE, OUTSIDE = f"P̂ between {RARE} and {1 - RARE}", "P̂ elsewhere"
 
@@ -47,13 +46,13 @@ PLAIN = Estimator()
 
 @dataclass(frozen=True)
 class Method:
-    """Where rollouts go and what is made of them.
+    """An allocation of rollouts with an estimator.
 
     Attributes:
-        name: in the table.
-        estimator: of P̂ and its uncertainty.
-        allocation: the adaptive one; None: the same for every edge.
-        common: whether siblings draw with the same uniform numbers.
+        name: name in the table.
+        estimator: estimator of P̂ and its uncertainty.
+        allocation: adaptive allocation; None: uniform over edges.
+        common: whether siblings are sampled with common uniform numbers.
     """
 
     name: str
@@ -63,7 +62,7 @@ class Method:
 
     @property
     def draws(self) -> tuple[Adaptive | None, bool, bool]:
-        """Methods that are alike in this draw the same rollouts."""
+        """Methods with equal values draw the same rollouts."""
         return self.allocation, self.common, self.estimator.initial
 
 
@@ -71,19 +70,19 @@ SIBLINGS = Estimator(prior="siblings", closed=True)
 BACKED_UP = Estimator("stratified", prior="siblings", closed=True)
 PAPER = Method("paper: uniform, pooled", Estimator("pooled"))
 USUAL = Method("uniform, on-policy")
-SHARING = Method("  prior of siblings", SIBLINGS)
+SHARING = Method("  sibling prior", SIBLINGS)
 METHODS = (
     PAPER,
     USUAL,
-    Method("  intervals closed at 0 and 1", Estimator(closed=True)),
-    Method("  uniform prior, closed", Estimator(prior="uniform", closed=True)),
+    Method("  intervals extended to 0 and 1", Estimator(closed=True)),
+    Method("  uniform prior, extended", Estimator(prior="uniform", closed=True)),
     SHARING,
-    Method("  prior of siblings, P̂ its mean", Estimator(prior="siblings", shrunk=True, closed=True)),
-    Method("  initial rollouts not used again", Estimator(initial=False)),
-    Method("  siblings share uniform numbers", common=True),
-    Method("  the same, prior of siblings", SIBLINGS, common=True),
+    Method("  sibling prior, P̂ its mean", Estimator(prior="siblings", shrunk=True, closed=True)),
+    Method("  initial rollouts not reused", Estimator(initial=False)),
+    Method("  common random numbers", common=True),
+    Method("  common, sibling prior", SIBLINGS, common=True),
     Method("uniform, stratified", Estimator("stratified")),
-    Method("  stratified, prior of siblings", BACKED_UP),
+    Method("  stratified, sibling prior", BACKED_UP),
     Method("Neyman, on-policy", PLAIN, Adaptive("gain", "on_policy")),
     Method("Neyman, on-policy, siblings", SIBLINGS, Adaptive("gain", "on_policy")),
     Method("Neyman, stratified, siblings", BACKED_UP, Adaptive("gain")),
@@ -91,16 +90,16 @@ METHODS = (
     Method("for the cosine, stratified, siblings", BACKED_UP, Adaptive("cosine")),
     Method("OCBA for signs, on-policy, siblings", SIBLINGS, Adaptive("sign", "on_policy")),
     Method("top-two nodes, on-policy, siblings", SIBLINGS, Adaptive("top_two", "on_policy")),
-    Method("Neyman, left when settled (normal)", SIBLINGS, Adaptive("gain", "on_policy", "normal")),
-    Method("Neyman, left when settled (posterior)", SIBLINGS, Adaptive("gain", "on_policy", "posterior", 512)),
+    Method("Neyman, settled skipped (normal)", SIBLINGS, Adaptive("gain", "on_policy", "normal")),
+    Method("Neyman, settled skipped (posterior)", SIBLINGS, Adaptive("gain", "on_policy", "posterior", 512)),
 )
 
 
 class Question:
-    """A question and the truth about it."""
+    """A question and its true success."""
 
     def __init__(self, bank: Bank) -> None:
-        """Nodes where the truth has no ideal gradient count for neither gain nor cosine."""
+        """Skip nodes without a true ideal gradient, for gain and cosine."""
         self.bank, self.shape, self.truth = bank, Shape(bank), bank.success
         self.nodes = [children for children in self.shape.nodes if self._counts(children)]
         rng = np.random.default_rng(0)
@@ -111,18 +110,18 @@ class Question:
         return len(children) > 1 and float(np.linalg.norm(gradient)) > ZERO_IDEAL
 
     def _known(self, children: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Of which teachers the true cosine is known, (M,)."""
+        """Teachers whose true cosine is known well enough, (M,)."""
         p, teachers, true = self.bank.p[children], self.bank.teachers[:, children], self.truth[children]
         other = rng.normal(true, self.bank.error[children], size=(200, 1, len(children)))
         errors = cosine(ideal_gradient(p, other), teachers) - cosine(ideal_gradient(p, true), teachers)
         return np.sqrt(np.mean(errors**2, axis=0)) < KNOWN
 
     def between(self) -> np.ndarray:
-        """Edges but the root whose success is neither very rare nor nearly sure."""
+        """Mask of the edges, without the root, whose success is neither very rare nor nearly certain."""
         return (self.truth[1:] > RARE) & (self.truth[1:] < 1 - RARE)
 
     def judge(self, estimate: Estimate) -> dict[str, np.ndarray]:
-        """Errors, wrong signs, whether intervals hold the truth, and what is at stake, of everything estimated."""
+        """Return errors, wrong signs, interval coverage and what is at stake, for all estimates."""
         truth = self.truth[1:]
         right, inside = (estimate.low[1:] <= truth) & (truth <= estimate.high[1:]), self.between()
         found = {
@@ -139,12 +138,12 @@ class Question:
         return joined | {"mean gain": gains.mean(axis=0)}
 
     def _at_node(self, children: np.ndarray, estimate: Estimate) -> dict[str, np.ndarray]:
-        """What `judge` says of one node, (M,) each."""
+        """Results of `judge` at one node, (M,) each."""
         p, teachers = self.bank.p[children], self.bank.teachers[:, children]
         true, ideal = (ideal_gradient(p, success[children]) for success in (self.truth, estimate.mean))
         posterior = posterior_alignment(ideal_gradient(p, estimate.draws[:, children]), teachers)
         gains, cosines = gain(true, teachers), cosine(true, teachers)
-        # an estimate whose ideal gradient is zero has no cosine: it says nothing, which is 0
+        # without an ideal gradient there is no cosine; 0 stands for no statement
         said = np.nan_to_num(cosine(ideal, teachers))
         settled = (posterior.p_positive < 0.025) | (posterior.p_positive > 0.975)
         return {
@@ -169,7 +168,7 @@ def simulate(
     paper_tokens: int,
     seed: Sequence[int],
 ) -> list[list[Outcome]]:
-    """Tokens spent and what came out of methods that draw the same rollouts; one list a method, an entry a budget."""
+    """Return tokens and results of methods that draw the same rollouts: one list per method, one entry per budget."""
     allocation, common, initial = methods[0].draws
     known = Knowledge(question.bank, question.shape, np.random.default_rng(seed), common)
     known.draw(0, INITIAL)
@@ -185,12 +184,12 @@ def simulate(
 
 
 def root_mean_square(values: np.ndarray) -> float:
-    """Of errors."""
+    """Root mean square of errors."""
     return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))
 
 
 def ratio(tokens: Sequence[float], errors: Sequence[float], goal: float, paper_tokens: float) -> str:
-    """How many times fewer tokens bring the error down to the goal, interpolated between budgets."""
+    """Return how many times fewer tokens reach the goal error, interpolated between budgets."""
     spent, best = np.maximum(tokens, 1.0), np.minimum.accumulate(errors)
     if best[-1] > goal:
         return "–"
@@ -201,7 +200,7 @@ def ratio(tokens: Sequence[float], errors: Sequence[float], goal: float, paper_t
 
 
 def measured(questions: Sequence[Question], repeats: int) -> dict[str, list[tuple[float, dict[str, float]]]]:
-    """By method, for every budget: tokens per question, and all figures over questions and repetitions."""
+    """Return, by method and budget, tokens per question and all figures over questions and repetitions."""
     groups: dict[tuple, list[Method]] = {}
     for method in METHODS:
         groups.setdefault(method.draws, []).append(method)
@@ -233,14 +232,14 @@ def _joined(runs: Sequence[Outcome]) -> tuple[float, dict[str, float]]:
 
 
 def tables(found: dict[str, list[tuple[float, dict[str, float]]]]) -> list[Table]:
-    """Errors at the paper's budget and at a third of it; and how many times fewer tokens give the paper's errors."""
+    """Tables of errors at the paper's budget and a third of it, and of the token savings at the paper's errors."""
     paper_tokens, paper = found[PAPER.name][-1]
     made = []
     for share in (1.0, 0.33):
         table = Table("method", "tokens", "P̂", "gain", "mean gain", "cosine", "at stake", "signs", "at stake")
-        for name in (*(f"held: {measure}" for measure in INTERVALS), "settled", "of these wrong"):
+        for name in (*(f"coverage: {measure}" for measure in INTERVALS), "settled", "of which wrong"):
             table.add_column(name)
-        table.title = f"errors with {'a third of' if share < 1 else ''} the paper's budget"
+        table.title = f"errors with {'a third of ' if share < 1 else ''}the paper's budget"
         for name, budgets in found.items():
             tokens, figures = budgets[SHARES.index(share)]
             errors = [f"{figures[measure]:.4f}" for measure in ("P̂", "gain", "mean gain", "cosine", "cosine at stake")]
@@ -249,7 +248,7 @@ def tables(found: dict[str, list[tuple[float, dict[str, float]]]]) -> list[Table
             percent = [f"{100 * value:.1f}%" for value in (*shares, figures["settled"], wrong)]
             table.add_row(name, f"{tokens:,.0f}", *errors, *percent)
         made.append(table)
-    table = Table("method", *MEASURES, title="times fewer tokens for the error of the paper's algorithm")
+    table = Table("method", *MEASURES, title="times fewer tokens at the error of the paper's algorithm")
     for name, budgets in found.items():
         tokens = [tokens for tokens, _ in budgets]
         table.add_row(
@@ -277,12 +276,12 @@ def main() -> None:
         shares = " and ".join(
             f"{100 * figures[f'{name} held']:.1f}% of {name}" for name in (INSIDE, OUTSIDE) if f"{name} held" in figures
         )
-        console.print(f"{method.name}: intervals hold {shares}; {np.mean(~inside):.0%} of the edges are elsewhere")
+        console.print(f"{method.name}: intervals cover {shares}; {np.mean(~inside):.0%} of the edges are elsewhere")
     known = np.concatenate([known for question in questions for known in question.known])
-    console.print(f"the truth knows {np.mean(known):.0%} of the cosines to {KNOWN}")
+    console.print(f"{np.mean(known):.0%} of the true cosines are known to within {KNOWN}")
     edges, error = sum(len(bank.p) - 1 for bank in banks), np.concatenate([bank.error[1:] for bank in banks])
     console.print(
-        f"{len(banks)} questions, {edges} edges, {len(banks[0].correct.T):,} rollouts an edge, error of the truth "
+        f"{len(banks)} questions, {edges} edges, {len(banks[0].correct.T):,} rollouts per edge, error of the truth "
         f"{root_mean_square(error):.4f}, {chosen.repeats} repetitions; {os.cpu_count()} cores, {platform.machine()}, "
         f"{date.today()}"
     )

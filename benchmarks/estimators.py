@@ -1,7 +1,7 @@
-"""What is known of a question's edges from the rollouts drawn so far, taken in random order from a ground truth.
+"""Estimates at a question's edges from the rollouts drawn so far, taken in random order from a ground truth.
 
-Method §5. `pooled` is the paper's text; `on_policy` counts a rollout from its launch edge down; `stratified` backs up
-the children's success: rollouts launched further down are splitting with a fixed effort (Garvels, The splitting method
+Method §5. `pooled` follows the paper's text; `on_policy` counts a rollout from its launch edge down; `stratified` backs
+up the children's success: rollouts launched further down are fixed-effort splitting (Garvels, The splitting method
 in rare event simulation, 2000), and weighting them by P_theta instead of by how often the student took each child is
 post-stratification, a Rao-Blackwellised backup. Edges are those of `benchmarks.ground_truth.Bank`, edge 0 is the root.
 """
@@ -18,18 +18,18 @@ Rule = Literal["pooled", "on_policy", "stratified"]
 Prior = Literal["jeffreys", "uniform", "siblings"]
 POSTERIOR_DRAWS = 400
 WEIGHT: dict[Prior, float] = {"jeffreys": 0.5, "uniform": 1.0}
-"""Successes and failures that a prior adds to those of each edge."""
+"""Pseudo-counts that a prior adds to the successes and failures of each edge."""
 
 
 @dataclass(frozen=True)
 class Estimator:
-    """How P̂ and its uncertainty come from counts.
+    """How to compute P̂ and its uncertainty from counts.
 
     Attributes:
         rule: which rollouts count.
-        prior: of the posterior; `siblings` is that of `odd.method.sibling_prior`.
-        shrunk: whether P̂ is the posterior's mean instead of successes / visits.
-        closed: whether an interval ends at 0 without a success and at 1 without a failure (Brown, Cai & DasGupta,
+        prior: prior of the posterior; `siblings` is that of `odd.method.sibling_prior`.
+        shrunk: whether P̂ is the posterior mean instead of successes / visits.
+        closed: whether an interval extends to 0 without a success and to 1 without a failure (Brown, Cai & DasGupta,
             Statistical Science 16, 2001).
         initial: whether initial rollouts count.
     """
@@ -43,7 +43,7 @@ class Estimator:
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """P̂ of every edge and its 95% interval, (E,) each, and draws of its posterior, (D, E)."""
+    """P̂ of every edge and its 95% interval, (E,) each, and posterior draws, (D, E)."""
 
     mean: np.ndarray
     low: np.ndarray
@@ -52,12 +52,12 @@ class Estimate:
 
 
 class Shape:
-    """How the edges of a question lie."""
+    """The topology of a question's edges."""
 
     def __init__(self, bank: Bank) -> None:
-        """Work out who is above whom, and which edges lead to a node that other edges leave."""
+        """Compute which edges are above which, and which edges lead to a node that other edges leave."""
         count = len(bank.p)
-        self.above = np.eye(count, dtype=bool)  # [x, y]: x is y or lies below it
+        self.above = np.eye(count, dtype=bool)  # [x, y]: x is y or is below it
         for edge in range(1, count):
             self.above[edge] |= self.above[bank.parent[edge]]
         self.nodes = [np.flatnonzero(bank.node == node) for node in range(int(bank.node.max()) + 1)]
@@ -72,7 +72,7 @@ class Knowledge:
     """The rollouts drawn so far."""
 
     def __init__(self, bank: Bank, shape: Shape, rng: np.random.Generator, common: bool = False) -> None:
-        """Nothing is drawn yet; with `common`, siblings take the rollouts that used the same uniform numbers."""
+        """Start without rollouts; with `common`, siblings take rollouts drawn with the same uniform numbers."""
         self.bank, self.shape, self.rng = bank, shape, rng
         edges, rollouts = bank.correct.shape
         groups = bank.node + 1 if common else np.arange(edges)
@@ -83,10 +83,10 @@ class Knowledge:
         self.spent = np.zeros(edges, int)
 
     def draw(self, edge: int, count: int) -> None:
-        """Take further rollouts from an edge."""
+        """Take more rollouts from an edge."""
         taken = self.order[edge, self.used[edge] : self.used[edge] + count]
         if len(taken) < count:
-            raise ValueError(f"the ground truth has only {self.order.shape[1]} rollouts an edge: make it with more")
+            raise ValueError(f"the ground truth has only {self.order.shape[1]} rollouts per edge: generate it with more")
         self.used[edge] += count
         right = self.bank.correct[edge, taken].astype(int)
         np.add.at(self.counts, (right, edge, self.bank.deepest[edge, taken]), 1)
@@ -98,7 +98,7 @@ class Knowledge:
         return int(self.spent[1:].sum())
 
     def passed(self) -> np.ndarray:
-        """Incorrect and correct rollouts that count for an edge by where they were launched, (2, launch, edge)."""
+        """Incorrect and correct rollouts that count for an edge, by launch edge, (2, launch, edge)."""
         return (self.counts @ self.shape.above) * self.shape.above.T
 
     def tallies(self, rule: Rule, initial: bool = True) -> tuple[np.ndarray, np.ndarray]:
@@ -111,7 +111,7 @@ class Knowledge:
         return counted[1], counted.sum(axis=0)
 
     def others(self) -> dict[int, tuple[float, float]]:
-        """Successes and visits of the rollouts that left an edge's node by a child which is no edge."""
+        """Successes and visits of the rollouts that left an edge's node by a child that is not an edge."""
         passed = self.passed()
         found = {}
         for edge, children in self.shape.next.items():
@@ -121,11 +121,11 @@ class Knowledge:
         return found
 
     def means(self, rule: Rule, initial: bool = True) -> np.ndarray:
-        """P̂ under a rule, (E,); 1/2 where there is no rollout."""
+        """P̂ under a rule, (E,); 1/2 without rollouts."""
         return self._backed_up(rule, initial, 0.5, 1)[0]
 
     def estimate(self, estimator: Estimator, draws: int = POSTERIOR_DRAWS) -> Estimate:
-        """P̂, its interval and its posterior."""
+        """Return P̂, its interval and its posterior."""
         successes, visits = self.tallies(estimator.rule, estimator.initial)
         weight = WEIGHT.get(estimator.prior, 0.5)
         mean, sample = self._backed_up(estimator.rule, estimator.initial, weight, draws)
@@ -141,11 +141,11 @@ class Knowledge:
         return Estimate(mean, low, high, sample)
 
     def prior(self, successes: np.ndarray, visits: np.ndarray) -> SiblingPrior:
-        """What siblings share, as far as it is known."""
+        """The sibling prior, fitted to the counts."""
         return fit_sibling_prior(successes[1:], visits[1:], self.bank.node[1:])
 
     def _shared(self, successes: np.ndarray, visits: np.ndarray, draws: int) -> tuple[np.ndarray, np.ndarray]:
-        """Posterior means, (E,), and draws of all edges but the root, (D, E - 1), under the prior of siblings."""
+        """Posterior means, (E,), and draws of all edges but the root, (D, E - 1), under the sibling prior."""
         prior = self.prior(successes, visits)
         mean, sample = np.full(len(visits), 0.5), np.full((draws, len(visits)), 0.5)
         for children in self.shape.nodes:
@@ -155,7 +155,7 @@ class Knowledge:
         return mean, sample[:, 1:]
 
     def _backed_up(self, rule: Rule, initial: bool, weight: float, draws: int) -> tuple[np.ndarray, np.ndarray]:
-        """P̂ under a rule and draws of independent posteriors."""
+        """P̂ under a rule, (E,), and draws of independent posteriors, (D, E)."""
         successes, visits = self.tallies(rule, initial)
         mean = np.where(visits > 0, successes / np.maximum(visits, 1), 0.5)
         sample = self.rng.beta(successes + weight, visits - successes + weight, size=(draws, len(mean)))

@@ -1,11 +1,11 @@
-"""A ground truth for estimators: very many rollouts from every edge that targeted rollouts would go to.
+"""A ground truth for estimators: many rollouts from every edge that targeted rollouts would be launched from.
 
-For the first questions of `tiny-heldout` that have correct and incorrect rollouts and are not too long for the truth to
-be found (`LONGEST`): paths and pairs are chosen as a run of the preset `paper` chooses them. Edges are the chosen pairs
-and, at the same nodes, all tokens with P_theta > tau. From each of them, and from the root, the same number of rollouts
-is drawn; siblings draw with the same uniform numbers. Of a rollout the file keeps where it was launched, the deepest
-edge that it passed, its outcome and the tokens it cost, which is all that estimators look at. The truth itself does not
-come from these rollouts: see `benchmarks.split_sampling`.
+It uses the first questions of `tiny-heldout` that have correct and incorrect rollouts and are short enough to compute
+the truth (`LONGEST`). Paths and pairs are chosen as in a run of the preset `paper`. Edges are the chosen pairs and, at
+the same nodes, all tokens with P_theta > tau. The same number of rollouts is drawn from each edge and from the root,
+with common uniform numbers for siblings. The file keeps each rollout's launch edge, the deepest edge it passed, its
+outcome and its token count, which is all that estimators use. The truth itself does not come from these rollouts: see
+`benchmarks.split_sampling`.
 
     python -m benchmarks.ground_truth [--questions 8] [--rollouts 2000] [--out benchmarks/ground_truth.npz]
 """
@@ -36,10 +36,10 @@ FILE = Path(__file__).parent / "ground_truth.npz"
 TEACHERS = ("tiny-l", "tiny-m")
 SHORT = 30
 SPLIT = {True: (20_000, 3), False: (2000, 6)}
-"""Samples and repetitions behind the truth of questions whose rollouts have up to `SHORT` tokens, and of longer ones:
-with 20,000 samples short responses are all but enumerated."""
+"""Samples and repetitions for the truth of questions whose rollouts average up to `SHORT` tokens, and of longer ones:
+20,000 samples all but enumerate short responses."""
 LONGEST = 60
-"""Tokens that initial rollouts have on average at most."""
+"""Largest mean length of initial rollouts, in tokens."""
 Prefix = tuple[int, ...]
 
 
@@ -47,19 +47,19 @@ Prefix = tuple[int, ...]
 class Bank:
     """One question.
 
-    Edge 0 is the root; an edge comes after the one that it lies below.
+    Edge 0 is the root; every edge comes after its parent.
 
     Attributes:
-        parent: of each edge, the nearest edge above it, (E,); -1 for the root.
-        length: response tokens up to and with an edge, (E,).
-        node: number of the node that it leaves, (E,); -1 for the root.
+        parent: nearest edge above each edge, (E,); -1 for the root.
+        length: response tokens up to and including an edge, (E,).
+        node: number of the node that an edge leaves, (E,); -1 for the root.
         p: P_theta, (E,).
-        teachers: gradient of the reverse KL of each teacher at the edge, (M, E).
-        deepest: of the rollouts of each edge, the deepest edge passed, (E, R).
-        correct: their outcomes, (E, R).
-        tokens: that were drawn, (E, R).
-        success: of each edge, the truth, (E,).
-        error: standard error of that truth, (E,).
+        teachers: reverse KL gradient of each teacher at the edge, (M, E).
+        deepest: deepest edge that each rollout passes, by launch edge, (E, R).
+        correct: outcomes of the rollouts, (E, R).
+        tokens: tokens drawn in each rollout, (E, R).
+        success: true success of each edge, (E,).
+        error: standard error of the true success, (E,).
     """
 
     parent: np.ndarray
@@ -78,7 +78,7 @@ FIELDS = tuple(field.name for field in fields(Bank))
 
 
 def load(path: Path = FILE) -> list[Bank]:
-    """Read what `save` wrote."""
+    """Read a file written by `save`."""
     with np.load(path) as stored:
         count = len({name.split(".")[0] for name in stored.files})
         return [Bank(*(stored[f"{q}.{field}"] for field in FIELDS)) for q in range(count)]
@@ -90,7 +90,7 @@ def save(banks: Sequence[Bank], path: Path) -> None:
 
 
 class Studied:
-    """The edges of a question, and what student and teachers say of them."""
+    """The edges of a question, with the student's probabilities and the teachers' gradients."""
 
     def __init__(self, models: Mapping[str, TransformersModel], question: Question) -> None:
         """Choose paths and pairs from 200 initial rollouts."""
@@ -119,13 +119,13 @@ class Studied:
                 self.edges.setdefault((*responses[path][:position], token), (likelihood, of_teachers))
 
     def drawn(self, prefix: Prefix, count: int, chunk: int) -> list[Rollout]:
-        """Rollouts from a prefix; the same chunk gives the same uniform numbers, whatever the prefix."""
+        """Sample rollouts from a prefix; the same chunk uses the same uniform numbers for any prefix."""
         return sample_chunk(
             self.student, self.question, self.prompt, [prefix] * count, SamplingConfig(), "targeted", chunk
         )
 
     def truth(self, edge: Prefix) -> tuple[float, float]:
-        """Success of an edge and its standard error."""
+        """Return the true success of an edge and its standard error."""
         limit = self.limit(edge)
         if limit <= 0 or (edge and self.student.tokenizer.is_end(edge[-1])):
             return float(self.correct(edge)), 0.0
@@ -147,7 +147,7 @@ class Studied:
         return SamplingConfig().max_new_tokens - len(edge)
 
     def correct(self, response: Prefix) -> bool:
-        """Whether a response that came to its end is correct; one that did not is wrong."""
+        """Whether a response is correct; a response without an end token is wrong."""
         if not self.student.tokenizer.is_end(response[-1]):
             return False
         inside = opens_thinking(self.student, self.prompt)
@@ -159,7 +159,7 @@ class Studied:
         return [(), *sorted(self.edges)]
 
     def bank(self, rollouts: int) -> Bank:
-        """Draw from every edge."""
+        """Sample `rollouts` from every edge and compute the truth."""
         edges = self.order
         number = {edge: i for i, edge in enumerate(edges)}
         nodes = {node: i for i, node in enumerate(dict.fromkeys(edge[:-1] for edge in edges[1:]))}
@@ -185,12 +185,12 @@ class Studied:
 
 
 def _deepest(tokens: Prefix, number: Mapping[Prefix, int]) -> int:
-    """The deepest edge that a response passes."""
+    """Return the deepest edge that a response passes."""
     return next(number[tokens[:length]] for length in range(len(tokens), -1, -1) if tokens[:length] in number)
 
 
 def studied_questions() -> Iterator[Studied]:
-    """Those that can be studied, in their order."""
+    """Yield the questions that meet the criteria, in order."""
     cache, targeting = load_config().cache, TargetingConfig()
     models = {name: load_model(ModelConfig(name=name), cache) for name in ("tiny-s", *TEACHERS)}
     wanted = targeting.correct_paths + targeting.incorrect_paths
@@ -199,7 +199,7 @@ def studied_questions() -> Iterator[Studied]:
 
 
 def main() -> None:
-    """Make the file."""
+    """Generate the file."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ground_truth")
     parser.add_argument("--questions", type=int, default=8)
     parser.add_argument("--rollouts", type=int, default=2000)

@@ -1,9 +1,9 @@
-"""A random language that is drawn from by the million: a distribution over next tokens at every prefix, by hashing.
+"""A random language for sampling millions of rollouts: hashing gives a next-token distribution for every prefix.
 
-Most places have one likely token; some are decisions between a few, and every place has a rare rest over the whole
-vocabulary, so that trees have few branches at each decision and many that are seen once. Each token taken at a
-decision moves the odds that the response ends correct. All of it is a function of the hash of the prefix, so any
-number of rollouts is drawn side by side without a table of prefixes.
+Most prefixes have one likely token; some are decisions between a few. Every prefix has a small remaining mass over the
+full vocabulary, so trees have few branches at each decision and many that are seen once. Each token taken at a
+decision changes the odds of a correct response. Everything is a function of the prefix hash, so any number of rollouts
+can be drawn in parallel without a table of prefixes.
 """
 
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ import numpy as np
 VOCABULARY = 1024
 END = 0
 CANDIDATES = 8
-"""Tokens of a place that are more than rest."""
+"""Candidate tokens of a prefix, which exclude the remaining mass."""
 RARE = 0.01
-"""Probability of the rest."""
+"""The remaining mass, spread over the vocabulary."""
 DECISIONS = 0.18
-"""Share of places where several tokens compete."""
+"""Share of prefixes that are decisions."""
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
@@ -33,7 +33,7 @@ def _mixed(value: np.ndarray, salt: int = 0) -> np.ndarray:
 
 
 def _unit(value: np.ndarray) -> np.ndarray:
-    """A hash as a number in (0, 1)."""
+    """Map a hash to a number in (0, 1)."""
     return ((value >> np.uint64(40)).astype(np.float64) + 0.5) / 2**24
 
 
@@ -44,14 +44,14 @@ def _after(prefix: np.ndarray, token: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """Responses, drawn together.
+    """A batch of responses.
 
     Attributes:
         tokens: int32 (R, T), padded with -1.
-        log_probs: float32 (R, T), NaN where a token was forced or there is none.
-        lengths: tokens of each.
-        correct: outcome of each.
-        truncated: whether it met the limit.
+        log_probs: float32 (R, T), NaN for forced tokens and padding.
+        lengths: number of tokens of each response.
+        correct: outcome of each response.
+        truncated: whether each response reached the limit.
     """
 
     tokens: np.ndarray
@@ -65,8 +65,8 @@ class Language:
     """The language of one question.
 
     Args:
-        seed: which language.
-        length: usual number of tokens of a response; the limit is a quarter above it.
+        seed: seed of the language.
+        length: typical number of tokens per response; the limit is 25% higher.
         ease: log odds of a correct response before its first decision.
     """
 
@@ -76,7 +76,7 @@ class Language:
         self.length, self.limit, self.ease = length, length * 5 // 4, ease
 
     def places(self, prefix: np.ndarray, depth: int) -> tuple[np.ndarray, np.ndarray]:
-        """Candidate tokens and their probabilities at each prefix, (R, CANDIDATES); the rest has `RARE`."""
+        """Candidate tokens and their probabilities at each prefix, (R, CANDIDATES); all other tokens share `RARE`."""
         base = _mixed(prefix, 3)
         rank = np.arange(CANDIDATES)
         stride = 2 * (base >> np.uint64(20)).astype(np.int64) + 1
@@ -90,12 +90,12 @@ class Language:
         return tokens, (1 - RARE) * weights / weights.sum(axis=1, keepdims=True)
 
     def effects(self, prefix: np.ndarray, token: np.ndarray) -> np.ndarray:
-        """What a token adds to the log odds of success."""
+        """Change in the log odds of success due to a token."""
         open_ = _unit(_mixed(prefix, 4)) < DECISIONS
         return np.where(open_, 2.4 * (_unit(_mixed(_after(prefix, token), 8)) - 0.5), 0.0)
 
     def draw(self, forced: Sequence[Sequence[int]], rng: np.random.Generator) -> Drawn:
-        """One response for each forced prefix."""
+        """Draw one response for each forced prefix."""
         size, launch = len(forced), np.array([len(prefix) for prefix in forced])
         tokens = np.full((size, self.limit), -1, np.int32)
         for row, prefix in enumerate(forced):
@@ -118,7 +118,7 @@ class Language:
         return Drawn(tokens, log_probs, (tokens >= 0).sum(axis=1), correct, truncated)
 
     def _next(self, prefix: np.ndarray, depth: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """A token for each prefix, and its log-probability."""
+        """Draw a token for each prefix, and return it with its log-probability."""
         candidates, p = self.places(prefix, depth)
         rank = (rng.random((len(prefix), 1)) > p.cumsum(axis=1)).sum(axis=1)
         rest = rng.integers(1, VOCABULARY, len(prefix))
@@ -132,10 +132,10 @@ class Language:
         """Log-probabilities over the vocabulary before each token of a response, float32 (T, VOCABULARY).
 
         Args:
-            response: its tokens.
-            sight: how much a teacher favours tokens by what they add to the odds of success; 0 for the student.
-            noise: how much it favours tokens for no reason.
-            salt: tells teachers with noise apart.
+            response: token ids.
+            sight: how much a teacher favours tokens that raise the odds of success; 0 for the student.
+            noise: how much it favours random tokens.
+            salt: distinguishes the noise of different teachers.
         """
         prefix, rows = self.root, np.full((len(response), VOCABULARY), RARE / (VOCABULARY - 1))
         for depth, token in enumerate(response):
@@ -152,7 +152,7 @@ class Language:
 
 
 def spellings() -> list[str]:
-    """Text of every token: short words, most with a space before them."""
+    """Text of every token: short words, most with a leading space."""
     starts, middles = ("b", "d", "f", "k", "l", "m", "n", "r", "s", "t", "v", "st", "tr", "gr", "sh", "th"), "aeiou"
     ends = ("", "n", "r", "s", "l", "t", "ck", "ng", "m", "lo", "ra", "ti", "ne")
     words = [f"{start}{middle}{end}" for end in ends for middle in middles for start in starts]

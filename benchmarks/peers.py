@@ -1,4 +1,4 @@
-"""Engines that sample, each with the same job: ODD, transformers' `generate`, vLLM and llama.cpp."""
+"""Sampling engines with a common interface: ODD, transformers' `generate`, vLLM and llama.cpp."""
 
 import atexit
 import importlib.metadata
@@ -21,12 +21,12 @@ Prefixes = Sequence[Sequence[int]]
 
 
 class Engine(Protocol):
-    """Something that samples."""
+    """A sampling engine."""
 
     name: str
 
     def sample(self, prefixes: Prefixes, limits: Sequence[int], batch: int, endless: bool, seed: int) -> int:
-        """Tokens of one continuation of each prefix, up to the end token, or of `limits` tokens if `endless`."""
+        """Sample one continuation per prefix, up to an end token, or exactly `limits` tokens if `endless`; count tokens."""
         ...
 
 
@@ -51,7 +51,7 @@ class Ours:
 
 
 class Generate:
-    """`generate` of transformers: prefixes of like length together, padded on the left."""
+    """transformers' `generate`: prefixes of similar length together, padded on the left."""
 
     name = "transformers generate"
 
@@ -88,17 +88,17 @@ class Generate:
 
 
 class VLLM:
-    """vLLM with its own batching and prefix cache, in a process of its own that is stopped while others have a turn."""
+    """vLLM with its own batching and prefix cache, in a separate process that is suspended during others' turns."""
 
     name = "vLLM"
 
     def __init__(self, python: str, folder: Path) -> None:
-        """Start it with an interpreter that has vLLM, on the model in a folder.
+        """Start vLLM with a Python interpreter that has it, on the model in a folder.
 
         Raises:
-            RuntimeError: it did not start.
+            RuntimeError: vLLM did not start.
         """
-        # vLLM would keep one core for its scheduler and compute on the others: of two cores that leaves one
+        # by default vLLM reserves one core for its scheduler, which would leave one of two cores for computing
         threads = {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": str(torch.get_num_threads())}
         self.process = subprocess.Popen(
             [python, vllm_worker.__file__, str(folder.resolve())],
@@ -113,7 +113,7 @@ class VLLM:
         os.killpg(self.process.pid, signal.SIGSTOP)
 
     def sample(self, prefixes: Prefixes, limits: Sequence[int], batch: int, endless: bool, seed: int) -> int:
-        """See `Engine`; batch and seed are vLLM's own matter."""
+        """See `Engine`; vLLM ignores batch and seed."""
         job = {"prefixes": [list(prefix) for prefix in prefixes], "limits": list(limits), "endless": endless}
         os.killpg(self.process.pid, signal.SIGCONT)
         assert self.process.stdin is not None
@@ -125,11 +125,11 @@ class VLLM:
     def _answer(self) -> str:
         assert self.process.stdout is not None
         if not (line := self.process.stdout.readline()):
-            raise RuntimeError("vLLM ended: what it printed says why")
+            raise RuntimeError("vLLM ended: see its output")
         return line.strip()
 
     def close(self) -> None:
-        """End it."""
+        """Terminate the process."""
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGCONT)
             os.killpg(self.process.pid, signal.SIGTERM)
@@ -137,9 +137,9 @@ class VLLM:
 
 
 class LlamaCpp:
-    """llama.cpp by its Python package, with the weights of 4 bits that the package of SmolLM2 has.
+    """llama.cpp through its Python package, with the 4-bit weights in the SmolLM2 package.
 
-    Sequences share what all prefixes begin with; one that ends makes room for a waiting one.
+    Sequences share the common start of all prefixes; waiting rollouts replace finished ones.
     """
 
     def __init__(self, ends: frozenset[int]) -> None:
@@ -157,12 +157,12 @@ class LlamaCpp:
         )
 
     def _context(self, sequences: int, tokens: int) -> Any:
-        """Room for some sequences, which have some tokens in all; it is one room, since a prompt is shared."""
+        """Create a context for some sequences with some tokens in total; its KV cache is unified, as the prompt is shared."""
         settings = self.cpp.llama_context_default_params()
         settings.n_seq_max, settings.n_ctx, settings.n_batch, settings.kv_unified = sequences, tokens, tokens, True
         settings.n_threads = settings.n_threads_batch = torch.get_num_threads()
         if not (context := self.cpp.llama_init_from_model(self.model, settings)):
-            raise RuntimeError("llama.cpp made no context: what it printed says why")
+            raise RuntimeError("llama.cpp created no context: see its output")
         return context
 
     def sample(self, prefixes: Prefixes, limits: Sequence[int], batch: int, endless: bool, seed: int) -> int:
@@ -192,11 +192,11 @@ class LlamaCpp:
         shared: int,
         ends: frozenset[int],
     ) -> int:
-        """Draw all, the first `shared` tokens having been read into sequence 0."""
+        """Sample all rollouts, given that sequence 0 has the first `shared` tokens; return the number of tokens."""
         memory, total = self.cpp.llama_get_memory(context), 0
         waiting = list(range(len(prefixes)))
         free = list(range(1, self.cpp.llama_n_seq_max(context)))
-        # of each sequence: which rollout it is, its first place that was not read yet, tokens to read, tokens drawn
+        # by sequence: rollout, first position not decoded yet, tokens to decode, number of tokens drawn
         going: dict[int, tuple[int, int, tuple[int, ...], int]] = {}
         while waiting or going:
             while waiting and free:
@@ -215,7 +215,7 @@ class LlamaCpp:
         return total
 
     def _decode(self, context: Any, room: Any, parts: Sequence[tuple[int, int, tuple[int, ...]]]) -> list[int]:
-        """Read tokens of sequences from a place on; where the last one of each stands in the batch."""
+        """Decode tokens of sequences from a start position; return the batch index of the last token of each."""
         count, last = 0, []
         for sequence, start, tokens in parts:
             for at, token in enumerate(tokens, start):
@@ -225,11 +225,11 @@ class LlamaCpp:
             last.append(count - 1)
         room.n_tokens = count
         if self.cpp.llama_decode(context, room):
-            raise RuntimeError("llama.cpp could not read a batch")
+            raise RuntimeError("llama.cpp could not decode a batch")
         return last
 
 
 def _own(tokens: Sequence[int], ends: frozenset[int], limit: int) -> int:
-    """Tokens of a response up to its end."""
+    """Number of tokens of a response up to its end token, at most the limit."""
     end = next((at for at, token in enumerate(tokens, 1) if token in ends), len(tokens))
     return min(end, limit)

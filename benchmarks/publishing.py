@@ -1,9 +1,9 @@
-"""How long a worker stands still when its run is published.
+"""How long a worker stalls when its run is published.
 
-A run of the size that is asked for is made up: four questions of `benchmarks.synthetic`, written over and over under
-new numbers. Then the worker goes on as in a run: it computes a while, keeps a chunk of rollouts, and at the end of a
-question its scores, and publishes. What counts is the longest time that the call or one of its steps takes beyond the
-computing, from the call until readers find the new file.
+First a run of the given size is generated: four questions of `benchmarks.synthetic`, written repeatedly with new
+numbers. Then the worker continues as in a run: it computes, stores a chunk of rollouts, and at the end of a question
+stores its scores and publishes. The stall is the longest time that the call, or any step until readers see the new
+file, takes beyond computing.
 
     python -m benchmarks.publishing
 """
@@ -27,20 +27,20 @@ from odd.store import RunReader, RunWriter
 
 CHUNK = 256
 COMPUTE = 0.2
-"""Seconds of matrix products, on all cores, between two chunks."""
+"""Seconds of matrix products on all cores between chunks."""
 
 Tables = dict[str, pd.DataFrame]
 
 
 @dataclass(frozen=True)
 class Published:
-    """What one publication did to the worker; seconds.
+    """How one publication affected the worker; in seconds.
 
     Attributes:
-        call: how long the call took.
-        stall: the longest time that a step of the worker took beyond its computing, the call included.
-        usual: what a step takes beyond its computing while nothing is published, in the middle.
-        visible: from the call until readers find the new file.
+        call: duration of the call.
+        stall: longest time that a step of the worker took beyond computing, including the call.
+        usual: median time of a step beyond computing while nothing is published.
+        visible: time from the call until readers see the new file.
     """
 
     call: float
@@ -50,15 +50,15 @@ class Published:
 
 
 class Worker:
-    """Writes made-up questions into a run file."""
+    """Write synthetic questions to a run file."""
 
     def __init__(self, writer: RunWriter, questions: list[Tables], waiting: bool) -> None:
-        """Hold them; `waiting`: the worker waits for each copy."""
+        """Write `questions` in turn; with `waiting`, wait for each copy."""
         self.writer, self.questions, self.number, self.waiting = writer, questions, 0, waiting
         self._factor = torch.randn(1000, 1000, generator=torch.Generator().manual_seed(0))
 
     def question(self, compute: bool) -> Iterator[float]:
-        """Write the next question step by step; the seconds of each step without the computing."""
+        """Write the next question step by step; yield the seconds of each step without computing."""
         tables = self.questions[self.number % len(self.questions)]
         for first in range(0, len(tables["rollouts"]), CHUNK):
             until = time.perf_counter() + COMPUTE
@@ -78,7 +78,7 @@ class Worker:
                 self.writer.insert(table, frame.assign(question=self.number))
 
     def publish(self) -> Published:
-        """Publish, and go on until readers find the new file."""
+        """Publish, and continue until readers see the new file."""
         usual = list(self.question(compute=True))
         with RunReader(self.writer.published) as before:
             started = time.perf_counter()
@@ -97,7 +97,7 @@ class Worker:
 
 
 def measure(folder: Path, size: float, times: int, waiting: bool, console: Console) -> tuple[list[Published], int]:
-    """Make a run of `size` bytes and publish it; what each publication did, and the bytes of the last one."""
+    """Generate a run of `size` bytes and publish it repeatedly; return the publications and the final size in bytes."""
     made = [question_tables(number, Size(questions=10))[1] for number in range(4)]
     with RunWriter(folder, "publishing-00000000") as writer:
         worker, steps, started = Worker(writer, made, waiting), [], time.perf_counter()
@@ -118,7 +118,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.publishing")
     parser.add_argument("--megabytes", type=float, default=1000)
-    parser.add_argument("--times", type=int, default=10, help="publications that are measured")
+    parser.add_argument("--times", type=int, default=10, help="number of publications")
     parser.add_argument("--waiting", action="store_true", help="let the worker wait for each copy")
     chosen, console = parser.parse_args(), Console()
     with tempfile.TemporaryDirectory() as folder:
@@ -128,12 +128,12 @@ def main() -> None:
         "the call": [one.call for one in found],
         "longest stall of the worker": [one.stall for one in found],
         "a step while nothing is published": [one.usual for one in found],
-        "until readers find it": [one.visible for one in found],
+        "until readers see it": [one.visible for one in found],
     }
     for label, values in rows.items():
         table.add_row(label, f"{statistics.median(values):.3f}", f"{max(values):.3f}")
     console.print(table)
-    console.print(conditions("made-up run", chosen.times))
+    console.print(conditions("synthetic run", chosen.times))
 
 
 if __name__ == "__main__":

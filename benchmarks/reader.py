@@ -1,4 +1,4 @@
-"""A reader of the dashboard: a browser context that comes to the server through a door of its own."""
+"""A reader of the dashboard: a browser context that connects to the server through its own tap."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -12,11 +12,11 @@ from benchmarks.serving import Server
 from benchmarks.tap import Message, Taps, server_time
 
 PATIENCE = 120.0
-"""Seconds that a page has to be drawn."""
+"""Timeout for drawing a page, in seconds."""
 QUIET = 1.0
-"""Seconds without a message after which a page has nothing more to say."""
+"""Seconds without a message after which a page is idle."""
 POLL = 10
-"""Milliseconds between two looks at a condition that the browser cannot wait for."""
+"""Milliseconds between checks of a condition that the browser cannot wait for."""
 
 DRAWN = {
     "runs": ("[class*='st-key-said-']",),
@@ -25,17 +25,17 @@ DRAWN = {
     "compare": (".flow .column", ".main-svg"),
     "findings": (".main-svg",),
 }
-"""What of a page is drawn last."""
+"""Selectors of the elements that each page draws last."""
 
 
 @dataclass(frozen=True)
 class Took:
-    """What a step took.
+    """Cost of a step.
 
     Attributes:
-        server: milliseconds in which the server owed the browser a page.
-        busy: milliseconds of processor time of the server; of all that it did for others meanwhile, too.
-        whole: milliseconds from the step until the browser had drawn what came of it.
+        server: milliseconds during which the browser waited for the server.
+        busy: milliseconds of server CPU time, including concurrent work for other readers.
+        whole: milliseconds from the step until the browser had drawn the result.
         size: bytes of the messages from the server.
     """
 
@@ -46,7 +46,7 @@ class Took:
 
 
 class Reader:
-    """A page in a browser context of its own."""
+    """A page in its own browser context."""
 
     def __init__(self, browser: Browser, server: Server, taps: Taps) -> None:
         """Open an empty page."""
@@ -62,24 +62,24 @@ class Reader:
         return self.finish(name)
 
     def begin(self, name: str, **query: object) -> None:
-        """Follow a link, without waiting for more than the first answer."""
+        """Follow a link, waiting only for the first response."""
         self.mark()
         self.page.goto(f"{self.tap.url}/{'' if name == 'runs' else name}?{urlencode(query)}", wait_until="commit")
 
     def turn_to(self, name: str) -> Took:
-        """Go to another page by its link in the sidebar."""
+        """Go to another page by its sidebar link."""
         self.mark()
         self.page.get_by_test_id("stSidebar").get_by_role("link", name=name.capitalize(), exact=True).click()
         return self.finish(name)
 
     def take(self, act: Callable[[], object]) -> Took:
-        """Do something that asks the server for a page, and wait for it."""
+        """Perform an action that makes the server rerun the page, and wait for the result."""
         self.mark()
         act()
         return self.finish()
 
     def mark(self) -> None:
-        """The next step begins now."""
+        """Start a new step."""
         self._mark, self._busy, self._started = len(self.tap.messages), self.server.seconds, time.perf_counter()
 
     def since(self) -> list[Message]:
@@ -87,7 +87,7 @@ class Reader:
         return self.tap.messages[self._mark :]
 
     def finish(self, name: str = "") -> Took:
-        """Wait until the server has answered and the browser has drawn what this step asked for."""
+        """Wait until the server has answered and the browser has drawn the result of this step."""
         app = self.page.get_by_test_id("stApp")
         while True:
             self.until(lambda: server_time(self.since()) is not None)
@@ -97,7 +97,7 @@ class Reader:
             expect(self.page.locator("[data-stale='true']")).to_have_count(0, timeout=PATIENCE * 1000)
             whole, messages = time.perf_counter() - self._started, self.since()
             server = server_time(messages)
-            if server is not None:  # else drawing made the browser ask again
+            if server is not None:  # otherwise drawing triggered another request
                 size = sum(message.size for message in messages if not message.sent)
                 return Took(1000 * server, 1000 * (self.server.seconds - self._busy), 1000 * whole, size)
 
@@ -105,7 +105,7 @@ class Reader:
         """Wait for a condition.
 
         Raises:
-            RuntimeError: it did not come about in time.
+            RuntimeError: the condition did not hold in time.
         """
         end = time.monotonic() + PATIENCE
         while not holds():
@@ -114,7 +114,7 @@ class Reader:
             self.page.wait_for_timeout(POLL)
 
     def rest(self) -> None:
-        """Wait until nothing has passed to or from the server for a while."""
+        """Wait until there has been no traffic with the server for a while."""
         last: tuple[int, ...] = ()
         since = time.monotonic()
 
@@ -128,7 +128,7 @@ class Reader:
         self.until(quiet)
 
     def next_option(self, label: str) -> Locator:
-        """The option after the chosen one of a select box, whose list is opened."""
+        """Open the list of a select box and return the option after the chosen one."""
         box = self.page.get_by_label(label, exact=True).first
         chosen = box.input_value()
         box.click()
@@ -149,7 +149,7 @@ class Reader:
 
 @contextmanager
 def reading(browser: Browser, server: Server, taps: Taps) -> Iterator[Reader]:
-    """A reader who leaves at the end."""
+    """A reader that is closed on exit."""
     reader = Reader(browser, server, taps)
     try:
         yield reader

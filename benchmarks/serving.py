@@ -1,4 +1,4 @@
-"""The app as a process of its own, and the browser that stands before it."""
+"""The app in a separate process, and a browser to drive it."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, Playwright, sync_playwright
 ROOT = Path(__file__).parents[1]
 BROWSERS = "chromium", "chromium-browser", "google-chrome"
 PATIENCE = 120.0
-"""Seconds that the app has to start."""
+"""Timeout for starting the app, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Server:
     """A running app.
 
     Attributes:
-        url: its address.
+        url: address of the app.
         process: the process.
     """
 
@@ -37,19 +37,19 @@ class Server:
 
     @property
     def memory(self) -> int:
-        """Bytes of memory that the process holds."""
+        """Resident memory of the process, in bytes."""
         fields = Path(f"/proc/{self.process.pid}/statm").read_text().split()
         return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
 
     @property
     def seconds(self) -> float:
-        """Processor time that the process has used, in all its threads."""
+        """CPU seconds used by the process, over all threads."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def free_port() -> int:
-    """A port that nobody listens at."""
+    """Return a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -57,10 +57,10 @@ def free_port() -> int:
 
 @contextmanager
 def serving(folder: Path, script: Path = ROOT / "app.py", port: int | None = None) -> Iterator[Server]:
-    """Serve the app in a folder whose `cache` it shows, and end it.
+    """Serve the app from a folder, showing its `cache`, and stop it on exit.
 
     Raises:
-        RuntimeError: it ended, or did not answer in time; with the end of its log, `streamlit.log` in the folder.
+        RuntimeError: the app exited or did not answer in time; includes the end of `streamlit.log` in the folder.
     """
     port = port or free_port()
     command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.headless", "true"]
@@ -77,7 +77,7 @@ def serving(folder: Path, script: Path = ROOT / "app.py", port: int | None = Non
         process.terminate()
         try:
             process.wait(20)
-        except subprocess.TimeoutExpired:  # it waits for a reader who is still there
+        except subprocess.TimeoutExpired:  # it waits for an open connection
             process.kill()
             process.wait()
 
@@ -94,10 +94,10 @@ def _wait(server: Server, log: Path) -> None:
 
 
 def chromium_path() -> str:
-    """Program of the browser: $CHROMIUM, or one that is installed.
+    """Return the path of the browser: $CHROMIUM, or an installed one.
 
     Raises:
-        RuntimeError: there is none; says how to get it.
+        RuntimeError: there is none; the message says how to get it.
     """
     path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
@@ -107,9 +107,9 @@ def chromium_path() -> str:
 
 @contextmanager
 def patient_chromium() -> Iterator[Browser]:
-    """A browser that only gets the processor time that nobody else wants, and so does what drives it.
+    """Run a browser and its driver with idle priority.
 
-    They stand for the machines of readers, and would otherwise take the server's time on this one.
+    They represent the readers' machines, and would otherwise compete with the server for CPU time.
     """
     with tempfile.TemporaryDirectory() as folder:
         node = _patient(Path(playwright.__file__).parent / "driver" / "node", Path(folder, "node"))
@@ -120,10 +120,10 @@ def patient_chromium() -> Iterator[Browser]:
 
 
 def _patient(program: Path | str, script: Path) -> str:
-    """A script that runs a program as idle.
+    """Write a script that runs a program with idle priority.
 
-    Chromium raises its own niceness where it may, but leaves the policy alone. Where Linux shares the processors out
-    by session (sched(7), autogroup), the niceness of a session counts, and Playwright gives each browser its own.
+    Chromium may raise its own niceness, but keeps the scheduling policy. Where Linux schedules by session (sched(7),
+    autogroup), the niceness of the session counts, and Playwright starts a session for each browser.
     """
     leader = '[ "$(cut -d " " -f 6 /proc/self/stat)" = $$ ]'
     session = f"if [ -w /proc/self/autogroup ] && {leader}; then echo 19 > /proc/self/autogroup; fi"
@@ -133,11 +133,11 @@ def _patient(program: Path | str, script: Path) -> str:
 
 
 def launch_chromium(driver: Playwright, program: str | None = None) -> Browser:
-    """A headless Chromium; Playwright's own is neither needed nor downloaded.
+    """Launch a headless Chromium; Playwright's own is neither needed nor downloaded.
 
     Args:
-        driver: that starts it.
-        program: that is started; None: `chromium_path`.
+        driver: the Playwright driver.
+        program: path of the browser; None: `chromium_path`.
     """
     # in containers /dev/shm may be tiny, and root may not use the sandbox
     arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]

@@ -1,14 +1,14 @@
-"""Success after a prefix, far more exactly than by rollouts: samples are split over the tokens instead of drawn.
+"""Estimate success after a prefix far more precisely than by rollouts, by splitting samples over tokens.
 
-`samples` virtual rollouts stand at the prefix. Wherever n of them stand, the student's distribution divides them among
-the next tokens: token k gets n P_theta^k of them, rounded up or down by one uniform number a node such that the
-expectation is exact (systematic resampling, as in Kitagawa, J. Comput. Graph. Stat. 5, 1996, and in the splitting of
-Markov chains by common prefixes). Those that stand at one prefix are computed once. The share that ends correct is an
-unbiased estimate of the success, whose variance falls faster than 1 / samples because only what is rarer than one in
-`samples` is left to chance; what it is, independent repetitions tell.
+`samples` virtual rollouts start at the prefix. At each node with n of them, the student's distribution divides them
+among the next tokens: token k gets n P_theta^k of them, rounded up or down with one uniform number per node such that
+the expectation is exact (systematic resampling, as in Kitagawa, J. Comput. Graph. Stat. 5, 1996, and in the splitting
+of Markov chains by common prefixes). Each prefix is computed once. The share of correct responses is an unbiased
+estimate of the success. Its variance decreases faster than 1 / samples, because only events rarer than one in `samples`
+are left to chance; independent repetitions estimate it.
 
-As a way to spend a small budget it is arithmetic sampling (Vilnis et al., ICML 2023), which also draws evenly. What
-that is worth with as many samples as an edge gets rollouts, at edges spread over each question, prints
+With a small budget this is arithmetic sampling (Vilnis et al., ICML 2023), which also spreads draws evenly. The command
+compares it with ordinary rollouts at as many samples as an edge usually gets, at edges spread over each question:
 
     python -m benchmarks.split_sampling [--samples 100] [--repetitions 10] [--edges 5]
 """
@@ -26,7 +26,7 @@ from odd.models.transformers.shared_prompt import Places, SharedPromptCache, att
 
 
 class Estimated(NamedTuple):
-    """Share of the samples that ended correct, and tokens that were computed."""
+    """Share of the samples that are correct, and number of tokens computed."""
 
     success: float
     tokens: int
@@ -41,15 +41,15 @@ def success_by_splitting(
     correct: Callable[[tuple[int, ...]], bool],
     generator: torch.Generator,
 ) -> Estimated:
-    """Estimate how often a response that begins with a prefix ends correct.
+    """Estimate how often a response that starts with a prefix is correct.
 
     Args:
         student: the model, at temperature 1.
-        prefix: token ids of the prompt and of what the response begins with.
-        limit: most tokens that follow; a response without an end by then is wrong.
-        samples: virtual rollouts.
-        correct: whether what follows the prefix, its end token included, is correct.
-        generator: of the uniform numbers.
+        prefix: token ids of the prompt and the start of the response.
+        limit: maximum number of further tokens; a response without an end token by then is wrong.
+        samples: number of virtual rollouts.
+        correct: whether the tokens after the prefix, including the end token, make it correct.
+        generator: source of the uniform numbers.
     """
     size, ends = student.scorer.vocabulary_size, torch.tensor(sorted(student.tokenizer.end_tokens))
     read, logits = read_prompt(student.scorer.model, prefix)
@@ -78,12 +78,12 @@ def success_by_splitting(
 def split(
     p: torch.Tensor, count: torch.Tensor, generator: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Divide the samples of each row among its tokens; row, token and samples of each that gets any.
+    """Divide the samples of each row among its tokens; return row, token and count wherever the count is positive.
 
     Args:
         p: distributions, float64 (N, V).
         count: samples of each row, (N,).
-        generator: of the uniform numbers.
+        generator: source of the uniform numbers.
     """
     uniform = torch.rand(len(p), 1, generator=generator, dtype=torch.float64)
     cumulative = p.cumsum(-1)
@@ -95,14 +95,14 @@ def split(
 
 
 def repeated(estimate: Callable[[], float], repetitions: int) -> tuple[float, float]:
-    """Mean of independent estimates and its standard error."""
+    """Return the mean of independent estimates and its standard error."""
     values = np.array([estimate() for _ in range(repetitions)])
     return float(values.mean()), float(values.std(ddof=1) / np.sqrt(repetitions))
 
 
 def main() -> None:
-    """Compare with as many rollouts, at edges spread over each question."""
-    from benchmarks.ground_truth import load, studied_questions  # which finds the truth with what stands above
+    """Compare with the same number of rollouts, at edges spread over each question."""
+    from benchmarks.ground_truth import load, studied_questions  # imports this module
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks.split_sampling")
     parser.add_argument("--samples", type=int, default=100)
@@ -126,7 +126,7 @@ def main() -> None:
             tokens.append(np.mean([run.tokens for run in runs]) / (chosen.samples * bank.tokens[edge].mean()))
         print(
             f"{studied.question.id}: {studied.length:.0f} tokens per rollout; {chosen.samples} samples have "
-            f"{np.mean(variances):.2f} of the variance of as many rollouts and {np.mean(tokens):.2f} of their tokens"
+            f"{np.mean(variances):.2f} times the variance of as many rollouts and {np.mean(tokens):.2f} times their tokens"
         )
 
 

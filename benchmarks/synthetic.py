@@ -1,8 +1,7 @@
-"""A run of the size that the dashboard is built for, made up within minutes.
+"""A synthetic run of the largest size that the dashboard is designed for, generated within minutes.
 
-Rollouts come from `benchmarks.language`; everything else is made from them as the pipeline makes it, by the same
-functions: paths, forced pairs, tree, scores and gradients. So the tables are of one piece, and nothing but the models
-is invented.
+Rollouts come from `benchmarks.language`; paths, forced pairs, tree, scores and gradients are computed from them by the
+pipeline's own functions. So the tables are consistent, and only the models are synthetic.
 
     python -m benchmarks.synthetic FOLDER
 """
@@ -35,20 +34,20 @@ from odd.rollouts.sampling import Rollout, Stage
 from odd.store import RunWriter
 
 TEACHERS = {"large": (0.9, 0.6), "medium": (0.5, 0.8), "Self-1C": (0.3, 0.6), "contrary": (-0.5, 0.8)}
-"""How much each teacher sees of what helps, and how much it is moved by nothing."""
+"""How much each teacher favours tokens that help, and how much it favours random ones."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """How much of everything.
+    """Dimensions of a synthetic run.
 
     Attributes:
-        questions: how many; the last one is the large one.
-        initial: initial rollouts of each.
-        targeted: targeted rollouts of each but the large one.
-        length: usual tokens of a response of each but the large one.
+        questions: number of questions; the last one is large.
+        initial: initial rollouts per question.
+        targeted: targeted rollouts per question, except the large one.
+        length: typical tokens per response, except for the large question.
         large_targeted: targeted rollouts of the large question.
-        large_length: usual tokens of a response of it.
+        large_length: typical tokens per response of the large question.
     """
 
     questions: int = 201
@@ -65,12 +64,12 @@ class Size:
         return self.targeted, self.length
 
 
-ISSUE = Size()
-"""200 questions for the tables and one for the tree."""
+LARGE = Size()
+"""200 questions for the tables and a large one for the tree."""
 
 
 def settings(size: Size) -> RunConfig:
-    """The configuration that such a run would have had."""
+    """The configuration of the synthetic run."""
     return RunConfig(
         title="synthetic",
         analysis=AnalysisConfig(
@@ -84,8 +83,8 @@ def settings(size: Size) -> RunConfig:
     )
 
 
-def make_run(cache: Path, size: Size = ISSUE, tell: Callable[[str], None] = lambda line: None) -> Path:
-    """Write the run, question by question; the path of its published file. Uses all cores."""
+def make_run(cache: Path, size: Size = LARGE, tell: Callable[[str], None] = lambda line: None) -> Path:
+    """Write the run question by question, on all cores; return the path of its published file."""
     # a process that has the file open must not be forked
     pool = ProcessPoolExecutor(mp_context=get_context("spawn"))
     with RunWriter(cache, "synthetic-00000000") as writer, pool:
@@ -104,7 +103,7 @@ def make_run(cache: Path, size: Size = ISSUE, tell: Callable[[str], None] = lamb
 
 
 def question(number: int) -> Question:
-    """A question of the run."""
+    """Return question `number` of the run."""
     text = f"Item {number}: a crate holds {number % 17 + 3} rows of {number % 11 + 2} jars. How many jars are there?"
     return Question(
         id=f"s{number:03d}", question=text, answer=str((number % 17 + 3) * (number % 11 + 2)), kind="number"
@@ -112,7 +111,7 @@ def question(number: int) -> Question:
 
 
 def _write_frame(writer: RunWriter, config: RunConfig, size: Size) -> None:
-    """What a run holds before its first question."""
+    """Write the data that a run has before its first question."""
     asked = [question(number) for number in range(size.questions)]
     labels = {
         "objectives": [objective.label for objective in config.analysis.objectives],
@@ -144,7 +143,7 @@ def _write_frame(writer: RunWriter, config: RunConfig, size: Size) -> None:
 
 
 def question_tables(number: int, size: Size) -> tuple[str, dict[str, pd.DataFrame]]:
-    """Draw and score one question: its difficulty, and the rows of its tables without their question column."""
+    """Sample and score one question; return its difficulty and its tables, without the question column."""
     targeted, length = size.of(number)
     asked, rng = question(number), np.random.default_rng([7, number])
     language = Language(number, length, ease=0.5 if number == size.questions - 1 else rng.normal(0.3, 1.2))
@@ -186,7 +185,7 @@ def question_tables(number: int, size: Size) -> tuple[str, dict[str, pd.DataFram
 def _log_probs(
     language: Language, responses: Sequence[tuple[int, ...]], leaning: tuple, salt: int | None, path: int
 ) -> np.ndarray:
-    """Distributions along a path of the student, or of a teacher that leans away from it."""
+    """The student's distributions along a path, or those of a teacher with a given leaning."""
     return language.log_probs(responses[path], *leaning, *([] if salt is None else [salt]))
 
 
@@ -218,7 +217,7 @@ def _path_row(path: int, number: int, rollout: Rollout) -> dict:
 
 
 def _spread(plan: Plan, rollouts: int) -> Plan:
-    """The plan with a given number of rollouts, shared out evenly among its pairs."""
+    """Return the plan with a given number of rollouts, spread evenly over its pairs."""
     prefixes = list(dict.fromkeys(plan.forced))
     counts = dict.fromkeys(prefixes, 0)
     for prefix in islice(cycle(prefixes), rollouts):
@@ -229,7 +228,7 @@ def _spread(plan: Plan, rollouts: int) -> Plan:
 
 
 def main() -> None:
-    """Make the run in a folder's cache and say how large it is."""
+    """Generate the run in a folder's cache and print its size."""
     started = time.perf_counter()
     path = make_run(Path(sys.argv[1]) / "cache", tell=print)
     print(f"{path}: {path.stat().st_size / 1e6:.0f} MB in {time.perf_counter() - started:.0f} s")

@@ -1,6 +1,6 @@
-"""A door between a browser and the app, which notes when which message passes.
+"""A proxy between a browser and the app that records when each message passes.
 
-Times are taken on the wire, so that a browser busy with drawing is not counted as work of the server.
+Times are taken on the wire, so that a browser busy drawing does not count as server time.
 """
 
 import asyncio
@@ -16,19 +16,19 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 Note = Callable[[float, bytes], None]
 
 ASKED, BEGUN, DONE = "rerun_script", "new_session", "script_finished"
-"""Kinds of messages: the browser asks for the page, the server begins to run the script, and has run it to its end."""
+"""Kinds of messages: the browser requests a rerun, the server starts the script, and the server has finished it."""
 CHUNK = 1 << 16
 
 
 @dataclass(frozen=True)
 class Message:
-    """A message of the websocket.
+    """A websocket message.
 
     Attributes:
-        time: when its last byte passed, seconds.
+        time: when its last byte passed, in seconds.
         sent: whether the browser sent it.
-        kind: streamlit's name for it; "interrupted" where a script ended because it is to run again.
-        size: bytes.
+        kind: Streamlit's name for it; "interrupted" if a script ended early for a rerun.
+        size: size in bytes.
     """
 
     time: float
@@ -39,15 +39,15 @@ class Message:
 
 @dataclass
 class Tap:
-    """What passed through one door.
+    """Traffic through one tap.
 
     Attributes:
-        url: address of the door.
-        messages: of the websocket, in the order of their times.
-        requests: other requests of the browser.
-        fetched: bytes that answered them.
-        open: whether messages of the browser pass.
-        held: whether one waits.
+        url: address of the tap.
+        messages: websocket messages, in order of time.
+        requests: number of other requests by the browser.
+        fetched: bytes of the responses to them.
+        open: set while messages from the browser may pass.
+        held: whether a message is waiting.
     """
 
     url: str = ""
@@ -58,25 +58,25 @@ class Tap:
     held: bool = False
 
     def __post_init__(self) -> None:
-        """Open the door."""
+        """Open the tap."""
         self.open.set()
 
     async def let_through(self) -> None:
-        """Hold a message while the door is shut."""
+        """Wait while the tap is shut."""
         self.held = not self.open.is_set()
         await self.open.wait()
         self.held = False
 
     def note_request(self, time: float, data: bytes) -> None:
-        """Count what a connection without websocket asks for."""
+        """Count the requests on a connection without websocket."""
         self.requests += data.count(b" HTTP/1.1\r\n")
 
     def note_answer(self, time: float, data: bytes) -> None:
-        """Count what is answered to it."""
+        """Count the response bytes on a connection without websocket."""
         self.fetched += len(data)
 
     def note_messages(self, sent: bool) -> Note:
-        """What reads one direction of a websocket."""
+        """Return a function that records the messages in one direction of a websocket."""
         stream = _Stream()
 
         def note(time: float, data: bytes) -> None:
@@ -87,7 +87,7 @@ class Tap:
 
 
 def server_time(messages: Sequence[Message]) -> float | None:
-    """Seconds in which the server owed the browser a page; None while it does, or where none was asked for."""
+    """Seconds during which the browser waited for the server; None while it still waits, or without a request."""
     total, since, pending, answered = 0.0, None, False, False
     for message in messages:
         if message.kind == ASKED and message.sent:
@@ -110,7 +110,7 @@ def _kind(sent: bool, payload: bytes) -> str:
 
 
 class _Stream:
-    """Messages out of the bytes of one direction of a websocket, after the head of its handshake."""
+    """Parse messages from the bytes of one direction of a websocket, after the handshake header."""
 
     def __init__(self) -> None:
         self.bytes, self.message, self.greeted = bytearray(), bytearray(), False
@@ -132,7 +132,7 @@ class _Stream:
                 self.message.clear()
 
     def _frame(self) -> tuple[bool, int, bytes] | None:
-        """The next frame in full, as RFC 6455 has it; None if it is not all there."""
+        """Return the next complete frame (RFC 6455); None if it is incomplete."""
         if len(self.bytes) < 2:
             return None
         first, second = self.bytes[0], self.bytes[1]
@@ -153,18 +153,18 @@ class _Stream:
 
 
 class Taps:
-    """Makes doors; they are open as long as `opened` lasts."""
+    """Creates taps; they work within the context of `opened`."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
 
     def tap(self, port: int) -> Tap:
-        """A door of its own to the server at a port."""
+        """Create a tap to the server at a port."""
         return asyncio.run_coroutine_threadsafe(self._listen(port), self._loop).result(10)
 
     @contextmanager
     def shut(self, doors: Sequence[Tap]) -> Iterator[None]:
-        """Hold what browsers ask for, and let all of it through in one instant at the end."""
+        """Hold messages from browsers within the context, and release all of them at once at its end."""
 
         async def swing(move: Callable[[asyncio.Event], None]) -> None:
             for door in doors:
@@ -180,7 +180,7 @@ class Taps:
         tap = Tap()
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            with suppress(ConnectionError, asyncio.IncompleteReadError):  # browsers open connections and leave them
+            with suppress(ConnectionError, asyncio.IncompleteReadError):  # browsers abandon connections
                 await _connect(tap, port, reader, writer)
             writer.close()
 
@@ -203,7 +203,7 @@ async def _connect(tap: Tap, port: int, reader: asyncio.StreamReader, writer: as
 
 
 async def _at_once() -> None:
-    """Nothing to wait for."""
+    """Do not wait."""
 
 
 async def _pump(
@@ -222,7 +222,7 @@ async def _pump(
 
 @contextmanager
 def opened() -> Iterator[Taps]:
-    """A thread in which doors are open."""
+    """Run the taps in a thread within the context."""
     loop = asyncio.new_event_loop()
     thread = Thread(target=loop.run_forever, daemon=True)
     thread.start()

@@ -1,9 +1,9 @@
-"""What weights do to training: the student's pass rate before and after distillation on all tokens and on some.
+"""Effect of weights on training: the student's pass rate before and after distillation on all or some tokens.
 
-A run is made on some questions of `tiny-heldout`; a copy of the student is then distilled on its paths, by the loop of
-`docs/examples/train_with_weights.py`, once for each selection of tokens and each seed. Pass rates are measured on the
-questions that were trained on and on others; intervals are 95% bootstrap over questions, of means over seeds. Two
-controls tell whether the selection matters or only its size: as many scored tokens at random, and those with Align < 0.
+A run is created on some questions of `tiny-heldout`. A copy of the student is then distilled on its paths, with the
+loop of `docs/examples/train_with_weights.py`, for each selection of tokens and each seed. Pass rates are measured on
+the training questions and on others; intervals are 95% bootstrap over questions, of means over seeds. Two controls test
+whether the selection matters or only its size: the same number of random scored tokens, and tokens with Align < 0.
 
     python -m benchmarks.training --teacher tiny-l --steps 100 --seeds 5
 """
@@ -36,7 +36,7 @@ from scripts.tiny_report import answers, pass_rates
 
 EXAMPLE = Path(__file__).parents[1] / "docs" / "examples" / "train_with_weights.py"
 Choose = Callable[[np.ndarray, np.random.Generator], np.ndarray]
-"""Scores of a rollout's tokens to their weights."""
+"""Maps the scores of a rollout's tokens to their weights."""
 
 
 def _random(scores: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -56,29 +56,29 @@ ARMS: dict[str, Choose] = {
 
 
 def example() -> ModuleType:
-    """The loop that docs/training.md shows."""
+    """Import the training loop shown in docs/training.md."""
     spec = importlib.util.spec_from_file_location("train_with_weights", EXAMPLE)
     if spec is None or spec.loader is None:
-        raise ImportError(f"{EXAMPLE} cannot be read")
+        raise ImportError(f"{EXAMPLE} cannot be imported")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
 def weighted(rows: pd.DataFrame, choose: Choose, seed: int) -> pd.DataFrame:
-    """The rows with the weights of an arm."""
+    """Return the rows with the weights of an arm."""
     rng = np.random.default_rng(seed)
     weights = [choose(scores, rng).astype(np.float32) for scores in rows["scores"]]
     return rows.assign(loss_weights=pd.Series(weights, index=rows.index, dtype=object))
 
 
 def rates(model: TransformersModel, questions: list[Question], seed: int) -> np.ndarray:
-    """Pass rate of each question, of 32 samples."""
+    """Pass rate of each question, over 32 samples."""
     return pass_rates(questions, answers(model, [model.tokenizer.encode_chat(q.messages()) for q in questions], seed))
 
 
 def made_run(arguments: argparse.Namespace, folder: Path) -> tuple[RunConfig, Path]:
-    """The run that the scores come from."""
+    """Create the run that the scores come from."""
     teacher = {"name": "teacher", "model": {"name": arguments.teacher}}
     if ":" in arguments.teacher:
         teacher = {"name": "teacher", "context": arguments.teacher.partition(":")[2]}
@@ -95,7 +95,7 @@ def made_run(arguments: argparse.Namespace, folder: Path) -> tuple[RunConfig, Pa
 
 
 def measure(arguments: argparse.Namespace, config: RunConfig, path: Path) -> dict[str, np.ndarray]:
-    """Pass rates by arm, (seeds, questions): those trained on first."""
+    """Pass rates by arm, (seeds, questions); training questions come first."""
     with RunReader(path) as reader:
         rows, coverage = training_rows(reader, WeightsConfig(teacher="teacher"))
     print(f"paths of the run: {coverage}")
@@ -121,7 +121,7 @@ def measure(arguments: argparse.Namespace, config: RunConfig, path: Path) -> dic
 
 
 def report(found: dict[str, np.ndarray], arguments: argparse.Namespace, console: Console) -> None:
-    """Pass rates, and what changed against before and against training on all tokens."""
+    """Print pass rates, and their changes from before training and from training on all tokens."""
     places = {"trained on": slice(0, arguments.questions), "others": slice(arguments.questions, None)}
     for place, part in places.items():
         mean = {name: values[:, part].mean(axis=0) for name, values in found.items()}
@@ -139,15 +139,15 @@ def report(found: dict[str, np.ndarray], arguments: argparse.Namespace, console:
 
 
 def main() -> None:
-    """Make the run, train every arm, print the tables."""
+    """Create the run, train every arm, and print the tables."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--teacher", default="tiny-l", help="a model, or student:CONTEXT")
-    parser.add_argument("--questions", type=int, default=30, help="that are trained on")
-    parser.add_argument("--others", type=int, default=60, help="that are only asked")
+    parser.add_argument("--questions", type=int, default=30, help="number of training questions")
+    parser.add_argument("--others", type=int, default=60, help="number of other questions")
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--learning-rate", type=float, default=3e-4)
-    parser.add_argument("--cache", type=Path, default=None, help="where the run is kept; else it is made anew")
+    parser.add_argument("--cache", type=Path, default=None, help="folder to keep the run in; by default it is discarded")
     arguments = parser.parse_args()
     console, started = Console(width=110), time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""Visits of readers to the dashboard, and what is measured on them."""
+"""Simulated visits to the dashboard, and their measurements."""
 
 import os
 import time
@@ -13,43 +13,43 @@ from playwright.sync_api import Browser, expect
 from benchmarks.reader import DRAWN, Reader, Took, reading
 from benchmarks.rows import Row, timed
 from benchmarks.serving import Server, serving
-from benchmarks.synthetic import ISSUE, Size, question
+from benchmarks.synthetic import LARGE, Size, question
 from benchmarks.tap import Taps
 from odd.method.measures import colours
 from odd.store import RunReader
 
 FIRST, CHANGE, CROWD = 1000.0, 300.0, 2
-"""Limits of issue 3 for server times, ms, and how many times as long all may take for many readers at once."""
+"""Targets for server times of a first render and of a change, in ms, and the factor allowed with many readers at once."""
 BYTES, MEMORY = 2.0, 50.0
-"""Its limits for one view of a tree and for what a session adds, MB."""
+"""Targets for the bytes of one tree view and for the memory added by a session, in MB."""
 COLOURS = tuple(colours())
 SELECTS = {
     "tree": {"teacher": "teacher", "objective": "objective", "colour": "colour by"},
     "compare": {"baseline": "baseline", "objective": "objective", "colour": "colour by"},
 }
-"""What is changed by select box on a page, and the label of the box."""
+"""Parts of the view changed by select boxes on a page, with their labels."""
 TOKENS = {"tree": "div.lines .token", "compare": ".flow .column"}
 AHEAD = 500
-"""Milliseconds in which all readers of a crowd are told when to click."""
+"""Milliseconds from telling the readers of a crowd when to click until they do."""
 PACE = 3.0
-"""Seconds in which each of many readers makes one change, when they do not ask in the same instant."""
+"""Seconds within which each of many readers makes one change, if not simultaneously."""
 CLICK_AT = "(option, time) => { setTimeout(() => option.click(), time - Date.now()) }"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured.
+    """Amount of measurements.
 
     Attributes:
-        size: of the run.
-        pages: that are opened by their first reader and by the next.
-        rounds: first renders of each page.
-        places: paths that are walked through with changes.
-        steps: changes of each kind at each place; the run has four teachers, so that four are all different.
-        hovered: tokens, and places of the tree, that the mouse goes to.
-        readers: for the memory, and at once.
-        crowded: changes of each of the readers at once.
-        apart: whether every part has a server of its own.
+        size: size of the run.
+        pages: pages opened cold and warm.
+        rounds: first renders per page.
+        places: number of paths on which changes are measured.
+        steps: changes of each kind per path; the run has four teachers, so four steps cover all of them.
+        hovered: number of tokens, and of points in the tree, that the mouse visits.
+        readers: number of readers, for memory and for simultaneous requests.
+        crowded: changes per reader in the crowd.
+        apart: whether every part gets its own server.
     """
 
     size: Size
@@ -63,7 +63,7 @@ class Plan:
     apart: bool
 
 
-FULL = Plan(ISSUE, tuple(DRAWN), rounds=3, places=6, steps=4, hovered=50, readers=10, crowded=3, apart=True)
+FULL = Plan(LARGE, tuple(DRAWN), rounds=3, places=6, steps=4, hovered=50, readers=10, crowded=3, apart=True)
 SMALL = Plan(
     Size(3, 60, 300, 30, 600, 40),
     ("tree", "findings"),
@@ -79,14 +79,14 @@ SMALL = Plan(
 
 @dataclass
 class Bench:
-    """What the parts of the measurement share.
+    """State shared by the parts of the measurement.
 
     Attributes:
-        browser: in which everybody reads.
-        taps: through which everybody's messages go.
-        file: the run.
-        plan: how much is measured.
-        fresh: by page, what the first page of a server took that had just been started.
+        browser: the readers' browser.
+        taps: taps for the readers' messages.
+        file: the run file.
+        plan: amount of measurements.
+        fresh: cost of the first page of a freshly started server, by page.
     """
 
     browser: Browser
@@ -96,7 +96,7 @@ class Bench:
     fresh: dict[str, Took] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Look up what there is to walk through."""
+        """Look up the paths, teachers and conventions of the run."""
         number = self.plan.size.questions - 1
         self.question = question(number).id
         with RunReader(self.file) as run:
@@ -106,14 +106,14 @@ class Bench:
 
     @contextmanager
     def server(self, page: str) -> Iterator[Server]:
-        """A server of its own, which has just shown a page to its first reader."""
+        """Start a server and open a page as its first reader."""
         with serving(self.file.parents[1]) as server:
             with reading(self.browser, server, self.taps) as reader:
                 self.fresh[page] = reader.open(page, **self.place(0))
             yield server
 
     def place(self, number: int) -> dict[str, object]:
-        """Where a reader looks; another number is another path, the next convention, and another colour."""
+        """Return the view of a reader; other numbers use other paths, conventions and colours."""
         return {
             "run": self.file.stem,
             "question": self.question,
@@ -123,7 +123,7 @@ class Bench:
         }
 
     def first_renders(self, server: Server) -> list[Row]:
-        """Pages of which the server holds nothing yet, and again for the next reader."""
+        """Measure pages that the server has not cached, and again for the next reader."""
         rows = []
         for page in self.plan.pages:
             cold, warm = [], []
@@ -137,7 +137,7 @@ class Bench:
         return rows
 
     def changes(self, server: Server) -> list[Row]:
-        """Other teachers, objectives, colours and tokens on the pages of a question."""
+        """Measure changes of teacher, objective, colour and token on the pages of a question."""
         rows = []
         for page, selects in SELECTS.items():
             took: dict[str, list[Took]] = {part: [] for part in (*selects, "token")}
@@ -159,7 +159,7 @@ class Bench:
             took["token"].append(reader.take(lambda token=token: token.dispatch_event("click")))
 
     def tree_view(self, server: Server) -> list[Row]:
-        """What is sent for a view of the large tree, and what the browser sends while the mouse moves over it."""
+        """Measure the bytes of a view of the large tree, and the messages sent while the mouse moves over it."""
         sizes, files, asked = [], [], []
         for number in range(self.plan.rounds):
             with reading(self.browser, server, self.taps) as reader:
@@ -175,7 +175,7 @@ class Bench:
         ]
 
     def _hover(self, reader: Reader) -> int:
-        """Messages and requests to the server while the mouse visits tokens of the path and the tree."""
+        """Count messages and requests to the server while the mouse visits tokens of the path and the tree."""
         reader.mark()
         requests, tokens = reader.tap.requests, reader.page.locator(TOKENS["tree"])
         for number in range(self.plan.hovered):
@@ -184,7 +184,7 @@ class Bench:
         tree = reader.page.locator("svg.tree")
         tree.scroll_into_view_if_needed()
         box = tree.bounding_box()
-        assert box is not None, "the tree has no place on the page"
+        assert box is not None, "the tree is not visible"
         for share in np.linspace(0.02, 0.98, self.plan.hovered):
             height = (7 * share) % 1
             reader.page.mouse.move(box["x"] + share * box["width"], box["y"] + height * box["height"], steps=3)
@@ -192,7 +192,7 @@ class Bench:
         return sum(message.sent for message in reader.since()) + reader.tap.requests - requests
 
     def memory(self, server: Server) -> list[Row]:
-        """What sessions that stay open add to the server, each on a path of its own and through all pages."""
+        """Measure the memory added by open sessions, each on its own path and through all pages."""
         held = []
         with ExitStack() as stack:
             for number in range(self.plan.readers):
@@ -212,7 +212,7 @@ class Bench:
         return self.place(number) | {"teacher": self.teachers[number % len(self.teachers)]}
 
     def crowd(self, server: Server) -> list[Row]:
-        """Many readers who come to the tree at once, and then change the teacher, each in its own time or together."""
+        """Measure many readers who open the tree at once, and then change the teacher, spread out or simultaneously."""
         with ExitStack() as stack:
             readers = [stack.enter_context(reading(self.browser, server, self.taps)) for _ in range(self.plan.readers)]
             with self._in_one_instant(readers):
@@ -222,21 +222,21 @@ class Bench:
             apart, together = self._crowd_changes(readers, apart=True), self._crowd_changes(readers, apart=False)
         many = f"{len(readers)} readers at once"
         return [
-            timed(f"{many}: first render of Tree in the same instant", first, CROWD * FIRST, alone=False),
+            timed(f"{many}: first render of Tree, simultaneously", first, CROWD * FIRST, alone=False),
             timed(f"{many}: teacher changed by each every {PACE:.0f} s", apart, CROWD * CHANGE, alone=False),
-            timed(f"{many}: teacher changed by all in the same instant", together, CROWD * CHANGE, alone=False),
+            timed(f"{many}: teacher changed by all, simultaneously", together, CROWD * CHANGE, alone=False),
         ]
 
     @contextmanager
     def _in_one_instant(self, readers: list[Reader]) -> Iterator[None]:
-        """Let what the readers ask for meanwhile reach the server together, however long their browser takes."""
+        """Let the readers' requests reach the server simultaneously, however long their browser takes."""
         with self.taps.shut([reader.tap for reader in readers]):
             yield
             for reader in readers:
                 reader.until(lambda tap=reader.tap: tap.held)
 
     def _crowd_changes(self, readers: list[Reader], apart: bool) -> list[Took]:
-        """Every reader chooses another teacher, in the same instant or each at some moment, several times."""
+        """Let every reader choose another teacher several times, simultaneously or at random moments."""
         changed, rng = [], np.random.default_rng(0)
         for _ in range(self.plan.crowded):
             options = [reader.next_option("teacher") for reader in readers]
@@ -249,7 +249,7 @@ class Bench:
         return changed
 
     def measure(self) -> list[Row]:
-        """All parts, each on a server of its own where the plan says so."""
+        """Run all parts, each on its own server if the plan says so."""
         parts = {
             "runs": self.first_renders,
             "compare": self.changes,

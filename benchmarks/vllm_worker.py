@@ -1,7 +1,7 @@
-"""vLLM in a process and an interpreter of its own: `python vllm_worker.py FOLDER`, started by `benchmarks.peers`.
+"""vLLM in a separate process and interpreter: `python vllm_worker.py FOLDER`, started by `benchmarks.peers`.
 
-It asks nothing of ODD, since vLLM pins other versions of what ODD needs. A line of input is a job in JSON; the line of
-output that answers it is how many tokens were drawn. The first line is the version of vLLM.
+It imports nothing from ODD, since vLLM pins other versions of their common dependencies. Each input line is a job in
+JSON; each output line is the number of tokens drawn for it. The first output line is the version of vLLM.
 """
 
 import json
@@ -12,14 +12,14 @@ import sys
 def main() -> None:
     """Answer jobs until the input ends."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # what vLLM and its own processes print is no answer
+    os.dup2(2, 1)  # keep the output of vLLM and its subprocesses out of the answers
     import vllm  # pyright: ignore[reportMissingImports]
 
     engine = vllm.LLM(model=sys.argv[1], dtype="float32", max_model_len=1024, max_num_seqs=256)
     print(vllm.__version__, file=answers)
     for line in sys.stdin:
         job = json.loads(line)
-        # no seed of each request: vLLM would draw their tokens one by one
+        # no per-request seeds: with them vLLM samples requests one by one
         settings = [
             vllm.SamplingParams(temperature=1.0, max_tokens=limit, ignore_eos=job["endless"], detokenize=False)
             for limit in job["limits"]

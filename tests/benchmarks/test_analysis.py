@@ -34,4 +34,4 @@ def test_all_nodes_are_scored_and_all_parts_take_time():
 def test_the_command_says_what_it_measured_and_that_it_is_a_sample():
     command = [sys.executable, "-m", "benchmarks.analysis", "--nodes", "1", "--vocabulary", "200", "--teachers", "2"]
     printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert "a sample of the job of 10,000 nodes" in printed.replace("\n", " ") and "ms a node, peak memory" in printed
+    assert "a sample of the job of 10,000 nodes" in printed.replace("\n", " ") and "ms per node, peak memory" in printed
