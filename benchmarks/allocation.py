@@ -128,7 +128,7 @@ class Adaptive:
 def _products(
     known: Knowledge, children: np.ndarray, gradient: np.ndarray, variance: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Per teacher at a node: derivative of its product with the ideal gradient in P̂, the product, its standard error."""
+    """Per teacher: derivative in P̂ of its product with the ideal gradient, the product, and its standard error."""
     p, teachers = known.bank.p[children], known.bank.teachers[:, children]
     slope = p * (teachers - (teachers @ p / p.sum())[:, None])
     return slope, teachers @ gradient, np.sqrt((slope**2 * variance[children]).sum(axis=1))

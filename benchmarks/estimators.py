@@ -86,7 +86,7 @@ class Knowledge:
         """Take more rollouts from an edge."""
         taken = self.order[edge, self.used[edge] : self.used[edge] + count]
         if len(taken) < count:
-            raise ValueError(f"the ground truth has only {self.order.shape[1]} rollouts per edge: generate it with more")
+            raise ValueError(f"the ground truth has only {self.order.shape[1]} rollouts per edge: generate more")
         self.used[edge] += count
         right = self.bank.correct[edge, taken].astype(int)
         np.add.at(self.counts, (right, edge, self.bank.deepest[edge, taken]), 1)

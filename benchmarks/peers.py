@@ -26,7 +26,7 @@ class Engine(Protocol):
     name: str
 
     def sample(self, prefixes: Prefixes, limits: Sequence[int], batch: int, endless: bool, seed: int) -> int:
-        """Sample one continuation per prefix, up to an end token, or exactly `limits` tokens if `endless`; count tokens."""
+        """Sample a continuation of each prefix, of exactly `limits` tokens if `endless`; return the token count."""
         ...
 
 
@@ -157,7 +157,7 @@ class LlamaCpp:
         )
 
     def _context(self, sequences: int, tokens: int) -> Any:
-        """Create a context for some sequences with some tokens in total; its KV cache is unified, as the prompt is shared."""
+        """Create a context for a number of sequences and tokens, with one KV cache, as the prompt is shared."""
         settings = self.cpp.llama_context_default_params()
         settings.n_seq_max, settings.n_ctx, settings.n_batch, settings.kv_unified = sequences, tokens, tokens, True
         settings.n_threads = settings.n_threads_batch = torch.get_num_threads()

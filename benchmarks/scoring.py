@@ -34,7 +34,7 @@ def a_question(model: TransformersModel, source: str, rollouts: int) -> tuple[li
         chosen = choose_paths(question.id, drawn, TargetingConfig(), 0)
         if len(chosen) == TargetingConfig().correct_paths + TargetingConfig().incorrect_paths:
             return prompt, [drawn[i].token_ids for i in chosen], [one.token_ids for one in drawn]
-    raise SystemExit(f"{model.name} has no question in {source} with correct and incorrect responses: choose another --model")
+    raise SystemExit(f"{model.name} is never both right and wrong on a question of {source}: choose another --model")
 
 
 def seconds(ways: Sequence[Callable[[], object]], repeats: int) -> list[list[float]]:

@@ -126,7 +126,7 @@ def main() -> None:
             tokens.append(np.mean([run.tokens for run in runs]) / (chosen.samples * bank.tokens[edge].mean()))
         print(
             f"{studied.question.id}: {studied.length:.0f} tokens per rollout; {chosen.samples} samples have "
-            f"{np.mean(variances):.2f} times the variance of as many rollouts and {np.mean(tokens):.2f} times their tokens"
+            f"{np.mean(variances):.2f} of the variance and {np.mean(tokens):.2f} of the tokens of as many rollouts"
         )
 
 

@@ -147,7 +147,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--learning-rate", type=float, default=3e-4)
-    parser.add_argument("--cache", type=Path, default=None, help="folder to keep the run in; by default it is discarded")
+    parser.add_argument("--cache", type=Path, default=None, help="folder to keep the run in; else it is discarded")
     arguments = parser.parse_args()
     console, started = Console(width=110), time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:

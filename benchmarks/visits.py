@@ -19,7 +19,7 @@ from odd.method.measures import colours
 from odd.store import RunReader
 
 FIRST, CHANGE, CROWD = 1000.0, 300.0, 2
-"""Targets for server times of a first render and of a change, in ms, and the factor allowed with many readers at once."""
+"""Targets for server times of a first render and a change, in ms, and the factor allowed with many readers."""
 BYTES, MEMORY = 2.0, 50.0
 """Targets for the bytes of one tree view and for the memory added by a session, in MB."""
 COLOURS = tuple(colours())

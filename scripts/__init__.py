@@ -1,1 +1,1 @@
-"""Programs that make what is bundled: models and questions. Run from the top folder, `python -m scripts.NAME`."""
+"""Maintenance scripts, such as for the bundled models and questions. Run `python -m scripts.NAME` at the root."""

@@ -1,9 +1,9 @@
 #!/bin/sh
-# The tests of the dashboard drive Debian's Chromium. Installs it where that is allowed, else says how.
+# The dashboard tests need a Chromium. Installs Debian's if permitted, else says how.
 set -eu
 if [ -n "${CHROMIUM:-}" ]; then
     [ -x "$CHROMIUM" ] && exit 0
-    echo "CHROMIUM=$CHROMIUM is no program: give the path of a Chromium or Chrome" >&2
+    echo "CHROMIUM=$CHROMIUM is not an executable: set it to the path of Chromium or Chrome" >&2
     exit 1
 fi
 for name in chromium chromium-browser google-chrome; do
@@ -14,5 +14,5 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends chromium fonts-noto-color-emoji >/dev/null
     exit 0
 fi
-echo "the tests need a browser: sudo apt-get install chromium, or set CHROMIUM to the path of a Chromium or Chrome" >&2
+echo "the tests need a browser: sudo apt-get install chromium, or set CHROMIUM to the path of Chromium or Chrome" >&2
 exit 1

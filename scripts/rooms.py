@@ -1,4 +1,4 @@
-"""Print the structure of a tree: rooms, files, arrows between rooms, and circles of rooms and of files.
+"""Print the import structure: rooms, files, imports between rooms, and cycles of rooms and of files.
 
 python -m scripts.rooms [ROOT]
 """
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def modules(root: Path, *folders: str) -> dict[str, Path]:
-    """Dotted name of each Python file in some folders; a package goes by the name of its folder."""
+    """Map the dotted name of each module in some folders to its file; a package is named after its folder."""
     return {
         ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__"): path
         for folder in folders
@@ -23,7 +23,7 @@ def modules(root: Path, *folders: str) -> dict[str, Path]:
 
 
 def imported(tree: ast.AST) -> set[str]:
-    """Dotted names that a module imports when it runs, at its top or inside functions."""
+    """Dotted names imported at runtime, at the top level or inside functions."""
     found: set[str] = set()
     nodes: list[ast.AST] = [tree]
     while nodes:
@@ -40,7 +40,7 @@ def imported(tree: ast.AST) -> set[str]:
 
 
 def imports(files: Mapping[str, Path]) -> nx.DiGraph:
-    """Which module imports which, among those given."""
+    """Graph of the imports among the given modules."""
     graph: nx.DiGraph = nx.DiGraph()
     graph.add_nodes_from(files)
     for name, path in files.items():
@@ -50,12 +50,12 @@ def imports(files: Mapping[str, Path]) -> nx.DiGraph:
 
 
 def room_of(module: str) -> str:
-    """The entry of odd/ that a module lies in."""
+    """The entry of odd/ that contains a module."""
     return ".".join(module.split(".")[:2])
 
 
 def between_rooms(graph: nx.DiGraph) -> nx.DiGraph:
-    """The same between rooms; `odd` itself, which only names the version, is left out."""
+    """Graph of the imports between rooms, without `odd` itself, which only defines the version."""
     pairs = {(room_of(one), room_of(other)) for one, other in graph.edges}
     rooms: nx.DiGraph = nx.DiGraph()
     rooms.add_nodes_from({room_of(name) for name in graph if name != "odd"})
@@ -64,7 +64,7 @@ def between_rooms(graph: nx.DiGraph) -> nx.DiGraph:
 
 
 def circles(graph: nx.DiGraph) -> list[list[str]]:
-    """Groups of nodes that reach each other."""
+    """Strongly connected components with more than one node."""
     return sorted(sorted(group) for group in nx.strongly_connected_components(graph) if len(group) > 1)
 
 
@@ -74,15 +74,15 @@ def _lines(title: str, groups: Iterable[Iterable[str]]) -> list[str]:
 
 
 def main(root: Path = ROOT) -> None:
-    """Print what there is."""
+    """Print the structure."""
     files = modules(root, "odd")
     graph = imports(files)
     rooms = between_rooms(graph)
     folders = [room for room in rooms if (root / room.replace(".", "/")).is_dir()]
     print(f"entries of odd/: {len(rooms)}, {len(folders)} of them folders")
     print(f"files: {len(files)}")
-    print(f"arrows between entries: {rooms.number_of_edges()}")
-    print("\n".join(_lines("circles of entries", circles(rooms)) + _lines("circles of files", circles(graph))))
+    print(f"imports between entries: {rooms.number_of_edges()}")
+    print("\n".join(_lines("cycles of entries", circles(rooms)) + _lines("cycles of files", circles(graph))))
 
 
 if __name__ == "__main__":

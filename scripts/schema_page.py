@@ -1,4 +1,4 @@
-"""Write the tables of `odd.store.schema` into docs/schema.md, between its headings Tables and Views.
+"""Write the tables of `odd.store.schema` to docs/schema.md, between the headings Tables and Views.
 
 python -m scripts.schema_page
 """
@@ -11,7 +11,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "schema.md"
 
 
 def section(table: str) -> str:
-    """A table with its columns."""
+    """Markdown section of a table with its columns."""
     comment, columns = tables()[table]
     lines = [f"### {table}", "", f"{comment}.", "", "| column | type | meaning |", "|---|---|---|"]
     for name, (declared, meaning) in columns.items():

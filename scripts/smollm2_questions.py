@@ -1,8 +1,8 @@
 """Choose the bundled questions of the `smollm2` set by measured pass rate.
 
-Every candidate is asked `SAMPLES` times at temperature 1 with two worked examples of its kind as earlier turns; those
-that SmolLM2-135M-Instruct passes between `LOWEST` and `HIGHEST` are kept, well inside 0.1 and 0.9, so that the rollouts
-of a run find them there again. The measurement is printed.
+Every candidate is sampled `SAMPLES` times at temperature 1 with two worked examples of its kind as earlier turns.
+Candidates with a pass rate of SmolLM2-135M-Instruct between `LOWEST` and `HIGHEST` are kept. This is well within 0.1 to
+0.9, so that the rollouts of a run stay in that range, too. The measurements are printed.
 
     python -m scripts.smollm2_questions
 """
@@ -15,7 +15,7 @@ from odd.questions.base import Kind, Question, Shot
 from odd.rollouts.sampling import sample_chunk
 
 SAMPLES = 64
-LOWEST, HIGHEST, KEPT = 0.2, 0.8, 4  # questions of each kind
+LOWEST, HIGHEST, KEPT = 0.2, 0.8, 4  # KEPT per kind
 SHOTS: dict[Kind, tuple[Shot, ...]] = {
     "yes_no": (
         Shot(
@@ -50,7 +50,7 @@ CANDIDATES: tuple[tuple[str, str, Kind], ...] = (
 
 
 def main() -> None:
-    """Measure and write."""
+    """Measure the candidates and write the set."""
     model = load_model(ModelConfig(name="smollm2"), Path("cache"))
     sampling = SamplingConfig(max_new_tokens=64)
     kept: dict[Kind, list[Question]] = {kind: [] for kind in SHOTS}

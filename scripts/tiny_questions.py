@@ -1,6 +1,6 @@
 """Draw the bundled `tiny-heldout` and `tiny-demo` question sets from the held-out part of the task.
 
-The demo set holds those of the first held-out questions that the student passes between 0.1 and 0.9 of the time.
+The demo set has the first held-out questions with a pass rate of the student between 0.1 and 0.9.
 
     python -m scripts.tiny_questions
 """
@@ -23,7 +23,7 @@ DATA = Path("odd/questions/data")
 
 
 def held_out_questions() -> list[Question]:
-    """Questions that were never seen in training, `OF_LEVEL` of each level in random order."""
+    """Draw questions not seen in training, `OF_LEVEL` per level, in random order of levels."""
     rng = np.random.default_rng(SEED)
     levels = rng.permutation([level for level, count in OF_LEVEL.items() for _ in range(count)])
     questions: list[Question] = []
@@ -48,7 +48,7 @@ def held_out_questions() -> list[Question]:
 
 
 def demo_questions(questions: Sequence[Question]) -> list[Question]:
-    """The first questions that the student neither always passes nor always fails, at most `A_LEVEL` of a level."""
+    """Select the first questions with a pass rate in `LOWEST` to `HIGHEST`, at most `A_LEVEL` per level."""
     model = load_model(ModelConfig(name="tiny-s"), Path("cache"))
     kept: list[Question] = []
     for question in questions:

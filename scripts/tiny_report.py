@@ -1,7 +1,7 @@
-"""Measure the `tiny` family on held-out questions: pass rates, difficulty bins, what demonstrations do.
+"""Measure the `tiny` family on held-out questions: pass rates, difficulty bins, effect of demonstrations.
 
-Each model answers every question 32 times at temperature 1; the student also with one of its own correct responses in
-the prompt (1C), and with a wrong one beside it (1C1W). Intervals are 95% bootstrap over questions.
+Each model answers every question 32 times at temperature 1. The student also does so with one of its own correct
+responses in the prompt (1C), and with a correct and a wrong one (1C1W). Intervals are 95% bootstrap over questions.
 
     python -m scripts.tiny_report
 """
@@ -27,7 +27,7 @@ MAX_NEW_TOKENS = 128
 
 
 def answers(model: TransformersModel, prompts: list[list[int]], seed: int) -> list[list[str]]:
-    """`SAMPLES` responses to each prompt."""
+    """Sample `SAMPLES` responses to each prompt; truncated ones are empty."""
     rows = sorted((i for i in range(len(prompts)) for _ in range(SAMPLES)), key=lambda i: len(prompts[i]))
     texts: list[list[str]] = [[] for _ in prompts]
     for start in range(0, len(rows), BATCH):
@@ -39,7 +39,7 @@ def answers(model: TransformersModel, prompts: list[list[int]], seed: int) -> li
 
 
 def pass_rates(questions: list[Question], texts: list[list[str]]) -> np.ndarray:
-    """Share of correct responses a question."""
+    """Share of correct responses per question."""
     rates = [
         np.mean([is_correct(question, extract_answer(text)) for text in own])
         for question, own in zip(questions, texts, strict=True)
@@ -48,7 +48,7 @@ def pass_rates(questions: list[Question], texts: list[list[str]]) -> np.ndarray:
 
 
 def line(label: str, rates: np.ndarray) -> str:
-    """Mean pass rate with its interval over questions."""
+    """Format the mean pass rate with its interval over questions."""
     rng = np.random.default_rng(0)
     means = rng.choice(rates, (2000, len(rates))).mean(1)
     low, high = np.quantile(means, (0.025, 0.975))
@@ -56,7 +56,7 @@ def line(label: str, rates: np.ndarray) -> str:
 
 
 def first_of_each(question: Question, texts: list[str]) -> list[Demonstration]:
-    """The first correct response and the first wrong one that can be shown, which a truncated one cannot."""
+    """The first correct and the first wrong response that is not truncated, as far as they exist."""
     shown = []
     for outcome in (True, False):
         alike = [text for text in texts if text and is_correct(question, extract_answer(text)) is outcome]
@@ -65,7 +65,7 @@ def first_of_each(question: Question, texts: list[str]) -> list[Demonstration]:
 
 
 def difficulty_line(rates: np.ndarray) -> str:
-    """Share of the questions in each bin of difficulty."""
+    """Format the share of questions in each difficulty bin."""
     bins = Counter(difficulty(float(rate)) for rate in rates)
     return ", ".join(f"{label} {100 * bins[label] / len(rates):.0f}%" for label in ("easy", "medium", "hard", "never"))
 
@@ -73,7 +73,7 @@ def difficulty_line(rates: np.ndarray) -> str:
 def report_student(
     model: TransformersModel, questions: list[Question], texts: list[list[str]], rates: np.ndarray
 ) -> None:
-    """Print the difficulties, and what demonstrations do on the questions that have both outcomes to show."""
+    """Print the difficulties, and the effect of demonstrations on questions with both outcomes."""
     print("  " + difficulty_line(rates))
     own = [first_of_each(question, responses) for question, responses in zip(questions, texts, strict=True)]
     mixed = [i for i, shown in enumerate(own) if len(shown) == 2]

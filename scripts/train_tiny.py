@@ -2,8 +2,8 @@
 
 The task is `odd.questions.tiny_task`. Each training example is a chat: a problem, with or without demonstrations
 (right ones, wrong ones marked as such, summaries), and one right solution in a random order and wording. The loss is
-on the response alone. Problems of the held-out tenth are never shown. Seeded; the log goes beside the weights. Each
-member trains in a process of its own on one thread, which models this small use better than two threads each.
+on the response alone. Problems in the held-out tenth are never used. Training is seeded; the log is written next to the
+weights. Each model trains in a separate process on one thread, which for models this small is faster than two threads.
 
     python -m scripts.train_tiny --out odd/models/weights
 """
@@ -41,7 +41,7 @@ SIZES = {
 }
 BATCH_TOKENS = 4096
 PEAK_LEARNING_RATE = 2.5e-3
-# how many right and wrong demonstrations, whether summarised; None: the task is to summarise
+# right demonstrations, wrong demonstrations, whether summarised; None: the task is to summarise
 MIXTURE = {
     (0, 0, False): 0.50,
     (1, 0, False): 0.14,
@@ -118,7 +118,7 @@ def encode(tokenizer: PreTrainedTokenizerFast, pairs: list[tuple[str, str]]) -> 
 
 
 def batches(tokenizer: PreTrainedTokenizerFast, rng: np.random.Generator):
-    """Endless batches of `(ids, labels)` with BATCH_TOKENS padded tokens, rows of like length together."""
+    """Yield endless batches of `(ids, labels)` with up to BATCH_TOKENS padded tokens, rows of similar length together."""
     while True:
         rows = sorted(encode(tokenizer, [example(rng) for _ in range(4096)]), key=lambda row: len(row[0]))
         groups, group = [], []
@@ -137,7 +137,7 @@ def batches(tokenizer: PreTrainedTokenizerFast, rng: np.random.Generator):
 
 
 def initial_model(name: str, tokenizer: PreTrainedTokenizerFast) -> Qwen3ForCausalLM:
-    """An untrained member."""
+    """An untrained model of the family."""
     hidden, layers, heads, _ = SIZES[name]
     torch.manual_seed(SEED)
     config = Qwen3Config(
@@ -158,12 +158,12 @@ def initial_model(name: str, tokenizer: PreTrainedTokenizerFast) -> Qwen3ForCaus
 
 
 def learning_rate(step: int, steps: int) -> float:
-    """A linear rise over 100 steps times a cosine that falls to 0."""
+    """Linear warm-up over 100 steps times cosine decay to 0."""
     return PEAK_LEARNING_RATE * min(1, (step + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
 
 
 def train(name: str, out: Path) -> list[dict]:
-    """Train one member, save it in half precision, and return the record of its losses and seconds."""
+    """Train one model, save it in half precision, and return the log of its losses and seconds."""
     torch.set_num_threads(1)
     hidden, _, _, steps = SIZES[name]
     tokenizer = train_tokenizer(np.random.default_rng(SEED))
@@ -196,7 +196,7 @@ def train(name: str, out: Path) -> list[dict]:
 
 
 def main() -> None:
-    """Train the members named on the command line, all by default."""
+    """Train the models named on the command line, all by default."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--only", choices=SIZES, nargs="*", default=list(SIZES))
