@@ -27,7 +27,7 @@ def test_durations(seconds, words):
     "seconds, words",
     [(None, "–"), (0, "about 5 s"), (43, "about 45 s"), (113, "about 1 min 50 s"), (3700, "about 1 h 2 min")],
 )
-def test_rough_durations_do_not_pretend(seconds, words):
+def test_rough_durations_are_rounded(seconds, words):
     assert rough(seconds) == words
 
 

@@ -1,4 +1,4 @@
-"""The shape of the tree: rooms import downwards, each keeps to its own, and some things are done nowhere."""
+"""Structure of the code: packages import downwards only, respect their boundaries, and avoid banned constructs."""
 
 import ast
 import re
@@ -16,7 +16,7 @@ LAYERS = (
     *("method", "config", "questions", "models", "rollouts", "analysis", "store"),
     *("pipeline", "findings", "views", "export", "cli", "notebook", "__main__"),
 )
-"""Entries of odd/ from the ground up: each may import those before it."""
+"""Entries of odd/ from the bottom layer up: each may import those before it."""
 
 ENGINE, PAGES = modules(ROOT, "odd"), modules(ROOT, "pages")
 OURS = {**ENGINE, **PAGES, **modules(ROOT, "benchmarks", "scripts"), "app": ROOT / "app.py"}
@@ -24,7 +24,7 @@ TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in OUR
 NAMES = {name: imported(tree) for name, tree in TREES.items()}
 GRAPH = imports(ENGINE)
 
-# room, file or folder: what it must not know of, not even through others of odd
+# package, file or folder to modules that it must not import, not even indirectly
 UNKNOWN = {
     "odd.method": ("pandas", "torch"),
     "odd.config": ("numpy.random", "torch"),
@@ -36,7 +36,7 @@ UNKNOWN = {
     "odd.export": ("torch", "plotly"),
     "odd.pipeline.jobs": ("torch",),
 }
-# what pages leave to odd/
+# modules that pages leave to odd/
 NOT_FOR_PAGES = ("duckdb", "networkx", "scipy", "sklearn", "torch", "transformers", "sqlite3", "pickle")
 
 
@@ -45,7 +45,7 @@ def inside(name: str, *places: str) -> bool:
 
 
 def known(module: str) -> set[str]:
-    """All that a module imports, directly or through other modules of odd."""
+    """Return everything that a module imports, directly or through other modules of odd."""
     return set().union(*(NAMES[one] for one in {module, *nx.descendants(GRAPH, module)}))
 
 
@@ -57,17 +57,17 @@ def test_every_entry_of_the_engine_has_its_layer():
     assert set(between_rooms(GRAPH)) == {f"odd.{name}" for name in LAYERS}
 
 
-def test_no_room_imports_upwards():
+def test_no_package_imports_upwards():
     layer = {f"odd.{name}": number for number, name in enumerate(LAYERS)} | {"odd": -1}
     upwards = [pair for pair in GRAPH.edges if layer[room_of(pair[0])] < layer[room_of(pair[1])]]
     assert not upwards
 
 
-def test_no_files_import_each_other_in_a_circle():
+def test_there_are_no_circular_imports():
     assert not circles(GRAPH)
 
 
-def test_rooms_do_not_know_what_they_must_not():
+def test_packages_do_not_import_what_they_must_not():
     found = [
         (module, name)
         for room, closed in UNKNOWN.items()
@@ -79,11 +79,11 @@ def test_rooms_do_not_know_what_they_must_not():
     assert not found
 
 
-def test_the_engine_knows_nothing_of_the_dashboard():
+def test_the_engine_does_not_import_the_dashboard():
     assert not offenders(ENGINE, lambda one: [name for name in NAMES[one] if inside(name, "streamlit", "pages", "app")])
 
 
-def test_only_the_store_speaks_to_the_database():
+def test_only_the_store_uses_the_database():
     others = (one for one in OURS if not inside(one, "odd.store", "benchmarks"))
     assert not offenders(others, lambda one: [name for name in NAMES[one] if inside(name, "duckdb")])
 
@@ -104,7 +104,7 @@ def test_the_dashboard_starts_without_loading_models():
 
 
 def swallows(module: str) -> bool:
-    """Whether it catches everything, or everything and does nothing about it."""
+    """Return whether a module has a bare except, or catches Exception and ignores it."""
     handlers = [node for node in ast.walk(TREES[module]) if isinstance(node, ast.ExceptHandler)]
     return any(
         node.type is None
@@ -120,7 +120,7 @@ def test_no_error_is_swallowed():
     assert not offenders(OURS, swallows)
 
 
-def test_randomness_is_passed_never_global():
+def test_randomness_is_passed_and_never_global():
     seeds = ("np.random.seed", "np.random.rand", "torch.manual_seed(")
     assert not offenders(
         ENGINE, lambda one: "random" in NAMES[one] or any(text in ast.unparse(TREES[one]) for text in seeds)
@@ -143,7 +143,7 @@ def is_documented(path: Path) -> bool:
     return not source.strip() or ast.get_docstring(ast.parse(source)) is not None
 
 
-def test_modules_say_what_they_are():
+def test_modules_have_docstrings():
     assert not offenders(OURS, lambda one: not is_documented(OURS[one]))
 
 

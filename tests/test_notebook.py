@@ -1,4 +1,4 @@
-"""The interface for notebooks: opening and making runs, tables whose columns are documented, drawings."""
+"""The notebook interface: opening and computing runs, tables with documented columns, drawings."""
 
 import subprocess
 import sys
@@ -53,7 +53,7 @@ def test_the_example_run_is_opened_by_its_name():
 
 
 @pytest.mark.parametrize("name", ["nowhere-00000000", "../etc/passwd", "nowhere.duckdb"])
-def test_a_run_that_is_not_there_is_named(name, tmp_path):
+def test_a_missing_run_is_named(name, tmp_path):
     with pytest.raises(OddError, match=r"nowhere|passwd"):
         odd.open_run(name, tmp_path)
 
@@ -65,12 +65,12 @@ def test_every_column_of_a_frame_is_documented(run, name):
     assert meanings.str.len().min() > 0
 
 
-def test_no_other_frame_is_documented(run):
+def test_an_unknown_frame_is_rejected(run):
     with pytest.raises(OddError, match="questions, teachers"):
         run.columns("halves")
 
 
-def test_frames_hold_the_whole_run(run):
+def test_frames_contain_the_entire_run(run):
     counts = run.questions.set_index("question")
     assert len(run.rollouts()) == counts["initial_rollouts"].sum() + counts["targeted_rollouts"].sum()
     assert len(run.paths()) == counts["paths"].sum()
@@ -94,11 +94,11 @@ def test_scores_are_those_of_the_measure(run):
     assert set(other["objective"]) == {"forward_kl"} and set(other["convention"]) == {"pooled-full-off"}
 
 
-def test_the_settings_are_those_that_the_run_was_made_with(run, finished):
+def test_the_settings_are_those_of_the_run(run, finished):
     assert run.config["sampling"] == finished[0].sampling.model_dump(mode="json")
 
 
-def test_a_path_is_drawn_for_what_is_asked(run):
+def test_a_path_is_drawn_for_the_given_choices(run):
     drawing = run.path("sum", "incorrect 1", teacher="Self-1C", objective="forward_kl", colour="gain")
     assert all(part in drawing.title for part in ("sum", "Self-1C", "forward KL"))
     assert "What is 8+6-3?" in drawing.document
@@ -111,7 +111,7 @@ def test_without_choices_the_question_with_most_decision_points_is_drawn(run):
     assert f"question {most} " in run.tree().title
 
 
-def test_a_tree_is_drawn_with_the_branches_that_are_asked_for(run):
+def test_a_tree_is_drawn_with_the_given_branches(run):
     nodes = run.nodes("sum")
     inner = int(nodes.loc[nodes["node"].isin(nodes["parent"]) & (nodes["depth"] > 0), "node"].iloc[0])
     assert f'"unfolded":[{inner}]' in run.tree("sum", unfolded=[inner]).document
@@ -127,11 +127,11 @@ def test_a_tree_is_drawn_with_the_branches_that_are_asked_for(run):
         ({"objective": "sideways_kl"}, "reverse_kl"),
         ({"convention": "on_policy"}, "on_policy-full-off"),
         ({"colour": "pink"}, "alignment, p_positive"),
-        ({"question": "sum", "token": 10_000}, "10000"),
+        ({"question": "sum", "position": 10_000}, "10000"),
         ({"question": "impossible"}, "has no path"),
     ],
 )
-def test_what_a_run_does_not_have_is_named_with_what_it_has(run, asked, named):
+def test_a_missing_choice_is_named_with_the_available_ones(run, asked, named):
     with pytest.raises(OddError, match=named):
         run.path(**asked)
 
@@ -149,7 +149,7 @@ def test_odd_run_opens_a_run_that_is_finished(finished, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_odd_run_makes_a_run_of_a_preset_with_changes(tmp_path, capsys):
+def test_odd_run_computes_a_run_from_a_preset_with_changes(tmp_path, capsys):
     few = {"initial_rollouts": 8, "max_new_tokens": 16}
     made = odd.run("demo", questions={"limit": 1}, sampling=few, targeting={"n_min": 2}, cache=tmp_path)
     assert made.file.parent == tmp_path
@@ -157,7 +157,7 @@ def test_odd_run_makes_a_run_of_a_preset_with_changes(tmp_path, capsys):
     assert "question 1 of 1" in capsys.readouterr().out
 
 
-def test_odd_run_takes_nested_dictionaries(tmp_path):
+def test_odd_run_accepts_nested_dictionaries(tmp_path):
     config = small_config(tmp_path)
     tree = config.model_dump(mode="json") | {"teachers": []}
     made = odd.run(tree, sampling={"initial_rollouts": 8, "max_new_tokens": 16}, targeting={"n_min": 2}, quiet=True)
@@ -165,19 +165,19 @@ def test_odd_run_takes_nested_dictionaries(tmp_path):
 
 
 @pytest.mark.parametrize("given", [("nope",), ({"sampling": {"rollouts": 3}},)])
-def test_odd_run_refuses_what_is_no_configuration(given):
+def test_odd_run_rejects_an_invalid_configuration(given):
     with pytest.raises(OddError, match=r"nope|sampling\.rollouts"):
         odd.run(*given)
 
 
-def test_changes_leave_the_presets_as_they_are(tmp_path):
+def test_changes_do_not_modify_the_presets(tmp_path):
     before = load_config("demo")
     with pytest.raises(OddError):
         odd.run("demo", sampling={"initial_rollouts": -1}, cache=tmp_path)
     assert load_config("demo") == before
 
 
-def test_the_mathematics_is_there_on_arrays():
+def test_the_mathematics_works_on_arrays():
     p, success = np.array([0.5, 0.3, 0.2]), np.array([0.9, 0.5, 0.1])
     ideal = odd.method.ideal_gradient(p, success)
     teacher = odd.method.reverse_kl(np.log(p), np.log(np.array([[0.8, 0.15, 0.05]])))
@@ -185,12 +185,12 @@ def test_the_mathematics_is_there_on_arrays():
 
 
 @pytest.mark.parametrize("name", sorted(odd.method.__all__))
-def test_every_name_of_the_mathematics_is_there(name):
+def test_every_name_of_the_mathematics_exists(name):
     assert callable(getattr(odd.method, name))
     assert getattr(odd.method, name).__doc__
 
 
-def test_another_name_is_missed_as_in_any_module():
+def test_an_unknown_name_raises_attribute_error():
     with pytest.raises(AttributeError, match="sideways"):
         _ = odd.method.sideways
     with pytest.raises(AttributeError, match="sideways"):

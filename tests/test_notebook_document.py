@@ -1,4 +1,4 @@
-"""docs/notebook.ipynb runs from top to bottom and is kept without outputs; the lines of the README run, too."""
+"""docs/notebook.ipynb runs from top to bottom and is stored without outputs; the code of the README runs, too."""
 
 import re
 
@@ -13,7 +13,7 @@ FILE = ROOT / "docs" / "notebook.ipynb"
 
 @pytest.fixture
 def notebook():
-    """The notebook as it is kept."""
+    """The notebook as stored."""
     return nbformat.read(FILE, as_version=4)
 
 
@@ -21,7 +21,7 @@ def code_cells(notebook):
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def test_it_is_kept_without_outputs(notebook):
+def test_it_is_stored_without_outputs(notebook):
     nbformat.validate(notebook)
     assert not [cell for cell in code_cells(notebook) if cell.outputs or cell.execution_count]
 
@@ -36,7 +36,7 @@ def test_it_runs_in_an_empty_folder(notebook, tmp_path, monkeypatch):
     assert list((tmp_path / "cache").glob("demo-*.duckdb"))
 
 
-def test_the_lines_of_the_readme_run(tmp_path, monkeypatch):
+def test_the_code_of_the_readme_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (lines,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     names = {}

@@ -1,6 +1,6 @@
-"""Private interfaces of libraries: which are used, with which version each was checked, and that they do what they did.
+"""Private interfaces of libraries: which are used, with which version each was checked, and that they still work.
 
-A newer version fails here first. Look at what is listed in CONTRIBUTING.md for its library, and write the version down.
+A newer version fails here first. Check what CONTRIBUTING.md lists for its library, then update the version.
 """
 
 import ast
@@ -18,18 +18,18 @@ USED = {
     "odd.models.transformers.packing": {"_reorder_linear_weight", "_linear_pointwise", "_version"},
     "odd.models.transformers.shared_prompt": {"_attn_implementation"},
 }
-"""Module to the attributes of other people's objects with a leading underscore."""
+"""Module to the private attributes of third-party objects that it uses."""
 
 
 def private(tree):
-    """Attributes with one leading underscore that a module uses of something else than itself."""
+    """Return attributes with one leading underscore that a module accesses on anything but self or cls."""
     found = (node for node in ast.walk(tree) if isinstance(node, ast.Attribute))
     names = {node.attr for node in found if not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls"))}
     return {name for name in names if name.startswith("_") and not name.startswith("__")}
 
 
 def own_names():
-    """Names with a leading underscore that our own code gives to something."""
+    """Return names with a leading underscore that our own code defines."""
     named = {node.name for tree in TREES.values() for node in ast.walk(tree) if hasattr(node, "name")}
     kept = {
         node.attr
@@ -57,26 +57,26 @@ def test_no_other_private_attribute_is_used():
     assert {module: names for module, names in found.items() if names} == USED
 
 
-def test_what_is_used_is_listed_for_contributors():
+def test_private_attributes_are_listed_for_contributors():
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     assert not [name for names in USED.values() for name in names if name not in text]
     assert not [library for library, version in CHECKED.items() if f"{library} {version}" not in text]
 
 
-def test_torch_multiplies_by_a_weight_that_is_laid_out_for_onednn():
+def test_torch_multiplies_by_a_weight_in_onednn_layout():
     states, weight = torch.randn(4, 16), torch.randn(8, 16)
     layout, product = (getattr(torch.ops.mkldnn, name) for name in OPERATORS)
     torch.testing.assert_close(product(states, layout(weight), None, "none", [], ""), states @ weight.T)
 
 
-def test_torch_counts_the_changes_of_a_weight():
+def test_torch_counts_changes_of_a_weight():
     weight = torch.zeros(2)
     before = weight._version
     weight.add_(1)
     assert weight._version > before
 
 
-def test_transformers_says_how_a_model_attends():
+def test_transformers_reports_the_attention_implementation():
     model = LlamaForCausalLM(
         LlamaConfig(vocab_size=8, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2)
     )

@@ -1,4 +1,4 @@
-"""What pip installs and what `make` installs agree: every pin lies in its range, and nothing is in one list only."""
+"""pip and `make` install the same: every pin is in its range, and every package is in both lists."""
 
 import tomllib
 
@@ -29,23 +29,23 @@ def test_a_list_of_pins_and_its_ranges_name_the_same_packages(name):
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_every_pin_lies_in_its_range(name):
+def test_every_pin_is_in_its_range(name):
     ranges = {one.name: one.specifier for one in map(Requirement, LISTS[name])}
     versions = {pin.name: Version(next(iter(pin.specifier)).version) for pin in pins(name).values()}
     assert not [package for package, version in versions.items() if version not in ranges[package]]
 
 
 @pytest.mark.parametrize("range_", PROJECT["dependencies"])
-def test_every_range_has_two_ends(range_):
+def test_every_range_has_both_bounds(range_):
     assert {one.operator for one in Requirement(range_).specifier} == {">=", "<"}
 
 
-def test_extras_of_developers_hold_those_of_readers():
+def test_developer_extras_include_user_extras():
     (own,) = [Requirement(one) for one in EXTRAS["dev"] if one.startswith(PROJECT["name"])]
     assert own.extras == {"datasets", "reasoning-gym"}
 
 
-def test_the_backend_that_builds_is_the_one_that_is_pinned():
+def test_the_build_backend_is_the_pinned_one():
     system = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["build-system"]
     needed = [Requirement(one) for one in system["requires"]]
     assert [one.name for one in needed] == ["hatchling"]

@@ -1,4 +1,4 @@
-"""Nothing that a model writes is hidden, and nothing of it is read as markup."""
+"""Model output is never hidden and never interpreted as markup."""
 
 import re
 import unicodedata
@@ -75,7 +75,7 @@ def test_markdown_marks_are_all_escaped(text):
 
 
 @pytest.mark.parametrize("text", ["http://x", "www.x", "a@b.c", "->", "<-", ">=", "--", "~=", ":streamlit:"])
-def test_what_streamlit_rewrites_after_the_escapes_is_taken_apart(text):
+def test_patterns_that_streamlit_rewrites_are_broken_up(text):
     assert "\u2060" in markdown_escaped(text)
 
 
@@ -83,7 +83,7 @@ def test_markdown_becomes_one_line():
     assert "\n" not in markdown_escaped("a\n\n# b\r\n\n    code")
 
 
-def test_plotly_reads_neither_tags_nor_entities_nor_formulas():
+def test_plotly_parses_no_tags_entities_or_formulas():
     shown = plotly_escaped("<b>x</b> &amp; $a$ <a href='javascript:x'>y</a>\n")
     assert not re.search(r"<|>|&(?!amp;|lt;|gt;)|\$[^\u200b]", shown)
     assert shown.endswith("⏎")

@@ -1,9 +1,9 @@
-"""The wheel, installed: what it holds, and that its commands do in an empty folder what they do in a checkout.
+"""The installed wheel: its contents, and that its commands work in an empty folder as they do in a checkout.
 
-The environment has ODD from the wheel alone. All other packages are those of the environment that runs the tests, by a
-.pth file: to install torch and the rest once more would take minutes. So this proves that the wheel is complete, that
-its command is there, and that nothing in it needs the checkout. It does not prove that the declared dependencies are
-complete or that pip finds them; what each of them is tested with stands in CONTRIBUTING.md.
+The environment has ODD from the wheel only. All other packages come from the environment that runs the tests, through
+a .pth file, because installing torch and the rest again would take minutes. This proves that the wheel is complete,
+that its command exists, and that nothing in it needs the checkout. It does not prove that the declared dependencies
+are complete or that pip finds them; CONTRIBUTING.md lists the tested versions.
 """
 
 import os
@@ -35,7 +35,7 @@ FEW = ["sampling.initial_rollouts=8", "sampling.max_new_tokens=16", "targeting.n
 def wheel(tmp_path_factory):
     """The wheel, as pip builds it from the checkout."""
     folder = tmp_path_factory.mktemp("wheel")
-    # the backend of the environment, which is pinned, instead of the newest
+    # use the environment's pinned backend instead of the newest
     call(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", folder, ROOT)
     (built,) = folder.glob("*.whl")
     return built
@@ -43,7 +43,7 @@ def wheel(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def installed(wheel, tmp_path_factory):
-    """Folder of the commands of an environment with the wheel."""
+    """Command folder of an environment with the wheel."""
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder, symlinks=True)
     python = folder / "bin" / "python"
@@ -55,13 +55,13 @@ def installed(wheel, tmp_path_factory):
 
 @pytest.fixture
 def empty(tmp_path, monkeypatch):
-    """An empty folder to be in."""
+    """An empty working directory."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 def environment(**changes):
-    """Without what would lead to the checkout, or make the environment special."""
+    """Return the environment without variables that lead to the checkout or change behaviour."""
     kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "ODD_CACHE")}
     return kept | {"OMP_NUM_THREADS": "1"} | changes
 
@@ -80,7 +80,7 @@ def files_of(wheel):
 
 
 def kept(folder):
-    """Files of a folder of the checkout, without what Python makes beside them."""
+    """Return the files of a folder of the checkout, without Python's caches."""
     return {path.relative_to(ROOT).as_posix() for path in (ROOT / folder).rglob("*.*") if path.suffix != ".pyc"}
 
 
@@ -88,11 +88,11 @@ def test_it_is_small(wheel):
     assert wheel.stat().st_size < LARGEST
 
 
-def test_it_adds_one_name_to_the_packages(wheel):
+def test_it_adds_one_top_level_package(wheel):
     assert {name.split("/")[0] for name in files_of(wheel)} == {"odd", f"odd_diagnostics-{odd.__version__}.dist-info"}
 
 
-def test_it_holds_the_engine_with_its_data_and_the_dashboard_with_the_example_run(wheel):
+def test_it_contains_the_engine_with_its_data_and_the_dashboard_with_the_example_run(wheel):
     around = kept("pages") | kept(".streamlit") | {"app.py", *kept("cache")}
     example = {name for name in around if re.fullmatch(r"cache/example(\.toml|-[0-9a-f]{8}\.duckdb)", name)}
     dashboard = {name for name in around if not name.startswith("cache/")} | example
@@ -101,11 +101,11 @@ def test_it_holds_the_engine_with_its_data_and_the_dashboard_with_the_example_ru
     assert {name for name in files_of(wheel) if name.startswith("odd/")} == expected
 
 
-def test_it_carries_the_license_and_what_is_not_ours(wheel):
+def test_it_contains_the_license_and_third_party_notices(wheel):
     assert {Path(name).name for name in files_of(wheel) if "/licenses/" in name} == {"LICENSE", "NOTICE"}
 
 
-def test_what_is_imported_comes_from_the_wheel(installed, empty):
+def test_imports_come_from_the_wheel(installed, empty):
     place = call(installed / "python", "-c", "import odd; print(odd.__file__)").strip()
     assert Path(place).is_relative_to(installed.parent)
 
@@ -115,22 +115,22 @@ def test_a_notebook_opens_the_example_run(installed, empty):
     assert int(call(installed / "python", "-c", code)) > 10_000
 
 
-def test_the_command_tells_its_version(installed, empty):
+def test_the_command_prints_its_version(installed, empty):
     assert call(installed / "odd", "--version") == f"odd {odd.__version__}\n"
 
 
-def test_help_names_the_command_as_it_is_called(installed, empty):
+def test_help_names_the_command_as_called(installed, empty):
     told = call(installed / "odd", "--help")
     assert "Usage: odd " in told
     assert all(name in told for name in ("demo", "app", "run", "add-teacher"))
 
 
-def test_a_run_lies_in_the_cache_of_the_working_directory(installed, empty):
+def test_a_run_is_stored_in_the_cache_of_the_working_directory(installed, empty):
     call(installed / "odd", "run", "--limit", "1", *(part for setting in FEW for part in ("--set", setting)))
     assert len(list((empty / "cache").glob("demo-*.duckdb"))) == 1
 
 
-def test_a_job_of_the_dashboard_makes_its_run_where_the_environment_says(installed, empty):
+def test_a_dashboard_job_stores_its_run_in_the_cache_from_the_environment(installed, empty):
     config = {"questions": {"limit": 1}, "sampling": {"initial_rollouts": 8, "max_new_tokens": 16}, "teachers": []}
     code = (
         "import time; from odd.config import parse_config; from odd.pipeline.jobs import start_run, tail\n"
@@ -145,7 +145,7 @@ def test_a_job_of_the_dashboard_makes_its_run_where_the_environment_says(install
 
 @contextmanager
 def serving(installed, folder, *arguments):
-    """Address of the dashboard that a command starts in a folder."""
+    """Yield the address of the dashboard that a command starts in a folder."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -173,14 +173,14 @@ def answers(port):
 
 @pytest.fixture
 def page(chromium):
-    """A page of a browser."""
+    """A browser page."""
     page = chromium.new_page()
     page.set_default_timeout(60_000)
     yield page
     page.close()
 
 
-def test_demo_makes_its_run_and_shows_it(installed, empty, page):
+def test_demo_computes_its_run_and_shows_it(installed, empty, page):
     with serving(installed, empty, "demo", "--limit", "1") as url:
         (run,) = (empty / "cache").glob("demo-*.duckdb")
         page.goto(f"{url}/tree?run={run.stem}")
@@ -188,7 +188,7 @@ def test_demo_makes_its_run_and_shows_it(installed, empty, page):
         expect(page.locator(".lines .token").first).to_be_visible(timeout=60_000)
 
 
-def test_app_offers_the_example_run_where_there_is_none_in_the_theme_of_the_dashboard(installed, empty, page):
+def test_app_offers_the_example_run_in_an_empty_folder_with_the_dashboards_theme(installed, empty, page):
     with serving(installed, empty, "app") as url:
         page.goto(url)
         page.get_by_role("button", name="Open the example run").click()

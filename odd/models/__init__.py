@@ -1,1 +1,1 @@
-"""Language models: protocols, transformers models, exact tables, and the models that come with the installation."""
+"""Language models: protocols, transformers models, exact tables, and the models bundled with the installation."""

@@ -1,7 +1,7 @@
-"""What a language model has to offer: a tokenizer, a sampler of continuations, and a scorer of positions, each apart.
+"""Protocols of a language model: independent tokenizer, sampler of continuations, and scorer of positions.
 
 An exact table (`odd.models.tabular`) and a transformers model (`odd.models.transformers`) satisfy the same protocols,
-so everything above is tested against exact probabilities.
+so everything built on them is tested against exact probabilities.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,10 +17,10 @@ Message = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Generation:
-    """Tokens that were drawn after a prefix, an end token included.
+    """Tokens sampled after a prefix, including the end token.
 
-    `log_probs` is float32 of shape (T,), under the distribution that was sampled. `truncated`: no end token came
-    within the limit.
+    `log_probs` is float32 of shape (T,), under the sampled distribution. `truncated`: no end token was sampled within
+    the limit.
     """
 
     token_ids: tuple[int, ...]
@@ -29,7 +29,7 @@ class Generation:
 
 
 class Sampler(Protocol):
-    """Draws continuations."""
+    """Samples continuations."""
 
     @property
     def max_context(self) -> int | None:
@@ -44,9 +44,9 @@ class Sampler(Protocol):
         seed: int,
         batch_size: int | None = None,
     ) -> list[Generation]:
-        """One continuation of each prefix (prompt and forced response tokens), at most `max_new_tokens[i]` long.
+        """Sample one continuation per prefix (prompt and forced response tokens), at most `max_new_tokens[i]` long.
 
-        At most `batch_size` are drawn at a time; None: all of them.
+        At most `batch_size` are sampled at a time; None: all of them.
 
         The same arguments give the same result on the same machine.
         """
@@ -54,11 +54,11 @@ class Sampler(Protocol):
 
 
 class Scorer(Protocol):
-    """Gives next-token distributions."""
+    """Computes next-token distributions."""
 
     @property
     def vocabulary_size(self) -> int:
-        """V, the tokens that distributions are over."""
+        """V, the number of tokens in a distribution."""
         ...
 
     @property
@@ -69,18 +69,18 @@ class Scorer(Protocol):
     def read(
         self, prompt: Sequence[int], responses: Sequence[Sequence[int]], temperature: float = 1.0
     ) -> Iterator[np.ndarray]:
-        """Next-token distributions along responses, slice by slice, each distinct prefix once.
+        """Compute next-token distributions along responses, slice by slice, each distinct prefix once.
 
         Yields:
-            Log-softmax in float32, (n, V): after the prompt and each prefix of the responses that a token follows, in
-            the order of `odd.method.tree.distinct_places`.
+            Log-softmax in float32, (n, V): after the prompt and each response prefix that precedes a token, in the
+            order of `odd.method.tree.distinct_places`.
         """
         ...
 
     def token_log_probs(
         self, prefix: Sequence[int], continuations: Sequence[Sequence[int]], temperatures: Sequence[float]
     ) -> list[np.ndarray]:
-        """Log-probability of every token of many continuations of one prefix, float32 (len(temperatures), T) each.
+        """Compute token log-probabilities of many continuations of one prefix, float32 (len(temperatures), T) each.
 
         The same arguments give the same result on the same machine.
         """
@@ -88,22 +88,22 @@ class Scorer(Protocol):
 
 
 class Tokenizer(Protocol):
-    """Text to token ids and back. A server that samples has none of its own that matters: ids go in and come out."""
+    """Text to token ids and back. A sampling server needs no tokenizer: it takes and returns token ids."""
 
     def encode_chat(self, messages: Sequence[Message]) -> list[int]:
-        """Token ids of the messages up to where the assistant's response starts."""
+        """Return the token ids of the messages up to the start of the assistant's response."""
         ...
 
     def render_chat(self, messages: Sequence[Message]) -> str:
-        """The same as text."""
+        """Return the same as text."""
         ...
 
     def decode(self, token_ids: Sequence[int]) -> str:
-        """Text of a response, without control tokens."""
+        """Return the text of a response, without control tokens."""
         ...
 
     def encode(self, text: str) -> list[int]:
-        """Token ids of a response's text, without an end token."""
+        """Return the token ids of a response text, without an end token."""
         ...
 
     @property
@@ -112,28 +112,28 @@ class Tokenizer(Protocol):
         ...
 
     def is_end(self, token: int) -> bool:
-        """Whether a response ends with this token."""
+        """Return whether this token ends a response."""
         ...
 
     def token_bytes(self, token: int) -> bytes:
-        """The bytes one token stands for; they need not be valid UTF-8 on their own."""
+        """Return the bytes of one token; they need not be valid UTF-8 on their own."""
         ...
 
     def vocabulary(self) -> Mapping[str, int]:
-        """Token strings and their ids."""
+        """Return token strings and their ids."""
         ...
 
 
 @dataclass(frozen=True)
 class LanguageModel:
-    """A tokenizer, and what samples and scores its tokens.
+    """A tokenizer with a sampler and a scorer.
 
     Attributes:
-        name: what the user calls it.
-        digest: hex digits that tell its weights and tokenizer from any other's.
+        name: name given by the user.
+        digest: hex digits that identify its weights and tokenizer.
         tokenizer: its tokenizer.
-        sampler: draws continuations.
-        scorer: gives next-token distributions.
+        sampler: samples continuations.
+        scorer: computes next-token distributions.
     """
 
     name: str
@@ -144,17 +144,17 @@ class LanguageModel:
 
 
 def check_same_vocabulary(student: LanguageModel, teacher: LanguageModel) -> None:
-    """Token ids are identity: refuse a teacher that gives the same ids to other strings.
+    """Reject a teacher whose token ids map to other strings than the student's.
 
     Raises:
-        OddError: the vocabularies differ; names both models and a token that shows it.
+        OddError: the vocabularies differ; the message names both models and an example token.
     """
     ours, theirs = student.tokenizer.vocabulary(), teacher.tokenizer.vocabulary()
     if ours == theirs:
         sizes = student.scorer.vocabulary_size, teacher.scorer.vocabulary_size
         if sizes[0] != sizes[1]:
             raise OddError(
-                f"student {student.name!r} knows {sizes[0]} tokens and teacher {teacher.name!r} {sizes[1]}, though "
+                f"student {student.name!r} has {sizes[0]} tokens and teacher {teacher.name!r} {sizes[1]}, although "
                 "their tokenizers agree: one lacks embeddings for the last tokens; choose another teacher"
             )
         return
@@ -167,17 +167,17 @@ def check_same_vocabulary(student: LanguageModel, teacher: LanguageModel) -> Non
 
 
 def check_window(window: int | None, name: str, whose: str, prompt: int, response: int) -> None:
-    """Refuse what a model has no room for.
+    """Check that prompt and response fit the context window of a model.
 
     Args:
-        window: tokens that the model can take; None for any number.
-        name: of the model.
-        whose: prompt it is, for the message.
-        prompt: tokens of the prompt.
-        response: most tokens of the response.
+        window: tokens in the window; None for any number.
+        name: name of the model.
+        whose: owner of the prompt, for the message.
+        prompt: number of tokens of the prompt.
+        response: maximum number of tokens of the response.
 
     Raises:
-        OddError: together they exceed the model's window.
+        OddError: together they exceed the window.
     """
     if window is not None and prompt + response > window:
         raise OddError(

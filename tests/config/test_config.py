@@ -1,4 +1,4 @@
-"""Configurations are checked, survive JSON, and are told apart by what determines the rollouts."""
+"""Configurations are validated, survive a JSON round trip, and are identified by what determines the rollouts."""
 
 import json
 from pathlib import Path
@@ -30,7 +30,7 @@ def refused(*overrides, **others):
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_presets_survive_json(name):
+def test_presets_survive_a_json_round_trip(name):
     config = load_config(name)
     assert parse_config(json.loads(config.model_dump_json())) == config == PRESETS[name]
 
@@ -54,13 +54,13 @@ def test_the_file_changes_the_preset_and_overrides_change_the_file(tmp_path):
     assert config.sampling.initial_rollouts == PRESETS["paper"].sampling.initial_rollouts
 
 
-def test_the_limit_of_a_preset_does_not_cut_other_questions():
+def test_the_limit_of_a_preset_does_not_apply_to_other_questions():
     assert load_config("paper", overrides=("questions.source=mine.jsonl",)).questions.limit is None
     asked = load_config("paper", overrides=("questions.source=mine.jsonl", "questions.limit=3"))
     assert (asked.questions.source, asked.questions.limit) == ("mine.jsonl", 3)
 
 
-def test_an_override_may_hold_any_toml_value():
+def test_an_override_may_be_any_toml_value():
     config = load_config(overrides=('teachers=[{name="a", context="1c"}]', 'analysis.poolings=["pooled"]'))
     assert [teacher.context for teacher in config.teachers] == ["1c"]
     assert {convention.pooling for convention in config.analysis.conventions} == {"pooled"}
@@ -99,11 +99,11 @@ def test_an_override_may_hold_any_toml_value():
         ("a..b=3", "section.key=value"),
     ],
 )
-def test_an_impossible_override_is_one_line_that_names_it(override, named):
+def test_an_invalid_override_gives_one_line_that_names_it(override, named):
     assert named in refused(override)
 
 
-def test_an_unknown_preset_is_answered_with_those_there_are():
+def test_an_unknown_preset_lists_the_available_ones():
     assert all(name in refused(preset="nope") for name in PRESETS)
 
 
@@ -113,14 +113,14 @@ def test_malformed_toml_is_reported_with_its_position(tmp_path):
     assert "line 2" in refused(file=file)
 
 
-def test_what_show_config_prints_is_read_back(tmp_path):
+def test_the_output_of_show_config_can_be_loaded(tmp_path):
     file = tmp_path / "run.json"
     config = load_config("paper", overrides=("questions.limit=3", "templates.closing='\x7f'"))
     file.write_text(config.model_dump_json(indent=2))
     assert load_config("demo", file) == config
 
 
-def test_the_cache_is_where_the_environment_says_unless_a_setting_does(monkeypatch):
+def test_the_cache_folder_comes_from_the_environment_unless_set(monkeypatch):
     monkeypatch.delenv("ODD_CACHE", raising=False)
     assert load_config().cache == Path("cache")
     monkeypatch.setenv("ODD_CACHE", "/somewhere/else")
@@ -130,7 +130,7 @@ def test_the_cache_is_where_the_environment_says_unless_a_setting_does(monkeypat
 
 @pytest.mark.parametrize("suffix", [".toml", ".json"])
 @pytest.mark.parametrize("content", [None, b"\xff\xfe", b'"line\\nbreak" = 1', b"[1]"])
-def test_an_unusable_file_is_one_line(tmp_path, content, suffix):
+def test_an_unusable_file_gives_a_one_line_error(tmp_path, content, suffix):
     file = tmp_path / f"run{suffix}"
     if content is not None:
         file.write_bytes(content)
@@ -138,7 +138,7 @@ def test_an_unusable_file_is_one_line(tmp_path, content, suffix):
 
 
 def changed(**sections):
-    """The default configuration with some settings replaced."""
+    """Return the default configuration with some settings replaced."""
     tree = RunConfig().model_dump(mode="json")
     for section, value in sections.items():
         tree[section] = {**tree[section], **value} if isinstance(value, dict) else value
@@ -149,7 +149,7 @@ def changed(**sections):
     "change",
     [
         {"student": {"name": "tiny-m"}},
-        {"student": {"device": "cuda"}},  # another device rounds otherwise, so it draws otherwise
+        {"student": {"device": "cuda"}},  # another device rounds differently, so it samples differently
         {"student": {"dtype": "bfloat16"}},
         {"sampling": {"seed": 1}},
         {"sampling": {"batch_size": 7}},
@@ -178,7 +178,7 @@ def test_what_determines_the_rollouts_changes_the_fingerprint(change):
         {"questions": {"source": "the same questions under another name"}},
     ],
 )
-def test_what_can_be_changed_later_leaves_the_fingerprint(change):
+def test_settings_that_can_change_later_leave_the_fingerprint(change):
     assert changed(**change) == changed()
 
 
@@ -192,7 +192,7 @@ def test_the_students_weights_are_in_the_fingerprint():
     assert fingerprint(RunConfig(), QUESTIONS, "one") != fingerprint(RunConfig(), QUESTIONS, "other")
 
 
-def test_a_model_that_does_not_run_as_usual_says_so():
+def test_the_label_names_settings_that_differ_from_the_defaults():
     assert ModelConfig(name="big").label == "big"
     assert ModelConfig(name="big", device="cuda", thinking=True).label == "big [cuda, thinking]"
 
@@ -219,7 +219,7 @@ def test_parameters_that_matter_are_in_the_label(name, change):
     assert objective(name).label != objective(name, **change).label
 
 
-def test_teachers_read_all_rollouts_only_where_minillm_is_asked_for():
+def test_teachers_score_all_rollouts_only_for_minillm():
     assert AnalysisConfig().reading_temperatures == ()
     asked = [objective("minillm", gamma=gamma, temperature=t) for gamma, t in ((0, 2), (1, 2), (1, 1))]
     assert AnalysisConfig(objectives=tuple(asked)).reading_temperatures == (1, 2)
@@ -236,7 +236,7 @@ def test_a_teacher_replaces_parts_of_the_runs_wording():
     assert (teacher.templates(run).heading, teacher.templates(run).closing) == ("Examples", "Go.")
 
 
-def test_the_paper_preset_has_the_papers_teachers_and_screens_the_student_behind_six_contexts():
+def test_the_paper_preset_has_the_papers_teachers_and_screens_six_contexts():
     paper = PRESETS["paper"]
     kinds = [(teacher.context, teacher.demonstrations is not None) for teacher in paper.screened]
     assert kinds == [(k, False) for k in ("1c", "1c1w", "sum_1c", "sum_1c1w")] + [("1c", True), ("3c", False)]

@@ -1,4 +1,4 @@
-"""Scores of a node: their identities, their conventions, and what they predict about success."""
+"""Scores of a node: identities, conventions, and predictions about success."""
 
 import json
 from itertools import product
@@ -199,7 +199,7 @@ def test_gain_is_linear_in_success_and_cosine_ignores_scale():
     np.testing.assert_allclose(cosine(3 * p, teacher), cosine(p, 5 * teacher))
 
 
-def test_a_zero_gradient_has_no_cosine_and_a_zero_ideal_has_no_gain_but_zero():
+def test_a_zero_gradient_has_no_cosine_and_a_zero_ideal_has_gain_zero():
     zero, one = np.zeros(2), np.array([1.0, -1.0])
     assert np.isnan(cosine(zero, one)) and np.isnan(cosine(one, zero)) and np.isnan(cosine(one, 1e-8 * one))
     assert np.isnan(gain(one, zero)) and gain(zero, one) == 0
@@ -249,7 +249,7 @@ def test_the_sign_of_two_equal_children_is_not_settled():
     assert np.isnan(np.array(result)[:, 2:]).all()
 
 
-def test_many_nodes_at_once_are_each_node_alone_to_the_last_bit():
+def test_a_batch_of_nodes_equals_each_node_alone_bit_for_bit():
     rng = np.random.default_rng(13)
     ideal_draws, teacher = rng.normal(size=(5, 60, 3)), rng.normal(size=(5, 4, 3))
     ideal_draws[1, :20], ideal_draws[2], teacher[3, 1] = 0, np.nan, np.nan
@@ -259,7 +259,7 @@ def test_many_nodes_at_once_are_each_node_alone_to_the_last_bit():
         np.testing.assert_array_equal([values[node] for values in together], alone)
 
 
-def test_draws_without_an_ideal_gradient_are_left_out_of_the_alignment():
+def test_draws_with_a_zero_ideal_gradient_are_excluded_from_the_alignment():
     rng = np.random.default_rng(14)
     ideal_draws, teacher = rng.normal(size=(60, 3)), rng.normal(size=(4, 3))
     among_zeros = posterior_alignment(np.append(ideal_draws, np.zeros((30, 3)), axis=0), teacher)
@@ -287,7 +287,7 @@ def test_divergences_equal_the_oracle(case):
         np.testing.assert_allclose(value, case["expected"][name], rtol=1e-6, atol=1e-12)
 
 
-def test_divergences_leave_unknown_teacher_tokens_out():
+def test_divergences_exclude_unknown_teacher_tokens():
     node, _ = random_node(11)
     keep = np.arange(V) != 3
     log_p, log_q = node.row.log_p, np.where(keep, node.row.log_q[0], -np.inf)
@@ -310,7 +310,7 @@ def test_one_student_is_compared_with_many_teachers_at_once():
             np.testing.assert_allclose(whole_gradient(node, asked)[m], alone)
 
 
-def test_top_sets_overlap_and_carry_mass():
+def test_overlap_and_mass_of_top_sets():
     log_p, log_q = np.log([0.4, 0.3, 0.2, 0.1]), np.log([0.1, 0.5, 0.05, 0.35])
     assert top_k_overlap(log_p, log_q, 2) == 0.5 and top_k_overlap(log_p, log_q, 16) == 1
     np.testing.assert_allclose(mass_on_top_k(log_p, log_q, 2), 0.6)

@@ -36,7 +36,7 @@ def random_log_probs(seed: int, size: int = 9, rows: int = 3) -> tuple[np.ndarra
 
 
 def ascent(loss, student: np.ndarray, teacher: np.ndarray, temperature: float) -> np.ndarray:
-    """Minus the derivative, in the student's logits, of a loss of the two softened log-probabilities."""
+    """Return minus the derivative in the student's logits of a loss of the two softened log-probabilities."""
     z = torch.tensor(student, requires_grad=True)
     log_p = torch.log_softmax(z / temperature, -1)
     log_q = torch.log_softmax(torch.tensor(teacher) / temperature, -1)
@@ -50,7 +50,7 @@ def kl(log_a, log_b):
 
 
 def topk_losses(log_p, log_q, k, support, tail):
-    """Both truncated losses of every row, written with index lists."""
+    """Compute both truncated losses of every row, with index lists."""
     reverse, forward = [], []
     for a, b in zip(log_p, log_q, strict=True):
         tops = {"student": [a], "teacher": [b], "union": [a, b]}[support]
@@ -137,7 +137,7 @@ def test_ideal_gradient_equals_autograd_of_success_over_the_children():
     np.testing.assert_allclose(ideal_gradient(p.detach().numpy(), success.numpy()), z.grad.numpy(), rtol=1e-12)
 
 
-def test_ideal_gradient_compares_with_the_mean_over_the_children_only():
+def test_the_ideal_gradient_is_relative_to_the_mean_over_the_children():
     half = ideal_gradient(np.array([0.1, 0.3]), np.array([1.0, 0.0]))
     np.testing.assert_allclose(half, [0.1 * 0.75, -0.3 * 0.25])
 
@@ -191,7 +191,7 @@ def test_topk_with_k_of_the_whole_vocabulary_is_the_full_objective():
         np.testing.assert_allclose(topk_forward_kl(log_p, log_q, 50, "union", tail), forward_kl(log_p, log_q))
 
 
-def test_renormalized_topk_leaves_the_tail_alone_and_the_bucket_moves_it_in_proportion():
+def test_renormalized_topk_ignores_the_tail_and_the_bucket_moves_it_in_proportion():
     log_p, log_q = random_log_probs(8, rows=1)
     tail = np.argsort(-log_p[0])[3:]
     assert (topk_reverse_kl(log_p, log_q, 3, tail="renormalize")[0, tail] == 0).all()
@@ -237,7 +237,7 @@ def test_dr_grpo_is_zero_without_contrast_and_undefined_without_visits():
     assert np.isnan(dr_grpo(np.array([0, 0]), np.array([0, 0]))).all()
 
 
-def test_a_sampled_objective_without_visits_is_refused():
+def test_a_sampled_objective_without_visits_is_rejected():
     log_p, log_q = random_log_probs(0)
     with pytest.raises(ValueError, match="sampled_reverse_kl needs the visits"):
         objective("sampled_reverse_kl").gradient(log_p, log_q)

@@ -1,4 +1,4 @@
-"""Vectors of log-probabilities: precise where masses are tiny, deterministic where values are tied."""
+"""Vectors of log-probabilities: precise for tiny masses, deterministic for ties."""
 
 import jaxtyping
 import numpy as np
@@ -17,12 +17,12 @@ def test_a_rest_far_below_rounding_keeps_its_digits():
     np.testing.assert_allclose(coarsen(log_p, np.array([0]))[1], -60 + np.log1p(np.exp(-1)))
 
 
-def test_the_sum_of_nothing_is_minus_infinity():
+def test_log_sum_exp_of_nothing_is_minus_infinity():
     assert log_sum_exp(np.full((2, 3), -np.inf)).tolist() == [-np.inf] * 2
     assert coarsen(np.array([-0.7, -0.7]), np.array([1, 0]))[2] == -np.inf
 
 
-def test_restricting_is_conditioning_without_the_other_entries():
+def test_restrict_equals_condition_without_the_other_entries():
     log_p = soften(np.random.default_rng(0).normal(size=(2, 6)), 2.0)
     support = np.array([4, 1])
     mask = np.isin(np.arange(6), support)

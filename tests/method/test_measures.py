@@ -1,4 +1,4 @@
-"""The registry of measures: columns of their own, and values that do not depend on what is computed beside them."""
+"""The registry of measures: unique columns, and values that do not depend on what is computed together with them."""
 
 from dataclasses import replace
 
@@ -37,7 +37,7 @@ def alone(nodes, at):
     return replace(nodes, draws=nodes.draws[at : at + 1], **own)
 
 
-def test_no_two_measures_are_stored_in_one_column():
+def test_no_two_measures_share_a_column():
     columns = score_columns()
     assert len(set(columns)) == len(columns)
 
@@ -56,7 +56,7 @@ def test_the_lower_end_of_an_interval_is_not_above_the_upper_one(nodes, measure)
 
 
 @pytest.mark.parametrize("measure", [one for one in scores() if one.halves], ids=lambda one: one.key)
-def test_what_halves_have_takes_no_draws(nodes, measure):
+def test_measures_of_halves_need_no_draws(nodes, measure):
     without = replace(nodes, draws=nodes.draws[:, :0])
     np.testing.assert_array_equal(measure.value(without), measure.value(nodes))
 
@@ -66,7 +66,7 @@ def test_the_advantage_of_a_teacher_is_the_same_under_every_objective(nodes):
     assert (found[..., 0] == found[..., 1]).all() and (found[:, 0] != found[:, 1]).all()
 
 
-def test_what_has_no_teacher_is_copied_from_its_first_pair(nodes):
+def test_objectives_without_a_teacher_are_copied_from_the_first_pair(nodes):
     same = replace(nodes, distinct=np.array([0, 1, 2]), copies=np.array([0, 1, 2, 1]))
     low, high = MEASURES["gain"].ends(same)
     np.testing.assert_array_equal(low[:, 3], low[:, 1])
@@ -79,5 +79,5 @@ def test_the_alignment_is_the_cosine_of_the_method(nodes):
 
 
 @pytest.mark.parametrize("measure", colours().values(), ids=lambda one: one.key)
-def test_a_colour_says_what_its_ends_mean(measure):
+def test_a_colour_explains_both_ends(measure):
     assert measure.low and measure.high and measure.low != measure.high

@@ -26,7 +26,7 @@ GAMMAS = (0.0, 0.7, 1.0)
 
 
 def rows(seed):
-    """Next-token weights in quarters: 64 rollouts can follow three of them exactly. Token 0 ends a response."""
+    """Next-token weights in quarters, which 64 rollouts of three tokens can match exactly. Token 0 ends a response."""
     rng = np.random.default_rng(seed)
     quarters = [(0, 1, 1, 2), (0, 2, 1, 1), (1, 1, 0, 2), (2, 1, 1, 0), (1, 3, 0, 0), (0, 1, 3, 0)]
     table, level = {(): (0, 2, 1, 1)}, [()]
@@ -37,7 +37,7 @@ def rows(seed):
 
 
 def teacher_of(model, seed):
-    """Other probabilities for the same tokens."""
+    """Return a model with other probabilities for the same tokens."""
     rng = np.random.default_rng(seed)
     table = {}
     for prefix, row in model._tables[()].items():
@@ -75,7 +75,7 @@ def read(rollouts, temperatures, teachers):
 
 
 def analyse(objectives, rollouts, teachers=None, n_sig=1):
-    """The question's tree, and the reading."""
+    """Return the tree of the question, and the reading."""
     teachers = teachers or {"te": TEACHER}
     config = AnalysisConfig(posterior_draws=50, objectives=objectives, n_sig=n_sig)
     paths = [[r.token_ids for r in rollouts].index(leaf) for leaf in PATHS]
@@ -86,7 +86,7 @@ def analyse(objectives, rollouts, teachers=None, n_sig=1):
 
 
 def through(tree, reading, node):
-    """The rollouts through a node, with their rewards."""
+    """Return the rollouts through a node, with their rewards."""
     children = list(tree.tree.children(node))
     visits = tree.success["on_policy"].counts.visits[children]
     rewards = RolloutRewards(tree, reading).at(node, "on_policy")
@@ -94,16 +94,16 @@ def through(tree, reading, node):
 
 
 def exact_rollouts():
-    """64 initial rollouts in exact proportion."""
+    """Return 64 initial rollouts in exact proportion."""
     counts = {leaf: round(64 * p) for leaf, p in LEAVES.items()}
     assert sum(counts.values()) == 64 and all(counts.values())
     return [rollout(leaf) for leaf, count in counts.items() for _ in range(count)]
 
 
 def expected_gradient(prefix, gamma, normalize=False):
-    """Derivative, in the logits of one node, of the expected reward-to-go there: over every response, by autograd.
+    """Compute the derivative of a node's expected reward-to-go in its logits, over all responses, by autograd.
 
-    Rewards are held fixed, as a policy gradient does. Without normalisation that changes nothing.
+    Rewards are held fixed, as in a policy gradient. Without normalisation that changes nothing.
     """
     row = STUDENT.probabilities(prefix)
     z = torch.tensor(np.where(row > 0, np.log(np.where(row > 0, row, 1)), -torch.inf), requires_grad=True)
@@ -152,7 +152,7 @@ def test_the_student_itself_as_teacher_gives_no_gradient_and_no_alignment():
     assert tables["scores"]["alignment"].isna().all() and tables["scores"]["gain"].isna().all()
 
 
-def test_sampled_rollouts_come_near_the_expectation():
+def test_sampled_rollouts_approach_the_expectation():
     made = STUDENT.sample([()] * 4000, [9] * 4000, 1.0, seed=5)
     asked = objective("minillm")
     tree, reading = analyse((asked,), [rollout(generation.token_ids) for generation in made])
@@ -163,7 +163,7 @@ def test_sampled_rollouts_come_near_the_expectation():
 @pytest.mark.parametrize("gamma", GAMMAS)
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
 def test_loss_temperature_equals_autograd_of_the_surrogate(gamma, temperature):
-    """Rewards are of the softened distributions and held fixed; the policy in front of them is softened, too."""
+    """Rewards are from the softened distributions and held fixed; the policy is softened, too."""
     rng = np.random.default_rng(3)
     student, teacher = rng.normal(0, 2, (2, 1, 9))
     later = gamma * rng.normal(0, 1, (1, 9))
@@ -207,7 +207,7 @@ def test_reward_to_go_is_the_discounted_sum_and_its_length_the_discounted_count(
 @pytest.mark.parametrize("gamma", (0.4, 1.0))
 def test_length_normalisation_is_that_of_trl(gamma):
     """`MiniLLMTrainer._compute_advantage` with `length_normalization`, TRL 1.0.0 (trl/experimental/minillm, up to
-    1.10; gone from 1.16): both cumulated from the end with powers of gamma counted from the start, then divided.
+    1.10; removed in 1.16): both cumulative sums from the end, with powers of gamma from the start, then divided.
     """
     rewards = torch.tensor(np.random.default_rng(1).normal(size=(2, 6)))
     powers = gamma ** torch.arange(6, dtype=torch.float64)
@@ -216,7 +216,7 @@ def test_length_normalisation_is_that_of_trl(gamma):
     np.testing.assert_allclose(ours.first * rewards.numpy() + ours.later, trl.numpy(), rtol=1e-12)
 
 
-def test_an_unknown_reward_makes_what_led_to_it_unknown_and_nothing_else():
+def test_an_unknown_reward_makes_only_earlier_positions_unknown():
     rewards = np.array([[1.0, np.nan, 2.0, 3.0]])
     later = split_rewards(rewards, np.ones((1, 4), bool), 1.0, False).later[0]
     assert np.isnan(later[0]) and (later[1:] == [5, 3, 0]).all()
@@ -230,10 +230,10 @@ def test_a_forced_rollout_counts_from_its_launch_edge_down_unless_pooled():
     on_policy, pooled = (edge_means(tree, forced, values, RULES[rule].counted) for rule in ("on_policy", "pooled"))
     assert (on_policy[first], on_policy[second], on_policy[tree.find([1, 2, 4])]) == (10, 15, 20)
     assert (pooled[first], pooled[second]) == (15, 15)
-    assert np.isnan(edge_means(tree, forced, values, natural)[0])  # the root is no edge
+    assert np.isnan(edge_means(tree, forced, values, natural)[0])  # the root is not an edge
 
 
-def test_a_token_that_no_rollout_took_gets_the_mean_of_what_followed_the_others():
+def test_a_token_that_no_rollout_took_gets_the_mean_of_the_others():
     rng = np.random.default_rng(4)
     log_p, log_q = (np.log(rng.dirichlet(np.ones(4)))[None] for _ in range(2))
     later = np.array([[1.0, -2.0, np.nan, 0.5]])
@@ -246,7 +246,7 @@ def test_a_token_that_no_rollout_took_gets_the_mean_of_what_followed_the_others(
     np.testing.assert_allclose(minillm(log_p, log_q, first, 0 * later), reverse_kl(log_p, log_q), atol=1e-15)
 
 
-def test_minillm_without_a_reading_is_refused():
+def test_minillm_without_a_reading_is_rejected():
     tree, _ = analyse((objective("minillm"),), exact_rollouts())
     with pytest.raises(ValueError, match="need the log-probabilities"):
         score_teachers(tree)

@@ -1,4 +1,4 @@
-"""The prior that siblings share: calibrated, and never worse informed than the counts."""
+"""The prior shared by siblings: calibrated, and never less informed than the counts."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ NODES, K, N = 60, 4, 40
 
 
 def made_up(seed, concentration=60.0, dead=0.2, visits=N):
-    """Children around the value of their node, some of them dead; truth, successes, visits and node of each."""
+    """Simulate children around the value of their node, some with success near 0: truth, successes, visits, node."""
     rng = np.random.default_rng(seed)
     node = np.repeat(np.arange(NODES), K)
     m = rng.uniform(0.05, 0.95, NODES)[node]
@@ -32,7 +32,7 @@ def fitted(seed, **made):
 
 
 @pytest.mark.parametrize("concentration", [10.0, 400.0])
-def test_intervals_hold_the_truth_95_times_in_100(concentration):
+def test_intervals_contain_the_truth_95_percent_of_the_time(concentration):
     held = []
     for seed in range(6):
         truth, won, seen, node, prior = fitted(seed, concentration=concentration)
@@ -43,13 +43,13 @@ def test_intervals_hold_the_truth_95_times_in_100(concentration):
     assert 0.93 < np.mean(held) < 0.985
 
 
-def test_posterior_means_are_nearer_to_the_truth_than_rates():
+def test_posterior_means_are_closer_to_the_truth_than_rates():
     truth, won, seen, node, prior = fitted(0)
     means = np.concatenate([prior.mean(won[node == u], seen[node == u]) for u in range(NODES)])
     assert np.mean((means - truth) ** 2) < 0.8 * np.mean((won / seen - truth) ** 2)
 
 
-def test_children_that_are_alike_have_narrower_intervals_than_children_that_are_not():
+def test_similar_children_have_narrower_intervals():
     widths = []
     for concentration in (1.0, 1000.0):
         prior = fitted(0, concentration=concentration, dead=0.0)[-1]
@@ -58,26 +58,26 @@ def test_children_that_are_alike_have_narrower_intervals_than_children_that_are_
     assert widths[1] < 0.8 * widths[0]
 
 
-def test_many_visits_overrule_what_siblings_say():
+def test_many_visits_override_the_siblings():
     prior = fitted(0, concentration=1000.0)[-1]
     mean = prior.mean(np.array([2000, 8000]), np.array([10_000, 10_000]))
     assert mean == pytest.approx([0.2, 0.8], abs=0.01)
 
 
-def test_the_component_that_knows_nothing_is_jeffreys():
+def test_the_uninformative_component_is_jeffreys():
     draws = only(-1).draws(np.array([3, 0]), np.array([10, 10]), 40_000, np.random.default_rng(0))
     ends = [[betaincinv(s + 0.5, 10 - s + 0.5, tail) for s in (3, 0)] for tail in (0.025, 0.975)]
     np.testing.assert_allclose(np.quantile(draws, (0.025, 0.975), axis=0), ends, atol=0.01)
 
 
-def test_draws_centre_on_the_posterior_mean():
+def test_draws_are_centred_on_the_posterior_mean():
     prior = fitted(0)[-1]
     won, seen = np.array([3, 9, 0]), np.array([20, 25, 30])
     draws = prior.draws(won, seen, 20_000, np.random.default_rng(0))
     np.testing.assert_allclose(draws.mean(axis=0), prior.mean(won, seen), atol=0.01)
 
 
-def test_a_close_prior_makes_siblings_move_together_in_the_draws():
+def test_a_tight_prior_correlates_the_draws_of_siblings():
     won, seen = np.array([5, 5]), np.array([10, 10])
     close, apart = (
         only(component).draws(won, seen, 4000, np.random.default_rng(0)) for component in (len(CONCENTRATIONS) - 1, -1)
@@ -86,7 +86,7 @@ def test_a_close_prior_makes_siblings_move_together_in_the_draws():
     assert abs(np.corrcoef(apart.T)[0, 1]) < 0.1
 
 
-def test_without_visits_nothing_is_said_and_siblings_are_not_disturbed():
+def test_children_without_visits_are_nan_and_do_not_affect_siblings():
     prior = fitted(0)[-1]
     alone = prior.draws(np.array([4]), np.array([10]), 20_000, np.random.default_rng(0))
     beside = prior.draws(np.array([4, 0]), np.array([10, 0]), 20_000, np.random.default_rng(1))
@@ -100,19 +100,19 @@ def test_intervals_are_closed_where_all_or_no_rollout_succeeded():
     assert 0 < high[0] < 1 and 0 < low[1] < 1 and 0 < low[2] < high[2] < 1
 
 
-def test_weights_are_a_distribution_that_favours_what_made_the_children():
+def test_weights_are_a_distribution_that_favours_the_true_component():
     close, loose = (fitted(0, concentration=c, dead=0.0, visits=400)[-1].weights for c in (1000.0, 3.0))
     assert close.sum() == pytest.approx(1) and loose.sum() == pytest.approx(1) and (close > 0).all()
     tight = np.flatnonzero(np.array(CONCENTRATIONS) >= 300)
     assert close[tight].sum() > 0.7 > 0.2 > loose[tight].sum()
 
 
-def test_without_any_visit_there_is_a_prior_all_the_same():
+def test_there_is_a_prior_even_without_visits():
     prior = fit_sibling_prior(np.zeros(3), np.zeros(3), np.array([0, 0, 1]))
     assert prior.weights == pytest.approx(np.full(len(prior.weights), 1 / len(prior.weights)))
 
 
-def test_of_very_many_children_those_of_the_most_visited_nodes_are_looked_at(monkeypatch):
+def test_with_very_many_children_only_the_most_visited_nodes_are_used(monkeypatch):
     monkeypatch.setattr("odd.method.sibling_prior.FIT_CHILDREN", NODES * K)
     _, won, seen, node = made_up(0)
     more = np.concatenate([won, np.full(200, 1)]), np.concatenate([seen, np.full(200, 1)])
@@ -127,7 +127,7 @@ def test_the_order_of_the_children_does_not_matter():
     np.testing.assert_allclose(one.weights, other.weights)
 
 
-def test_a_backed_up_edge_counts_for_what_its_draws_tell():
+def test_a_backed_up_edge_counts_as_much_as_its_draws():
     rng = np.random.default_rng(0)
     sharp, blunt = rng.beta(30, 70, 20_000), rng.beta(1, 2, 20_000)
     won, seen = equivalent_counts(np.array([2, 2, 7]), np.array([10, 10, 9]), np.full(3, 0.3), {0: sharp, 1: blunt})

@@ -1,4 +1,4 @@
-"""Gradients from the sums of sparse rows are those over the whole vocabulary, and so is all else that rows give."""
+"""Gradients and all other results from sparse rows equal those over the whole vocabulary."""
 
 from itertools import product
 from typing import Literal
@@ -48,7 +48,7 @@ def log_softmax(logits):
 
 
 class Node:
-    """Whole distributions at a node, rollouts through it, and the children that are looked at."""
+    """Full distributions at a node, rollouts through it, and the children considered."""
 
     def __init__(self, seed, tokens=301, teachers=3, ties=False):
         rng = np.random.default_rng(seed)
@@ -73,7 +73,7 @@ class Node:
 
 
 @pytest.mark.parametrize("one", [*EXACT, *TRUNCATED], ids=lambda one: one.label)
-def test_a_gradient_from_sums_is_the_whole_gradient_cut_down(slices, one):
+def test_a_gradient_from_sums_equals_the_restricted_full_gradient(slices, one):
     for seed in range(3):
         node = Node(seed, ties=seed == 2)
         likeliest = np.append(node.support, node.log_p.argmax())
@@ -83,14 +83,14 @@ def test_a_gradient_from_sums_is_the_whole_gradient_cut_down(slices, one):
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10**6), st.integers(2, 700), st.sampled_from([*EXACT, *TRUNCATED]))
-def test_whatever_the_size_of_the_vocabulary(seed, tokens, one):
+def test_gradients_from_sums_for_any_vocabulary_size(seed, tokens, one):
     node = Node(seed, tokens)
     actual = one.at(node.rows(one), node.support, node.rollouts)
     np.testing.assert_allclose(actual, node.whole(one)[:, node.support], rtol=1e-9, atol=1e-13)
 
 
 @pytest.mark.parametrize("one", EXACT, ids=lambda one: one.label)
-def test_single_precision_is_as_good_as_its_rounding(slices, one):
+def test_float32_is_accurate_up_to_rounding(slices, one):
     node = Node(5)
     node.log_p, node.log_q = node.log_p.astype(np.float32), node.log_q.astype(np.float32)
     actual = one.at(node.rows(one), node.support, node.rollouts)
@@ -116,7 +116,7 @@ def test_a_tiny_divergence_keeps_its_digits(slices):
     assert (found.kl_student_teacher < 1e-7).all()
 
 
-def test_what_lies_outside_is_summed_and_not_subtracted(slices):
+def test_mass_outside_is_summed_rather_than_subtracted(slices):
     log_p = log_softmax(np.append(42.0, np.random.default_rng(4).normal(size=200)))
     support = np.array([0, 17])
     expected = coarsen(log_p, support)
@@ -135,21 +135,21 @@ def test_the_top_tokens_are_those_of_the_mask(slices, k):
             assert (np.sort(tokens) == np.flatnonzero(top_k_mask(log_p, k))).all()
 
 
-def test_a_row_keeps_what_is_wanted_and_the_likeliest_tokens_and_little_else():
+def test_a_row_keeps_the_requested_and_the_likeliest_tokens():
     node = Node(3, tokens=5000)
     row = node.rows()[1.0]
     assert row.keeps(node.support) and row.keeps(node.rollouts.tokens) and not row.whole
     assert len(row.tokens) <= len(node.support) + len(node.rollouts.tokens) + 4 * 16
 
 
-def test_a_row_is_not_asked_for_what_it_does_not_keep():
+def test_a_token_that_the_row_does_not_keep_is_an_error():
     row = read_rows(np.log(np.full(50, 0.02)), np.log(np.full((1, 50), 0.02)), np.array([3]), top=2)[1.0]
     with pytest.raises(ValueError, match="does not keep"):
         row.at(np.array([3, 40]))
 
 
 @pytest.mark.parametrize("whose", ["student", "teacher"])
-def test_where_a_probability_is_zero_or_unknown_the_whole_gradient_is_taken(whose):
+def test_the_full_gradient_is_used_if_a_probability_is_zero_or_unknown(whose):
     node = Node(6)
     if whose == "student":
         node.log_p[7] = -np.inf
@@ -164,7 +164,7 @@ def test_where_a_probability_is_zero_or_unknown_the_whole_gradient_is_taken(whos
 
 
 @pytest.mark.parametrize("whose", ["student", "teacher"])
-def test_a_distribution_that_is_narrower_than_single_precision_is_read_all_the_same(whose):
+def test_a_distribution_narrower_than_float32_can_be_read(whose):
     node = Node(8)
     rows = {"student": node.log_p, "teacher": node.log_q}
     rows[whose][..., 3] = -800.0
@@ -184,7 +184,7 @@ def test_other_rollouts_change_the_sampled_objectives_and_nothing_else():
 
 @pytest.mark.parametrize("one", [*EXACT, *TRUNCATED], ids=lambda one: one.label)
 def test_a_gradient_is_minus_the_derivative_of_the_loss(one):
-    """By central differences in the logits; rewards and supports are constants of training."""
+    """By central differences in the logits; training treats rewards and supports as constants."""
     node = Node(11, tokens=12, teachers=1)
     taken = node.rollouts.over(one, np.arange(12))
     if taken.to_go is not None:
@@ -199,7 +199,7 @@ def test_a_gradient_is_minus_the_derivative_of_the_loss(one):
 
 
 class HalfKL(Objective):
-    """A made-up objective that has no gradient from sums."""
+    """A fake objective without a gradient from sums."""
 
     name: Literal["half_kl"] = "half_kl"
 

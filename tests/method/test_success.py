@@ -128,7 +128,7 @@ def test_stratified_draws_cover_exact_success_at_the_nominal_rate(runs):
     assert len(covered) > 500 and abs(np.mean(covered) - 0.95) < 0.03
 
 
-def test_exact_success_lies_in_both_intervals_at_the_nominal_rate(runs):
+def test_both_intervals_contain_exact_success_at_the_nominal_rate(runs):
     covered = {wilson: [], jeffreys: []}
     for run in runs:
         counts = run.counts(ON_POLICY.counted)
@@ -142,7 +142,7 @@ def test_exact_success_lies_in_both_intervals_at_the_nominal_rate(runs):
         assert len(hits) > 1500 and abs(np.mean(hits) - 0.95) < 0.02
 
 
-def test_a_forced_token_counts_on_policy_but_was_not_drawn():
+def test_a_forced_token_counts_on_policy_but_not_as_sampled():
     tree, forced, correct = build_tree([[1, 2, 3], [1, 2, 0]]), np.array([2, 0]), np.array([True, False])
     path = [tree.find([1, 2, 3][:t]) for t in range(4)]
     assert edge_counts(tree, forced, correct, everywhere).visits[path].tolist() == [2, 2, 2, 1]
@@ -150,7 +150,7 @@ def test_a_forced_token_counts_on_policy_but_was_not_drawn():
     assert edge_counts(tree, forced, correct, natural).visits[path].tolist() == [0, 1, 1, 1]
 
 
-def test_draws_of_the_student_split_as_its_probabilities_at_any_node(runs):
+def test_sampled_tokens_follow_the_students_probabilities_at_any_node(runs):
     for node, token in (((), 1), ((1,), 4), ((1, 4), 2)):
         shares = []
         for run in runs:
@@ -160,7 +160,7 @@ def test_draws_of_the_student_split_as_its_probabilities_at_any_node(runs):
         assert_unbiased(shares, runs[0].model.probabilities(node)[token])
 
 
-def test_the_backup_goes_through_enriched_edges_of_enriched_edges():
+def test_the_backup_is_recursive():
     rollouts = [[1, 1, 1], [1, 1, 2], [1, 2, 0], [2, 0, 0]] + [[1, 1, 1]] * 4
     forced, correct = np.array([0, 2, 0, 0, 3, 3, 3, 3]), np.array([0, 1, 0, 1, 1, 1, 1, 0], dtype=bool)
     tree = build_tree(rollouts)
@@ -172,7 +172,7 @@ def test_the_backup_goes_through_enriched_edges_of_enriched_edges():
     np.testing.assert_allclose(value[tree.find([1])], 0.6 * inner + 0.4 * 0.0)
 
 
-def test_the_backup_falls_back_to_the_on_policy_mean_where_it_lacks_something():
+def test_the_backup_falls_back_to_the_on_policy_mean_where_data_are_missing():
     tree, forced, correct = build_tree([[1, 2], [1, 2], [1, 2]]), np.array([2, 2, 0]), np.array([True, True, False])
     edge, parent = tree.find([1, 2]), tree.find([1])
     for known in (np.nan, 0.5):  # unknown probability; no rollout in the remaining half
@@ -182,7 +182,7 @@ def test_the_backup_falls_back_to_the_on_policy_mean_where_it_lacks_something():
     np.testing.assert_allclose(whole.value[parent], 2 / 3)
 
 
-def test_draws_of_backed_up_edges_centre_on_their_mean():
+def test_draws_of_backed_up_edges_are_centred_on_their_mean():
     run = Run(0, initial=3000, forced=2000)
     draws = run.draws(2000)
     nodes = [run.tree.find(edge) for edge in ((1,), (4,), (1, 4, 2))]
@@ -200,7 +200,7 @@ def test_posterior_draws_have_the_jeffreys_quantiles_and_are_undefined_without_v
     assert np.isnan(low[2]) and np.isnan(wilson(successes, visits)[0][2]) and np.isnan(draws[:, 2]).all()
 
 
-def test_significant_children_have_the_visits_and_the_rest_is_joined():
+def test_significant_children_have_enough_visits_and_the_rest_is_summed():
     tree = build_tree([[1], [1], [1], [2], [3], [3]])
     counts = Counts(np.array([0, 3, 1, 2]), np.array([0, 2, 1, 0]))
     children = significant_children(tree, 0, counts, counts, 3)
@@ -215,13 +215,13 @@ def test_the_value_of_a_node_is_the_mean_success_of_its_children():
 
 
 def values_of(success, low, high):
-    """V of the root and of its second child, whose own children are unknown; the root's children have P = 0.5, 0.25."""
+    """Return V of the root and of its second child, which has no children; the root's children have P = 0.5, 0.25."""
     parent, p_student = np.array([-1, 0, 0]), np.array([np.nan, 0.5, 0.25])
     visits = np.array([9, 4, 5])
     return node_values(np.array([0, 2]), parent, p_student, *map(np.array, (success, low, high)), visits)
 
 
-def test_a_value_by_the_children_has_an_interval_made_of_theirs_in_which_unseen_ones_may_do_anything():
+def test_the_interval_of_a_value_combines_the_childrens_and_allows_anything_for_unvisited_ones():
     found = values_of([0.5, 0.8, 0.2], [0.0, 0.7, 0.1], [1.0, 0.9, 0.3])
     mean, arm = (0.5 * 0.8 + 0.25 * 0.2) / 0.75, 0.1 * np.hypot(0.5, 0.25) / 0.75
     ends = 0.75 * (mean - arm), 0.75 * (mean + arm) + 0.25
@@ -229,24 +229,24 @@ def test_a_value_by_the_children_has_an_interval_made_of_theirs_in_which_unseen_
     assert found.visits.tolist() == [9, 5]
 
 
-def test_a_value_is_the_success_of_the_node_itself_where_that_is_known_better():
+def test_a_value_is_the_nodes_own_success_where_that_is_more_precise():
     found = values_of([0.5, 0.8, 0.2], [0.4, 0.7, 0.1], [0.6, 0.9, 0.3])
     assert (found.value.tolist(), found.low.tolist(), found.high.tolist()) == ([0.5, 0.2], [0.4, 0.1], [0.6, 0.3])
 
 
-def test_a_value_goes_by_the_children_where_the_node_itself_was_never_counted():
+def test_a_value_comes_from_the_children_if_the_node_has_no_visits():
     found = values_of([np.nan, 0.8, np.nan], [np.nan, 0.7, np.nan], [np.nan, 0.9, np.nan])
     assert found.value[0] == pytest.approx(0.8) and np.isnan(found.value[1])
 
 
-def test_halves_deal_the_rollouts_of_each_launch_edge_evenly():
+def test_halves_split_the_rollouts_of_each_launch_edge_evenly():
     launch = np.repeat([0, 7, 9], [50, 11, 4])
     second = random_halves(launch, np.random.default_rng(0))
     for edge, count in ((0, 50), (7, 11), (9, 4)):
         assert abs(second[launch == edge].sum() - count / 2) <= 0.5
 
 
-def test_halves_do_not_follow_the_order_of_the_rollouts():
+def test_halves_do_not_depend_on_the_order_of_the_rollouts():
     launch = np.zeros(4000, dtype=np.int64)
     second = random_halves(launch, np.random.default_rng(1))
     assert abs(second[:2000].mean() - 0.5) < 0.05 and abs((second[1:] == second[:-1]).mean() - 0.5) < 0.05

@@ -1,4 +1,4 @@
-"""Which pairs are chosen: candidates above tau, best first, window by window, no pair twice."""
+"""Choice of pairs: candidates above tau, best first, window by window, without repeats."""
 
 import numpy as np
 import pytest
@@ -56,7 +56,7 @@ def test_scores_are_the_gradient_and_the_difference(student, teachers):
     np.testing.assert_allclose(found.difference[0], np.abs(np.exp(teachers["a"]) - np.exp(student))[where])
 
 
-def test_each_window_gives_its_best_and_no_pair_twice(student, teachers):
+def test_each_window_gives_its_best_pairs_without_repeats(student, teachers):
     pairs = choose(student, teachers, WINDOWS, TAU, 3, 2)
     places = [(pair.position, pair.token) for pair in pairs]
     assert len(set(places)) == len(places) == 10
@@ -91,7 +91,7 @@ def test_without_teachers_the_least_certain_tokens_are_chosen(student):
     assert {(pair.criterion, pair.teacher) for pair in pairs} == {("uncertainty", None)}
 
 
-def test_equal_scores_go_by_position_and_token():
+def test_ties_are_broken_by_position_and_token():
     even = np.log(np.full((3, 4), 0.25))
     pairs = choose(even, {"same": even}, [(0, 3)], TAU, 5, 0)
     assert [(pair.position, pair.token) for pair in pairs] == [(0, 0), (0, 1), (0, 2), (0, 3), (1, 0)]

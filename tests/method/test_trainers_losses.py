@@ -1,7 +1,7 @@
-"""Gradients against the losses that trainers minimise: TRL's own functions, and verl's as its documentation has them.
+"""Gradients against the losses that trainers minimise: TRL's own functions, and verl's as documented.
 
 TRL is the installed package (1.16.0). verl is not installed: `docs/algo/opd.md` of verl-project/verl, "GKD OPD", as of
-2026-09-09, defines its two losses, which are written down here from the logits.
+2026-09-09, defines its two losses, which are reimplemented here from the logits.
 """
 
 import warnings
@@ -15,7 +15,7 @@ from odd.config import objective
 from tests.distributions import topk_forward_kl
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # TRL warns that what is experimental may change: the version is pinned
+    warnings.simplefilter("ignore")  # TRL warns that experimental features may change: the version is pinned
     from trl.experimental.gkd import GKDTrainer
     from trl.experimental.server_distillation.server_distillation_trainer import _add_tail_bucket, _jsd_divergence
 
@@ -29,7 +29,7 @@ def logits(seed, rows=5, size=12):
 
 
 def descent(loss, student, teacher):
-    """Minus the derivative of a loss of both logits in the student's."""
+    """Return minus the derivative of a loss in the student's logits."""
     z = student.clone().requires_grad_(True)
     loss(z, teacher).sum().backward()
     assert z.grad is not None
@@ -41,7 +41,7 @@ def log_softmax(z):
 
 
 def objective_of(beta, temperature):
-    """TRL's beta: 0 and 1 are the two KL divergences, its generalised JSD lies between."""
+    """Return the objective for TRL's beta: 0 and 1 are the KL divergences, values between are its generalised JSD."""
     if beta in (0, 1):
         return objective("reverse_kl" if beta else "forward_kl", temperature=temperature)
     return objective("jsd", beta=beta, temperature=temperature)
@@ -61,7 +61,7 @@ def test_full_distributions_equal_trls_generalized_jsd_loss(beta, temperature):
 
 @pytest.mark.parametrize(("k", "tail"), list(product(KS, (True, False))))
 def test_teachers_top_k_equals_trls_server_mode(k, tail):
-    """Forward KL of `ServerDistillationTrainer`, with `loss_add_tail` and without, from its own functions."""
+    """Forward KL of `ServerDistillationTrainer`, with and without `loss_add_tail`, from its own functions."""
     student, teacher = logits(k)
 
     def trl(z, other):
@@ -82,7 +82,7 @@ def test_teachers_top_k_equals_trls_server_mode(k, tail):
 
 
 def verl_topk(z, other, k):
-    """The sum of nu (log nu - log pi) over the teacher's k likeliest tokens; pi and nu over the whole vocabulary."""
+    """Sum nu (log nu - log pi) over the teacher's top k tokens; pi and nu are over the whole vocabulary."""
     log_nu, tokens = torch.log_softmax(other, -1).topk(k)
     log_pi = torch.log_softmax(z, -1).gather(-1, tokens)
     return (log_nu.exp() * (log_nu - log_pi)).sum(-1), log_nu.exp().sum(-1), log_pi.exp().sum(-1)
@@ -113,7 +113,7 @@ def test_teachers_top_k_without_tail_is_verls_forward_kl_topk(k):
 
 
 @pytest.mark.parametrize("k", KS)
-def test_verls_losses_need_no_more_than_the_teachers_top_k(k):
+def test_verls_losses_need_only_the_teachers_top_k(k):
     student, teacher = logits(40 + k)
     log_p, log_q = log_softmax(student), log_softmax(teacher)
     reported = np.where(log_q >= np.sort(log_q)[:, -k, None], log_q, -np.inf)

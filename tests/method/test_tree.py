@@ -1,4 +1,4 @@
-"""The tree is the set of all prefixes; windows cover a path; representative paths are fair draws."""
+"""The tree is the set of all prefixes; windows cover a path; representative paths are sampled uniformly."""
 
 import numpy as np
 import pytest
@@ -53,12 +53,12 @@ def test_an_absent_prefix_is_not_found():
     assert tree.find([1, 3]) == tree.find([2]) == tree.find([1, 2, 0]) == tree.find([9]) == -1
 
 
-def test_no_rollouts_leave_the_root_alone():
+def test_without_rollouts_there_is_only_the_root():
     tree = build_tree([])
     assert tree.size == 1 and tree.rollout_nodes.shape == (0, 1)
 
 
-def test_negative_token_ids_are_refused():
+def test_negative_token_ids_are_rejected():
     with pytest.raises(ValueError, match="negative"):
         build_tree([[1, -1]])
 
@@ -83,7 +83,7 @@ def test_representative_paths_have_the_wanted_outcomes_and_truncated_ones_are_wr
     assert set(chosen[:2]) == {0, 1} and set(chosen[2:]) == {2, 3, 4}
 
 
-def test_there_are_fewer_paths_where_there_are_fewer_rollouts():
+def test_there_are_fewer_paths_if_there_are_fewer_rollouts():
     assert draw([1, 0, 0], [0, 0, 0], [[0], [1], [2]], 2, 1)[0] == 0
     assert len(draw([1, 0, 0], [0, 0, 0], [[0], [1], [2]], 2, 1)) == 2
 

@@ -1,4 +1,4 @@
-"""A made-up engine: next-token probabilities that depend on the last token alone, over printable characters."""
+"""A fake engine: next-token probabilities depend on the last token only, over printable characters."""
 
 import hashlib
 from pathlib import Path
@@ -10,7 +10,7 @@ from odd.method.tree import distinct_places
 from odd.models.base import Generation, LanguageModel
 
 END, FIRST, SIZE = 0, 31, 96
-"""The end token; a character's code less its token; tokens."""
+"""The end token; the offset from token ids to character codes; the vocabulary size."""
 LIKELY = [END, *(ord(digit) - FIRST for digit in "123")]
 
 
@@ -29,7 +29,7 @@ class Characters:
         return self.encode(self.render_chat(messages))
 
     def decode(self, token_ids):
-        # what it writes is all answer
+        # everything it generates is the answer
         return "Answer: " + "".join(chr(token + FIRST) for token in token_ids if token != END)
 
     def is_end(self, token):

@@ -1,4 +1,4 @@
-"""Student and teacher have to mean the same tokens by the same ids."""
+"""Student and teacher must use the same ids for the same tokens."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from odd.models.base import LanguageModel, check_same_vocabulary
 
 @dataclass
 class Spelled:
-    """As much of a tokenizer and a scorer as the check looks at."""
+    """The part of a tokenizer and a scorer that the check uses."""
 
     tokens: dict[str, int]
     vocabulary_size: int
@@ -46,10 +46,10 @@ def test_the_order_of_a_vocabulary_does_not_matter():
         (STUDENT.tokenizer.tokens | {"d": 3}, "'d' is None"),
     ],
 )
-def test_another_vocabulary_is_refused_with_both_names_and_an_example(tokens, example):
+def test_a_different_vocabulary_is_rejected_with_both_names_and_an_example(tokens, example):
     message = refusal(spelled("teacher", tokens))
     assert "'student'" in message and "'teacher'" in message and example in message
 
 
-def test_one_tokenizer_with_too_few_embeddings_is_refused():
-    assert "knows 3 tokens and teacher 'short' 2" in refusal(spelled("short", STUDENT.tokenizer.tokens, size=2))
+def test_a_model_with_too_few_embeddings_is_rejected():
+    assert "has 3 tokens and teacher 'short' 2" in refusal(spelled("short", STUDENT.tokenizer.tokens, size=2))

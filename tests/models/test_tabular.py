@@ -1,4 +1,4 @@
-"""The tabular model: exact quantities, and sampling that follows them."""
+"""The tabular model: exact quantities, and samples that follow them."""
 
 import json
 from pathlib import Path
@@ -67,7 +67,7 @@ def test_the_seed_decides_the_samples(model):
     assert first == again != other
 
 
-def test_a_nudge_moves_the_logits_of_one_node_only(model):
+def test_nudging_changes_the_logits_of_one_node_only(model):
     delta = np.array([0.0, 1.0, 0.0, -2.0, 0.5])
     nudged = model.nudged((1,), delta, PROMPTS[0])
     before, after = (m.probabilities((1,), PROMPTS[0]) for m in (model, nudged))
@@ -84,12 +84,12 @@ def test_a_nudge_moves_the_logits_of_one_node_only(model):
         ({(): {(): [0.5, 0.6]}}, "not a distribution"),
         ({(): {(1,): [0.5, 0.5]}}, "empty prefix"),
         ({(): {(): [1.0, 0.0], (1,): [0.5, 0.5]}}, "cannot be reached"),
-        ({(): {(): [0.5, 0.5], (0,): [0.5, 0.5]}}, "goes on after token 0"),
+        ({(): {(): [0.5, 0.5], (0,): [0.5, 0.5]}}, "continues after the end token 0"),
         ({(): {(): [0.5, 0.5], (1,): [1.0]}}, "lengths"),
         ({(3,): {(): [0.5, 0.5]}, (3, 1): {(): [0.5, 0.5]}}, "begins another prompt"),
     ],
 )
-def test_malformed_tables_are_refused(tables, message):
+def test_malformed_tables_are_rejected(tables, message):
     with pytest.raises(OddError, match=message):
         TabularModel(tables)
 

@@ -1,4 +1,4 @@
-"""The thinking mode of chat templates that have one, and how responses that think are judged."""
+"""The thinking mode of chat templates, and the verification of responses with a thinking part."""
 
 import numpy as np
 import pytest
@@ -12,10 +12,10 @@ from odd.rollouts.sampling import opens_thinking, sample_chunk
 
 QUESTION = Question(id="sum", question="What is 8+6-3?", answer="11", kind="number")
 TEMPLATES = {
-    # as in Qwen3's: switched off, an empty thinking part is already there
+    # like Qwen3: if disabled, the prompt contains an empty thinking part
     "closed": "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
     "<|im_start|>assistant\n{% if not enable_thinking %}<think>\n\n</think>\n\n{% endif %}",
-    # as in those of models that always think: the prompt opens the part
+    # like models that always think: the prompt opens the thinking part
     "open": "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
     "<|im_start|>assistant\n{% if enable_thinking %}<think>\n{% endif %}",
 }
@@ -33,7 +33,7 @@ def load(tmp_path):
 
 
 def judged(model, text, monkeypatch):
-    """The rollout that a student makes which answers `text`."""
+    """Return the rollout of a student that responds `text`."""
     tokens = tuple(model.tokenizer.encode(text))
     drawn = Generation(tokens, np.zeros(len(tokens), np.float32), truncated=False)
     monkeypatch.setattr(model.sampler, "sample", lambda prefixes, *_: [drawn for _ in prefixes])
@@ -46,13 +46,13 @@ def test_the_setting_reaches_the_template(load):
     assert load("closed", thinking=True).tokenizer.render_chat(QUESTION.messages()).endswith("assistant\n")
 
 
-def test_templates_without_the_mode_stay_as_they_are(tmp_path):
+def test_templates_without_a_thinking_mode_are_unchanged(tmp_path):
     plain, thinking = (language_model.load(ModelConfig(name="tiny-s", thinking=on), tmp_path) for on in (False, True))
     assert plain.tokenizer.render_chat(QUESTION.messages()) == thinking.tokenizer.render_chat(QUESTION.messages())
 
 
 @pytest.mark.parametrize("special", [False, True])
-def test_the_answer_is_read_after_the_thinking_part(load, monkeypatch, special):
+def test_the_answer_is_extracted_after_the_thinking_part(load, monkeypatch, special):
     model = load("closed", thinking=True, special=special)
     made = judged(model, "<think>Answer: 3</think>\nAnswer: 11", monkeypatch)
     assert (made.answer, made.correct) == ("11", True)
@@ -60,19 +60,19 @@ def test_the_answer_is_read_after_the_thinking_part(load, monkeypatch, special):
 
 
 @pytest.mark.parametrize("special", [False, True])
-def test_a_prompt_that_opens_the_part_makes_the_response_begin_inside_it(load, monkeypatch, special):
+def test_a_prompt_that_opens_the_thinking_part_makes_the_response_start_inside_it(load, monkeypatch, special):
     model = load("open", thinking=True, special=special)
     assert opens_thinking(model, model.tokenizer.encode_chat(QUESTION.messages()))
     assert judged(model, "8+6=14.\nAnswer: 11", monkeypatch).answer is None
     assert judged(model, "8+6=14.\n</think>Answer: 11", monkeypatch).correct
 
 
-def test_a_prompt_that_does_not_open_the_part_is_read_from_the_start(load, monkeypatch):
+def test_without_an_opened_thinking_part_the_response_is_read_from_the_start(load, monkeypatch):
     model = load("open", thinking=False)
     assert judged(model, "8+6=14.\nAnswer: 11", monkeypatch).correct
 
 
-def test_other_control_tokens_are_left_out_where_thinking_is_marked_by_them(load):
+def test_other_control_tokens_are_dropped_if_thinking_is_marked_by_control_tokens(load):
     model = load("closed", thinking=True, special=True)
     tokens = [*model.tokenizer.encode("<think>a</think>b"), model.tokenizer.end_token]
     assert model.tokenizer.decode(tokens) == "<think>a</think>b"

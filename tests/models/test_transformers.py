@@ -1,4 +1,4 @@
-"""Transformers models: what is sampled follows what is scored, whatever the batch looks like."""
+"""Transformers models: samples follow the scored distributions, whatever the batch."""
 
 import copy
 from collections import Counter
@@ -21,7 +21,7 @@ from odd.questions.contexts import question_block
 
 SMALL = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "head_dim": 8}
 SMALL |= {"num_key_value_heads": 2, "initializer_range": 0.4, "max_position_embeddings": 256}
-# their code is imported by transformers when they are used: it takes seconds
+# transformers imports their code on first use, which takes seconds
 ARCHITECTURES = {
     "absolute positions": lambda size: hub.GPT2LMHeadModel(
         hub.GPT2Config(vocab_size=size, n_positions=256, n_embd=32, n_layer=2, n_head=4, initializer_range=0.4)
@@ -47,7 +47,7 @@ def prompt(model, text="What is 3+4-2?"):
 
 @pytest.fixture(scope="module")
 def forced(tiny):
-    """Prompts with forced beginnings, of many lengths; some rows share their prefix."""
+    """Prompts with forced tokens, of many lengths; some rows share their prefix."""
     short, long = prompt(tiny, "1+1?"), prompt(tiny, "Is 12*3-4 greater than 5+6?")
     begun = tiny.tokenizer.tokenizer("First 3+4=7")["input_ids"]
     pairs = [(short, ()), (long, ()), (short, tuple(begun)), (long, tuple(begun[:2]))]
@@ -55,7 +55,7 @@ def forced(tiny):
 
 
 def other(tiny, name, model, tokenizer=None):
-    """Another model with the tokenizer of the tiny family."""
+    """Wrap another model with the tokenizer of the tiny family."""
     tokenizer = tokenizer or tiny.tokenizer.tokenizer
     if model.generation_config is not None:
         model.generation_config.eos_token_id = tokenizer.eos_token_id
@@ -83,7 +83,7 @@ def test_sampled_log_probs_are_those_of_the_scorer_in_other_architectures(tiny, 
 
 
 def assert_drawn_from(tiny, tokens, before, temperature):
-    """A chi-square test of tokens that were drawn after others."""
+    """Run a chi-square test of the tokens sampled after `before`."""
     expected = len(tokens) * np.exp(tiny.scorer.log_probs(before, [0], temperature)[0].astype(np.float64))
     counts = np.bincount(tokens, minlength=len(expected))
     common = expected >= 5
@@ -103,7 +103,7 @@ def test_sampled_tokens_follow_the_scorers_distribution(tiny, temperature):
         assert_drawn_from(tiny, [g.token_ids[0] for g in drawn[i::2]], row, temperature)
 
 
-def test_later_tokens_follow_the_scorers_distribution_too(tiny):
+def test_later_tokens_also_follow_the_scorers_distribution(tiny):
     drawn = [g.token_ids for g in tiny.sampler.sample([prompt(tiny)] * 4000, [3] * 4000, 2.5, seed=12, batch_size=64)]
     begun, _ = Counter(tokens[:2] for tokens in drawn if len(tokens) == 3).most_common(1)[0]
     after = [tokens[2] for tokens in drawn if tokens[:2] == begun]
@@ -118,7 +118,7 @@ def test_the_seed_decides_the_tokens(tiny):
     assert first == again != changed
 
 
-def test_what_a_rollout_draws_does_not_depend_on_when_its_neighbours_end(tiny, forced, monkeypatch):
+def test_samples_do_not_depend_on_when_other_rollouts_end(tiny, forced, monkeypatch):
     rows = [(*start, *begun) for start, begun in forced]
     drawn = []
     for share in (0.0, 1.0):  # never shrink the batch, and shrink it whenever a row ends
@@ -127,7 +127,7 @@ def test_what_a_rollout_draws_does_not_depend_on_when_its_neighbours_end(tiny, f
     assert drawn[0] == drawn[1] and len(set(map(len, drawn[0]))) > 2
 
 
-def test_what_a_rollout_draws_does_not_depend_on_its_neighbours_limits(tiny):
+def test_samples_do_not_depend_on_the_limits_of_other_rollouts(tiny):
     rows = [prompt(tiny)] * 6
     whole = tiny.sampler.sample(rows, [30] * 6, 1.0, seed=5)
     cut = tiny.sampler.sample(rows, [30, 1, 2, 30, 3, 1], 1.0, seed=5)
@@ -153,47 +153,47 @@ def test_the_scorer_gives_softened_distributions(tiny):
     np.testing.assert_allclose(soft, torch.log_softmax(torch.tensor(plain) / 2, -1).numpy(), atol=1e-4)
 
 
-def test_a_row_is_the_distribution_given_all_before_it(tiny):
+def test_a_row_is_the_distribution_given_all_previous_tokens(tiny):
     whole = tiny.scorer.log_probs(prompt(tiny), [5, 6, 7])
     np.testing.assert_allclose(tiny.scorer.log_probs([*prompt(tiny), 5], [6, 9])[0], whole[1], atol=1e-4)
     np.testing.assert_allclose(tiny.scorer.log_probs(prompt(tiny), [5, 6, 300])[:3], whole, atol=1e-5)
 
 
-def test_nothing_asked_is_nothing_answered(tiny):
+def test_empty_requests_give_empty_results(tiny):
     assert tiny.sampler.sample([], [], 1.0, seed=0) == []
     assert tiny.scorer.log_probs(prompt(tiny), []).shape == (0, tiny.scorer.vocabulary_size)
 
 
 @pytest.fixture
 def computed(tiny):
-    """Shapes of all that the model is asked to compute, (rows, tokens) a forward pass."""
+    """Shapes of all forward passes, (rows, tokens) each."""
     shapes = []
 
     def note(module, arguments, settings):
         shapes.append(tuple(settings["input_ids"].shape))
 
-    assert tiny.sampler._shares_prompts  # trying whether a model fits is not part of it
+    assert tiny.sampler._shares_prompts  # probing the model does not count
     hook = tiny.scorer.model.register_forward_pre_hook(note, with_kwargs=True)
     yield shapes
     hook.remove()
 
 
-def test_each_distinct_prefix_is_computed_once_and_each_token_after_it_alone(tiny, computed):
+def test_each_distinct_prefix_is_prefilled_once_and_later_tokens_one_by_one(tiny, computed):
     one, other = prompt(tiny), (*prompt(tiny), 5)
     tiny.sampler.sample([one, other] * 10, [4] * 20, 1.0, seed=0)
     assert computed[:2] == [(1, len(one)), (1, len(other) - len(one))]
     assert computed[2:] and all(tokens == 1 for _, tokens in computed[2:])
 
 
-def test_rollouts_that_ended_leave_the_batch(tiny, computed):
+def test_finished_rollouts_leave_the_batch(tiny, computed):
     tiny.sampler.sample([prompt(tiny)] * 20, [2] * 10 + [9] * 10, 1.0, seed=0)
     assert [rows for rows, _ in computed][1:3] == [20, 10]
 
 
-def test_waiting_rollouts_enter_beside_those_that_go_on(tiny, computed, monkeypatch):
+def test_waiting_rollouts_enter_next_to_unfinished_ones(tiny, computed, monkeypatch):
     monkeypatch.setattr(tiny.sampler, "end_tokens", frozenset())
     tiny.sampler.sample([prompt(tiny)] * 4, [3, 3, 3, 9], 1.0, seed=0, batch_size=2)
-    assert computed[1:] == [(2, 1)] * 8  # all short ones beside the long one; batches one after another take 10
+    assert computed[1:] == [(2, 1)] * 8  # all short ones next to the long one; consecutive batches would take 10
 
 
 def test_logits_are_computed_only_where_a_token_is_drawn(tiny, monkeypatch):
@@ -206,7 +206,7 @@ def test_logits_are_computed_only_where_a_token_is_drawn(tiny, monkeypatch):
     forced = (*prompt(tiny), 5, 6)
     tiny.sampler.sample([prompt(tiny), forced, forced, prompt(tiny)], [4] * 4, 1.0, seed=0)
     hook.remove()
-    assert sum(counts) == 1 + 1 + 4 * 3  # after the prompt, after the forced tokens, and after each that was drawn
+    assert sum(counts) == 1 + 1 + 4 * 3  # after the prompt, after the forced tokens, and after each sampled token
 
 
 def test_nothing_is_computed_after_the_last_token(tiny, computed):
@@ -219,7 +219,7 @@ def test_nothing_is_computed_after_the_last_token(tiny, computed):
 
 @given(st.text() | st.text(alphabet="🙂👩‍👩‍👧漢字é\u0301\x00\x1b\u202e\t\n a1<|>", max_size=30))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_the_bytes_of_tokens_make_up_the_text(tiny, text):
+def test_the_bytes_of_tokens_concatenate_to_the_text(tiny, text):
     ids = tiny.tokenizer.tokenizer(text, add_special_tokens=False)["input_ids"]
     if any(map(tiny.tokenizer.is_end, ids)):
         return
@@ -227,7 +227,7 @@ def test_the_bytes_of_tokens_make_up_the_text(tiny, text):
     assert tiny.tokenizer.decode(ids) == text
 
 
-def test_spaces_before_punctuation_stay_where_the_model_wrote_them(tiny):
+def test_spaces_before_punctuation_are_kept(tiny):
     tokenizer = copy.deepcopy(tiny.tokenizer.tokenizer)
     tokenizer.clean_up_tokenization_spaces = True
     tokenizer.clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output = True
@@ -236,13 +236,13 @@ def test_spaces_before_punctuation_stay_where_the_model_wrote_them(tiny):
     assert model.tokenizer.decode(tokenizer(text)["input_ids"]) == text
 
 
-def test_control_tokens_have_a_name_but_are_no_text(tiny):
+def test_control_tokens_have_a_name_but_no_text(tiny):
     (end,) = tiny.tokenizer.end_tokens
     assert tiny.tokenizer.token_bytes(end) == b"<|im_end|>"
     assert tiny.tokenizer.decode([*tiny.tokenizer.tokenizer("7")["input_ids"], end]) == "7"
 
 
-def test_an_id_that_names_no_token_has_no_bytes(tiny):
+def test_an_id_without_a_token_has_no_bytes(tiny):
     assert tiny.tokenizer.token_bytes(10**6) == b""
 
 
@@ -261,7 +261,7 @@ def sentencepiece():
     ("piece", "spelled"),
     [("▁a", " a"), ("é", "é"), ("Ġ", "Ġ"), ("漢", "漢"), ("<0x0A>", "\n"), ("</s>", "</s>")],
 )
-def test_pieces_of_sentencepiece_are_spelled_as_text(tiny, sentencepiece, piece, spelled):
+def test_sentencepiece_pieces_become_text(tiny, sentencepiece, piece, spelled):
     model = wrap("pieces", tiny.scorer.model, sentencepiece)
     assert model.tokenizer.token_bytes(sentencepiece.convert_tokens_to_ids(piece)) == spelled.encode()
 
@@ -269,7 +269,7 @@ def test_pieces_of_sentencepiece_are_spelled_as_text(tiny, sentencepiece, piece,
 # --- chats
 
 
-def test_a_chat_is_encoded_as_it_is_rendered(tiny):
+def test_encoded_and_rendered_chats_agree(tiny):
     messages = [{"role": "user", "content": "漢 1+1?"}, {"role": "assistant", "content": "2"}]
     messages.append({"role": "user", "content": "3?"})
     text = tiny.tokenizer.render_chat(messages)
@@ -283,7 +283,7 @@ def test_control_tokens_in_a_message_do_not_end_its_turn(tiny):
     assert harmless.count(end) == hostile.count(end) == 1
 
 
-def test_a_template_that_refuses_a_chat_is_reported(tiny):
+def test_a_template_that_rejects_a_chat_is_reported(tiny):
     tokenizer = copy.deepcopy(tiny.tokenizer.tokenizer)
     tokenizer.chat_template = "{{ raise_exception('roles must\\nalternate') }}"
     with pytest.raises(OddError, match=r"^model 'picky': .*user \(roles must alternate\)"):
@@ -293,7 +293,7 @@ def test_a_template_that_refuses_a_chat_is_reported(tiny):
 # --- what cannot be used
 
 
-def test_padded_embeddings_are_no_tokens(tiny):
+def test_padded_embeddings_are_not_tokens(tiny):
     torch.manual_seed(0)
     padded = other(tiny, "padded", hub.Qwen3ForCausalLM(hub.Qwen3Config(vocab_size=600, **SMALL)))
     check_same_vocabulary(tiny, padded)
@@ -304,25 +304,25 @@ def test_padded_embeddings_are_no_tokens(tiny):
     assert max(token for generation in drawn for token in generation.token_ids) < rows.shape[1]
 
 
-def test_missing_embeddings_are_refused(tiny):
+def test_missing_embeddings_are_rejected(tiny):
     short = other(tiny, "short", hub.Qwen3ForCausalLM(hub.Qwen3Config(vocab_size=100, **SMALL)))
-    with pytest.raises(OddError, match=r"'tiny-s' knows .* 'short' 100"):
+    with pytest.raises(OddError, match=r"'tiny-s' has .* 'short' 100"):
         check_same_vocabulary(tiny, short)
 
 
-def test_another_tokenizer_is_refused_with_both_names(tiny, sentencepiece):
+def test_a_different_tokenizer_is_rejected_with_both_names(tiny, sentencepiece):
     with pytest.raises(OddError, match=r"'tiny-s' and teacher 'pieces' differ"):
         check_same_vocabulary(tiny, wrap("pieces", tiny.scorer.model, sentencepiece))
 
 
-def test_a_model_without_end_token_is_refused(tiny):
+def test_a_model_without_an_end_token_is_rejected(tiny):
     tokenizer, model = copy.deepcopy(tiny.tokenizer.tokenizer), copy.deepcopy(tiny.scorer.model)
     tokenizer.eos_token = model.generation_config.eos_token_id = None
     with pytest.raises(OddError, match="'endless' has no end-of-sequence token"):
         wrap("endless", model, tokenizer)
 
 
-def test_end_tokens_are_those_of_the_settings_and_of_the_tokenizer(tiny):
+def test_end_tokens_come_from_the_generation_settings_and_the_tokenizer(tiny):
     model = copy.deepcopy(tiny.scorer.model)
     model.generation_config.eos_token_id = [0, 5]
     assert wrap("several", model, tiny.tokenizer.tokenizer).sampler.end_tokens == {0, 5, *tiny.tokenizer.end_tokens}
@@ -330,7 +330,7 @@ def test_end_tokens_are_those_of_the_settings_and_of_the_tokenizer(tiny):
     assert wrap("without settings", model, tiny.tokenizer.tokenizer).sampler.end_tokens == tiny.tokenizer.end_tokens
 
 
-def test_a_digest_tells_weights_and_tokenizers_apart(tiny):
+def test_the_digest_distinguishes_weights_and_tokenizers(tiny):
     model, tokenizer = copy.deepcopy(tiny.scorer.model), copy.deepcopy(tiny.tokenizer.tokenizer)
     assert wrap("the same under another name", model, tokenizer).digest == tiny.digest
     for parameter in model.parameters():
@@ -348,7 +348,7 @@ def test_a_digest_tells_weights_and_tokenizers_apart(tiny):
     )
 
 
-def test_what_does_not_fit_the_window_is_refused(tiny):
+def test_requests_beyond_the_window_are_rejected(tiny):
     window = tiny.scorer.max_context
     with pytest.raises(OddError, match=f"prompt of {window} and a response of up to 5 .* window of {window}"):
         tiny.sampler.sample([[5], [5] * window], [5, 5], 1.0, seed=0)
@@ -357,10 +357,10 @@ def test_what_does_not_fit_the_window_is_refused(tiny):
     assert len(tiny.scorer.log_probs([5] * (window - 2), [5, 5])) == 2
 
 
-def test_a_model_that_gives_no_numbers_is_refused(tiny):
+def test_a_model_that_returns_nan_is_rejected(tiny):
     model = copy.deepcopy(tiny.scorer.model)
     torch.nn.init.constant_(next(model.parameters()), float("nan"))
     broken = wrap("broken", model, tiny.tokenizer.tokenizer)
     for use in (lambda: broken.scorer.log_probs([5], [6]), lambda: broken.sampler.sample([[5]], [3], 1.0, seed=0)):
-        with pytest.raises(OddError, match="'broken' gives log-probabilities that are NaN"):
+        with pytest.raises(OddError, match="'broken' returns NaN log-probabilities"):
             use()

@@ -1,1 +1,1 @@
-"""Our own engine on transformers: one machine, exact, continuous batching over a KV cache."""
+"""Engine based on transformers: one machine, exact, continuous batching over a KV cache."""

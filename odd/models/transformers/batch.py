@@ -1,6 +1,6 @@
-"""Sampling any model: a batch whose prefixes are computed once and which is left by the rows that end.
+"""Sampling for any model: a batch that computes each distinct prefix once and drops finished rows.
 
-It asks nothing of a model but that it uses transformers' own cache; `continuous_batch` is faster where a model fits.
+It only requires that a model uses transformers' own cache; `continuous_batch` is faster for models that support it.
 """
 
 from collections.abc import Sequence
@@ -15,48 +15,48 @@ from odd.models.base import Generation
 from odd.models.transformers.drawing import draw
 
 SHRINK_AT = 0.85
-"""A batch is shrunk once no more than this share of its rows goes on: shrinking copies the whole cache."""
+"""A batch is shrunk when at most this share of its rows is unfinished: shrinking copies the entire KV cache."""
 
 
 class Response:
-    """One rollout as it grows."""
+    """A rollout during sampling."""
 
     def __init__(self, limit: int) -> None:
-        """Start with no token; at most `limit` follow."""
+        """Start without tokens; at most `limit` follow."""
         self.limit, self.ended = limit, False
         self.tokens: list[int] = []
         self.log_probs: list[float] = []
 
     @property
     def goes_on(self) -> bool:
-        """Whether it takes another token."""
+        """Whether it is unfinished."""
         return not self.ended and len(self.tokens) < self.limit
 
     def add(self, token: int, log_prob: float, ended: bool) -> None:
-        """Take a token; `ended` if it is an end token."""
+        """Append a token; `ended` if it is an end token."""
         self.tokens.append(token)
         self.log_probs.append(log_prob)
         self.ended = ended
 
     def generation(self) -> Generation:
-        """What was drawn."""
+        """Return the sampled tokens."""
         return Generation(tuple(self.tokens), np.array(self.log_probs, dtype=np.float32), truncated=not self.ended)
 
 
 class Batch:
-    """Rollouts in one batch: their cache, and the log-probabilities of each one's next token."""
+    """Rollouts in one batch: their KV cache, and the next-token log-probabilities of each."""
 
     def __init__(
         self, model: PreTrainedModel, name: str, size: int, prefixes: Sequence[Sequence[int]], temperature: float
     ) -> None:
-        """Compute every distinct prefix once; the distributions are over the first `size` tokens."""
+        """Prefill every distinct prefix once; distributions are over the first `size` tokens."""
         self.model, self.name, self.size, self.temperature = model, name, size, temperature
         self.rows = list(range(len(prefixes)))
         distinct = list(dict.fromkeys(tuple(prefix) for prefix in prefixes))
         width = max(len(prefix) for prefix in distinct)
         ids = torch.zeros(len(distinct), width, dtype=torch.long)
         self.mask = torch.zeros(len(distinct), width, dtype=torch.long)
-        for i, prefix in enumerate(distinct):  # padded on the left, so that all next tokens stand in one column
+        for i, prefix in enumerate(distinct):  # padded on the left, so that all next tokens are in one column
             ids[i, width - len(prefix) :] = torch.tensor(prefix)
             self.mask[i, width - len(prefix) :] = 1
         self.mask = self.mask.to(model.device)
@@ -77,7 +77,7 @@ class Batch:
         self.log_probs = log_softmax(logits, self.temperature, self.name)
 
     def keep(self, indices: list[int], first: bool = False) -> None:
-        """Go on with these rows only (repeats allowed): those that ended leave the batch."""
+        """Keep only these rows (repeats allowed) and drop all others, such as finished ones."""
         chosen = torch.tensor(indices, device=self.mask.device)
         self.cache.reorder_cache(cast(torch.LongTensor, chosen))
         self.mask, self.log_probs = self.mask[chosen], self.log_probs[chosen]
@@ -85,30 +85,30 @@ class Batch:
             self.rows = [self.rows[i] for i in indices]
 
     def draw(self, uniforms: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Next tokens by the inverse of the cumulative distribution, and their log-probabilities."""
+        """Draw the next tokens by inverting the cumulative distribution; return them and their log-probabilities."""
         return draw(self.log_probs, uniforms)
 
     def advance(self, drawn: torch.Tensor) -> None:
-        """Feed the drawn tokens."""
+        """Run a forward pass on the drawn tokens."""
         positions = self.mask.sum(-1, keepdim=True)
         self.mask = torch.cat([self.mask, torch.ones_like(positions)], dim=-1)
         self._forward(drawn[:, None], positions)
 
 
-class Rows:
-    """Continuations of prefixes, all in one batch."""
+class FixedBatch:
+    """Sampler of continuations of prefixes, one batch after another."""
 
     def __init__(self, model: PreTrainedModel, name: str, size: int, ends: frozenset[int], temperature: float) -> None:
-        """Sample over the first `size` tokens; `name` is what the user calls the model."""
+        """Sample over the first `size` tokens; `name` is the user's name for the model."""
         self.model, self.name, self.size, self.ends, self.temperature = model, name, size, ends, temperature
 
     def run(
         self, prefixes: Sequence[Sequence[int]], limits: Sequence[int], uniforms: torch.Tensor, width: int
     ) -> list[Generation]:
-        """Draw one continuation of each prefix, `width` at a time; see `ContinuousBatch.run`.
+        """Sample one continuation per prefix, `width` at a time; see `ContinuousBatch.run`.
 
         Raises:
-            OddError: the model gives no numbers.
+            OddError: the model returns NaN.
         """
         return [
             generation
@@ -141,12 +141,12 @@ class Rows:
 
 
 def log_softmax(logits: torch.Tensor, temperature: float, name: str) -> torch.Tensor:
-    """Log-probabilities in float32.
+    """Compute log-probabilities in float32.
 
     Raises:
-        OddError: the model called `name` gives no numbers.
+        OddError: the logits of the model `name` contain NaN.
     """
     log_probs = torch.log_softmax(logits.float() / temperature, dim=-1)
     if bool(log_probs.isnan().any()):
-        raise OddError(f"model {name!r} gives log-probabilities that are NaN: set its dtype to float32")
+        raise OddError(f"model {name!r} returns NaN log-probabilities: set its dtype to float32")
     return log_probs

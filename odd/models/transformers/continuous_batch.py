@@ -1,4 +1,4 @@
-"""Rollouts in one batch: a fixed number of rows, which rollouts leave when they end and waiting ones enter."""
+"""Continuous batching: finished rollouts free their rows, and waiting rollouts take them."""
 
 from collections.abc import Iterator, Sequence
 
@@ -13,18 +13,18 @@ from odd.models.transformers.drawing import draw
 from odd.models.transformers.shared_prompt import Places, SharedPromptCache, attending, read_prompt
 
 ENTER_AT = 8
-"""Waiting rollouts enter once one row in this many is free: few at a time would cost a pass of their own each."""
+"""Waiting rollouts enter when at least one row in this many is free: each prefill costs a forward pass."""
 SHRINK_AT = 0.85
-"""Rows are given up once no more than this share of them goes on: shrinking copies the whole cache."""
+"""Free rows are dropped when at most this share is in use: shrinking copies the entire KV cache."""
 PREFILL_TOKENS = 4096
-"""Most tokens that one pass over forced tokens takes."""
+"""Maximum number of tokens in one prefill pass over forced tokens."""
 
 
 class ContinuousBatch:
-    """Continuations of many prefixes, drawn in a batch of `width` rows."""
+    """Sampler of continuations of many prefixes, by continuous batching with `width` rows."""
 
     def __init__(self, model: PreTrainedModel, name: str, size: int, ends: frozenset[int], temperature: float) -> None:
-        """Sample over the first `size` tokens; `name` is what the user calls the model."""
+        """Sample over the first `size` tokens; `name` is the user's name for the model."""
         self.model, self.name, self.size, self.temperature = model, name, size, temperature
         self.device = model.device
         self.ends = torch.tensor(sorted(ends), device=self.device)
@@ -32,20 +32,20 @@ class ContinuousBatch:
     def run(
         self, prefixes: Sequence[Sequence[int]], limits: Sequence[int], uniforms: torch.Tensor, width: int
     ) -> list[Generation]:
-        """Draw one continuation of each prefix, `width` at a time.
+        """Sample one continuation per prefix, `width` at a time.
 
         Args:
-            prefixes: token ids, none of them empty.
-            limits: most tokens of each continuation.
-            uniforms: float64 (N, at least the largest limit): what each rollout draws its tokens with.
-            width: rows of the batch.
+            prefixes: non-empty lists of token ids.
+            limits: maximum number of tokens of each continuation.
+            uniforms: float64 (N, at least the largest limit): uniform numbers that each rollout samples with.
+            width: number of rows of the batch.
 
         Raises:
-            OddError: the model gives no numbers.
+            OddError: the model returns NaN.
         """
         shared = _shared_length(prefixes)
         self.rest = [tuple(prefix[shared:]) for prefix in prefixes]
-        # of like length together, so that little is padded; the same ones side by side, so that each is read once
+        # sorted by length to reduce padding, and equal ones next to each other, so that each is read once
         self.waiting = sorted(range(len(prefixes)), key=lambda i: (len(self.rest[i]), self.rest[i]), reverse=True)
         self.uniforms, self.limits = uniforms.to(self.device), torch.tensor(list(limits), device=self.device)
         self.tokens = torch.zeros(len(prefixes), max(limits), dtype=torch.long, device=self.device)
@@ -55,7 +55,7 @@ class ContinuousBatch:
         with attending(self.model):
             self._enter()
             while len(self.row_of):
-                drawn = self._give_up_rows(self._draw())
+                drawn = self._shrink(self._draw())
                 if bool((self.row_of >= 0).any()):
                     self._forward(None, drawn[:, None], self.length[:, None], int(self.length.max()) + 1)
                     self.length += 1
@@ -63,7 +63,7 @@ class ContinuousBatch:
         return self._generations()
 
     def _read_prompt(self, prompt: list[int], shared: int, width: int) -> None:
-        """Read what all prefixes begin with, and make room for `width` rows."""
+        """Prefill the common prefix of all prefixes, and allocate `width` rows."""
         cache, logits = read_prompt(self.model, prompt)
         self.prompt, self.first = shared, logits[:, : self.size].float()
         self.cache = SharedPromptCache(cache, shared, width)
@@ -72,7 +72,7 @@ class ContinuousBatch:
         self.logits = self.first.expand(width, -1).clone()
 
     def _generations(self) -> list[Generation]:
-        """What was drawn."""
+        """Return the sampled continuations."""
         counts = self.counts.tolist()
         tokens, log_probs = self.tokens.tolist(), self.log_probs.cpu().numpy()
         last = self.tokens.gather(1, (self.counts - 1).clamp(min=0)[:, None])[:, 0]
@@ -83,20 +83,20 @@ class ContinuousBatch:
         ]
 
     def _draw(self) -> torch.Tensor:
-        """Draw a token for each row; rows of rollouts that end by it are free."""
+        """Draw a token for each row; free the rows of rollouts that it finishes."""
         alive, rows = self.row_of >= 0, self.row_of.clamp(min=0)
         counts = self.counts[rows].clamp(max=self.uniforms.shape[1] - 1)
         drawn, log_probs = draw(self.logits, self.uniforms[rows, counts], self.temperature)
         if bool(log_probs[alive].isnan().any()):
-            raise OddError(f"model {self.name!r} gives log-probabilities that are NaN: set its dtype to float32")
+            raise OddError(f"model {self.name!r} returns NaN log-probabilities: set its dtype to float32")
         going, at = rows[alive], counts[alive]
         self.tokens[going, at], self.log_probs[going, at] = drawn[alive], log_probs[alive]
         self.counts[going] = at + 1
         self.row_of[alive & (torch.isin(drawn, self.ends) | (counts + 1 >= self.limits[rows]))] = -1
         return drawn
 
-    def _give_up_rows(self, drawn: torch.Tensor) -> torch.Tensor:
-        """Where nothing waits, keep only rows that go on, once it is worth copying their cache; their drawn tokens."""
+    def _shrink(self, drawn: torch.Tensor) -> torch.Tensor:
+        """Drop free rows if nothing waits and copying the KV cache is worth it; return the remaining tokens."""
         kept = (self.row_of >= 0).nonzero()[:, 0]
         if self.waiting or len(kept) > SHRINK_AT * len(self.row_of):
             return drawn
@@ -105,7 +105,7 @@ class ContinuousBatch:
         return drawn[kept]
 
     def _forward(self, rows: torch.Tensor | None, ids: torch.Tensor, index: torch.Tensor, width: int) -> None:
-        """Read tokens at places after the prompt; the logits after the last one of each row are kept."""
+        """Run tokens at positions after the prompt; store the logits after the last token of each row."""
         self.cache.places = places = Places(rows, index, self.prompt, width)
         logits = (
             self.model(
@@ -124,7 +124,7 @@ class ContinuousBatch:
             self.logits[rows] = logits
 
     def _enter(self) -> None:
-        """Let waiting rollouts take the free rows, if these are many enough."""
+        """Assign waiting rollouts to the free rows, if there are enough of these."""
         free = (self.row_of < 0).nonzero()[:, 0].tolist()
         if not self.waiting or len(free) * ENTER_AT < len(self.row_of):
             return
@@ -146,7 +146,7 @@ class ContinuousBatch:
             self.cache.copy_rows(sources, torch.tensor(targets, device=self.device), width)
 
     def _read(self, batch: list[tuple[int, ...]], rows: list[int]) -> None:
-        """Read forced tokens into rows; shorter ones are padded on the left, so that all end in one column."""
+        """Prefill forced tokens into rows; shorter ones are padded on the left, so that all end in one column."""
         width = max(map(len, batch))
         ids = torch.zeros(len(batch), width, dtype=torch.long)
         index = torch.arange(width).expand(len(batch), -1) - width + torch.tensor([[len(rest)] for rest in batch])
@@ -158,13 +158,13 @@ class ContinuousBatch:
 
 
 def _shared_length(prefixes: Sequence[Sequence[int]]) -> int:
-    """Tokens that all prefixes begin with."""
+    """Return the length of the common prefix of all prefixes."""
     rows = [tuple(prefix) for prefix in prefixes]
-    return shared_length(min(rows), max(rows))  # what the first and last in order share, all share
+    return shared_length(min(rows), max(rows))  # all share what the first and the last in sorted order share
 
 
 def _batches(rests: list[tuple[int, ...]]) -> Iterator[list[tuple[int, ...]]]:
-    """Forced tokens that are read together."""
+    """Group forced tokens into prefill passes."""
     batch: list[tuple[int, ...]] = []
     for rest in sorted(rests, key=len):
         if batch and len(rest) * (len(batch) + 1) > PREFILL_TOKENS:
@@ -177,23 +177,23 @@ def _batches(rests: list[tuple[int, ...]]) -> Iterator[list[tuple[int, ...]]]:
 
 @torch.inference_mode()
 def fits(model: PreTrainedModel, size: int) -> bool:
-    """Whether `ContinuousBatch` can sample a model: it gives a few tokens the log-probabilities of a plain pass."""
+    """Return whether `ContinuousBatch` supports a model: on a few tokens, log-probabilities equal a plain pass."""
     ids = [i % size for i in range(1, 9)]
     prefixes = [ids, [*ids[:4], *ids[:2]]]
     uniforms = torch.full((len(prefixes), 3), 0.5, dtype=torch.float64)
     try:
         drawn = ContinuousBatch(model, "probe", size, frozenset(), 1.0).run(prefixes, [3] * len(prefixes), uniforms, 2)
-    except (AttributeError, KeyError, OddError, RuntimeError, TypeError, ValueError):  # its cache is another
+    except (AttributeError, KeyError, OddError, RuntimeError, TypeError, ValueError):  # incompatible cache
         return False
     tolerance = 1e-3 if model.dtype == torch.float32 else 0.1
     return all(
-        np.abs(_own(model, size, prefix, one.token_ids) - one.log_probs).max() < tolerance
+        np.abs(_plain_log_probs(model, size, prefix, one.token_ids) - one.log_probs).max() < tolerance
         for prefix, one in zip(prefixes, drawn, strict=True)
     )
 
 
-def _own(model: PreTrainedModel, size: int, prefix: Sequence[int], tokens: Sequence[int]) -> np.ndarray:
-    """Log-probabilities of tokens after a prefix by a plain forward pass."""
+def _plain_log_probs(model: PreTrainedModel, size: int, prefix: Sequence[int], tokens: Sequence[int]) -> np.ndarray:
+    """Compute log-probabilities of tokens after a prefix by a plain forward pass."""
     ids = torch.tensor([[*prefix, *tokens[:-1]]], device=model.device)
     logits = model(input_ids=ids, use_cache=False, logits_to_keep=len(tokens)).logits[0, :, :size].float()
     chosen = torch.tensor(list(tokens), device=model.device)[:, None]

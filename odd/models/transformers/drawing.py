@@ -1,26 +1,26 @@
-"""Drawing tokens: one uniform number a row and the inverse of the cumulative distribution."""
+"""Sampling of tokens: one uniform number per row and the inverse of the cumulative distribution."""
 
 import torch
 
 BLOCK = 256
-"""Tokens that are summed before they are searched one by one."""
+"""Block size: the search goes over block sums first, then over the tokens of one block."""
 ENTRIES = 1 << 20
-"""Entries of a piece of the batch: what is computed of one stays in the processor's cache until it is used."""
+"""Logits per piece of the batch: intermediate results of a piece stay in the processor's cache."""
 
 
 def draw(logits: torch.Tensor, uniforms: torch.Tensor, temperature: float = 1.0) -> tuple[torch.Tensor, torch.Tensor]:
-    """Draw a token from each row's softmax.
+    """Draw a token from the softmax of each row.
 
-    The whole vocabulary is passed over for the softmax and for its sums by block; the cumulative distribution is made
-    of the sums, and of the tokens of one block.
+    The whole vocabulary is read for the softmax and its block sums only; cumulative sums are over the block sums and
+    over the tokens of one block.
 
     Args:
         logits: float32 (N, V).
         uniforms: float64 (N,) in [0, 1).
-        temperature: that the logits are divided by.
+        temperature: divisor of the logits.
 
     Returns:
-        Tokens (N,) and their log-probabilities, float32 (N,); NaN where a logit is NaN.
+        Token ids (N,) and their log-probabilities, float32 (N,); NaN where a logit is NaN.
     """
     rows = max(1, ENTRIES // logits.shape[1])
     drawn = [_draw(*piece, temperature) for piece in zip(logits.split(rows), uniforms.split(rows), strict=True)]
@@ -36,12 +36,12 @@ def _draw(logits: torch.Tensor, uniforms: torch.Tensor, temperature: float) -> t
     blocks = weights.view(rows, -1, BLOCK)
     sums = blocks.sum(dim=-1).cumsum(dim=-1, dtype=torch.float64)
     target = _inside(uniforms[:, None] * sums[:, -1:], sums)
-    # where a logit is not a number nothing is found, and the log-probability says so
+    # with a NaN logit nothing is found, and the log-probability is NaN
     block = torch.searchsorted(sums, target, right=True).clamp(max=sums.shape[1] - 1)
     edges = torch.nn.functional.pad(sums, (1, 0))
     before, after = edges.gather(1, block), edges.gather(1, block + 1)
     within = blocks.gather(1, block[..., None].expand(-1, -1, BLOCK))[:, 0].cumsum(dim=-1, dtype=torch.float64)
-    # as a share of the block: its sum in single precision is not exactly that of its tokens
+    # as a share of the block, because the block sum in single precision differs from the sum over its tokens
     share = (target - before) / (after - before)
     place = torch.searchsorted(within, _inside(share * within[:, -1:], within), right=True)
     tokens = (block * BLOCK + place).clamp(max=size - 1)
@@ -50,6 +50,6 @@ def _draw(logits: torch.Tensor, uniforms: torch.Tensor, temperature: float) -> t
 
 
 def _inside(target: torch.Tensor, cumulative: torch.Tensor) -> torch.Tensor:
-    """Below the whole sum also after rounding: what is found there has a probability that is not 0."""
+    """Clamp below the total, so that rounding cannot select a token with probability 0."""
     below = torch.nextafter(cumulative[:, -1:], torch.zeros_like(target))
     return torch.minimum(target, below).clamp(min=0.0)

@@ -1,7 +1,7 @@
 """Any causal language model of transformers as sampler and scorer, on CPU or CUDA.
 
-Sampling keeps the log-probabilities it drew with. Each rollout has its own row of uniforms, so what it draws does not
-depend on when its neighbors end.
+Sampling stores the log-probabilities that it sampled with. Each rollout has its own row of uniform numbers, so its
+tokens do not depend on when other rollouts in the batch end.
 """
 
 import logging
@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 from odd.config import SCORING_MEMORY
 from odd.method.tree import distinct_places, shared_length
 from odd.models.base import Generation, check_window
-from odd.models.transformers.batch import Rows, log_softmax
+from odd.models.transformers.batch import FixedBatch, log_softmax
 from odd.models.transformers.continuous_batch import ContinuousBatch, fits
 from odd.models.transformers.prefix_tree import PrefixTree, Tokens, prefix_trees
 from odd.models.transformers.reading import Reader
@@ -28,11 +28,11 @@ class TransformersEngine:
     """A transformers model as sampler and scorer.
 
     Args:
-        name: what the user calls it.
-        model: loaded weights.
+        name: name given by the user.
+        model: loaded model.
         vocabulary_size: V; distributions are over the first V tokens.
-        end_tokens: that end a response.
-        scoring_memory: MiB of logits that are held at a time.
+        end_tokens: ids of the tokens that end a response.
+        scoring_memory: MiB of logits in memory at a time.
     """
 
     def __init__(
@@ -43,20 +43,20 @@ class TransformersEngine:
         end_tokens: frozenset[int],
         scoring_memory: int = SCORING_MEMORY,
     ) -> None:
-        """Wrap the model."""
+        """Store the model in evaluation mode."""
         self.name, self.scoring_memory = name, scoring_memory
         self.model, self.vocabulary_size, self.end_tokens = model.eval(), vocabulary_size, end_tokens
         self.max_context: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
 
     @torch.inference_mode()
     def log_probs(self, prompt: Sequence[int], response: Sequence[int], temperature: float = 1.0) -> np.ndarray:
-        """Log-softmax in float32, shape (T, V): one forward pass over the prompt and the response.
+        """Compute log-softmax in float32, shape (T, V), by one forward pass over the prompt and the response.
 
         Raises:
-            OddError: prompt and response exceed the model's window, or it gives no numbers.
+            OddError: prompt and response exceed the model's window, or the model returns NaN.
         """
         size = self.vocabulary_size
-        if not response:  # to keep 0 logits would mean to keep all of them
+        if not response:  # logits_to_keep=0 would keep all logits
             return np.empty((0, size), dtype=np.float32)
         check_window(self.max_context, self.name, f"model {self.name!r}", len(prompt), len(response))
         ids = torch.tensor([[*prompt, *response[:-1]]], device=self.model.device)
@@ -67,10 +67,10 @@ class TransformersEngine:
     def read(
         self, prompt: Sequence[int], responses: Sequence[Sequence[int]], temperature: float = 1.0
     ) -> Iterator[np.ndarray]:
-        """Next-token distributions along responses; see `odd.models.base.Scorer`.
+        """Compute next-token distributions along responses; see `odd.models.base.Scorer`.
 
         Raises:
-            OddError: prompt and a response exceed the model's window, or it gives no numbers.
+            OddError: prompt and a response exceed the model's window, or the model returns NaN.
         """
         rows = [tuple(response) for response in responses]
         if not self._shares_prompts:
@@ -80,7 +80,7 @@ class TransformersEngine:
         before: Tokens = ()
         for reader, tree in self._trees(prompt, rows):
             first, *_, last = *tree.rows, *tree.rows
-            # a tree repeats what its first response shares with the one before
+            # a tree repeats the prefix that its first response shares with the previous response
             known = min(shared_length(before, first) + 1, len(before)) if before else 0
             for places, logits in reader.slices(tree):
                 fresh = max(0, known - places.start)
@@ -90,11 +90,11 @@ class TransformersEngine:
 
     @property
     def room(self) -> int:
-        """Distributions whose logits are held at a time."""
+        """Number of distributions with logits in memory at a time."""
         return max(1, (self.scoring_memory << 20) // (4 * self.vocabulary_size))
 
     def _trees(self, prefix: Sequence[int], rows: Sequence[Tokens]) -> Iterator[tuple[Reader, PrefixTree]]:
-        """What is to be read of continuations of a prefix, and who has read the prefix."""
+        """Yield the prefix trees of continuations, each with the reader of the prefix."""
         check_window(self.max_context, self.name, f"model {self.name!r}", len(prefix), max(map(len, rows), default=0))
         trees = list(prefix_trees(rows))
         reader = Reader(self.model, self.name, self.vocabulary_size, self.room, prefix, once=len(trees) == 1)
@@ -105,10 +105,10 @@ class TransformersEngine:
     def token_log_probs(
         self, prefix: Sequence[int], continuations: Sequence[Sequence[int]], temperatures: Sequence[float]
     ) -> list[np.ndarray]:
-        """Log-probability of every token of each continuation; see `odd.models.base.Scorer`.
+        """Compute the log-probability of every token of each continuation; see `odd.models.base.Scorer`.
 
         Raises:
-            OddError: the prefix and a continuation exceed the model's window, or it gives no numbers.
+            OddError: the prefix and a continuation exceed the model's window, or the model returns NaN.
         """
         rows = [tuple(tokens) for tokens in continuations]
         if not self._shares_prompts:
@@ -131,26 +131,26 @@ class TransformersEngine:
         seed: int,
         batch_size: int | None = None,
     ) -> list[Generation]:
-        """One continuation of each prefix; see `odd.models.base.Sampler`.
+        """Sample one continuation per prefix; see `odd.models.base.Sampler`.
 
         Raises:
-            OddError: a prefix and its limit exceed the model's window, or the model gives no numbers.
+            OddError: a prefix and its limit exceed the model's window, or the model returns NaN.
         """
         if not prefixes:
             return []
         for prefix, limit in zip(prefixes, max_new_tokens, strict=True):
             check_window(self.max_context, self.name, f"model {self.name!r}", len(prefix), limit)
         generator = torch.Generator().manual_seed(seed)
-        # doubles: single precision would never draw tokens rarer than one in 17 million
+        # float64: float32 would never draw tokens rarer than one in 17 million
         uniforms = torch.rand(len(prefixes), max(max_new_tokens), generator=generator, dtype=torch.float64)
-        sampler = ContinuousBatch if self._shares_prompts else Rows
+        sampler = ContinuousBatch if self._shares_prompts else FixedBatch
         batch = sampler(self.model, self.name, self.vocabulary_size, self.end_tokens, temperature)
         return batch.run(prefixes, max_new_tokens, uniforms, batch_size or len(prefixes))
 
     @cached_property
     def _shares_prompts(self) -> bool:
-        """Whether the fast ways to sample and to read fit the model; there are others that ask nothing of a model."""
+        """Whether the model supports the fast sampler and reader; the fallbacks work with any model."""
         if fits(self.model, self.vocabulary_size):
             return True
-        _log.warning("model %r cannot share a prompt among its rollouts: it samples and scores more slowly", self.name)
+        _log.warning("model %r does not support a shared prompt: sampling and scoring are slower", self.name)
         return False

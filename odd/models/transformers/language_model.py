@@ -1,4 +1,4 @@
-"""A model of transformers with its tokenizer, by embedded name, local folder or hub name."""
+"""A transformers model with its tokenizer, by embedded name, local folder or hub name."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from odd.models.transformers.tokenizer import TransformersTokenizer
 
 @dataclass(frozen=True)
 class TransformersModel(LanguageModel):
-    """A language model of transformers; one engine samples and scores."""
+    """A transformers language model; one engine is both sampler and scorer."""
 
     tokenizer: TransformersTokenizer
     sampler: TransformersEngine
@@ -29,7 +29,7 @@ def load(config: ModelConfig, cache: Path) -> TransformersModel:
 
     Raises:
         OddError: there is no such model, it is incomplete, it has no chat template or no end token, or the device is
-            missing.
+            not available.
     """
     place = embedded_path(config.name, cache) if config.name in EMBEDDED else config.name
     model, tokenizer = load_pretrained(config, str(place))
@@ -43,14 +43,14 @@ def wrap(
     thinking: bool = False,
     scoring_memory: int = SCORING_MEMORY,
 ) -> TransformersModel:
-    """A loaded model and its tokenizer.
+    """Wrap a loaded model and its tokenizer as a language model.
 
     Args:
-        name: what the user calls the model.
-        model: loaded weights.
-        tokenizer: of the model.
-        thinking: whether to switch on the thinking mode of chat templates that have one.
-        scoring_memory: MiB of logits that are held at a time.
+        name: name of the model, as given by the user.
+        model: loaded model.
+        tokenizer: tokenizer of the model.
+        thinking: whether to enable the thinking mode of chat templates that have one.
+        scoring_memory: MiB of logits in memory at a time.
 
     Raises:
         OddError: no token ends a response.
@@ -58,8 +58,8 @@ def wrap(
     ends = _end_tokens(model, tokenizer)
     if not ends:
         raise OddError(f"model {name!r} has no end-of-sequence token: set eos_token_id in its generation_config")
-    # Embeddings are often padded, to other sizes in members of one family. What names no token is left out of
-    # all distributions, so that student and teacher speak of the same V tokens.
+    # Embeddings are often padded, to different sizes within one family. Padding ids are excluded from all
+    # distributions, so that student and teacher use the same V tokens.
     size = min(model.config.get_text_config().vocab_size, max(tokenizer.get_vocab().values()) + 1)
     engine = TransformersEngine(name, model, size, ends, scoring_memory)
     return TransformersModel(
@@ -72,7 +72,7 @@ def wrap(
 
 
 def _end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
-    """Every token that ends a response according to the model's generation settings or its tokenizer."""
+    """Return every token that ends a response according to the model's generation settings or its tokenizer."""
     ends: set[int] = set()
     for value in (getattr(model.generation_config, "eos_token_id", None), tokenizer.eos_token_id):
         ends.update(cast(list[int], value if isinstance(value, list) else [] if value is None else [value]))

@@ -1,4 +1,4 @@
-"""Model and tokenizer from a folder, the hub's local cache or the hub, with a one-line reason where that fails."""
+"""Load model and tokenizer from a folder, the hub's local cache or the hub, with one-line errors."""
 
 import hashlib
 import json
@@ -16,29 +16,29 @@ from odd.config import ModelConfig
 from odd.errors import OddError
 
 HUB_SECONDS = 5.0
-DIGEST_VALUES = 1000  # of each weight, about
+DIGEST_VALUES = 1000  # approximate number of values per weight
 
 Loaded = tuple[PreTrainedModel, PreTrainedTokenizerBase]
 
 
 def load_pretrained(config: ModelConfig, place: str) -> Loaded:
-    """Load from `place`, a folder or a hub name, onto the device of `config`.
+    """Load a model from `place`, a folder or a hub name, onto the device of `config`.
 
     Raises:
-        OddError: there is no such model, it is incomplete, it has no chat template, or the device is missing.
+        OddError: there is no such model, it is incomplete, it has no chat template, or the device is not available.
     """
     transformers_logging.disable_progress_bar()
     try:
         model, tokenizer = _from_folder(place, config) if Path(place).is_dir() else _from_hub(place, config)
     except OddError:
         raise
-    except Exception as error:  # readers of configurations, tokenizers and weights raise all kinds
+    except Exception as error:  # loading of configurations, tokenizers and weights can raise anything
         raise OddError(
             f"model {config.name!r} could not be loaded ({_reason(error)}): give an embedded model "
-            "(odd models), a folder saved by save_pretrained, or a hub name that this machine can reach"
+            "(odd models), a folder saved with save_pretrained, or a hub name that this machine can reach"
         ) from error
     if tokenizer.chat_template is None:
-        raise OddError(f"model {config.name!r} has no chat template: set one with its tokenizer and save it again")
+        raise OddError(f"model {config.name!r} has no chat template: set one in its tokenizer and save it again")
     try:
         torch.nn.Module.to(model, torch.device(config.device))
     except (RuntimeError, AssertionError) as error:
@@ -50,22 +50,22 @@ def load_pretrained(config: ModelConfig, place: str) -> Loaded:
 
 def _from_folder(folder: str, config: ModelConfig) -> Loaded:
     if not (Path(folder) / "config.json").is_file():
-        raise FileNotFoundError("the folder holds no config.json")
+        raise FileNotFoundError("the folder has no config.json")
     return _read(folder, config, local=True)
 
 
 def _from_hub(name: str, config: ModelConfig) -> Loaded:
-    """A model in the hub's local cache is used as it is: no connection, and the same weights next time."""
+    """Load from the hub's local cache if possible: without a connection, and with the same weights next time."""
     try:
         validate_repo_id(name)
     except ValueError as error:
-        raise FileNotFoundError("there is no such folder, and it is no name of the hub") from error
+        raise FileNotFoundError("there is no such folder, and it is not a valid hub name") from error
     try:
         return _read(name, config, local=True)
     except OddError:
         raise
     except Exception:
-        # asked once and briefly: the hub's client would retry for most of a minute, twice
+        # test the connection once with a short timeout: the hub's client would retry for most of a minute, twice
         try:
             get_session().head(constants.ENDPOINT, timeout=HUB_SECONDS)
         except Exception as error:
@@ -78,16 +78,16 @@ def _from_hub(name: str, config: ModelConfig) -> Loaded:
 def _read(place: str, config: ModelConfig, local: bool) -> Loaded:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        # code that comes with a model is never run, and the user is not asked about it in the middle of a run
+        # never execute a model's code, and never prompt the user about it in the middle of a run
         how = {"local_files_only": local, "trust_remote_code": False}
         tokenizer = AutoTokenizer.from_pretrained(place, **how)
         loaded = AutoModelForCausalLM.from_pretrained(
             place, dtype=getattr(torch, config.dtype), output_loading_info=True, **how
         )
     model, report = cast(tuple[PreTrainedModel, dict[str, set[str]]], loaded)
-    if missing := sorted(report["missing_keys"]):  # transformers fills them with random numbers
+    if missing := sorted(report["missing_keys"]):  # transformers initializes them randomly
         raise OddError(
-            f"model {config.name!r} lacks {len(missing)} of its weights ({missing[0]} …): save or download it again"
+            f"model {config.name!r} is missing {len(missing)} of its weights ({missing[0]} …): save or download it again"
         )
     return model, tokenizer
 
@@ -97,7 +97,7 @@ def _reason(error: Exception) -> str:
 
 
 def model_digest(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> str:
-    """Sixteen hex digits of a model's weights (shapes and a sample of the values), vocabulary and chat template."""
+    """Hash a model's weights (shapes and a sample of values), vocabulary and chat template to 16 hex digits."""
     total = hashlib.sha256(json.dumps(tokenizer.get_vocab(), sort_keys=True).encode())
     total.update(str(tokenizer.chat_template).encode())
     for name, weight in sorted(model.state_dict().items()):

@@ -1,8 +1,8 @@
-"""Linear layers on CPUs by oneDNN, on copies of their weights that are laid out for it.
+"""Linear layers on CPUs with oneDNN, on copies of their weights in its memory layout.
 
-torch itself multiplies float32 by MKL, which leaves much of some processors unused. The copies take as much memory as
-the weights do (SmolLM2-135M: 533 MB, of a process that had 945 MB before). They are kept as long as the model, and made
-anew where its weights have changed.
+torch multiplies float32 matrices with MKL, which leaves part of some processors unused. The copies take as much memory
+as the weights (SmolLM2-135M: 533 MB, for a process of 945 MB without them). They live as long as the model, and are
+replaced when its weights change.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,17 +13,17 @@ import torch
 from transformers import PreTrainedModel
 
 LEAST_WORK = 1 << 20
-"""Rows times entries of the weight from which oneDNN is called: for less, a call of it costs more than it saves.
+"""Rows times weight entries from which oneDNN is called: below this, its call overhead exceeds the savings.
 
-Measured on weights of 1,024 to 28 million entries and 1 to 512 rows: calls are as fast both ways between 0.8 million (a
-few rows) and 1.6 million (hundreds), on processors where oneDNN is twice as fast as MKL with more.
+Measured on weights of 1,024 to 28 million entries with 1 to 512 rows: the break-even point is between 0.8 million (few
+rows) and 1.6 million (hundreds), on processors where oneDNN is twice as fast as MKL above it.
 """
 SMALLEST = LEAST_WORK >> 9
-"""Entries of the smallest weight that is laid out anew: it pays from 512 rows on, which are rarely read at once."""
+"""Entries of the smallest weight that is copied: it pays off from 512 rows, and more are rarely read at once."""
 MOST_BYTES = 2 << 30
-"""Most memory for copies, a choice; larger models are left as they are."""
+"""Maximum memory for copies, chosen arbitrarily; larger models are left unchanged."""
 OPERATORS = ("_reorder_linear_weight", "_linear_pointwise")
-"""What is called of torch's own: no public function multiplies by a weight that is laid out for oneDNN."""
+"""Private torch operators in use: no public function multiplies by a weight in oneDNN's layout."""
 
 Forward = Callable[[torch.Tensor], torch.Tensor]
 State = list[tuple[int, int]]
@@ -32,7 +32,7 @@ _known: WeakKeyDictionary[PreTrainedModel, tuple[State, list[Forward]]] = WeakKe
 
 @contextmanager
 def packed(model: PreTrainedModel) -> Iterator[None]:
-    """Let large linear layers of a model compute on copies of their weights, without gradients, while this lasts."""
+    """Make a model's large linear layers compute on copies of their weights, without gradients, in this context."""
     layers = _layers(model)
     state = [(layer.weight.data_ptr(), layer.weight._version) for layer in layers]
     if model not in _known or _known[model][0] != state:
@@ -47,7 +47,7 @@ def packed(model: PreTrainedModel) -> Iterator[None]:
 
 
 def _layers(model: PreTrainedModel) -> list[torch.nn.Linear]:
-    """Layers that are worth it and can be replaced."""
+    """Return the layers that are large enough and can be replaced."""
     if not (torch.backends.mkldnn.is_available() and all(hasattr(torch.ops.mkldnn, name) for name in OPERATORS)):
         return []
     found = [layer for layer in model.modules() if type(layer) is torch.nn.Linear and _suits(layer)]
@@ -61,7 +61,7 @@ def _suits(layer: torch.nn.Linear) -> bool:
 
 
 def _forward(layer: torch.nn.Linear) -> Forward:
-    """What a layer computes, on a copy of its weight."""
+    """Return a forward function of a layer on a copy of its weight."""
     plain, bias, width = layer.weight.detach(), layer.bias, layer.out_features
     weight = torch.ops.mkldnn._reorder_linear_weight(plain)
 

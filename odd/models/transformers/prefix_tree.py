@@ -1,4 +1,4 @@
-"""Many continuations of one prefix as a tree: those that begin alike share their tokens."""
+"""Continuations of one prefix as a tree, which shares the tokens of their common prefixes."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,24 +10,23 @@ from odd.models.transformers.shared_prompt import Places
 
 Tokens = tuple[int, ...]
 MOST_NODES = 512
-"""Tokens of a tree, about: each looks at all of them, to see only those it follows."""
+"""Approximate maximum number of tokens per tree: attention is computed between all of them and then masked."""
 
 
 class PrefixTree:
-    """The tokens that a model must read to say how likely every token of some continuations is.
+    """The tokens that a model must read to score every token of some continuations.
 
-    A token is read after which another one comes; each is read once. Nodes are in depth-first order.
+    These are all tokens that another token follows, each once. Nodes are in depth-first order.
 
     Attributes:
-        tokens: of the nodes, (U,).
-        depth: tokens before a node, (U,).
-        ends: the first node that does not come after a node, (U,).
-        rows: of each continuation, where the distribution of each of its tokens stands: 0 is after the prefix, i + 1 is
-            after node i.
+        tokens: token id of each node, (U,).
+        depth: number of tokens before each node, (U,).
+        ends: end of each node's subtree, exclusive, (U,).
+        rows: for each continuation, the row of the distribution of each token: 0 after the prefix, i + 1 after node i.
     """
 
     def __init__(self, continuations: Sequence[Tokens]) -> None:
-        """Lay out distinct continuations; their order is that of `sorted`."""
+        """Lay out distinct continuations, which must be sorted."""
         self.tokens: list[int] = []
         self.depth: list[int] = []
         self.ends: list[int] = []
@@ -51,15 +50,15 @@ class PrefixTree:
             self.ends[node] = len(self.tokens)
 
     def __len__(self) -> int:
-        """Nodes."""
+        """Return the number of nodes."""
         return len(self.tokens)
 
 
 class TreePlaces(Places):
-    """Where some nodes of a tree lie, one after another in one row: each looks at those that it comes after."""
+    """Cache positions of the nodes of a tree, consecutive in one row; each node attends to its ancestors."""
 
     def __init__(self, tree: PrefixTree, start: int, end: int, prompt: int, device: torch.device) -> None:
-        """The nodes from `start` to `end`, those before having been read."""
+        """Place the nodes from `start` to `end`; earlier nodes must be in the cache."""
         super().__init__(None, torch.arange(start, end, device=device)[None], prompt, end)
         self.depth = torch.tensor(tree.depth[:end], device=device)
         self.ends = torch.tensor(tree.ends[:end], device=device)
@@ -81,7 +80,7 @@ class TreePlaces(Places):
 
 
 def prefix_trees(continuations: Sequence[Tokens]) -> Iterator[PrefixTree]:
-    """All distinct non-empty continuations in trees of about `MOST_NODES`."""
+    """Yield all distinct non-empty continuations as trees of at most about `MOST_NODES` nodes."""
     group: list[Tokens] = []
     nodes = 0
     for tokens in sorted({tokens for tokens in continuations if tokens}):

@@ -1,4 +1,4 @@
-"""Reading many continuations of one prefix: the prefix is computed once, and so is every distinct token after it."""
+"""Scoring of many continuations of one prefix: the prefix and every distinct token after it are computed once."""
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -14,22 +14,22 @@ from odd.models.transformers.shared_prompt import SharedPromptCache, attending, 
 
 
 class Reader:
-    """A prefix, and reading what continues it."""
+    """Scores continuations of one prefix."""
 
     def __init__(
         self, model: PreTrainedModel, name: str, size: int, room: int, prefix: Sequence[int], once: bool
     ) -> None:
-        """Distributions are over the first `size` tokens, `room` of them are held at a time; `once`: of one tree."""
+        """Score over the first `size` tokens, at most `room` distributions at a time; `once`: only one tree is read."""
         self.model, self.name, self.size, self.room, self.once = model, name, size, room, once
         self.prefix = tuple(prefix)
 
     @cached_property
     def _read(self) -> tuple[Cache, torch.Tensor]:
-        """The prefix as a model keeps it, and the logits after it."""
+        """The KV cache of the prefix, and the logits after it."""
         return read_prompt(self.model, self.prefix)
 
     def token_log_probs(self, tree: PrefixTree, temperatures: Sequence[float]) -> dict[Tokens, np.ndarray]:
-        """Log-probability of every token of a tree's continuations, float32 (len(temperatures), T) each."""
+        """Compute the log-probability of every token of a tree's continuations, float32 (len(temperatures), T) each."""
         asked, where = np.unique(
             np.concatenate([np.stack([rows, tokens]) for tokens, rows in tree.rows.items()], axis=1),
             axis=1,
@@ -45,9 +45,9 @@ class Reader:
         return dict(zip(tree.rows, np.split(read, ends, axis=1), strict=True))
 
     def slices(self, tree: PrefixTree) -> Iterator[tuple[slice, torch.Tensor]]:
-        """Logits after the prefix (row 0) and after each node (row i + 1), (n, V) per slice of rows.
+        """Yield logits after the prefix (row 0) and after each node (row i + 1), (n, V) per slice of rows.
 
-        The model is as it was between slices: others may use it meanwhile.
+        Between slices the model is in its original state, so others may use it.
         """
         if joined := self._joined(tree):
             cache, known, before = SharedPromptCache(None, 0, 1), 0, len(self.prefix) - 1
@@ -71,7 +71,7 @@ class Reader:
             yield slice(start, end), logits
 
     def _joined(self, tree: PrefixTree) -> PrefixTree | None:
-        """The tree with the prefix as its trunk, to read both in one pass, where another tree does not need it too."""
+        """Return the tree joined to the prefix, to read both in one pass, unless other trees need the prefix, too."""
         if not self.once or len(self.prefix) + len(tree) > prefix_tree.MOST_NODES:
             return None
         return PrefixTree([(*self.prefix, *tokens) for tokens in tree.rows])

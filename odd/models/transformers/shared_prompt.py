@@ -1,10 +1,9 @@
-"""Attention in two parts: over a prompt that all rows share, and over what each row has after it.
+"""Attention in two parts: over a prompt that all rows share, and over the continuation of each row.
 
-The keys and values of the prompt are held once. What comes after it is written into room that was made before, each
-row at its own place, so rows of different length lie in one batch without padding between prompt and continuation.
-It rests on two extension points of transformers: a cache with layers of its own, and a registered attention function.
-What the cache gives a model to attend to goes untouched from the cache to that function, as in all models that use
-transformers' attention interface.
+The KV cache stores the prompt once. Continuations are written into preallocated buffers at a position per row, so a
+batch can mix rows of different length without padding between prompt and continuation. This uses two extension points
+of transformers: a cache with custom layers, and a registered attention function. It requires that a model passes the
+return value of the cache unchanged to that function, as all models with transformers' attention interface do.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,11 +19,11 @@ from odd.models.transformers.packing import packed
 
 ATTENTION = "odd_shared_prompt"
 GROWTH = 64
-"""Tokens by which the room of all rows grows at least."""
+"""Minimum number of tokens by which the buffers of all rows grow."""
 
 
 class Seen(NamedTuple):
-    """Keys or values of one layer: those of the prompt (H, P, D), and each row's own (H, N, m, D)."""
+    """Keys or values of one layer: those of the prompt (H, P, D), and those of each row (H, N, m, D)."""
 
     prompt: torch.Tensor
     own: torch.Tensor
@@ -32,16 +31,17 @@ class Seen(NamedTuple):
 
 
 class Places:
-    """Where the tokens of one forward pass lie.
+    """Cache positions of the tokens of one forward pass.
 
     Attributes:
-        rows: of the cache, (N,); None: the first N.
-        index: place of each token after the prompt, (N, T); negative: it is padding.
-        width: places that are looked at, m.
+        rows: rows of the cache, (N,); None: the first N.
+        index: position of each token after the prompt, (N, T); negative for padding.
+        prompt: number of tokens of the prompt, P.
+        width: number of positions after the prompt that are attended to, m.
     """
 
     def __init__(self, rows: torch.Tensor | None, index: torch.Tensor, prompt: int, width: int) -> None:
-        """Tokens at `index` after a prompt of `prompt` tokens."""
+        """Store the positions."""
         self.rows, self.index, self.prompt, self.width = rows, index, prompt, width
         self._hidden: dict[int | None, tuple[torch.Tensor | None, torch.Tensor]] = {}
         self._slots: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
@@ -52,14 +52,14 @@ class Places:
         return (self.index + self.prompt).clamp(min=0)
 
     def slots(self, last: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Row (N, 1) and place (N, T) where each token is kept; the `last` place takes what is padding."""
+        """Return row (N, 1) and position (N, T) where each token is stored; padding goes to the `last` position."""
         if last not in self._slots:
             rows = torch.arange(len(self.index), device=self.index.device) if self.rows is None else self.rows
             self._slots[last] = rows[:, None], torch.where(self.index < 0, last, self.index)
         return self._slots[last]
 
     def hidden(self, window: int | None) -> tuple[torch.Tensor | None, torch.Tensor]:
-        """What no token may look at: of the prompt (N, 1, T, P), and of its own row (N, 1, T, m)."""
+        """Return masks of what each token must not attend to: prompt (N, 1, T, P) or None, and row (N, 1, T, m)."""
         if window not in self._hidden:
             self._hidden[window] = self._hidden_places(window)
         return self._hidden[window]
@@ -73,7 +73,7 @@ class Places:
 
 
 def read_prompt(model: PreTrainedModel, prompt: Sequence[int]) -> tuple[Cache, torch.Tensor]:
-    """What a model keeps of a prompt, as a cache of one row, and the logits after it, (1, V)."""
+    """Prefill a prompt; return its KV cache of one row, and the logits after it, (1, V)."""
     cache = DynamicCache()
     ids = torch.tensor([list(prompt)], device=model.device)
     with packed(model):
@@ -82,22 +82,22 @@ def read_prompt(model: PreTrainedModel, prompt: Sequence[int]) -> tuple[Cache, t
 
 
 class SharedPromptLayer(CacheLayerMixin):
-    """Keys and values of one layer."""
+    """KV cache of one layer."""
 
     def __init__(self, cache: "SharedPromptCache") -> None:
-        """Begin with nothing; what a prompt has comes by `lazy_initialization`."""
+        """Start empty; `lazy_initialization` adds the prompt."""
         super().__init__()
         self.cache = cache
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
-        """Take those of the prompt, (1, H, P, D)."""
+        """Store the keys and values of the prompt, (1, H, P, D)."""
         (self.prompt_keys,), (self.prompt_values,) = key_states, value_states
         self.own_keys = key_states[0, :, None, :0].repeat(1, self.cache.rows, 1, 1)
         self.own_values = value_states[0, :, None, :0].repeat(1, self.cache.rows, 1, 1)
         self.is_initialized = True
 
     def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any) -> tuple[Any, Any]:
-        """Write (N, H, T, D) to their places; give what the rows can look at."""
+        """Write keys and values (N, H, T, D) to their positions; return what the rows attend to."""
         places = self.cache.places
         if not self.is_initialized:
             self.lazy_initialization(key_states[:1, :, :0], value_states[:1, :, :0])
@@ -106,7 +106,7 @@ class SharedPromptLayer(CacheLayerMixin):
         return Seen(self.prompt_keys, keys, places), Seen(self.prompt_values, values, places)
 
     def _written(self, room: torch.Tensor, states: torch.Tensor, places: Places) -> tuple[torch.Tensor, torch.Tensor]:
-        needed = places.width + 1  # the last place takes what is padding
+        needed = places.width + 1  # the last position is for padding
         if room.shape[2] < needed:
             grown = room.new_zeros(
                 *room.shape[:2], max(needed, min(2 * room.shape[2], needed + 512)) + GROWTH, room.shape[3]
@@ -119,32 +119,32 @@ class SharedPromptLayer(CacheLayerMixin):
         return room, own[:, :, : places.width]
 
     def copy_rows(self, source: torch.Tensor, target: torch.Tensor, width: int) -> None:
-        """Let rows go on where others are."""
+        """Copy the first `width` positions of the source rows to the target rows."""
         self.own_keys[:, target, :width] = self.own_keys[:, source, :width]
         self.own_values[:, target, :width] = self.own_values[:, source, :width]
 
     def keep(self, rows: torch.Tensor) -> None:
-        """Forget all rows but these."""
+        """Drop all rows except these."""
         self.own_keys, self.own_values = self.own_keys[:, rows], self.own_values[:, rows]
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        """Tokens in all; masks are made by the attention function."""
+        """Return the number of tokens; masking is left to the attention function."""
         return self.get_seq_length() + query_length, 0
 
     def get_seq_length(self) -> int:
-        """Tokens of the prompt, which all rows have."""
+        """Return the number of tokens of the shared prompt."""
         return self.prompt_keys.shape[1] if self.is_initialized else 0
 
     def get_max_length(self) -> int:
-        """No limit."""
+        """Return -1: no limit."""
         return -1
 
 
 class SharedPromptCache(Cache):
-    """A cache of `rows` rows after one prompt."""
+    """KV cache of `rows` rows after one shared prompt."""
 
     def __init__(self, prompt: Cache | None, length: int, rows: int) -> None:
-        """Take over the first `length` tokens of what a cache of one row has read; None: there is no prompt."""
+        """Take over the first `length` tokens of a KV cache of one row; None: there is no prompt."""
         self.rows, self.places = rows, Places(None, torch.zeros(0, 0, dtype=torch.long), 0, 0)
         super().__init__(layer_class_to_replicate=cast(Any, partial(SharedPromptLayer, self)))
         for layer in cast(list[DynamicLayer], prompt.layers if prompt else []):
@@ -156,16 +156,16 @@ class SharedPromptCache(Cache):
 
     @property
     def shared(self) -> list[SharedPromptLayer]:
-        """Its layers."""
+        """The layers, typed."""
         return cast(list[SharedPromptLayer], self.layers)
 
     def copy_rows(self, source: torch.Tensor, target: torch.Tensor, width: int) -> None:
-        """Let rows go on where others are: `width` tokens after the prompt."""
+        """Copy the first `width` positions after the prompt from source rows to target rows."""
         for layer in self.shared:
             layer.copy_rows(source, target, width)
 
     def keep(self, rows: torch.Tensor) -> None:
-        """Forget all rows but these."""
+        """Drop all rows except these."""
         self.rows = len(rows)
         for layer in self.shared:
             layer.keep(rows)
@@ -181,15 +181,15 @@ def attend(
     sliding_window: int | None = None,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Attention of queries (N, heads, T, D) to both parts, as one softmax; (N, T, heads, D)."""
+    """Compute attention of queries (N, heads, T, D) to both parts with one softmax; returns (N, T, heads, D)."""
     rows, heads, length, size = query.shape
     groups, prompt = len(key.prompt), key.prompt.shape[1]
     each = heads // groups * length
-    # heads of keys come before rows, so that no product needs a copy of its factors
+    # key heads come before rows, so no matrix product needs a copy of its factors
     asked = query.new_empty(groups, rows, each, size)
     scale = size**-0.5 if scaling is None else scaling
     torch.mul(query.reshape(rows, groups, each, size).transpose(0, 1), scale, out=asked)
-    # the prompt is the same for all rows: one matrix product a head
+    # the prompt is the same for all rows: one matrix product per head
     to_prompt = asked.view(groups, rows * each, size) @ key.prompt.transpose(-1, -2)
     to_own = asked @ key.own.transpose(-1, -2)
     scores = torch.cat([to_prompt.view(groups, rows, each, prompt), to_own], dim=-1)
@@ -210,7 +210,7 @@ AttentionInterface.register(ATTENTION, attend)
 
 @contextmanager
 def attending(model: PreTrainedModel) -> Iterator[None]:
-    """Let a model attend by `attend`, and multiply by oneDNN where that is faster, for as long as this lasts."""
+    """Make a model use `attend`, and oneDNN where that is faster, within this context."""
     before = cast(str, model.config._attn_implementation)
     model.set_attn_implementation(ATTENTION)
     try:

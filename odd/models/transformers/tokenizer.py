@@ -1,4 +1,4 @@
-"""A tokenizer of transformers: chat templates, control tokens, and the bytes of single tokens."""
+"""A transformers tokenizer: chat templates, control tokens, and the bytes of single tokens."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -16,16 +16,16 @@ class TransformersTokenizer:
     """A tokenizer with the chat template of its model.
 
     Args:
-        name: what the user calls the model.
-        tokenizer: of transformers.
-        end_tokens: that end a response.
-        thinking: whether to switch on the thinking mode of templates that have one.
+        name: name of the model, as given by the user.
+        tokenizer: transformers tokenizer.
+        end_tokens: ids of the tokens that end a response.
+        thinking: whether to enable the thinking mode of templates that have one.
     """
 
     def __init__(
         self, name: str, tokenizer: PreTrainedTokenizerBase, end_tokens: frozenset[int], thinking: bool = False
     ) -> None:
-        """Find out which tokens are control tokens."""
+        """Store the tokenizer and collect its control tokens."""
         self.name, self.tokenizer, self.end_tokens, self.thinking = name, tokenizer, end_tokens, thinking
         self._added = frozenset(tokenizer.added_tokens_decoder)
         self._control = tuple(str(token) for token in tokenizer.added_tokens_decoder.values() if token.special)
@@ -35,16 +35,16 @@ class TransformersTokenizer:
         self._byte_level = "ByteLevel" in str(getattr(getattr(tokenizer, "backend_tokenizer", None), "decoder", None))
 
     def render_chat(self, messages: Sequence[Message]) -> str:
-        """The messages in the model's own chat format, ready for the response.
+        """Render the messages in the model's chat format, up to the start of the response.
 
-        Control tokens that stand in a message are taken apart: shown responses must not end a turn or begin one.
+        Control tokens inside a message are broken up: responses in a prompt must not end a turn or start one.
 
         Raises:
-            OddError: the format refuses them, as some do with roles that do not alternate.
+            OddError: the template rejects the messages, as some do if roles do not alternate.
         """
         turns = [{**message, "content": self._disarmed(message["content"])} for message in messages]
         try:
-            # templates without a thinking mode do not look at the variable, which is Qwen3's
+            # templates without a thinking mode ignore this variable, which comes from Qwen3
             return str(
                 self.tokenizer.apply_chat_template(
                     turns, tokenize=False, add_generation_prompt=True, enable_thinking=self.thinking
@@ -53,45 +53,45 @@ class TransformersTokenizer:
         except TemplateError as error:
             roles = ", ".join(turn["role"] for turn in turns)
             raise OddError(
-                f"model {self.name!r}: its chat template refuses messages of {roles} ({error}): "
-                "ask without shots, or choose a model whose template takes them"
+                f"model {self.name!r}: its chat template rejects messages of {roles} ({error}): "
+                "ask without shots, or choose a model with a template that accepts them"
             ) from error
 
     def encode_chat(self, messages: Sequence[Message]) -> list[int]:
-        """Token ids of `render_chat`."""
+        """Return the token ids of `render_chat`."""
         return list(self.tokenizer(self.render_chat(messages), add_special_tokens=False)["input_ids"])
 
     def decode(self, token_ids: Sequence[int]) -> str:
-        """Text of a response, without control tokens, but with those that mark a thinking part."""
+        """Return the text of a response, without control tokens except those that mark a thinking part."""
         if self._thinking_is_special:
             shown = [token for token in token_ids if token not in self._hidden]
             return str(self.tokenizer.decode(shown, skip_special_tokens=False, clean_up_tokenization_spaces=False))
-        # cleaning up would move spaces that the model wrote
+        # cleaning up would remove spaces that the model generated
         return str(self.tokenizer.decode(list(token_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
     def encode(self, text: str) -> list[int]:
-        """Token ids of a response's text, without an end token."""
+        """Return the token ids of a response text, without an end token."""
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     @property
     def end_token(self) -> int:
-        """The tokenizer's end-of-sequence token where it ends responses, else the lowest that does."""
+        """The tokenizer's end-of-sequence token if it ends responses, else the lowest end token."""
         own = self.tokenizer.eos_token_id
         return own if isinstance(own, int) and own in self.end_tokens else min(self.end_tokens)
 
     def is_end(self, token: int) -> bool:
-        """Whether a response ends with this token."""
+        """Return whether this token ends a response."""
         return token in self.end_tokens
 
     def token_bytes(self, token: int) -> bytes:
-        """The bytes of one token; tokenizers split characters, so these need not be valid UTF-8.
+        """Return the bytes of one token; tokenizers split characters, so these need not be valid UTF-8.
 
-        The space with which SentencePiece starts a text is kept, though `decode` leaves it out.
+        The leading space of SentencePiece is kept, although `decode` drops it.
         """
         piece = self.tokenizer.convert_ids_to_tokens(token)
-        if not isinstance(piece, str):  # an id that names no token
+        if not isinstance(piece, str):  # an id without a token
             return b""
-        if token in self._added:  # these stand for themselves, whatever the tokenizer
+        if token in self._added:  # added tokens are literal text in every tokenizer
             return piece.encode()
         if self._byte_level:
             known = all(character in BYTE_OF for character in piece)
@@ -100,7 +100,7 @@ class TransformersTokenizer:
         return bytes.fromhex(byte[1]) if byte else piece.replace("\u2581", " ").encode()
 
     def vocabulary(self) -> Mapping[str, int]:
-        """Token strings and their ids."""
+        """Return token strings and their ids."""
         return self.tokenizer.get_vocab()
 
     def _disarmed(self, content: str) -> str:
@@ -110,7 +110,7 @@ class TransformersTokenizer:
 
 
 def _byte_of() -> dict[str, int]:
-    """The inverse of GPT-2's printable stand-ins for bytes, which byte-level tokenizers use in their vocabularies."""
+    """Invert GPT-2's mapping of bytes to printable characters, which byte-level tokenizers use in vocabularies."""
     printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     others = [byte for byte in range(256) if byte not in printable]
     table = {chr(byte): byte for byte in printable}

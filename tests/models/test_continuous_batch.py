@@ -1,4 +1,4 @@
-"""Rollouts in one batch: the same as from transformers' own `generate`, and from any other batch."""
+"""Continuous batching: the same rollouts as from transformers' own `generate`, and from any other batch."""
 
 import logging
 
@@ -19,7 +19,7 @@ from transformers import (
 )
 
 from odd.models.transformers import drawing
-from odd.models.transformers.batch import Rows
+from odd.models.transformers.batch import FixedBatch
 from odd.models.transformers.continuous_batch import ContinuousBatch, fits
 from odd.models.transformers.drawing import BLOCK, draw
 from odd.models.transformers.language_model import wrap
@@ -51,27 +51,27 @@ def model(request):
 
 
 def prefixes(count=24):
-    """Prompts with forced tokens of many lengths, some of them the same."""
+    """Return prompts with forced tokens of many lengths, some of them equal."""
     rng = np.random.default_rng(0)
     prompt = rng.integers(1, SIZE, 9).tolist()
     forced = [rng.integers(8, SIZE, length).tolist() for length in (0, 1, 4, 4, 11, 17)]
     return [[*prompt, *forced[i % len(forced)]] for i in range(count)]
 
 
-def fly(model, rows, limits, width, temperature=1.0, seed=3, sampler=ContinuousBatch):
+def sample(model, rows, limits, width, temperature=1.0, seed=3, sampler=ContinuousBatch):
     uniforms = torch.rand(len(rows), max(limits), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     with torch.inference_mode():
         return sampler(model, "m", SIZE, frozenset({END}), temperature).run(rows, limits, uniforms, width)
 
 
-def test_the_families_that_it_is_made_for_fit(model):
+def test_common_architectures_are_supported(model):
     assert fits(model, SIZE)
 
 
 @pytest.mark.parametrize("width", [3, 24])
-def test_cold_sampling_is_what_generate_finds_greedily(model, width):
+def test_cold_sampling_equals_greedy_generate(model, width):
     rows = prefixes()
-    drawn = fly(model, rows, [20] * len(rows), width, temperature=1e-5)
+    drawn = sample(model, rows, [20] * len(rows), width, temperature=1e-5)
     for prefix, generation in zip(rows[:6], drawn, strict=False):
         wanted = model.generate(
             torch.tensor([prefix]), attention_mask=torch.ones(1, len(prefix)), do_sample=False, max_new_tokens=20
@@ -79,18 +79,18 @@ def test_cold_sampling_is_what_generate_finds_greedily(model, width):
         assert list(generation.token_ids) == wanted[0, len(prefix) :].tolist()
 
 
-def test_log_probabilities_are_those_of_a_plain_forward_pass(model):
+def test_log_probabilities_equal_a_plain_forward_pass(model):
     rows = prefixes()
-    for prefix, generation in zip(rows, fly(model, rows, [20] * len(rows), 5), strict=True):
+    for prefix, generation in zip(rows, sample(model, rows, [20] * len(rows), 5), strict=True):
         with torch.inference_mode():
             logits = model(torch.tensor([[*prefix, *generation.token_ids]])).logits[0, len(prefix) - 1 : -1]
         own = logits.log_softmax(-1)[range(len(generation.token_ids)), list(generation.token_ids)]
         np.testing.assert_allclose(generation.log_probs, own, atol=1e-4)
 
 
-def test_what_is_drawn_does_not_depend_on_the_rows_of_the_batch(model):
+def test_samples_do_not_depend_on_the_batch_size(model):
     rows, limits = prefixes(40), [1 + 7 * i % 29 for i in range(40)]
-    drawn = [[g.token_ids for g in fly(model, rows, limits, width)] for width in (1, 4, 11, 40)]
+    drawn = [[g.token_ids for g in sample(model, rows, limits, width)] for width in (1, 4, 11, 40)]
     assert all(other == drawn[0] for other in drawn)
     assert any(tokens[-1] == END for tokens in drawn[0]) and len(set(map(len, drawn[0]))) > 5
 
@@ -102,14 +102,14 @@ def test_waiting_rollouts_enter_where_others_end(tiny):
     assert [one.token_ids for one in together] == [one.token_ids for one in waiting]
 
 
-def test_prefixes_may_have_nothing_in_common():
+def test_prefixes_may_have_no_common_prefix():
     model = model_of("Qwen3")
     rows = [[first, *prefix] for first, prefix in zip((3, 4, 5), prefixes(3), strict=True)]
-    fast, plain = (fly(model, rows, [12] * 3, 2, sampler=sampler) for sampler in (ContinuousBatch, Rows))
+    fast, plain = (sample(model, rows, [12] * 3, 2, sampler=sampler) for sampler in (ContinuousBatch, FixedBatch))
     assert [g.token_ids for g in fast] == [g.token_ids for g in plain]
 
 
-def test_a_model_that_attends_in_its_own_way_is_sampled_all_the_same(tiny, caplog):
+def test_a_model_with_custom_attention_uses_the_fallback(tiny, caplog):
     torch.manual_seed(0)
     size = tiny.scorer.vocabulary_size
     alibi = BloomForCausalLM(BloomConfig(vocab_size=size, hidden_size=32, n_layer=2, n_head=4, initializer_range=0.3))
@@ -129,7 +129,7 @@ def test_a_model_that_attends_in_its_own_way_is_sampled_all_the_same(tiny, caplo
 
 
 @pytest.mark.parametrize("size", [5, BLOCK, BLOCK + 1, 3 * BLOCK + 17])
-def test_a_uniform_number_is_put_through_the_inverse_cumulative_distribution(size):
+def test_tokens_come_from_the_inverse_cumulative_distribution(size):
     torch.manual_seed(size)
     logits, uniforms = 3 * torch.randn(500, size), torch.rand(500, dtype=torch.float64)
     tokens, log_probs = draw(logits, uniforms)
@@ -141,7 +141,7 @@ def test_a_uniform_number_is_put_through_the_inverse_cumulative_distribution(siz
 
 
 @pytest.mark.parametrize("uniform", [0.0, 0.5, 1 - 2**-53])
-def test_what_has_no_probability_is_never_drawn(uniform):
+def test_tokens_with_probability_zero_are_never_drawn(uniform):
     logits = torch.full((1, 2 * BLOCK + 9), float("-inf"))
     logits[0, [3, BLOCK + 5]] = torch.tensor([0.0, -30.0])
     tokens, log_probs = draw(logits, torch.tensor([uniform], dtype=torch.float64))
@@ -149,7 +149,7 @@ def test_what_has_no_probability_is_never_drawn(uniform):
     assert log_probs.isfinite().all()
 
 
-def test_what_is_drawn_does_not_depend_on_the_pieces_of_a_batch(monkeypatch):
+def test_samples_do_not_depend_on_the_pieces_of_a_batch(monkeypatch):
     torch.manual_seed(0)
     logits, uniforms = torch.randn(7, 3 * BLOCK), torch.rand(7, dtype=torch.float64)
     whole = draw(logits, uniforms, 0.7)
