@@ -118,7 +118,7 @@ def encode(tokenizer: PreTrainedTokenizerFast, pairs: list[tuple[str, str]]) -> 
 
 
 def batches(tokenizer: PreTrainedTokenizerFast, rng: np.random.Generator):
-    """Yield endless batches of `(ids, labels)` with up to BATCH_TOKENS padded tokens, rows of similar length together."""
+    """Yield batches of `(ids, labels)` endlessly, of rows of similar length with up to BATCH_TOKENS padded tokens."""
     while True:
         rows = sorted(encode(tokenizer, [example(rng) for _ in range(4096)]), key=lambda row: len(row[0]))
         groups, group = [], []

@@ -1,4 +1,4 @@
-"""Shape annotations of the mathematical core are checked at run time in all tests."""
+"""Fixtures of all tests. Shape annotations of the mathematical core are checked at run time."""
 
 from jaxtyping import install_import_hook
 
@@ -20,7 +20,7 @@ from tests.runs import screening_config, small_config  # noqa: E402
 
 @pytest.fixture(scope="session")
 def common(request, tmp_path_factory) -> Path:
-    """A folder that all processes share which run these tests: what is made there is made once, under a lock."""
+    """A folder shared by all test processes; each file in it is created once, under a lock."""
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if hasattr(request.config, "workerinput") else base) / "common"
     folder.mkdir(exist_ok=True)
@@ -37,13 +37,13 @@ def made_once(folder: Path, configure, make) -> tuple[RunConfig, Path]:
 
 @pytest.fixture(scope="session")
 def finished(common) -> tuple[RunConfig, Path]:
-    """A finished small run: its config and its file. Shared: tests that change it copy it first."""
+    """A finished small run: its config and its file. Shared: tests must copy it before changing it."""
     return made_once(common / "finished", small_config, run)
 
 
 @pytest.fixture(scope="session")
 def screened(common) -> tuple[RunConfig, Path]:
-    """The same run, screened only, with demonstrations and summaries by a larger model: its config and its file."""
+    """The same run, only screened, with demonstrations and summaries by a larger model: its config and its file."""
     return made_once(common / "screened", screening_config, screen)
 
 
@@ -58,7 +58,7 @@ def smollm2_cache(common) -> Path:
 
 @pytest.fixture(scope="session")
 def chromium():
-    """A headless Chromium. Playwright allows one of them in a process. A missing browser is a failure, not a skip."""
+    """A headless Chromium. Playwright allows one per process. A missing browser is a failure, not a skip."""
     try:
         chromium_path()
     except RuntimeError as error:

@@ -1,4 +1,4 @@
-"""Whole distributions for tests: gradients by keyword, rows of paths from (T, V) arrays, and what a scorer reads."""
+"""Full distributions for tests: gradients by keyword, rows of paths from (T, V) arrays, and a scorer's output."""
 
 from collections.abc import Mapping, Sequence
 
@@ -30,7 +30,7 @@ def rows_along(
     log_q: Mapping[str, Sequence[np.ndarray]],
     objectives: Sequence[Objective] = (),
 ) -> PathRows:
-    """Rows of paths whose distributions are given whole, (T, V) per path."""
+    """Rows of paths from full distributions, (T, V) per path."""
     places = distinct_places(responses)
 
     def slices(arrays):
@@ -43,7 +43,7 @@ def rows_along(
 
 
 def read_along(scorer, prompt, responses, temperature=1.0) -> list[np.ndarray]:
-    """What a scorer reads along responses, (T, V) each."""
+    """A scorer's distributions along responses, (T, V) each."""
     places = distinct_places(responses)
     read = list(scorer.read(prompt, responses, temperature))
     rows = np.concatenate(read) if read else np.empty((0, 0), np.float32)

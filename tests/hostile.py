@@ -1,4 +1,4 @@
-"""A run file as somebody who means harm would make it: whole, of the right schema, and with attacks in every text."""
+"""A run file by an attacker: complete, with the right schema, and attacks in every text."""
 
 import json
 import shutil
@@ -60,11 +60,11 @@ TEACHERS = {
 QUESTIONS = {"sum": f"q {SCRIPT}", "compare": "../../etc/passwd", "impossible": f"**{LONG_NAME}**"}
 WITH_TEACHER = ("teachers", "contexts", "teacher_tokens", "node_teachers", "scores", "gradients", "pairs", "timings")
 FILE = "<img src=x onerror=window.hacked=1>.duckdb"
-"""Name of a file that is no run at all."""
+"""Name of a file that is not a run."""
 
 
 def make_hostile(run: Path, cache: Path) -> Path:
-    """Copy the small run of `tests.runs` into a cache with attacks in it; the path of the copy."""
+    """Copy the small run of `tests.runs` into a cache, add attacks, and return the path of the copy."""
     path = cache / "hostile-00000000.duckdb"
     shutil.copy(run, path)
     (cache / FILE).write_text(f"{SCRIPT} is no run")
@@ -97,7 +97,7 @@ def make_hostile(run: Path, cache: Path) -> Path:
 
 
 def _poison_tokens(connection: duckdb.DuckDBPyConnection) -> None:
-    """Spell the tokens that are seen most, those on the paths, as attacks."""
+    """Replace the text of the most visible tokens, those on the paths, by attacks."""
     rows = connection.execute(
         "SELECT v.token FROM vocabulary AS v LEFT JOIN path_tokens AS t USING (token) GROUP BY v.token "
         "ORDER BY count(t.token) DESC, v.token"

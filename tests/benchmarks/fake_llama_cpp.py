@@ -1,6 +1,6 @@
-"""llama.cpp as `benchmarks.peers` calls it: it keeps what each sequence has read, and refuses what the engine would.
+"""A fake llama.cpp for `benchmarks.peers`: it tracks what each sequence has read, and rejects what the engine would.
 
-The token after n tokens is n: what is drawn tells what was read.
+The token after n tokens is n, so draws reveal what was read.
 """
 
 from types import SimpleNamespace
@@ -11,7 +11,7 @@ contexts = []
 
 
 class Context:
-    """Sequences of (cell, token); a cell is a place in the room that all share."""
+    """Sequences of (cell, token); cells belong to one KV cache shared by all sequences."""
 
     def __init__(self, settings):
         self.settings, self.cells, self.read, self.asked = settings, 0, {}, {}
@@ -54,7 +54,7 @@ def llama_decode(context, batch):
 
 def llama_sampler_sample(sampler, context, place):
     read = context.asked[place]
-    if read[-1] < 0:  # the prefixes of a test are negative: nothing was drawn after it yet
+    if read[-1] < 0:  # prefixes in tests are negative, so nothing was drawn after this token yet
         context.began.append(read)
     return len(read)
 

@@ -1,4 +1,4 @@
-"""The benchmark of gradients and alignment does the work that it says it does."""
+"""The benchmark of gradients and alignment does the work it reports."""
 
 import subprocess
 import sys

@@ -36,7 +36,7 @@ def test_everything_is_measured_and_hovering_asks_the_server_nothing(tmp_path):
     lines = {what: median for _, what, _, median, *_ in table}
     missing = [what for what in MEASURED if not any(line.startswith(what) for line in lines)]
     assert not missing
-    # a server may hold less memory after the second session than after the first
+    # a server may use less memory after the second session than after the first
     lines[GROWTH] = lines[GROWTH].removeprefix("-")
     assert all(re.fullmatch(r"[\d.,]+", median) for median in lines.values()), lines
     assert lines["messages sent while hovering"] == "0"

@@ -1,4 +1,4 @@
-"""Estimators and allocations on a made-up question whose truth is known."""
+"""Estimators and allocations on a synthetic question with known truth."""
 
 import numpy as np
 import pytest
@@ -12,11 +12,11 @@ ROLLOUTS = 3000
 P = np.array([1.0, 0.6, 0.4, 0.7, 0.2])
 SUCCESS = {2: 0.3, 3: 0.9, 4: 0.1, "other": 0.5}
 BACKED_UP = 0.7 * 0.9 + 0.2 * 0.1 + 0.1 * 0.5
-"""Success of edge 1, whose node edges 3 and 4 leave."""
+"""Success of edge 1, whose children are edges 3 and 4."""
 
 
 def launched(edge, rng):
-    """Deepest edge and outcome of a rollout from an edge."""
+    """Draw a rollout from an edge; return its deepest edge and its outcome."""
     if edge == 0:
         edge = int(rng.choice([1, 2], p=[0.6, 0.4]))
     if edge == 1:
@@ -61,7 +61,7 @@ def test_tallies_are_those_of_counting_one_by_one(bank, known, rule):
     np.testing.assert_array_equal(known.tallies(rule), [successes, visits])
 
 
-def test_a_backed_up_edge_has_what_its_children_have(known):
+def test_a_backed_up_edge_has_the_success_of_its_children(known):
     for edge in range(5):
         known.draw(edge, ROLLOUTS)
     assert known.means("stratified")[1] == pytest.approx(BACKED_UP, abs=0.02)
@@ -86,7 +86,7 @@ def test_siblings_that_share_their_uniform_numbers_take_the_same_rollouts(bank):
     assert (known.order[1] != known.order[3]).any()
 
 
-def test_more_than_there_is_is_refused(known):
+def test_drawing_more_rollouts_than_stored_is_an_error(known):
     with pytest.raises(ValueError, match="only 3000 rollouts"):
         known.draw(1, ROLLOUTS + 1)
 
@@ -98,7 +98,7 @@ def test_uniform_brings_every_edge_to_its_visits(known):
     assert known.tokens == known.used[1:].sum() * 10
 
 
-def test_adaptive_keeps_to_its_budget_and_leaves_what_is_sure(bank):
+def test_adaptive_keeps_to_its_budget_and_skips_certain_edges(bank):
     sure = Bank(**(vars(bank) | {"correct": np.where(np.arange(5)[:, None] == 2, True, bank.correct)}))
     known = Knowledge(sure, Shape(sure), np.random.default_rng(1))
     known.draw(0, 20)
@@ -117,14 +117,14 @@ def test_an_edge_counts_for_those_above_it_only_where_success_is_backed_up(known
 
 
 @pytest.mark.parametrize("leave", ["normal", "posterior"])
-def test_nodes_whose_sign_is_sure_are_left(known, leave):
+def test_nodes_with_settled_signs_are_skipped(known, leave):
     known.draw(0, 500)
     uniform(known, 1000)
     assert Adaptive("gain").worth(known)[0].any()
     assert not Adaptive("gain", leave=leave).worth(known)[0].any()
 
 
-def test_a_sign_in_doubt_draws_rollouts_and_a_sure_one_hardly_any(bank):
+def test_an_open_sign_draws_rollouts_and_a_settled_one_hardly_any(bank):
     doubted = Bank(**(vars(bank) | {"teachers": np.array([[0.0, 0.2, -0.1, 0.0, -1e-9]])}))
     worth = []
     for one in (bank, doubted):
@@ -144,7 +144,7 @@ def test_two_draws_that_disagree_choose_a_node(known):
     assert (sure[1:] < 1e-5 * everywhere[1:]).all() and (sure[1:] > 0).all()
 
 
-def test_uniform_goes_on_from_budget_to_budget(bank):
+def test_uniform_continues_from_budget_to_budget(bank):
     at_once, in_steps = (Knowledge(bank, Shape(bank), np.random.default_rng(1)) for _ in range(2))
     for known, steps in ((at_once, [90]), (in_steps, [10, 40, 90])):
         known.draw(0, 100)
@@ -171,7 +171,7 @@ def test_the_prior_of_siblings_moves_their_posterior_means_together(bank):
     assert abs(shrunk.mean[3] - shrunk.mean[4]) < abs(plain.mean[3] - plain.mean[4])
 
 
-def test_the_file_gives_back_what_was_saved(bank, tmp_path):
+def test_loading_a_saved_file_restores_it(bank, tmp_path):
     save([bank, bank], tmp_path / "truth.npz")
     again = load(tmp_path / "truth.npz")
     assert len(again) == 2
@@ -188,7 +188,7 @@ def test_judging_the_truth_itself_finds_no_error(bank):
     assert found["stake"].tolist() == pytest.approx([BACKED_UP - 0.3, 0.8])
 
 
-def test_the_study_has_a_row_a_method_and_the_paper_is_its_own_measure(bank):
+def test_the_study_has_a_row_per_method_and_the_paper_is_its_own_baseline(bank):
     found = measured([Question(bank)], repeats=3)
     assert list(found) == [method.name for method in METHODS]
     assert [len(table.rows) for table in tables(found)] == [len(METHODS)] * 3
@@ -201,5 +201,5 @@ def test_the_study_has_a_row_a_method_and_the_paper_is_its_own_measure(bank):
 @pytest.mark.parametrize(
     ("goal", "said"), [(0.1, "2.0"), (0.05, "–"), (0.3, "> 4.0")], ids=["between", "never", "at once"]
 )
-def test_the_ratio_of_tokens_is_read_between_budgets(goal, said):
+def test_the_ratio_of_tokens_is_interpolated_between_budgets(goal, said):
     assert ratio([25, 50, 100], [0.2, 0.1, 0.08], goal, 100) == said

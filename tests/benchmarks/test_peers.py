@@ -1,4 +1,4 @@
-"""Engines that sample: what they are asked to draw is what is counted."""
+"""Sampling engines: exactly the requested draws are counted."""
 
 import sys
 import time
@@ -46,7 +46,7 @@ def tiny(tmp_path_factory):
 
 @pytest.fixture
 def vllm(tmp_path, monkeypatch):
-    """The process of its own, with a package in place of vLLM."""
+    """The separate process, with a fake package instead of vLLM."""
     (tmp_path / "vllm.py").write_text(FAKE)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     engine = VLLM(sys.executable, tmp_path)
@@ -61,10 +61,10 @@ def test_a_job_reaches_the_other_process_and_its_tokens_come_back(vllm, endless,
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="it asks Linux")
-def test_the_other_process_stands_still_while_others_have_a_turn(vllm):
+def test_the_other_process_is_suspended_during_others_turns(vllm):
     vllm.sample([(1,)], [1], 1, True, 0)
     state = Path(f"/proc/{vllm.process.pid}/stat")
-    for _ in range(100):  # a signal takes a moment to arrive
+    for _ in range(100):  # signals arrive with a delay
         if (found := state.read_text().rsplit(")")[1].split()[0]) == "T":
             break
         time.sleep(0.05)
@@ -79,12 +79,12 @@ def test_a_process_that_does_not_start_is_reported(tmp_path, monkeypatch):
 
 
 PLACES = [(-1, -2, -3), (-1, -2), (-1, -2, -4, -5), (-1, -2, -3)]
-"""Prefixes; the fake engine draws 3 after three tokens, 4 after four and so on."""
+"""Prefixes. The fake engine draws 3 after three tokens, 4 after four and so on."""
 
 
 @pytest.fixture
 def llama(monkeypatch):
-    """The adapter with a package in place of llama.cpp and of the weights, where 7 ends a response."""
+    """The adapter, with a fake package instead of llama.cpp and its weights; token 7 ends a response."""
     file = SimpleNamespace(suffix=".gguf")
     package = SimpleNamespace(files=[file], locate_file=lambda file: "weights.gguf")
     monkeypatch.setattr(peers.importlib.metadata, "distribution", lambda name: package)
@@ -106,7 +106,7 @@ def test_llama_has_no_more_sequences_than_the_batch_and_the_prompt(llama):
     assert max(fake_llama_cpp.contexts[-1].read) == 2
 
 
-def test_llama_that_makes_no_context_is_reported(llama, monkeypatch):
+def test_a_llama_without_context_is_reported(llama, monkeypatch):
     monkeypatch.setattr(fake_llama_cpp, "MOST_SEQUENCES", 0)
     monkeypatch.setattr(fake_llama_cpp, "llama_max_parallel_sequences", lambda: 9)
     with pytest.raises(RuntimeError, match="no context"):
@@ -126,6 +126,6 @@ def test_tokens_after_an_end_do_not_count(tiny, engine):
     assert 40 < counted < 40 * 100
 
 
-def test_ratios_are_of_one_turn_each():
+def test_ratios_compare_engines_within_a_turn():
     rows = dict((name, ratio) for name, *_, ratio in lines({"ODD": [2.0, 20.0, 30.0], "other": [1.0, 5.0, 30.0]}))
     assert rows == {"ODD": "1.00", "other": "2.00"}

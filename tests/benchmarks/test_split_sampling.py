@@ -1,4 +1,4 @@
-"""Success by splitting samples over the tokens: unbiased, and exact where everything can be enumerated."""
+"""Success by splitting samples over tokens: unbiased, and exact where all responses can be enumerated."""
 
 import numpy as np
 import pytest
@@ -44,7 +44,7 @@ def test_the_success_of_a_first_token_is_its_probability(student, prompt):
     first = np.exp(student.scorer.log_probs(prompt, (student.tokenizer.end_token,))[0].astype(float))
     likely = int(first.argmax())
     found = success_by_splitting(student, prompt, 64, 500, lambda response: response[0] == likely, seeded()).success
-    # what does not end within the limit is wrong whatever it began with
+    # responses that do not end within the limit are wrong, however they start
     ended = success_by_splitting(student, prompt, 64, 500, lambda response: True, seeded()).success
     assert found <= ended <= 1
     assert found == pytest.approx(first[likely] * ended, abs=0.05)
@@ -61,7 +61,7 @@ def test_it_agrees_with_rollouts(student, prompt):
     assert abs(mean - rate) < 4 * np.hypot(error, np.sqrt(rate * (1 - rate) / 1500)) + 1e-3
 
 
-def test_what_samples_have_in_common_is_computed_once(student, prompt):
+def test_common_prefixes_of_samples_are_computed_once(student, prompt):
     def tokens(samples, seed):
         return success_by_splitting(student, prompt, 64, samples, lambda _: True, seeded(seed)).tokens
 

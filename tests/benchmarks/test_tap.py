@@ -42,7 +42,7 @@ def test_a_message_in_several_frames_is_one():
     assert tap.messages == [Message(1.0, False, "delta", len(payload))]
 
 
-def test_a_script_that_is_to_run_again_has_not_ended():
+def test_a_script_interrupted_for_a_rerun_has_not_finished():
     tap = Tap()
     for status in (ForwardMsg.FINISHED_EARLY_FOR_RERUN, ForwardMsg.FINISHED_SUCCESSFULLY):
         payload = ForwardMsg(script_finished=status).SerializeToString()
@@ -54,7 +54,7 @@ def passed(*kinds):
     return [Message(time, kind == ASKED, kind, 1) for time, kind in kinds]
 
 
-def test_server_time_leaves_out_when_nothing_was_asked():
+def test_server_time_excludes_idle_time():
     messages = passed((0, ASKED), (1, BEGUN), (3, DONE), (10, ASKED), (11, BEGUN), (12, DONE))
     assert server_time(messages) == 5
 
@@ -75,11 +75,11 @@ def test_an_interrupted_script_counts_until_its_successor_is_done():
         [(0, ASKED), (1, BEGUN), (2, DONE), (3, BEGUN)],
     ],
 )
-def test_a_page_that_is_owed_has_no_time_yet(kinds):
+def test_a_pending_page_has_no_time_yet(kinds):
     assert server_time(passed(*kinds)) is None
 
 
-def test_what_is_sent_to_a_shut_door_passes_when_it_opens():
+def test_messages_to_a_shut_tap_pass_when_it_opens():
     with closing(socket.create_server(("127.0.0.1", 0))) as server, opened() as taps:
         tap = taps.tap(server.getsockname()[1])
         with closing(socket.create_connection(("127.0.0.1", urlsplit(tap.url).port or 0))) as browser:

@@ -1,4 +1,4 @@
-"""The app as a process and a real browser before it. A missing browser is a failure, not a skip."""
+"""The app in a process, and a real browser. A missing browser is a failure, not a skip."""
 
 import re
 import shutil
@@ -54,7 +54,7 @@ def new_context(chromium, **options):
 
 @pytest.fixture(scope="session")
 def context_of(chromium):
-    """Browser contexts by who reads, "dark" or another name: the app's code is loaded and compiled once in each."""
+    """Browser contexts by reader ("dark" or another name), so that the app's code is loaded and compiled once in each."""
     made = {}
 
     def context(who):
@@ -69,7 +69,7 @@ def context_of(chromium):
 
 @pytest.fixture
 def new_page(context_of):
-    """Pages of one reader, who has been there before: they share what the browser keeps."""
+    """Pages of one returning reader, which share the browser's cache."""
     pages = []
 
     def make(viewport=WINDOW, scheme="light"):
@@ -91,7 +91,7 @@ def page(new_page):
 
 @pytest.fixture
 def other_page(context_of):
-    """A page of another reader, in a browser context of its own."""
+    """A page of another reader, in a separate browser context."""
     page = context_of("another reader").new_page()
     yield page
     page.close()
@@ -99,27 +99,27 @@ def other_page(context_of):
 
 @dataclass
 class Reader:
-    """A page that one reader keeps open from test to test, and what it says to the server.
+    """A page that one reader keeps open across tests, and its messages to the server.
 
     Attributes:
         page: the page.
-        sent: messages that the browser sent to the server.
+        sent: messages from the browser to the server.
     """
 
     page: Page
     sent: list
 
     def go(self, address, viewport=WINDOW):
-        """Show an address of the app: loaded at first, then through the history, as Back does, by way of another page,
-        so that nothing is left of the view before."""
-        self.page.bring_to_front()  # what lies behind another page is drawn once per second
+        """Show an address of the app: loaded at first, later through the history (like Back), via another page, so that
+        nothing of the previous view is left."""
+        self.page.bring_to_front()  # pages in the background are drawn once per second
         self.page.set_viewport_size(viewport)
         if self.page.url == "about:blank":
             self.page.goto(address)
             expect(self.page.get_by_role("button", name="Copy link")).to_be_visible()
             settle(self.page)
         else:
-            # by a page with another heading: the heading tells when the address has been gone to
+            # via a page with another heading, which shows when navigation is complete
             self._pass("/runs" if urlsplit(address).path == "/screening" else "/screening")
             self._pass(address)
         return self.page
@@ -136,7 +136,7 @@ class Reader:
 
 @pytest.fixture(scope="module")
 def readers(context_of):
-    """The readers of a module's tests, by the scheme of colours that they prefer."""
+    """The readers of a module's tests, by their preferred colour scheme."""
     made = {}
 
     def reader(scheme):
@@ -153,24 +153,24 @@ def readers(context_of):
 
 @pytest.fixture(scope="module")
 def reader(readers):
-    """The reader of a module's tests who prefers light pages."""
+    """The reader of a module's tests with the light colour scheme."""
     return readers("light")
 
 
 @pytest.fixture
 def sent(reader):
-    """Messages that the reader's browser sends to the server."""
+    """Messages from the reader's browser to the server."""
     return reader.sent
 
 
 def settle(page):
-    """Wait until the page is drawn: the server is done, and nothing of the run before is left."""
+    """Wait until the page is drawn: the server is done, and nothing stale is left."""
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
     expect(page.locator("[data-stale='true']")).to_have_count(0)
 
 
 def quiet(page, messages):
-    """Wait until the page has had nothing to say to the server for a second; `messages` are those of `sent`."""
+    """Wait until the page has sent nothing to the server for a second; `messages` are those of `sent`."""
     count = -1
     while count != len(messages):
         count = len(messages)
@@ -178,7 +178,7 @@ def quiet(page, messages):
 
 
 def eventually(check):
-    """Wait until a condition holds that playwright cannot wait for itself."""
+    """Wait for a condition that Playwright itself cannot wait for."""
     until = time.monotonic() + 15
     while not check():
         assert time.monotonic() < until, "it did not come about within 15 s"
@@ -187,7 +187,7 @@ def eventually(check):
 
 @contextmanager
 def changing(page):
-    """Wait, at the end, until the page has a new address and is drawn anew."""
+    """Wait on exit until the page has a new address and is redrawn."""
     before = page.url
     yield
     expect(page).not_to_have_url(before)

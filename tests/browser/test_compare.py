@@ -1,4 +1,4 @@
-"""The page Compare in a real browser: strips, hover card, pin, keys, baseline, links into the tree."""
+"""The Compare page in a real browser: strips, hover card, pin, keys, baseline, links to the tree."""
 
 import re
 import shutil
@@ -40,7 +40,7 @@ def columns(page):
 
 
 def has(page, **parts):
-    """Wait until the address says so."""
+    """Wait until the address has these values."""
     for name, value in parts.items():
         expect(page).to_have_url(re.compile(rf"[?&]{name}={value}(&|$)"), timeout=30_000)
 
@@ -69,7 +69,7 @@ def test_strips_stay_aligned_where_lines_are_broken(compare, sent):
     assert compare.locator(".names .name").count() == 4 * len(first)
 
 
-def test_hovering_shows_all_teachers_and_asks_the_server_nothing(compare, sent):
+def test_hovering_shows_all_teachers_without_server_requests(compare, sent):
     before = len(sent)
     assert before > 0
     compare.locator(".flow .column.decision").first.hover()
@@ -169,7 +169,7 @@ def test_a_plotly_figure_is_saved_as_it_looks(compare, kind, tmp_path):
     if kind == "SVG":
         expect(picture.locator("text").filter(has_text="token of the path")).to_have_count(1)
         assert picture.locator("image").count() == 1  # the cells
-        # texts keep their widths in whatever font
+        # texts keep their widths in any font
         assert picture.locator("text:not(:has(tspan)):not([textLength])").count() == 0
     else:
         wide, high = picture.locator("img").evaluate("image => [image.naturalWidth, image.naturalHeight]")
@@ -180,14 +180,14 @@ def test_a_plotly_figure_is_saved_as_it_looks(compare, kind, tmp_path):
 
 @pytest.fixture
 def hostile(cache, finished):
-    """Id of a run full of attacks, which is there for one test only."""
+    """Id of a run full of attacks, which exists for one test only."""
     path = make_hostile(finished[1], cache)
     yield path.stem
     path.unlink()
     (cache / FILE).unlink()
 
 
-def test_names_and_tokens_from_strangers_are_only_text(page, url, hostile):
+def test_untrusted_names_and_tokens_are_only_text(page, url, hostile):
     page.goto(f"{url}/compare?run={hostile}&token=1")
     expect(columns(page).first).to_be_visible(timeout=60_000)
     expect(page.locator(".main-svg").first).to_be_visible(timeout=60_000)

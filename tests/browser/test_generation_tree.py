@@ -17,7 +17,7 @@ from tests.hostile import QUESTIONS, TEACHERS, make_hostile
 
 @pytest.fixture
 def tree(reader, url):
-    """The tree page, drawn and at rest."""
+    """The Tree page, drawn and idle."""
     return open_tree(reader, f"{url}/tree?question=sum")
 
 
@@ -27,7 +27,7 @@ def open_tree(reader, address):
     expect(page).to_have_url(re.compile("colour="))
     expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
     drawn = None
-    while drawn != (now := page.locator("svg.tree").inner_html()):  # a new width of the page draws it anew
+    while drawn != (now := page.locator("svg.tree").inner_html()):  # changing the page width redraws the tree
         drawn = now
         page.wait_for_timeout(300)
     return page
@@ -42,13 +42,13 @@ def ticks(page):
 
 
 def enter(part):
-    """Use a part of the drawing by key, wherever other parts lie over it."""
+    """Activate a part of the drawing by keyboard, even if other parts cover it."""
     part.focus()
     part.press("Enter")
 
 
 def inner(page):
-    """A joint of the tree that is not the root's."""
+    """A joint of the tree other than the root."""
     return page.locator("svg.tree .joint").last
 
 
@@ -136,7 +136,7 @@ def test_unfolding_shows_rarer_branches_and_back_undoes_it(tree):
     expect(branches).to_have_count(before)
 
 
-def test_reset_takes_back_folds_and_unfolded_branches_alike(tree):
+def test_reset_undoes_folded_and_unfolded_branches(tree):
     branches = tree.locator("svg.tree .branch")
     before = branches.count()
     enter(inner(tree))
@@ -148,7 +148,7 @@ def test_reset_takes_back_folds_and_unfolded_branches_alike(tree):
     expect(branches).to_have_count(before)
 
 
-def test_a_selected_branch_tells_its_numbers_and_text_and_survives_the_link(tree, other_page):
+def test_a_selected_branch_shows_its_numbers_and_text_and_survives_the_link(tree, other_page):
     branch = tree.locator("svg.tree .branch").nth(3)
     label = branch.get_attribute("aria-label")
     enter(branch)
@@ -193,7 +193,7 @@ def test_arrow_keys_walk_from_branch_to_branch(tree):
     assert tree.evaluate(f"({focused}).dataset.key") != branch.get_attribute("data-key")
 
 
-def test_pointing_explains_without_asking_the_server(tree, sent):
+def test_hovering_explains_without_server_requests(tree, sent):
     tree.wait_for_timeout(1000)
     count = len(sent)
     tree.locator("svg.tree .chip").first.hover()
@@ -203,7 +203,7 @@ def test_pointing_explains_without_asking_the_server(tree, sent):
 
 @pytest.fixture
 def example(cache):
-    """Id of the example run, whose paths part at their first tokens; there for one test only."""
+    """Id of the example run, whose paths diverge at their first tokens; exists for one test only."""
     (path,) = Path(__file__).parents[2].glob("cache/example-*.duckdb")
     copy = Path(shutil.copy(path, cache))
     yield copy.stem
@@ -267,7 +267,7 @@ def test_a_question_without_a_tree_says_why(page, url):
 
 @pytest.fixture
 def hostile(finished, cache, tmp_path):
-    """A run with attacks in every text, beside the one that is served."""
+    """A run with attacks in every text, next to the served one."""
     path = shutil.copy(make_hostile(finished[1], tmp_path), cache)
     yield Path(path).stem
     Path(path).unlink()

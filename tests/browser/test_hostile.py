@@ -1,4 +1,4 @@
-"""Texts of models, questions and files appear as texts: on every page, nothing of them runs and nothing is lost."""
+"""Texts from models, questions and files appear as text on every page: nothing in them runs and nothing is lost."""
 
 import json
 from urllib.parse import urlencode, urlsplit
@@ -15,7 +15,7 @@ RUN = "hostile-00000000"
 PAGES = ("questions", "tree", "compare", "findings")
 EVIL = "evil.example"
 
-# everything in the document and in all shadow roots, by a walk that markup out of data could not escape
+# walks the document and all shadow roots; injected markup cannot hide from it
 WALK = """
   const nodes = []
   const walk = (root) => { for (const node of root.querySelectorAll("*")) {
@@ -26,7 +26,7 @@ WALK = """
 
 @pytest.fixture
 def asked(page, reader):
-    """Every address that a page asks for."""
+    """Every address that a page requests."""
     addresses = []
 
     def note(request):
@@ -39,7 +39,7 @@ def asked(page, reader):
 
 
 def intruders(page):
-    """Elements that only data could have brought in; links of the app may carry hostile names in their query."""
+    """Elements that only data could have injected; links of the app may have hostile names in their query."""
     return page.evaluate(
         "() => {"
         + WALK
@@ -80,7 +80,7 @@ def open_page(page, address):
 
 def wait(page):
     settle(page)
-    page.wait_for_timeout(500)  # for what an attack would load
+    page.wait_for_timeout(500)  # time for an attack to load something
     return page
 
 
@@ -90,7 +90,7 @@ def addressed(hostile_url, name, **query):
 
 @pytest.mark.parametrize("question", QUESTIONS.values())
 @pytest.mark.parametrize("name", PAGES)
-def test_nothing_of_a_hostile_run_comes_alive(reader, asked, hostile_url, name, question):
+def test_nothing_in_a_hostile_run_is_executed(reader, asked, hostile_url, name, question):
     page = wait(reader.go(addressed(hostile_url, name, question=question)))
     assert_harmless(page, asked)
 
@@ -109,14 +109,14 @@ def test_a_hostile_teacher_can_be_chosen(reader, asked, hostile_url, teacher):
     assert page.get_by_label("teacher", exact=True).first.input_value() == teacher
 
 
-def test_the_list_of_runs_takes_no_harm(page, asked, hostile_url):
+def test_the_list_of_runs_is_unharmed(page, asked, hostile_url):
     open_page(page, hostile_url)
     assert_harmless(page, asked)
     expect(page.get_by_text("is not a run id").first).to_be_visible()
     assert FILE.removesuffix(".duckdb") in written(page)
 
 
-def test_a_hostile_address_takes_no_harm(page, asked, hostile_url):
+def test_a_hostile_address_is_harmless(page, asked, hostile_url):
     parts = {
         part: f"{SCRIPT}{IMAGE}[x](http://{EVIL}) $x$ :red[x]" for part in ("run", "question", "teacher", "colour")
     }
@@ -126,7 +126,7 @@ def test_a_hostile_address_takes_no_harm(page, asked, hostile_url):
         assert SCRIPT in written(page)
 
 
-def test_hovering_over_hostile_tokens_takes_no_harm(reader, asked, hostile_url):
+def test_hovering_over_hostile_tokens_is_harmless(reader, asked, hostile_url):
     page = wait(reader.go(addressed(hostile_url, "tree", question=QUESTIONS["sum"])))
     tokens = page.locator("div.lines .token")
     assert tokens.count() > 6
@@ -136,7 +136,7 @@ def test_hovering_over_hostile_tokens_takes_no_harm(reader, asked, hostile_url):
 
 
 @pytest.mark.parametrize("token", range(6))
-def test_pinning_hostile_tokens_takes_no_harm(reader, asked, hostile_url, token):
+def test_pinning_hostile_tokens_is_harmless(reader, asked, hostile_url, token):
     page = wait(reader.go(addressed(hostile_url, "tree", question=QUESTIONS["sum"], token=token)))
     expect(page.locator("div.lines .token.pinned")).to_have_attribute("data-at", str(token))
     assert_harmless(page, asked)
@@ -185,6 +185,6 @@ def test_markdown_shows_every_escaped_text_as_it_is(page, asked, tmp_path):
         for kind in ("markdown", "warning", "caption", "checkbox"):
             for number, text in enumerate(texts):
                 shown = page.locator(f".st-key-{kind}-{number}").inner_text().replace("\u2060", "")
-                gap = "" if kind == "warning" else " "  # a warning puts an emoji that it begins with aside, as its icon
+                gap = "" if kind == "warning" else " "  # a warning shows a leading emoji separately, as its icon
                 assert gap.join(shown.split()) == gap.join(visible_text(text).split()), (kind, text)
         assert_harmless(page, asked)

@@ -1,4 +1,4 @@
-"""A link is the view: what is chosen is in the address, and whoever opens the address sees the same."""
+"""A link is the view: all choices are in the address, and everyone who opens it sees the same."""
 
 import re
 import shutil
@@ -53,7 +53,7 @@ def choose(page, label, option):
 
 
 def shown(page):
-    """What a reader sees: all text of the page, also in the shadow roots of components."""
+    """All visible text of the page, including the shadow roots of components."""
     return page.evaluate(
         """() => {
           const skip = new Set(["STYLE", "SCRIPT", "NOSCRIPT"])
@@ -65,7 +65,7 @@ def shown(page):
 
 
 def assert_same(first, second):
-    """Both show the same, as soon as both have drawn all."""
+    """Check that both pages show the same once they are fully drawn."""
     for _ in range(20):
         if shown(first) == shown(second):
             return
@@ -166,7 +166,7 @@ def test_the_page_runs_keeps_the_view(reader, url):
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_run_that_is_not_here_is_named_and_another_offered(reader, url, cache, name):
+def test_a_missing_run_is_named_and_another_one_offered(reader, url, cache, name):
     run = next(cache.glob("*.duckdb")).stem
     page = reader.go(f"{url}/{name}?run=nothing-00000000&{VIEW}")
     expect(page.get_by_text("There is no run")).to_be_visible()
@@ -176,14 +176,14 @@ def test_a_run_that_is_not_here_is_named_and_another_offered(reader, url, cache,
     assert (view(page).teacher, view(page).colour) == ("Self-1C", "gain")
 
 
-def test_what_a_link_asks_for_in_vain_is_named(reader, url):
+def test_missing_parts_of_a_link_are_named(reader, url):
     page = reader.go(f"{url}/tree?question=sum&token=9999&teacher=nobody")
     expect(page.get_by_text("9999")).to_be_visible()
     expect(page.get_by_text("nobody")).to_be_visible()
     assert (view(page).token, view(page).teacher) == (None, "tiny-m")
 
 
-def test_a_run_that_is_deleted_while_it_is_open_is_missed_politely(page, url, cache):
+def test_a_run_deleted_while_open_is_reported_as_missing(page, url, cache):
     run = shutil.copy(next(cache.glob("*.duckdb")), cache / "short-lived.duckdb")
     open_page(page, f"{url}/tree?run=short-lived&question=sum")
     run.unlink()

@@ -1,4 +1,4 @@
-"""Every page in light and dark, on wide and narrow windows: text can be read, the legend seen, nothing sticks out."""
+"""Every page in light and dark, in wide and narrow windows: text is readable, the legend visible, nothing overflows."""
 
 import pytest
 from playwright.sync_api import expect
@@ -12,11 +12,11 @@ MAIN = {
     "compare": ".flow .column",
     "findings": ".js-plotly-plot .main-svg",
 }
-"""A part without which a page is not there."""
+"""A selector that is present only if a page is drawn."""
 PAINTED = {"tree": ".lines .token", "compare": ".flow .cell"}
 COLOURS = ("alignment", "success", "kl")
 
-# luminance and contrast by WCAG 2; colours are read back from a canvas, which knows every way to write them
+# luminance and contrast by WCAG 2; colours are read back from a canvas, which parses every notation
 READ = """
 const canvas = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true })
 const read = (colour) => {
@@ -76,7 +76,7 @@ def test_tokens_can_be_read_on_their_colour(readers, url, name, scheme, colour):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", PAINTED)
-def test_the_legend_stays_in_view_on_a_background_of_its_own(readers, url, name, scheme):
+def test_the_legend_stays_in_view_on_its_own_background(readers, url, name, scheme):
     page = open_looks(readers, url, name, scheme, question="sum")
     legend = page.locator(".odd-legend")
     expect(legend).to_be_in_viewport(ratio=1)

@@ -1,4 +1,4 @@
-"""Drawings of a notebook in a real browser: they work without a server, and texts of a run stay texts."""
+"""Notebook drawings in a real browser: they work without a server, and texts of a run stay text."""
 
 import pytest
 from playwright.sync_api import expect
@@ -9,7 +9,7 @@ from tests.hostile import make_hostile
 
 @pytest.fixture
 def show(page, tmp_path):
-    """Shows what Jupyter would show of a drawing; the frame, and whatever was asked for on the way."""
+    """Show a drawing as Jupyter would; return its frame and the requests it made."""
     asked = []
     page.on("request", lambda request: asked.append(request.url))
 
@@ -35,7 +35,7 @@ def hostile(finished, tmp_path):
         yield opened
 
 
-def test_a_path_can_be_read_pointed_at_and_pinned(show, run):
+def test_a_path_can_be_read_hovered_over_and_pinned(show, run):
     frame, _ = show(run.path("sum"))
     frame.locator(".token").nth(3).hover()
     expect(frame.locator(".card")).to_be_visible()
@@ -56,7 +56,7 @@ def test_a_branch_of_a_tree_can_be_selected_and_folded(show, run):
     expect(frame.locator(".details")).not_to_be_empty()
 
 
-def test_what_a_drawing_does_not_hold_is_said_with_the_way_to_draw_it(show, run):
+def test_what_a_drawing_lacks_is_reported_with_the_way_to_draw_it(show, run):
     frame, _ = show(run.tree("sum"))
     frame.locator("[data-act='unfold']").first.dispatch_event("click")
     expect(frame.locator("#said")).to_contain_text("unfolded=[")
@@ -69,5 +69,5 @@ def test_nothing_of_a_hostile_run_runs(show, page, hostile, kind):
     inside = page.frames[1]
     assert inside.evaluate("window.hacked") is None and page.evaluate("window.hacked") is None
     assert inside.locator("img, iframe, a[href*=evil], [onerror], [onload]").count() == 0
-    # the question's text is there as it is
+    # the question's text is shown literally
     assert "<script>window.hacked=1</script>" in inside.locator("body > p").first.inner_text()

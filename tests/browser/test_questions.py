@@ -1,4 +1,4 @@
-"""The pages Questions and Findings in a real browser: sort, search, hover, keys, links into the tree, help."""
+"""The Questions and Findings pages in a real browser: sort, search, hover, keys, links to the tree, help."""
 
 import re
 
@@ -22,7 +22,7 @@ def titles(page):
     return page.locator(".row .title")
 
 
-def test_a_click_on_a_heading_sorts_and_a_second_one_turns_the_order(questions):
+def test_a_click_on_a_heading_sorts_and_a_second_one_reverses_the_order(questions):
     heading = questions.get_by_role("columnheader", name="pass rate")
     heading.get_by_role("button").click()
     expect(heading).to_have_attribute("aria-sort", "descending")
@@ -43,7 +43,7 @@ def test_typing_searches_and_the_link_brings_the_same_rows_elsewhere(questions, 
     expect(titles(other_page)).to_have_text("compare")
 
 
-def test_hovering_says_the_numbers_without_asking_the_server(questions, sent):
+def test_hovering_shows_the_numbers_without_server_requests(questions, sent):
     questions.wait_for_timeout(2000)
     before = len(sent)
     assert before, "the page was drawn without a message"

@@ -1,5 +1,5 @@
-"""The page Runs in a real browser, with real processes: a run started from the form, watched, stopped, resumed; files
-that are sent, received and deleted."""
+"""The Runs page in a real browser, with real processes: a run started from the form, watched, stopped, resumed; files
+downloaded, uploaded and deleted."""
 
 import os
 import re
@@ -16,12 +16,12 @@ from odd.store import RunReader, list_runs
 from tests.hostile import FILE
 
 LONG = 180_000
-"""Milliseconds that a small run may take on a busy machine."""
+"""Timeout of a small run on a busy machine, in milliseconds."""
 
 
 @pytest.fixture
 def own(tmp_path):
-    """An app on a cache of its own: its cache and its address. What its jobs still do is ended with it."""
+    """An app with its own cache: the cache and the address. Its jobs are stopped with it."""
     cache = tmp_path / "cache"
     cache.mkdir()
     with serving(tmp_path) as server:
@@ -105,7 +105,7 @@ def test_a_run_is_stopped_and_resumed(page, filled):
     set_up(page, "long", 2, 20_000, 12)
     live = page.locator("[class*=st-key-live-long-]")
     expect(live.get_by_text(re.compile("initial rollouts: "))).to_be_visible(timeout=LONG)
-    page.wait_for_timeout(4000)  # the page has looked at the run again and again by now; its other parts still work
+    page.wait_for_timeout(4000)  # the page has refreshed several times by now; its other parts still work
     with page.expect_download() as download:
         click(page, "Download")
     assert Path(download.value.path()).read_bytes() == path.read_bytes()
@@ -154,7 +154,7 @@ def test_a_run_is_downloaded_deleted_and_uploaded(page, filled):
     assert {file.name for file in cache.iterdir() if file.is_file()} == {path.name}
 
 
-def test_a_file_that_is_no_run_is_refused_in_one_line(page, filled):
+def test_a_file_that_is_not_a_run_is_refused_in_one_line(page, filled):
     cache, address, _ = filled
     page.goto(address)
     junk = cache.parent / "<img src=x onerror=window.hacked=1>.duckdb"
@@ -174,7 +174,7 @@ def test_names_are_text(page, filled):
     assert page.evaluate("window.hacked") is None
 
 
-def test_the_form_stays_open_and_says_what_is_wrong(page, filled):
+def test_the_form_stays_open_and_shows_the_error(page, filled):
     _, address, _ = filled
     page.goto(address)
     click(page, "New run")

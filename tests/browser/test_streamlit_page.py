@@ -1,4 +1,4 @@
-"""What our styles and scripts take for granted of the pages that Streamlit draws (CONTRIBUTING.md lists it)."""
+"""Assumptions of our styles and scripts about Streamlit's pages (listed in CONTRIBUTING.md)."""
 
 import pytest
 
@@ -19,7 +19,7 @@ TAKEN_FOR_GRANTED = {
 @pytest.mark.parametrize(
     ("name", "selector"), [(name, one) for name, all_ in TAKEN_FOR_GRANTED.items() for one in all_]
 )
-def test_there_is_what_is_styled(readers, url, name, selector):
+def test_styled_elements_exist(readers, url, name, selector):
     assert open_looks(readers, url, name, "light").locator(selector).count() > 0
 
 

@@ -1,4 +1,4 @@
-"""The tables of the page Compare by themselves, in a real browser: what they hold can be read in the room they get."""
+"""The tables of the Compare page alone, in a real browser: their contents are readable in the available space."""
 
 import json
 from base64 import b64encode
@@ -16,14 +16,14 @@ DRAW = """async ([script, payload]) => {
 }"""
 FONT = next((Path(streamlit.__file__).parent / "static").rglob("SourceSansVF-Upright*.woff2"))
 PAIRS, LIST, TEACHERS = 409, 543, 1000
-"""Pixels that a window of 1280 leaves for each table."""
+"""Pixels left for each table in a window of 1280."""
 UNCERTAIN = {"value": -0.123, "low": -0.456, "high": 0.234, "n": 96, "clusters": 4}
 ZERO = {"value": 0.0, "low": 0.0, "high": 0.0, "n": 96, "clusters": 4}
 
 
 @pytest.fixture
 def drawn(page):
-    """Draws a component in a place of a width, and gives the page."""
+    """Draw a component at a given width and return the page."""
 
     def draw(component, payload, width):
         script, style = source(component)
@@ -34,14 +34,14 @@ def drawn(page):
         page.set_content(f"<style>{look}</style>{place}")
         page.evaluate("document.fonts.load('14px page')")
         page.evaluate(DRAW, [script, json.dumps(payload)])
-        page.wait_for_timeout(200)  # for what is drawn when its size is known
+        page.wait_for_timeout(200)  # for parts drawn once the size is known
         return page
 
     return draw
 
 
 def overflowing(page, selector):
-    """Texts that need more room than they have."""
+    """Texts that overflow their elements."""
     return page.locator(selector).evaluate_all(
         "parts => parts.filter(part => part.scrollWidth > part.clientWidth + 1).map(part => part.textContent)"
     )

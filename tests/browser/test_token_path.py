@@ -17,7 +17,7 @@ MARKUP = b"<img src=x onerror=\"document.title='owned'\">"
 
 @pytest.fixture
 def path(reader, url):
-    """The tree page at a path with decision points, drawn and at rest."""
+    """The Tree page at a path with decision points, drawn and at rest."""
     return open_path(reader, f"{url}/tree?question=sum")
 
 
@@ -39,7 +39,7 @@ def at(token):
     return int(token.get_attribute("data-at"))
 
 
-def test_hovering_shows_both_gradients_and_asks_the_server_nothing(path, sent):
+def test_hovering_shows_both_gradients_without_server_requests(path, sent):
     quiet(path, sent)
     before = len(sent)
     assert before > 0
@@ -74,7 +74,7 @@ def test_the_card_stays_inside_the_window(path, width):
 
 
 @pytest.mark.parametrize("width", [1440, 800])
-def test_bars_stand_under_their_tokens(path, width):
+def test_bars_are_below_their_tokens(path, width):
     path.set_viewport_size({"width": width, "height": 900})
     eventually(lambda: path.evaluate(
         """() => {
@@ -99,7 +99,7 @@ def test_a_click_pins_the_token_and_the_address_says_so(path):
     expect(path.get_by_text("pushes down")).to_be_visible()
 
 
-def test_the_table_of_children_is_seen_whole(reader, url):
+def test_the_table_of_children_is_fully_visible(reader, url):
     page = open_path(reader, f"{url}/tree?question=sum&token=0")
     page.set_viewport_size({"width": 1280, "height": 1000})
     table = page.locator("[data-testid='stDataFrame'] .dvn-scroller").first
@@ -140,11 +140,11 @@ def test_arrows_move_by_one_token(path):
 
 PRESS = "document.dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowRight', bubbles: true }));"
 BACK = "dispatchEvent(new PopStateEvent('popstate'))"
-"""What the browser does at Back."""
+"""What the browser does on Back."""
 
 
-def test_a_token_that_the_reader_left_just_after_a_key_is_not_told(path, sent):
-    """Told after the step it would call the page back that was left."""
+def test_a_token_left_right_after_a_key_press_is_not_sent(path, sent):
+    """If it were sent after the navigation, it would bring back the page that was left."""
     quiet(path, sent)
     before = len(sent)
     path.evaluate(f"{PRESS} history.pushState({{}}, '', '/screening'); {BACK}")
@@ -154,7 +154,7 @@ def test_a_token_that_the_reader_left_just_after_a_key_is_not_told(path, sent):
     assert "/screening?" in path.url
 
 
-def test_a_token_that_a_key_led_to_is_told_before_a_click_elsewhere(path):
+def test_a_token_reached_by_key_is_sent_before_a_click_elsewhere(path):
     path.evaluate(PRESS + "document.body.dispatchEvent(new PointerEvent('pointerdown', { bubbles: true }))")
     expect(path.locator("div.lines .token.pinned")).to_have_count(1, timeout=300)
 
@@ -242,7 +242,7 @@ def test_the_scores_can_be_saved(path, tmp_path):
 
 @pytest.fixture
 def hostile(cache, finished):
-    """A run file whose tokens, question and teachers' prompts are markup; never the one that opens by itself."""
+    """A run file whose tokens, question and teachers' prompts are markup; never the one opened by default."""
     path = shutil.copy(finished[1], cache / f"{HOSTILE}.duckdb")
     with duckdb.connect(str(path)) as connection:
         connection.execute("UPDATE vocabulary SET bytes = ? WHERE token % 3 = 0", [MARKUP])

@@ -1,4 +1,4 @@
-"""The command line as a user meets it: what is written, where, and how it ends."""
+"""The command line as users see it: output, files and exit codes."""
 
 import contextlib
 import io
@@ -25,7 +25,7 @@ ORACLE = Path(__file__).parents[1] / "oracle"
 
 
 def odd(*arguments):
-    """`odd` with these arguments, without the seconds that a process of its own takes to start."""
+    """Run `odd` with these arguments in this process, which saves the startup time."""
     command = ["odd", *map(str, arguments)]
     out, err, terminated = io.StringIO(), io.StringIO(), signal.getsignal(signal.SIGTERM)
     streams = contextlib.redirect_stdout(out), contextlib.redirect_stderr(err)
@@ -38,7 +38,7 @@ def odd(*arguments):
 
 
 @pytest.mark.parametrize("arguments, code", [(["vectors", str(ORACLE / "tree.json")], 0), (["fly"], 2)])
-def test_a_process_of_its_own_writes_the_same_and_ends_the_same(arguments, code):
+def test_a_separate_process_gives_the_same_output_and_exit_code(arguments, code):
     command = [sys.executable, "-m", "odd", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
     inside = odd(*arguments)
@@ -46,7 +46,7 @@ def test_a_process_of_its_own_writes_the_same_and_ends_the_same(arguments, code)
     assert done.returncode == code
 
 
-def test_the_process_of_a_run_ends_without_complaints_of_the_libraries(tmp_path):
+def test_the_process_of_a_run_ends_without_warnings_from_libraries(tmp_path):
     few = ["sampling.initial_rollouts=8", "sampling.max_new_tokens=16", "targeting.n_min=2"]
     asked = ["--limit", "1", "--cache", str(tmp_path), *(part for setting in few for part in ("--set", setting))]
     command = [sys.executable, "-m", "odd", "run", "--preset", "demo", *asked]
@@ -76,7 +76,7 @@ def test_help_lists_every_command_and_no_old_name(arguments):
     assert " teach " not in done.stdout
 
 
-def test_the_version_is_told():
+def test_the_version_is_printed():
     assert odd("--version").stdout == f"odd {__version__}\n"
 
 
@@ -100,7 +100,7 @@ def test_the_server_of_the_dashboard_is_started_with_what_is_asked(arguments, as
     assert started[started.index("run") + 2 :] == asked
 
 
-def test_a_dashboard_that_is_not_there_is_named(monkeypatch, tmp_path):
+def test_a_missing_dashboard_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr(dashboard, "DASHBOARD", tmp_path)
     with pytest.raises(OddError, match="install odd again"):
         command(None, "localhost", False)
@@ -108,13 +108,13 @@ def test_a_dashboard_that_is_not_there_is_named(monkeypatch, tmp_path):
 
 @pytest.fixture
 def served(monkeypatch):
-    """What would have become of the process: its command and environment."""
+    """The command and environment of the process that would have been started."""
     became = []
     monkeypatch.setattr("os.execve", lambda program, command, environment: became.append((command, environment)))
     return became
 
 
-def test_app_passes_on_what_it_does_not_know_and_says_who_may_look(served, tmp_path):
+def test_app_passes_on_unknown_options_and_prints_who_has_access(served, tmp_path):
     done = odd("app", "--cache", tmp_path, "--host", "0.0.0.0", "--server.maxUploadSize", "9")
     ((started, environment),) = served
     assert started[-2:] == ["--server.maxUploadSize", "9"]
@@ -164,7 +164,7 @@ def test_vectors_does_not_read_the_expected_values(tmp_path):
 @pytest.mark.parametrize(
     "content, named", [("[" * 100_000, "nested too deeply"), ("9" * 5000, "too many digits"), ("{", "is not JSON")]
 )
-def test_vectors_refuses_json_that_cannot_be_held(tmp_path, content, named):
+def test_vectors_refuses_json_that_is_too_deep_or_large(tmp_path, content, named):
     (tmp_path / "v.json").write_text(content)
     done = odd("vectors", tmp_path / "v.json")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
@@ -209,7 +209,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("arguments, named", BAD.values(), ids=BAD)
-def test_bad_input_is_one_line_that_names_the_thing(arguments, named, tmp_path):
+def test_bad_input_gives_one_line_that_names_it(arguments, named, tmp_path):
     caches = ["--set", f"cache={tmp_path}"] if arguments[0] in ("run", "import", "screen") else []
     done = odd(*arguments, *caches)
     assert done.returncode in (1, 2)
@@ -270,7 +270,7 @@ def test_a_teacher_is_read_from_one_word(text, parts):
     assert all(one.dtype == "bfloat16" for one in models if one)
 
 
-def test_screen_prints_its_tables_and_run_goes_on(tmp_path):
+def test_screen_prints_its_tables_and_run_continues(tmp_path):
     asked = ["--questions", "tiny-demo", "--limit", "1", "--cache", tmp_path, "--teacher", "Self-1C=student:1c"]
     asked += [f"--set={setting}" for setting in ("sampling.initial_rollouts=20", "targeting.n_min=4",
               "screening.rollouts=8", "screening.context_rollouts=4", "analysis.n_sig=2")]  # fmt: skip
@@ -291,7 +291,7 @@ def test_a_teacher_is_added(finished, tmp_path, name):
     assert "Late" in done.stdout
 
 
-def test_a_log_is_imported_and_accounted_for(tmp_path):
+def test_a_log_is_imported_and_reported(tmp_path):
     log, lines = tmp_path / "log.jsonl", Path("docs/examples/rollouts-verl.jsonl").read_text().splitlines()
     log.write_text("\n".join([*lines, json.dumps({"input": "?", "output": "", "score": 1.0, "step": 40})]))
     small = ["--set", "targeting.n_min=4", "--set", "analysis.n_sig=3", "--set", "analysis.posterior_draws=50"]
@@ -302,7 +302,7 @@ def test_a_log_is_imported_and_accounted_for(tmp_path):
     assert "left out: 6 questions" in done.stdout and "agree on 32 of 32" in done.stdout
 
 
-def test_weights_are_written_with_what_they_cover(finished, tmp_path):
+def test_weights_are_written_with_their_coverage(finished, tmp_path):
     done = odd("weights", finished[1], "--teacher", "tiny-m", "--rule", "p_positive", "--out", tmp_path / "kept")
     assert done.returncode == 0, done.stderr
     about = json.loads((tmp_path / "kept.json").read_text())
@@ -317,7 +317,7 @@ def test_weights_name_the_teachers_there_are(finished):
     assert "it has tiny-m, Self-1C, Self-1C1W, Self-check" in done.stderr
 
 
-def test_the_cost_of_minillm_is_said_before_it_runs(tmp_path):
+def test_the_cost_of_minillm_is_printed_before_it_runs(tmp_path):
     asked = ["--set", 'analysis.objectives=[{name="minillm"}]', "--set", f"cache={tmp_path}"]
     few = ["--limit", 1, "--set", "sampling.initial_rollouts=8", "--set", "targeting.n_min=1"]
     done = odd("run", "--preset", "demo", *few, *asked)

@@ -1,4 +1,4 @@
-"""What `show` prints: every node once, every teacher in its place, and a word where there is nothing to show."""
+"""Output of `show`: every node once, every teacher in order, and a reason where there is nothing to show."""
 
 import io
 
@@ -37,7 +37,7 @@ def test_a_node_that_paths_share_counts_once_for_all_and_once_for_each_outcome()
     assert summary.mean_cosine["incorrect"].value == 0
 
 
-def test_teachers_stand_in_the_order_given_and_without_decision_points_too():
+def test_teachers_are_in_the_given_order_even_without_decision_points():
     summary = teacher_summary(SCORES, ["none", "late", "early"])
     assert summary.teacher.tolist() == ["none"] * 3 + ["late"] * 3 + ["early"] * 3
     none, early = summary.iloc[0], summary.iloc[6]
@@ -82,7 +82,7 @@ def test_teachers_go_by_their_ordinal_and_dashes_stand_for_what_is_undefined(tmp
     assert "No question has" not in text
 
 
-def test_a_screening_is_printed_before_the_rest_and_alone_where_there_is_no_rest(tmp_path):
+def test_a_screening_is_printed_before_the_rest_or_alone(tmp_path):
     contexts = ROWS["screening_contexts"]
     both = printed(tmp_path / "a", screening_contexts=contexts)
     assert both.index("Screening: accuracy") < both.index("Teachers: reverse_kl")

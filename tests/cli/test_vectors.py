@@ -1,4 +1,4 @@
-"""Test vectors: equal to the oracle within 1e-6, never read from it, and malformed documents are refused."""
+"""Test vectors equal the oracle within 1e-6 and are never read from it; malformed documents are refused."""
 
 import copy
 import json

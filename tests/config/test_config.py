@@ -157,7 +157,7 @@ def changed(**sections):
         {"targeting": {"n_min": 7}},
         {"targeting": {"tau": 0.5}},
         {"templates": {"instruction": "Answer."}},
-        {"screening": {"rollouts": 16}},  # the first chunk of initial rollouts is the screening's
+        {"screening": {"rollouts": 16}},  # the first chunk of initial rollouts comes from the screening
         {"demonstrations": {"temperature": 1.0}},
     ],
 )

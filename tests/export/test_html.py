@@ -1,4 +1,4 @@
-"""Documents that stand alone: what they hold, and that no text of theirs gets out of its place."""
+"""Standalone documents: their contents, and that their texts cannot break out of their place."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from tests.hostile import TEXTS
 
 
 class Elements(HTMLParser):
-    """Names of the elements of a document, and the texts of its scripts by type."""
+    """Element names of a document, and the texts of its scripts by type."""
 
     def __init__(self, document):
         super().__init__()
@@ -41,12 +41,12 @@ def test_a_text_adds_no_element(text):
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_the_data_arrive_as_they_were(text):
+def test_the_data_arrive_unchanged(text):
     assert json.loads(Elements(document(text)).scripts["application/json"]) == {"text": text}
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_a_frame_is_one_element_that_holds_its_document(text):
+def test_a_frame_is_one_element_that_contains_its_document(text):
     drawing = Drawing(text, document(text), 400)
     shown = Elements(drawing._repr_html_())
     assert shown.names == ["iframe"]
@@ -58,7 +58,7 @@ def test_a_frame_gives_its_scripts_no_access_to_the_notebook():
     assert frame["sandbox"].split() == ["allow-scripts", "allow-downloads"]
 
 
-def test_a_document_asks_for_nothing_from_elsewhere():
+def test_a_document_loads_nothing_from_elsewhere():
     found = document()
     assert "default-src 'none'" in found
     assert not re.search(r"""(src|href)=["']""", found)
@@ -81,6 +81,6 @@ def test_a_drawing_is_saved_as_a_file_that_a_browser_opens(tmp_path):
     assert drawing.save(tmp_path / "path.html").read_text(encoding="utf-8") == drawing.document
 
 
-def test_a_place_that_cannot_be_written_is_named(tmp_path):
+def test_a_path_that_cannot_be_written_is_named(tmp_path):
     with pytest.raises(OddError, match="nowhere"):
         Drawing("a path", document(), 400).save(tmp_path / "nowhere" / "path.html")

@@ -20,7 +20,7 @@ def report():
     return evidences, every_finding(evidences, "0.6B-BoolQ")
 
 
-def test_the_text_holds_every_sentence_and_what_it_is_of(report):
+def test_the_text_contains_every_sentence_and_its_basis(report):
     text = as_text(*report)
     assert "reverse_kl, on_policy-full-off, all paths" in text and "6 questions" in text
     for finding in report[1]:
@@ -28,7 +28,7 @@ def test_the_text_holds_every_sentence_and_what_it_is_of(report):
     assert all(name.upper() in text for name in SECTIONS.values())
 
 
-def test_markdown_has_a_table_a_finding_and_escapes_names(report):
+def test_markdown_has_a_table_per_finding_and_escapes_names(report):
     text = as_markdown(*report)
     assert text.count("\n### ") == len(KINDS) and text.count("\n| --- |") == len(KINDS)
     assert HOSTILE not in text and "<b>" not in text.replace("\\<b", "")
@@ -63,7 +63,7 @@ def test_a_run_file_is_read_and_its_findings_are_written(finished, tmp_path):
     [({"outcome": "wrong"}, "'wrong' is not one of all"), ({"objective": "none"}, "no objective 'none'"),
      ({"reference": "GPT"}, "not one of none, 0.6B-BoolQ")],
 )  # fmt: skip
-def test_a_choice_that_does_not_exist_is_answered_with_those_that_do(finished, choice, words):
+def test_an_unknown_choice_lists_the_existing_ones(finished, choice, words):
     with pytest.raises(OddError, match=words):
         write_findings([finished[1]], CHOSEN | choice, None)
 

@@ -1,4 +1,4 @@
-"""The weights in training: the loops that docs/ shows really run, and learn where they should."""
+"""The weights in training: the loops shown in docs/ run, and learn on the right tokens."""
 
 import copy
 import importlib.util
@@ -51,7 +51,7 @@ def kept(finished):
 
 
 def weighted_loss(student, teacher, rows):
-    """Mean loss on the tokens with weight."""
+    """Mean loss on tokens with weight."""
     with torch.no_grad():
         pairs = [
             (row["loss_weights"], LOOP.token_losses(student, teacher, row).numpy()) for row in rows.to_dict("records")
@@ -61,7 +61,7 @@ def weighted_loss(student, teacher, rows):
 
 
 def passed(student, model):
-    """Correct answers of `SAMPLES` to each question that has them."""
+    """Number of correct answers among `SAMPLES` for each question that has any."""
     asked = wrap("trained", model, student.tokenizer.tokenizer)
     right = 0
     for number, line in enumerate(QUESTIONS[:2]):
@@ -113,7 +113,7 @@ def test_a_token_without_weight_gets_exactly_no_gradient(kept, models):
 
 @pytest.mark.slow
 def test_training_with_and_without_the_mask(finished, kept, models, record_property):
-    """The pass rates are printed, whatever they are; each student lowers its own loss, and the two differ."""
+    """Print the pass rates; each student lowers its own loss, and the two differ."""
     (student, teacher), every = models, rows_of(finished, rule="all")
     trained = {}
     for name, rows in {"all tokens": every, "Align > 0": kept}.items():
@@ -148,5 +148,5 @@ def test_trls_trainer_learns_from_the_files(kept, models, tmp_path):
     settings |= {"output_dir": str(tmp_path / "out"), "save_strategy": "no", "logging_steps": 1, "disable_tqdm": True}
     trainer = trl_gkd.train(learner, models[1].scorer.model, models[0].tokenizer.tokenizer, file, **settings)
     first = next(step["loss"] for step in trainer.state.log_history if "loss" in step)
-    assert first == pytest.approx(before, rel=1e-3)  # TRL's loss is the one on the kept tokens
+    assert first == pytest.approx(before, rel=1e-3)  # TRL's loss covers the kept tokens only
     assert weighted_loss(learner, models[1].scorer.model, kept) < 0.95 * before

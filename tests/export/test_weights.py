@@ -1,4 +1,4 @@
-"""Which tokens of a run's rollouts a trainer is to learn from."""
+"""The tokens of a run's rollouts that a trainer should learn from."""
 
 import json
 
@@ -119,14 +119,14 @@ def test_both_files_say_the_same_and_datasets_reads_them(finished, tmp_path):
     np.testing.assert_array_equal(frame["loss_weights"][3], written["loss_weights"][3])
 
 
-def test_out_may_be_the_beginning_of_the_names(finished, tmp_path):
+def test_out_may_be_a_prefix_of_the_file_names(finished, tmp_path):
     written, _ = rows_of(finished[1])
     files = write_weights(written, {}, tmp_path / "new" / "mine.v1")
     assert [file.name for file in files] == ["mine.v1.parquet", "mine.v1.jsonl", "mine.v1.json"]
     assert all(file.exists() for file in files) and len(list((tmp_path / "new").iterdir())) == 3
 
 
-def test_a_place_that_cannot_be_written_is_one_line(finished, tmp_path):
+def test_a_path_that_cannot_be_written_gives_one_line(finished, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OddError, match="--out"):
         write_weights(rows_of(finished[1])[0], {}, tmp_path / "file" / "weights")
@@ -146,7 +146,7 @@ def test_what_a_run_does_not_have_is_named_with_what_it_has(finished, asked, nam
         rows_of(finished[1], **asked)
 
 
-def test_every_token_of_every_question_can_be_had_without_a_teacher(finished):
+def test_all_tokens_of_all_questions_are_available_without_a_teacher(finished):
     written, coverage = rows_of(finished[1], teacher=None, rule="all", rollouts="initial")
     assert set(written["question_id"]) == {"sum", "compare", "impossible"}
     assert coverage.kept == coverage.tokens and coverage.scored == 0

@@ -1,4 +1,4 @@
-"""Runs made up of known truths: how well each teacher knows them is chosen, and rollouts are drawn from them."""
+"""Synthetic runs with known truth: rollouts are drawn from it, and each teacher knows it to a chosen degree."""
 
 from collections.abc import Mapping
 
@@ -10,11 +10,11 @@ from odd.method.alignment import cosine, gain
 from odd.method.gradients import ideal_gradient
 
 NODES = 8
-"""Decision points on each of the two paths of a question."""
+"""Decision points per path; each question has two paths."""
 
 
 class FakeRun:
-    """Answers the queries of the findings from frames."""
+    """A reader that answers the queries of the findings from frames."""
 
     run_id = "made-up"
 
@@ -31,7 +31,7 @@ class FakeRun:
 
 
 def _texts(rows):
-    """One token before each place, and the one at it."""
+    """The token before each position, and the one at it."""
     spelled = ((1, b"a"), (2, b"\n"))
     return pd.DataFrame(
         [
@@ -50,15 +50,15 @@ def make(
     on_incorrect: float = 0.0,
     seed: int = 0,
 ) -> FakeRun:
-    """A run of a paper's size or less.
+    """Create a run of at most the paper's size.
 
     Args:
-        effects: by teacher, how much of its gradient is the true ideal one; the rest is a random direction.
-        questions: with one correct and one incorrect path each.
-        visits: rollouts of each child, in two halves.
-        spread: standard deviation of the true success of siblings; 0 makes all that is measured noise.
+        effects: by teacher, the share of its gradient that is the true ideal one; the rest is a random direction.
+        questions: number of questions, with one correct and one incorrect path each.
+        visits: rollouts per child, in two halves.
+        spread: standard deviation of the true success of siblings; with 0 all measurements are noise.
         on_incorrect: added to the effects on incorrect paths.
-        seed: of everything.
+        seed: seed of all randomness.
     """
     rng = np.random.default_rng(seed)
     scores, components, halves = [], [], []
@@ -95,7 +95,7 @@ FEATURES = [
 
 
 def _gradient(rng, p, truth, known):
-    """A direction that sums to 0: part the true ideal one, part chance; zero for a teacher that agrees (NaN)."""
+    """A direction that sums to 0: part true ideal gradient, part random; zero for a teacher that agrees (NaN)."""
     if known != known:
         return np.zeros(len(p))
     noise = rng.normal(size=len(p))
@@ -162,5 +162,5 @@ META = {"config": '{"analysis": {"n_sig": 20}}'}
 
 
 def evidence(effects: Mapping[str, float], *, filters: Filters | None = None, **changes) -> Evidence:
-    """The evidence of a made-up run."""
+    """The evidence of a synthetic run."""
     return gather(make(effects, **changes), META, filters or Filters("reverse_kl", "on_policy-full-off"))

@@ -1,4 +1,4 @@
-"""Decision points of a run: each once, filtered as asked, with the very scores that are stored."""
+"""Decision points of a run: each once, filtered as requested, with exactly the stored scores."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Every kind of finding: nothing where there is nothing, the planted truth where there is one, tokens behind rows."""
+"""Every kind of finding: no effect in noise, the planted truth where there is one, tokens behind rows."""
 
 import re
 from dataclasses import replace
@@ -23,19 +23,19 @@ KEPT = "cosine > 0"
 
 @pytest.fixture(scope="module")
 def planted():
-    """`good` knows the truth, `bad` its opposite, `chance` nothing; the check agrees with the student."""
+    """`good` knows the truth, `bad` its opposite, `chance` neither; the check agrees with the student."""
     return evidence({"good": 0.6, "bad": -0.6, "chance": 0.0, "check": NAN}, questions=24)
 
 
 @pytest.fixture(scope="module")
 def noise():
-    """Neither teachers nor success mean anything: all differences of success are chance."""
+    """Teachers and success are pure noise: all differences in success are chance."""
     return evidence({"a": 0.0, "b": 0.0, "c": 0.0}, questions=60, spread=0.0, seed=3)
 
 
 @pytest.fixture(scope="module")
 def named():
-    """Teachers that go by names of the paper."""
+    """Teachers with names from the paper."""
     return evidence({"Self-1C": 0.3, "Self-1C(L)": 0.2, "mine": 0.0}, questions=6)
 
 
@@ -145,7 +145,7 @@ def test_the_expected_share_of_settled_signs_is_what_more_rollouts_then_settle()
     assert now["factor"].estimate.value > then["factor"].estimate.value > 1
 
 
-def test_a_feature_that_tells_is_found_and_others_are_not(planted):
+def test_an_informative_feature_is_found_and_others_are_not(planted):
     found = rows("prediction", planted)
     auroc = found["logistic regression", ALL_TEACHERS]["all"].estimate
     assert auroc.low < 0.5 < auroc.high
@@ -198,7 +198,7 @@ def test_rows_lead_to_points_that_exist_and_have_texts(kind, planted):
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.key)
-def test_every_estimate_has_an_n_and_stands_in_both_tables(kind, planted):
+def test_every_estimate_has_an_n_and_is_in_both_tables(kind, planted):
     finding = find(kind, {"run": planted}, "none")
     table, written = numbers(finding), shown(finding)
     assert len(table) == len(written) == len(finding.founds["run"].rows)
@@ -209,7 +209,7 @@ def test_every_estimate_has_an_n_and_stands_in_both_tables(kind, planted):
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.key)
-def test_nothing_scored_is_said_not_drawn(kind):
+def test_a_run_without_scores_gives_a_sentence_and_no_figure(kind):
     nothing = evidence({"check": NAN}, questions=3)
     finding = find(kind, {"run": nothing}, "0.6B-BoolQ")
     assert len(finding.sentences) == 1 and finding.sentences[0].endswith(".")
@@ -218,7 +218,7 @@ def test_nothing_scored_is_said_not_drawn(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.key)
-def test_runs_stand_side_by_side(kind, planted):
+def test_runs_are_shown_side_by_side(kind, planted):
     other = evidence({"good": 0.2, HOSTILE: 0.0}, questions=6, seed=5)
     finding = find(kind, {"small": planted, "<b>large": other}, "1.7B-MMLU")
     assert set(numbers(finding)["run"]) == {"small", "<b>large"}
@@ -228,7 +228,7 @@ def test_runs_stand_side_by_side(kind, planted):
     assert drawn is not None and "<b>large" not in drawn.to_json()
 
 
-def test_the_paper_s_numbers_stand_beside_teachers_of_the_same_name(named):
+def test_the_paper_s_numbers_are_next_to_teachers_of_the_same_name(named):
     finding = find(BY_KEY["ranking"], {"run": named}, "0.6B-BoolQ")
     table = numbers(finding).set_index("teacher")
     first = published(1).query("student == 'Qwen3-0.6B' and benchmark == 'BoolQ'").set_index("teacher")

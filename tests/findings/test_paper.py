@@ -1,4 +1,4 @@
-"""The published numbers are whole, as they were printed, and nobody can change them for others."""
+"""The published numbers are complete and as printed, and no caller can change them for others."""
 
 import pytest
 
@@ -24,12 +24,12 @@ def test_numbers_are_numbers_and_bounds_of_p_values_stay_what_was_printed():
     assert "<1e-19" in set(published(4)["p_value"])
 
 
-def test_a_change_stays_with_whoever_made_it():
+def test_changes_stay_local_to_the_caller():
     mine = published(8)
     mine["accuracy_pct"] = 0.0
     assert published(8)["accuracy_pct"].min() > 0
 
 
-def test_an_unknown_table_is_answered_with_those_there_are():
+def test_an_unknown_table_lists_the_existing_ones():
     with pytest.raises(ValueError, match="1, 2, 3"):
         published(7)

@@ -1,4 +1,4 @@
-"""Screenings: who is kept and why not, and accuracy on the same questions for every context."""
+"""Screenings: which questions are kept and why others are not, and accuracy on the same questions for every context."""
 
 import io
 
@@ -14,7 +14,7 @@ from odd.findings.screening import UNFINISHED, accuracies, counts, read_screenin
 
 THREE = SELF_3C.model_copy(update={"name": "A"})
 LARGER = TeacherConfig(name="B", context="1c", demonstrations=ModelConfig(name="tiny-l"))
-# right of 20 rollouts: alone, behind A, behind B; None: the context could not be made
+# correct of 20 rollouts: alone, with A, with B; None: the context is unavailable
 QUESTIONS = {
     "easy": (18, 20, 19),
     "medium": (10, 15, 10),
@@ -32,7 +32,7 @@ def made_row(question, context, alone, count):
 
 
 class Run:
-    """A run that answers what a screening asks."""
+    """A reader that answers the queries of a screening."""
 
     run_id = "x-00000000"
 
@@ -72,7 +72,7 @@ def test_a_run_without_a_screening_has_none():
     assert read_screening(Run({}, contexts=())) is None
 
 
-def test_a_question_is_kept_if_it_is_answered_and_every_context_could_be_made(screening):
+def test_a_question_is_kept_if_it_is_answered_and_every_context_is_available(screening):
     assert screening.kept["id"].tolist() == ["easy", "medium", "hard"]
     reasons = screening.questions.set_index("id")["reason"]
     assert reasons["never"] == "nothing is right"
@@ -99,7 +99,7 @@ def test_intervals_are_over_questions_and_one_question_has_none(screening):
     found = {(one.context, one.difficulty): one for one in accuracies(screening)}
     overall, alone = found["B", "all"], found["B", "easy"]
     assert overall.accuracy.low < overall.accuracy.value < overall.accuracy.high
-    # where a context changes every question alike, the difference is sure however much questions differ
+    # if a context changes every question equally, the difference has no spread however much questions differ
     assert overall.difference.high - overall.difference.low < overall.accuracy.high - overall.accuracy.low
     assert alone.accuracy.n == 1 and np.isnan(alone.accuracy.low)
 
@@ -110,7 +110,7 @@ def test_a_bin_without_questions_is_unknown_not_zero():
     assert np.isnan(hard.accuracy.value) and hard.accuracy.n == 0 and np.isnan(hard.truncated)
 
 
-def test_what_is_not_drawn_yet_is_said_and_not_counted():
+def test_what_is_not_sampled_yet_is_reported_and_not_counted():
     found = read_screening(Run(QUESTIONS, skip=[(1, "B")]))
     assert not found.complete
     assert found.questions.set_index("id")["reason"]["medium"] == UNFINISHED

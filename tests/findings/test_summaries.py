@@ -1,4 +1,4 @@
-"""Summaries: means of what they say, over questions, with and without shuffled success."""
+"""Summaries: means over questions, with and without shuffled success."""
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ POINTS = pd.DataFrame(
 )
 
 
-def test_every_summary_is_the_mean_it_says():
+def test_every_summary_is_the_mean_it_is_named_after():
     values = {key: one.value for key, one in estimates(POINTS).items()}
     expected = {"weighted_cosine": 0.54, "mean_cosine": 0.7 / 3, "fraction_positive": 2 / 3, "mean_gain": 0.1}
     assert values == pytest.approx(expected | {"advantage": 0.15})
@@ -32,7 +32,7 @@ def test_a_difference_is_of_the_group_to_the_others_and_tested_in_each_question(
     assert MAIN.wilcoxon_difference(POINTS, both[~group]) == pytest.approx(0.5)
 
 
-def test_a_measure_that_a_run_has_not_is_answered_with_those_it_has():
+def test_an_unknown_measure_lists_those_of_the_run():
     known = pd.DataFrame({"objective": ["a", "b"], "convention": ["c", "c"]})
     assert chosen_measure(known, "run", "a", "c") == ("a", "c")
     assert chosen_measure(known.iloc[:0], "run", "anything", "c") == ("anything", "c")
@@ -40,7 +40,7 @@ def test_a_measure_that_a_run_has_not_is_answered_with_those_it_has():
         chosen_measure(known, "run", "b", "d")
 
 
-def test_the_usual_measure_is_shown_where_none_is_asked_for():
+def test_the_default_measure_is_shown_if_none_is_chosen():
     usual = pd.DataFrame({"objective": ["jsd_0.5", "reverse_kl"], "convention": ["pooled-full-off"] * 2})
     assert chosen_measure(usual, "run", None, None) == ("reverse_kl", "pooled-full-off")
     assert chosen_measure(usual.iloc[:1], "run", None, None) == ("jsd_0.5", "pooled-full-off")

@@ -1,4 +1,4 @@
-"""Siblings at random, for tests."""
+"""Random siblings for tests."""
 
 import numpy as np
 

@@ -67,7 +67,7 @@ def test_the_difference_of_a_group_to_the_others_is_that_of_their_weighted_means
     assert difference.clusters == 1 and np.isnan(difference.low)
 
 
-def test_what_questions_share_is_no_uncertainty_of_a_difference():
+def test_shared_variation_of_questions_does_not_widen_a_difference():
     level = np.random.default_rng(4).normal(0, 10, 20)
     clusters, group = np.tile(np.arange(20), 2), np.repeat([True, False], 20)
     difference = cluster_difference(np.concatenate([level + 1, level]), clusters, group, 0)

@@ -43,16 +43,16 @@ def test_many_scores_are_shuffled_less_often(monkeypatch):
 
 @pytest.mark.parametrize("drawn", [False, True])
 @pytest.mark.parametrize("own", [False, True])
-def test_the_noise_floor_holds_the_scores_of_all_orders_of_success_equally_often_and_alike_for_all_teachers(
+def test_the_noise_floor_has_all_orders_of_success_equally_often_and_identically_for_all_teachers(
     monkeypatch, own, drawn
 ):
     rng = np.random.default_rng(0)
     some = siblings(rng, nodes=1, width=3)
-    if own:  # of one teacher another child counts
+    if own:  # one teacher has another child in S_u
         inside = some.inside.copy()
         inside[1, 0] = False
         some = Siblings(some.p, some.shift, some.success, some.gradient, inside, some.node)
-    if drawn:  # too many orders to go through them all
+    if drawn:  # too many orders to enumerate
         monkeypatch.setattr("odd.findings.statistics.noise.math.factorial", lambda width: 10**6)
     floor = noise_floor(some, 3000, rng).scores()
     orders = list(permutations(range(some.p.shape[1])))

@@ -1,4 +1,4 @@
-"""AUROC with questions as clusters, and predictions that never saw the question they are judged on."""
+"""AUROC with questions as clusters, and predictions for questions not used in fitting."""
 
 import numpy as np
 import pytest
@@ -53,7 +53,7 @@ def test_a_feature_that_only_knows_the_question_predicts_nothing():
     assert all(len(set(folds[groups == group])) == 1 for group in range(20))
 
 
-def test_a_feature_that_tells_is_found():
+def test_an_informative_feature_is_found():
     rng = np.random.default_rng(4)
     feature, labels, groups = made_up(rng, 2.0)
     features = np.column_stack([feature, rng.normal(size=len(feature))])
@@ -62,7 +62,7 @@ def test_a_feature_that_tells_is_found():
     assert found.low > 0.8 and found.p < 0.01
 
 
-def test_one_question_leaves_nothing_to_judge_on():
+def test_one_question_leaves_nothing_to_evaluate_on():
     scores, _ = cross_validated_scores(np.ones((4, 1)), np.array([True, False] * 2), np.zeros(4), 5)
     assert np.isnan(scores).all()
 

@@ -1,4 +1,4 @@
-"""Along a path: rank correlations, changes of sign, and whether a choice of tokens improves it."""
+"""Along a path: rank correlations, sign changes, and whether a choice of tokens improves it."""
 
 import numpy as np
 from scipy.stats import spearmanr
@@ -43,7 +43,7 @@ def test_a_path_improves_where_what_is_kept_is_above_its_mean():
     assert np.isnan(improved(signal, keep, np.array([0, 0, 1, 1, 2, 2]))[2])
 
 
-def test_nothing_gives_nothing():
+def test_empty_input_gives_empty_results():
     empty, none = np.empty(0), np.empty(0, np.int64)
     assert len(grouped_spearman(empty, empty, none, 2)) == len(sign_changes(empty, none)[0]) == 0
     assert len(improved(empty, np.empty(0, bool), none)) == 0

@@ -1,4 +1,4 @@
-"""Reliability of a whole from its halves, and what more rollouts would settle."""
+"""Split-half reliability, and how many signs more rollouts would settle."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ def test_the_whole_is_as_reliable_as_the_formula_says():
     truth, noise = rng.normal(size=200_000), rng.normal(size=(4, 200_000))
     halves = truth + noise
     r = np.corrcoef(halves[0], halves[1])[0, 1]
-    # the mean of two halves against the mean of two other ones
+    # the mean of two halves against the mean of two others
     wholes = np.corrcoef(halves[:2].mean(axis=0), halves[2:].mean(axis=0))[0, 1]
     assert spearman_brown(r) == pytest.approx(wholes, abs=0.01)
     assert spearman_brown(0.0) == 0 and spearman_brown(-0.9) == -1

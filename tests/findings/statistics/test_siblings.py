@@ -1,4 +1,4 @@
-"""Scores from their components, and what they are when success is shuffled among siblings."""
+"""Scores from their components, with true success and with success shuffled among siblings."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Tests and the correction for many: against values worked out by hand or by the library."""
+"""Tests and the correction for multiple tests, against values computed by hand or by SciPy."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def test_the_signed_rank_test_knows_no_difference_from_nothing():
     assert wilcoxon_p([1.0, -1.0]) == 1.0
 
 
-def test_welch_needs_two_values_a_side_and_a_spread():
+def test_welch_needs_two_values_per_side_and_a_spread():
     assert np.isnan(welch_p(np.array([1.0]), np.array([1.0, 2.0])))
     assert np.isnan(welch_p(np.ones(3), np.ones(4)))
     assert welch_p(np.array([0.0, 0.1, NAN]), np.array([5.0, 5.1])) < 0.01
