@@ -1,4 +1,4 @@
-"""The interface for notebooks and scripts: make a run, open a run, take its tables, and draw its paths and trees."""
+"""The interface for notebooks and scripts: compute or open a run, read its tables, and draw its paths and trees."""
 
 import json
 import math
@@ -36,29 +36,29 @@ _TABLES_OF = {
     "nodes": ("nodes", "vocabulary"),
     "scores": ("path_tokens", "paths", "scores", "node_teachers", "vocabulary"),
 }
-"""Frame to the tables of the schema that its columns come from, the first that has a column saying what it is."""
+"""Frame to the schema tables of its columns; the first table with a column gives its description."""
 _OWN = {
     "initial_rollouts": "rollouts from the root",
-    "initial_correct": "of them correct",
-    "initial_truncated": "of them cut at the length limit",
-    "pass_rate": "share of the initial rollouts that is correct",
+    "initial_correct": "initial rollouts that are correct",
+    "initial_truncated": "initial rollouts cut off at the length limit",
+    "pass_rate": "share of the initial rollouts that are correct",
     "targeted_rollouts": "rollouts from forced prefixes",
-    "paths": "paths that were studied",
-    "correct_paths": "of them correct",
+    "paths": "studied paths",
+    "correct_paths": "studied paths that are correct",
     "decision_points": "nodes where two children with enough visits differ in success, under any convention",
-    "teachers_available": "teachers that could be given their context",
-    "teachers_unavailable": "teachers that could not",
+    "teachers_available": "teachers whose context could be built",
+    "teachers_unavailable": "teachers whose context could not be built",
     "normalised_depth": "position divided by the length of the path, 0 to 1",
 }
-"""Columns that no table has as they are computed when they are asked for."""
+"""Computed columns, which no table stores."""
 
 
 def open_run(run: str | os.PathLike[str], cache: str | os.PathLike[str] | None = None) -> "OpenedRun":
     """Open a run.
 
     Args:
-        run: its file, its run id, or `example` for the run that comes with ODD.
-        cache: folder in which a run id is looked up; None: `ODD_CACHE`, or `cache` in the working directory.
+        run: run file, run id, or `example` for the run that ships with ODD.
+        cache: folder to look up a run id in; None: `ODD_CACHE`, or `cache` in the working directory.
 
     Raises:
         OddError: there is no such run, or it cannot be read.
@@ -73,17 +73,18 @@ def open_run(run: str | os.PathLike[str], cache: str | os.PathLike[str] | None =
 
 
 def run(config: RunConfig | Mapping[str, Any] | str = "demo", /, *, quiet: bool = False, **changes: Any) -> "OpenedRun":
-    """Make a run in this process, or take up one that was interrupted, and open it.
+    """Compute a run in this process, or resume an interrupted one, and open it.
 
-    A finished run with these settings is only opened. It loads the models, so the first call takes seconds more.
+    A finished run with these settings is only opened. The models are loaded, so the first call takes a few seconds
+    longer.
 
     Args:
-        config: a preset (`demo`, `smollm2`, `paper`), a configuration, or the same as nested dictionaries.
-        quiet: whether nothing is printed on the way.
+        config: a preset (`demo`, `smollm2`, `paper`), a configuration, or a configuration as nested dictionaries.
+        quiet: whether to suppress progress output.
         **changes: sections of the configuration to change, such as `questions={"limit": 2}`, or `cache="runs"`.
 
     Raises:
-        OddError: a setting is impossible, or the run cannot be made; says which and why.
+        OddError: a setting is invalid, or the run fails; the message says which and why.
     """
     from odd.pipeline.progress import ProgressFile
     from odd.pipeline.worker import run as make
@@ -109,7 +110,7 @@ def _configured(config: RunConfig | Mapping[str, Any] | str, changes: Mapping[st
 
 
 def _print_progress(step: Any) -> None:
-    """One line that is written over itself, in notebooks and terminals alike."""
+    """Print one line that overwrites itself, in notebooks and terminals."""
     told = f"{step.run_id}: question {min(step.question + 1, step.questions)} of {step.questions}"
     at = "finished" if step.stage == "done" else f"{step.stage} {step.done:,}/{step.total:,}"
     print(f"\r{told}, {at}".ljust(100), end="\n" if step.stage == "done" else "", flush=True)
@@ -118,8 +119,8 @@ def _print_progress(step: Any) -> None:
 class OpenedRun:
     """A run file, opened for reading.
 
-    Its tables are pandas DataFrames; `columns` says what each column holds. Questions are named by their id, as the
-    table `questions` has it, or by their number. What is not stored is NaN or None.
+    Its tables are pandas DataFrames; `columns` describes each column. Questions are given by their id, as in the table
+    `questions`, or by their number. Values that are not stored are NaN or None.
 
     Attributes:
         file: the run file.
@@ -129,13 +130,13 @@ class OpenedRun:
         """Open a file.
 
         Raises:
-            OddError: it cannot be read, or is not a run.
+            OddError: the file cannot be read, or is not a run.
         """
         self.file = Path(file)
         self._reader = RunReader(self.file)
 
     def close(self) -> None:
-        """Close the file; a run that nobody refers to any more is closed by itself."""
+        """Close the file; a run is also closed when it is garbage-collected."""
         self._reader.close()
 
     def __enter__(self) -> Self:
@@ -147,75 +148,75 @@ class OpenedRun:
         self.close()
 
     def __repr__(self) -> str:
-        """Name and size."""
+        """Return run id, size and status."""
         questions, teachers = len(self._questions), len(self.query("teachers"))
         return f"<run {self.run_id}: {questions} questions, {teachers} teachers, {self.meta.get('status', '')}>"
 
     @property
     def run_id(self) -> str:
-        """Name of the run."""
+        """Run id."""
         return self._reader.run_id
 
     @property
     def meta(self) -> dict[str, str]:
-        """What the file says of itself: versions, status, and the settings as JSON."""
+        """Metadata of the file: versions, status, and the settings as JSON."""
         return self._reader.meta
 
     @property
     def config(self) -> dict[str, Any]:
-        """The settings that the run was made with."""
+        """The settings of the run."""
         return json.loads(self.meta["config"])
 
     def query(self, name: str, /, **params: Any) -> pd.DataFrame:
-        """Rows of any query that the dashboard asks, see `odd.store.QUERIES`.
+        """Return the rows of any query of the dashboard, see `odd.store.QUERIES`.
 
         Raises:
-            OddError: the file turns out to be damaged.
+            OddError: the file is damaged.
             ValueError: there is no such query.
         """
         return self._reader.query(name, **params)
 
     @property
     def questions(self) -> pd.DataFrame:
-        """A row per question: id, text, answer, pass rate, difficulty, and counts of rollouts and decision points."""
+        """One row per question: id, text, answer, pass rate, difficulty, and counts of rollouts and decision points."""
         return self._questions.copy()
 
     @cached_property
     def _questions(self) -> pd.DataFrame:
-        """The same, asked for once: counting goes through all rollouts and scores."""
+        """The same, queried once: the counts scan all rollouts and scores."""
         return self.query("questions")
 
     @property
     def teachers(self) -> pd.DataFrame:
-        """A row per teacher: its name, model, context and settings."""
+        """One row per teacher: name, model, context and settings."""
         return self.query("teachers")
 
     @property
     def measures(self) -> pd.DataFrame:
-        """Objectives and conventions that the run has scores for."""
+        """Objectives and conventions with scores in this run."""
         return self.query("measures")
 
     def rollouts(self, question: str | int | None = None) -> pd.DataFrame:
-        """A row per rollout: token ids, log-probabilities, text, answer, whether it is correct, and its launch.
+        """Return one row per rollout: token ids, log-probabilities, text, answer, outcome and launch.
 
         Args:
-            question: of which; None: of all.
+            question: id or number of a question; None: all questions.
         """
         return self._of("rollouts", question)
 
     def paths(self, question: str | int | None = None) -> pd.DataFrame:
-        """A row per path that was studied: the rollout that it is, its outcome and its length.
+        """Return one row per studied path: its rollout, outcome and length.
 
         Args:
-            question: of which; None: of all.
+            question: id or number of a question; None: all questions.
         """
         return self._of("paths", question)
 
     def nodes(self, question: str | int | None = None) -> pd.DataFrame:
-        """A row per node of the tree: parent, token, the student's log-probability, visits and successes.
+        """Return one row per node of the tree: parent, token, student log-probability, visits and successes.
 
         Args:
-            question: of which; None: of all.
+            question: id or number of a question; None: all questions.
         """
         nodes = self._of("nodes", question)
         tokens = self.query("token_bytes", tokens=sorted({int(token) for token in nodes["token"] if token >= 0}))
@@ -223,9 +224,9 @@ class OpenedRun:
         return nodes.assign(text=nodes["token"].map(texts))
 
     def scores(self, objective: str | None = None, convention: str | None = None) -> pd.DataFrame:
-        """A row per teacher and token of a path with a score: alignment and gain with their intervals, and divergences.
+        """Return one row per teacher and scored path token: alignment and gain with intervals, and divergences.
 
-        A node that several paths share has a row in each.
+        A node shared by several paths has one row per path.
 
         Args:
             objective: label; None: reverse_kl, if the run has it.
@@ -234,7 +235,7 @@ class OpenedRun:
         return self.query("scores", **self._measure(objective, convention))
 
     def columns(self, frame: str) -> pd.Series:
-        """What the columns of a frame hold.
+        """Return the descriptions of the columns of a frame.
 
         Args:
             frame: questions, teachers, rollouts, paths, nodes or scores.
@@ -258,35 +259,36 @@ class OpenedRun:
         objective: str | None = None,
         convention: str | None = None,
         colour: str = "alignment",
-        token: int | None = None,
+        position: int | None = None,
         theme: Theme = "light",
         height: int | None = None,
     ) -> Drawing:
-        """A path as text, coloured token by token, as the page Tree draws it.
+        """Draw a path as text, coloured token by token, as on the page Tree.
 
         Args:
-            question: None: the one with most decision points.
+            question: id or number; None: the question with most decision points.
             path: number, or name such as "incorrect 1"; None: the first.
-            teacher: whose gradient is compared with the ideal one; None: the first.
+            teacher: teacher whose gradient is compared with the ideal one; None: the first.
             objective: label; None: reverse_kl, if the run has it.
             convention: label; None: on_policy-full-off, if the run has it.
-            colour: what the colour of a token stands for: alignment, p_positive, gain, advantage, success, kl or
+            colour: measure that tokens are coloured by: alignment, p_positive, gain, advantage, success, kl or
                 difference.
-            token: position of the token that is pinned.
+            position: position of the pinned token.
             theme: light or dark.
-            height: of the frame, pixels; None: by the length of the text.
+            height: height of the frame in pixels; None: depends on the length of the text.
 
         Raises:
-            OddError: the run has no such question, path, teacher, objective or convention; names those it has.
+            OddError: the run has no such question, path, teacher, objective or convention; the message lists those it
+                has.
         """
-        number, view = self._view(question, path, teacher, objective, convention, colour, token)
+        number, view = self._view(question, path, teacher, objective, convention, colour, position)
         if view.path is None:
             raise OddError(f"run {self.run_id}: question {view.question} has no path; choose another question")
         rows = path_rows(self, number, view)
         payload = path_panel(self, number, view, rows, path_cards(self, number, view))
         lines = [self._text(number), *map(_plain, path_notices(self, number, view, rows))]
         drawn = legend_html(legend(view.colour), colour_scale(self, number, view))
-        title = f"a path of question {view.question} · {chosen_measure(view)}"
+        title = f"path of question {view.question} · {chosen_measure(view)}"
         document = component_document("token_path", payload, title, lines, drawn, theme)
         return Drawing(title, document, height or _path_height(rows))
 
@@ -303,18 +305,19 @@ class OpenedRun:
         theme: Theme = "light",
         height: int = 900,
     ) -> Drawing:
-        """The generation tree of a question with its decision points, as the page Tree draws it.
+        """Draw the generation tree of a question with its decision points, as on the page Tree.
 
         Args:
-            question: None: the one with most decision points.
-            path: the path that is marked, by number or name; None: the first.
-            teacher: whose gradient is compared with the ideal one; None: the first.
+            question: id or number; None: the question with most decision points.
+            path: number or name of the path to mark; None: the first.
+            teacher: teacher whose gradient is compared with the ideal one; None: the first.
             objective: label; None: reverse_kl, if the run has it.
-            convention: label; None: on_policy-full-off, if the run has it. Its pooling decides what branches count.
-            colour: of the decision points, as for `path`.
-            unfolded: nodes whose rarer branches are drawn, too; a click on folded branches says which they are.
+            convention: label; None: on_policy-full-off, if the run has it. Its pooling rule determines the counts of
+                branches.
+            colour: measure that decision points are coloured by, as for `path`.
+            unfolded: nodes whose rare branches are drawn, too; clicking folded branches shows their node.
             theme: light or dark.
-            height: of the frame, pixels.
+            height: height of the frame in pixels.
 
         Raises:
             OddError: the run has no such question, path, teacher, objective or convention, or the question has no tree.
@@ -325,7 +328,7 @@ class OpenedRun:
         tree = tree_payload(self, number, counted, display(self, number, counted, view.unfolded))
         if not tree["branches"]:
             raise OddError(f"run {self.run_id}, question {view.question}: {why_no_tree(self, number)}")
-        title = f"the tree of question {view.question} · {chosen_measure(view)}"
+        title = f"tree of question {view.question} · {chosen_measure(view)}"
         payload = tree_panel(self, number, view, tree)
         document = component_document("generation_tree", payload, title, [self._text(number)], theme=theme)
         return Drawing(title, document, height)
@@ -336,7 +339,7 @@ class OpenedRun:
         return pd.concat(found, ignore_index=True) if len(found) != 1 else found[0]
 
     def _number(self, question: str | int) -> int:
-        """Number of a question that is named by id or number."""
+        """Return the number of a question given by id or number."""
         questions = self._questions
         column = "id" if isinstance(question, str) else "question"
         found = questions.loc[questions[column] == question, "question"]
@@ -366,11 +369,11 @@ class OpenedRun:
         objective: str | None,
         convention: str | None,
         colour: str,
-        token: int | None = None,
+        position: int | None = None,
     ) -> tuple[int, ViewState]:
-        """The view that is asked for, complete, and the number of its question."""
+        """Return the number of the question, and the view with all defaults filled in."""
         if self._questions.empty:
-            raise OddError(f"run {self.run_id} has no question yet: make it with odd run")
+            raise OddError(f"run {self.run_id} has no questions yet: compute it with odd run")
         self._check("teacher", teacher, self.teachers["teacher"].tolist())
         if colour not in colours():
             raise OddError(f"no colour {colour!r}: choose one of {', '.join(colours())}")
@@ -382,16 +385,16 @@ class OpenedRun:
         if path is not None:
             view = view.but(path=self._path(number, path))
         lengths = dict(self.query("paths", question=number)[["path", "length"]].itertuples(index=False))
-        if token is not None and view.path is not None and not 0 <= token < lengths[view.path]:
-            raise OddError(f"run {self.run_id}: the path has tokens 0 to {lengths[view.path] - 1}, no {token}")
-        return number, view.but(token=token)
+        if position is not None and view.path is not None and not 0 <= position < lengths[view.path]:
+            raise OddError(f"run {self.run_id}: no position {position}; the path has 0 to {lengths[view.path] - 1}")
+        return number, view.but(position=position)
 
     def _id(self, number: int) -> str:
         questions = self._questions
         return str(questions.loc[questions["question"] == number, "id"].iloc[0])
 
     def _path(self, number: int, path: str | int) -> int:
-        """Number of a path that is given by number or name."""
+        """Return the number of a path given by number or name."""
         names = path_names(self.query("paths", question=number))
         for known, name in names.items():
             if path in (known, name):
@@ -400,18 +403,18 @@ class OpenedRun:
 
 
 def _listed(names: list) -> str:
-    """Some names, for a message."""
+    """Join the first names, for a message."""
     shown = ", ".join(map(str, names[:8])) or "none"
     return f"{shown} and {len(names) - 8} more" if len(names) > 8 else shown
 
 
 def _plain(markdown: str) -> str:
-    """Markdown of `odd.text.markdown_escaped` and of our own, as the text that it shows."""
+    """Return the displayed text of Markdown from `odd.text.markdown_escaped` or written by ODD."""
     return re.sub(r"\\(.)|`", r"\1", markdown)
 
 
 def _path_height(rows: Sequence[Row]) -> int:
-    """Pixels that a path needs where 95 characters fit into a line, which stands above its staff."""
+    """Return the height in pixels of a path at 95 characters per line, with a staff below each line."""
     text = b"".join(row["bytes"] if isinstance(row["bytes"], bytes) else b"?" for row in rows)
     lines = sum(max(1, math.ceil(len(line) / 95)) for line in text.rstrip(b"\n").split(b"\n"))
     return int(np.clip(230 + 110 * lines, 340, 1200))
