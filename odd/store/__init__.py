@@ -1,4 +1,4 @@
-"""Run files: one run, one DuckDB file. The only part of the program that imports duckdb."""
+"""Run files: one DuckDB file per run. The only part of the program that imports duckdb."""
 
 from odd.store.files import RUN_ID, check_run_id, published_path, work_path
 from odd.store.queries import QUERIES

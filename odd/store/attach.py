@@ -1,13 +1,13 @@
-"""Opening a DuckDB file without trusting it.
+"""Open untrusted DuckDB files.
 
-A file is never opened as the main database of a connection. Functions defined in a main database go before DuckDB's
-own, so a file with a macro `sum` would decide what our sums are; and the connections of a process to one path share
-one database, so a reader opened after a publication would still see the file from before. Instead an empty
-in-memory database attaches the file under the name `run`, loses all access to files, network and extensions, and is
-locked. What we ask names base tables of `run` only, and which tables are base tables is checked.
+A file is never opened as the main database of a connection. Functions defined in a main database take precedence over
+DuckDB's, so a file with a macro `sum` would change our sums; and all connections of a process to one path share one
+database, so a reader opened after a publication would still see the old file. Instead, an empty in-memory database
+attaches the file as `run`, is cut off from files, network and extensions, and is locked. Our queries use only base
+tables of `run`, and we check that they are base tables.
 
-So no SQL that is stored in a file is ever run. Crafted bytes are another matter: DuckDB's developers take database
-files for trusted input (duckdb.org/security), and what guards against those is a container around the process.
+So SQL stored in a file is never executed. Crafted bytes are not covered: DuckDB's developers consider database files
+trusted input (duckdb.org/security); against those, run the process in a container.
 """
 
 import re
@@ -37,7 +37,7 @@ _MAGIC = slice(8, 12)
 _CONFIG: dict[str, str | bool | int] = {
     "memory_limit": MEMORY_LIMIT,
     "default_block_size": BLOCK_SIZE,
-    # never by itself: the writer says when (`odd.store.writer`)
+    # no automatic checkpoints: the writer triggers them (`odd.store.writer`)
     "checkpoint_threshold": "1000TB",
     "autoload_known_extensions": False,
     "autoinstall_known_extensions": False,
@@ -48,20 +48,20 @@ _CONFIG: dict[str, str | bool | int] = {
 
 
 class DamagedError(OddError):
-    """The content of the file is not what DuckDB writes."""
+    """The file is not a valid DuckDB file."""
 
 
 def attach(files: Mapping[str, Path], writable: str | None = None) -> duckdb.DuckDBPyConnection:
     """Open DuckDB files as databases of a locked in-memory database.
 
     Args:
-        files: file of each database, by a name of our own.
-        writable: the database that may be written; its file is made if it is missing.
+        files: file of each database, by database name.
+        writable: name of the database to open for writing; its file is created if missing.
 
     Raises:
         OddError: a file is missing, not a DuckDB file, damaged, too new, or open elsewhere.
     """
-    # Only a writer may spill to disk: without, the memory limit bounds what a file can cost.
+    # Only a writer may spill to disk: for readers, the memory limit bounds the cost of a file.
     spill = str(spill_of(files[writable])) if writable else ""
     connection = duckdb.connect(":memory:", config={**_CONFIG, "temp_directory": spill})
     try:
@@ -79,7 +79,7 @@ def _attach(connection: duckdb.DuckDBPyConnection, name: str, path: Path, *, rea
     """Attach one file."""
     if read_only or path.exists():
         check_magic(path)
-    # With an explicit type, DuckDB does not look for an extension that reads, say, an SQLite file.
+    # With an explicit type, DuckDB does not search for an extension, e.g. to read an SQLite file.
     options = "TYPE duckdb, READ_ONLY" if read_only else f"TYPE duckdb, ROW_GROUP_SIZE {ROW_GROUP_SIZE}"
     try:
         connection.execute(f"ATTACH ? AS {quote(name)} ({options})", [str(path.resolve())])
@@ -88,24 +88,24 @@ def _attach(connection: duckdb.DuckDBPyConnection, name: str, path: Path, *, rea
 
 
 def check_magic(path: Path) -> None:
-    """Refuse what is not a DuckDB file before DuckDB sees it.
+    """Check that a file has DuckDB's magic bytes before DuckDB opens it.
 
     Raises:
-        OddError: the file is missing, cannot be read, or is of another format.
+        OddError: the file is missing, cannot be read, or has another format.
     """
     try:
         with open(path, "rb") as file:
             head = file.read(_MAGIC.stop)
     except FileNotFoundError:
-        raise OddError(f"{path} does not exist; check the name of the run and the cache directory") from None
+        raise OddError(f"{path} does not exist; check the run id and the cache directory") from None
     except OSError as error:
         raise OddError(f"{path} cannot be read: {error.strerror}; check the path and its permissions") from error
     if head[_MAGIC] != b"DUCK":
-        raise DamagedError(f"{path} is not a DuckDB file, so not an ODD run; choose a .duckdb file that ODD wrote")
+        raise DamagedError(f"{path} is not a DuckDB file, so not an ODD run; choose a .duckdb file written by ODD")
 
 
 def concerns_file(error: duckdb.Error) -> bool:
-    """Whether an error comes from the file or the machine, rather than from a mistake of ours in a statement."""
+    """Whether an error is due to the file or the machine rather than a bug in our SQL."""
     kinds = (
         duckdb.IOException,
         duckdb.FatalException,
@@ -113,15 +113,15 @@ def concerns_file(error: duckdb.Error) -> bool:
         duckdb.SerializationException,
         duckdb.OutOfMemoryException,
     )
-    # A wrong checksum is raised as the base class itself, a full disk at commit as a failed transaction.
+    # DuckDB raises a wrong checksum as the base class, and a full disk at commit as a failed transaction.
     return isinstance(error, kinds) or type(error) is duckdb.Error or "No space left" in str(error)
 
 
 def explain(error: duckdb.Error, path: Path) -> OddError:
-    """Turn what DuckDB says of a file into one line with a remedy."""
+    """Convert a DuckDB error about a file to one line with a remedy."""
     text = str(error)
     if isinstance(error, duckdb.OutOfMemoryException):
-        return OddError(f"{path}: the query needs more than {MEMORY_LIMIT} of memory; ask for fewer questions at once")
+        return OddError(f"{path}: the query needs more than {MEMORY_LIMIT} of memory; query fewer questions at once")
     if "set lock on file" in text or "already attached" in text:
         holder = re.search(r"\(PID \d+\)", text)
         who = f"another program {holder.group()}" if holder else "another program"
@@ -131,18 +131,18 @@ def explain(error: duckdb.Error, path: Path) -> OddError:
     if "Permission denied" in text:
         return OddError(f"{path} cannot be opened: permission denied; check who owns it and its directory")
     if "No space left" in text:
-        return OddError(f"{path}: the disk is full; free space and run again, what was committed is kept")
+        return OddError(f"{path}: the disk is full; free space and run again, committed work is kept")
     first = text.splitlines()[0].removeprefix("IO Error: ") if text else type(error).__name__
-    remedy = "copy it again from its source, or remove it and make the run again"
+    remedy = "copy it again from its source, or remove it and start the run again"
     return DamagedError(f"{path} is damaged ({first[:160]}); {remedy}")
 
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Let a stop be a stop: DuckDB answers a signal in the middle of a statement with an error of its own.
+    """Convert the error that DuckDB raises on a signal during a statement to KeyboardInterrupt.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C or SIGTERM came meanwhile; DuckDB does not tell which.
+        KeyboardInterrupt: Ctrl-C or SIGTERM arrived during a statement; DuckDB does not distinguish them.
     """
     try:
         yield
@@ -154,7 +154,7 @@ def stoppable() -> Iterator[None]:
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn errors of the file or the disk into one line; mistakes in a statement stay what they are."""
+    """Convert errors of the file or the disk to OddError; other errors pass unchanged."""
     try:
         with stoppable():
             yield
@@ -165,13 +165,13 @@ def explained(path: Path) -> Iterator[None]:
 
 
 def check_run(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:
-    """Check that the attached file is a run of this schema, made of base tables.
+    """Check that the attached file is a run of this schema version and contains all base tables.
 
     Returns:
         The content of `meta`.
 
     Raises:
-        OddError: it is another kind of file, of another schema version, or incomplete.
+        OddError: the file is not a run, has another schema version, or is incomplete.
     """
     meta, found = _meta_and_tables(connection, path)
     _check_version(meta.get("schema_version"), path)
@@ -185,10 +185,10 @@ def check_run(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, st
 
 
 def run_meta(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:
-    """The content of `meta` of the attached file, which may be a run of another schema version.
+    """Return the content of `meta` of the attached file, which may have another schema version.
 
     Raises:
-        OddError: it is another kind of file.
+        OddError: the file is not a run.
     """
     return _meta_and_tables(connection, path)[0]
 
@@ -196,7 +196,7 @@ def run_meta(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str
 def _meta_and_tables(
     connection: duckdb.DuckDBPyConnection, path: Path
 ) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
-    """The content of `meta`, and the columns of all base tables."""
+    """Return the content of `meta`, and the columns of all base tables."""
     meta = {}
     try:
         found = _base_tables(connection)
@@ -205,12 +205,12 @@ def _meta_and_tables(
     except duckdb.Error as error:
         raise explain(error, path) from error
     if meta.get("app") != APP:
-        raise OddError(f"{path} is a DuckDB file but not an ODD run; choose a .duckdb file that ODD wrote")
+        raise OddError(f"{path} is a DuckDB file but not an ODD run; choose a .duckdb file written by ODD")
     return meta, found
 
 
 def _base_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
-    """Stored columns with their types of the base tables of the attached file; views and computed columns are out."""
+    """Return the stored columns and their types of all base tables of the attached file, without generated columns."""
     sql = """
         SELECT c.table_name, c.column_name, c.data_type
         FROM duckdb_tables() AS t
@@ -223,7 +223,7 @@ def _base_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, s
 
 
 def _check_version(stored: str | None, path: Path) -> None:
-    """Compare the schema version of a file with ours."""
+    """Check that the schema version of a file is the current one."""
     version = int(stored) if stored and stored.isascii() and stored.isdigit() and len(stored) < 9 else None
     if version is None:
         raise OddError(f"{path} is not a complete ODD run: schema_version is missing; copy it again from its source")
@@ -232,12 +232,12 @@ def _check_version(stored: str | None, path: Path) -> None:
             f"{path} has run-file version {version}, this ODD reads version {SCHEMA_VERSION}; upgrade ODD to open it"
         )
     if version < SCHEMA_VERSION:
-        remedy = f"upgrade it with: python -m odd upgrade {path}" if version == UPGRADABLE else "make the run again"
+        remedy = f"upgrade it with: odd upgrade {path}" if version == UPGRADABLE else "start the run again"
         raise OddError(f"{path} has run-file version {version}, this ODD reads version {SCHEMA_VERSION}; {remedy}")
 
 
 def read_table(table: str, absent: Collection[tuple[str, str]]) -> str:
-    """SQL for the columns of a table of the attached file that are in the schema; NULL for those that are absent."""
+    """Return the SQL that selects a table's schema columns from the attached file, with NULL for absent columns."""
     columns = (
         f"NULL::{type_} AS {quote(name)}" if (table, name) in absent else quote(name)
         for name, type_ in column_types(table).items()
@@ -246,12 +246,12 @@ def read_table(table: str, absent: Collection[tuple[str, str]]) -> str:
 
 
 def create_safe_views(connection: duckdb.DuckDBPyConnection, path: Path, meta: Mapping[str, str]) -> None:
-    """Give the in-memory database views named like our tables, and our views over them.
+    """Create views in the in-memory database: one per table of the attached file, and ours over them.
 
     Args:
-        connection: with the file attached.
-        path: the file.
-        meta: its content of `meta`; measures that it does not have are NULL.
+        connection: connection with the file attached.
+        path: path of the file.
+        meta: content of its `meta`; columns of measures that it lacks are NULL.
 
     Raises:
         OddError: the file is damaged.

@@ -1,4 +1,4 @@
-"""Named queries about what teachers are shown, and about screenings."""
+"""Named queries of demonstrations and screenings."""
 
 CONTEXT_QUERIES: dict[str, str] = {
     "demonstrations": """
@@ -18,4 +18,4 @@ CONTEXT_QUERIES: dict[str, str] = {
         FROM screening_accuracy AS a JOIN screening_contexts AS c USING (context)
         ORDER BY c.ordinal, a.context, a.question""",
 }
-"""Query name to its SQL, as in `odd.store.queries.QUERIES`."""
+"""SQL by query name, as in `odd.store.queries.QUERIES`."""

@@ -1,21 +1,21 @@
-"""The tables of a run file about what teachers are shown, and about the screening that compares it (method §6)."""
+"""Tables of a run file for demonstrations and for screenings of contexts (method §6)."""
 
 QUESTION = ("INTEGER NOT NULL", "number of the question in the run")
-CONTEXT = ("VARCHAR NOT NULL", "name of the teacher that a screening puts the student in the place of")
+CONTEXT = ("VARCHAR NOT NULL", "name of the teacher with this context; in a screening, the student is given it")
 
 CONTEXT_TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
     "demonstrations": (
-        "Tries at responses that teachers may be shown; teachers with one source model share them",
+        "Sampled responses (tries) that teachers may be shown; teachers with the same source model share them",
         {
             "question": QUESTION,
             "source": ("VARCHAR NOT NULL", "model that wrote it"),
             "attempt": ("INTEGER NOT NULL", "number of the try, from 0"),
             "chunk": ("INTEGER", "batch it was sampled in; part of the seed"),
-            "temperature": ("DOUBLE", "it was sampled at"),
+            "temperature": ("DOUBLE", "sampling temperature"),
             "text": ("VARCHAR NOT NULL", "the response"),
             "answer": ("VARCHAR", "answer found in the text; NULL: none"),
             "correct": ("BOOLEAN NOT NULL", "verified against the gold answer"),
-            "truncated": ("BOOLEAN NOT NULL", "cut at the length limit, therefore wrong and never shown"),
+            "truncated": ("BOOLEAN NOT NULL", "truncated at the length limit, therefore wrong and never shown"),
         },
     ),
     "summaries": (
@@ -23,14 +23,14 @@ CONTEXT_TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
         {
             "question": QUESTION,
             "summarizer": ("VARCHAR NOT NULL", "model that wrote it"),
-            "request": ("VARCHAR NOT NULL", "the user message that asked for it"),
-            "text": ("VARCHAR", "the summary; NULL: no try ended with the outcome of its response"),
-            "tries": ("INTEGER NOT NULL", "summaries tried up to this one"),
-            "temperature": ("DOUBLE", "it was sampled at"),
+            "request": ("VARCHAR NOT NULL", "the user message that requests the summary"),
+            "text": ("VARCHAR", "the summary; NULL: no try has the outcome of its response"),
+            "tries": ("INTEGER NOT NULL", "number of summaries sampled up to this one"),
+            "temperature": ("DOUBLE", "sampling temperature"),
         },
     ),
     "screening_contexts": (
-        "The contexts that a screening compares",
+        "Contexts that a screening compares",
         {
             "context": CONTEXT,
             "ordinal": ("INTEGER", "order of display"),
@@ -39,11 +39,11 @@ CONTEXT_TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
         },
     ),
     "screening": (
-        "What the student was given under each context, for each question",
+        "The student's prompt with each context, per question",
         {
             "question": QUESTION,
             "context": CONTEXT,
-            "available": ("BOOLEAN NOT NULL", "whether the context could be made"),
+            "available": ("BOOLEAN NOT NULL", "whether the context could be built"),
             "reason": ("VARCHAR", "why not"),
             "prompt_text": ("VARCHAR", "the prompt, template included"),
             "prompt_ids": ("INTEGER[]", "its token ids"),
@@ -51,18 +51,18 @@ CONTEXT_TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
         },
     ),
     "screening_rollouts": (
-        "Responses of the student under the contexts of a screening",
+        "Responses of the student with the contexts of a screening",
         {
             "question": QUESTION,
             "context": CONTEXT,
-            "rollout": ("INTEGER NOT NULL", "number of the rollout under the context"),
+            "rollout": ("INTEGER NOT NULL", "number of the rollout with the context"),
             "chunk": ("INTEGER", "batch it was sampled in; part of the seed"),
             "tokens": ("INTEGER", "length of the response"),
             "text": ("VARCHAR", "decoded response, for display"),
             "answer": ("VARCHAR", "answer found in the text; NULL: none"),
             "correct": ("BOOLEAN NOT NULL", "verified against the gold answer"),
-            "truncated": ("BOOLEAN NOT NULL", "cut at the length limit, therefore wrong"),
+            "truncated": ("BOOLEAN NOT NULL", "truncated at the length limit, therefore wrong"),
         },
     ),
 }
-"""Table name to its comment and its columns, as in `odd.store.schema.tables`."""
+"""Comment and columns by table name, as in `odd.store.schema.tables`."""

@@ -1,7 +1,7 @@
-"""Names and places of run files, and the atomic copy by which a run is published.
+"""Paths of run files, and the atomic copy that publishes a run.
 
-`<cache>/<run_id>.duckdb` is a published run, `<cache>/work/<run_id>.duckdb` the file its writer works in. A run id is
-checked before it is ever joined to a path.
+`<cache>/<run_id>.duckdb` is the published file of a run, `<cache>/work/<run_id>.duckdb` its work file. A run id is
+always validated before it becomes part of a path.
 """
 
 import contextlib
@@ -18,25 +18,25 @@ RUN_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,80}", re.ASCII)
 SUFFIX = ".duckdb"
 PROGRESS_SUFFIX = ".progress.json"
 PIECE = 8 << 20
-"""Bytes that a copy reads, writes and brings to the disk at a time: small, so that nobody else's write waits long."""
+"""Bytes copied and synced to disk at a time; small, so that other writes do not wait long."""
 
 
 def check_run_id(run_id: str) -> str:
-    """Return the run id.
+    """Return the run id if it is valid.
 
     Raises:
-        OddError: it is not 1 to 81 lower-case letters, digits and hyphens that begin with a letter or digit.
+        OddError: it is not 1 to 81 lower-case letters, digits and hyphens, starting with a letter or digit.
     """
     if not RUN_ID.fullmatch(run_id):
         raise OddError(
             f"{run_id[:100]!r} is not a run id: use lower-case letters, digits and hyphens, at most 81, "
-            "beginning with a letter or a digit"
+            "starting with a letter or a digit"
         )
     return run_id
 
 
 def published_path(cache_dir: Path, run_id: str) -> Path:
-    """Where the published file of a run is.
+    """Return the path of the published file of a run.
 
     Raises:
         OddError: the run id is not valid.
@@ -45,7 +45,7 @@ def published_path(cache_dir: Path, run_id: str) -> Path:
 
 
 def work_path(cache_dir: Path, run_id: str) -> Path:
-    """Where the work file of a run is.
+    """Return the path of the work file of a run.
 
     Raises:
         OddError: the run id is not valid.
@@ -54,7 +54,7 @@ def work_path(cache_dir: Path, run_id: str) -> Path:
 
 
 def progress_path(cache_dir: Path, run_id: str) -> Path:
-    """Where the progress file of a run is.
+    """Return the path of the progress file of a run.
 
     Raises:
         OddError: the run id is not valid.
@@ -63,18 +63,18 @@ def progress_path(cache_dir: Path, run_id: str) -> Path:
 
 
 def spill_of(path: Path) -> Path:
-    """Directory in which DuckDB puts what does not fit into memory while it has the file open."""
+    """Return the directory where DuckDB spills to disk while the file is open."""
     return path.with_name(f"{path.name}.spill")
 
 
 def leftovers(target: Path) -> list[Path]:
-    """Temporary files and directories that killed processes left beside a file."""
+    """Return the temporary files and directories that killed processes left next to a file."""
     found = [*target.parent.glob(f"{target.name}.tmp-*"), spill_of(target)]
     return sorted(path for path in found if path.exists())
 
 
 def remove_leftovers(target: Path) -> None:
-    """Remove them; to be called by the only writer."""
+    """Remove the leftovers of a file. Only its writer may call this."""
     for path in leftovers(target):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
@@ -83,20 +83,20 @@ def remove_leftovers(target: Path) -> None:
 
 
 def log_of(path: Path) -> Path:
-    """Where DuckDB keeps the write-ahead log of a file."""
+    """Return the path of DuckDB's write-ahead log of a file."""
     return path.with_name(f"{path.name}.wal")
 
 
 def copy_atomically(source: int, target: Path, size: int, given_up: Callable[[], bool] = lambda: False) -> None:
-    """Copy an open file to `target`, which at every moment is the old file or the whole new one.
+    """Copy an open file to `target` by atomic rename.
 
     The source is a descriptor, not a path, and stays open: see `odd.store.writer`.
 
     Args:
-        source: descriptor of the file to copy; its position stays where it is.
+        source: descriptor of the file to copy; its position does not change.
         target: file to replace.
         size: bytes to copy; the file may grow meanwhile.
-        given_up: asked between pieces whether the copy is not wanted any more; `target` is then untouched.
+        given_up: called between pieces; if it returns True, the copy stops and `target` is untouched.
 
     Raises:
         OSError: the copy failed; the temporary file is removed and `target` untouched.
@@ -109,7 +109,7 @@ def copy_atomically(source: int, target: Path, size: int, given_up: Callable[[],
                     return
                 _copy_piece(source, writing.fileno(), start, min(start + PIECE, size))
             os.fsync(writing.fileno())
-        # A log that somebody's own session left beside the old file would make the new one unreadable.
+        # A write-ahead log left next to the old file, e.g. by a DuckDB shell, would make the new one unreadable.
         log_of(target).unlink(missing_ok=True)
         os.replace(temporary, target)
     finally:
@@ -118,11 +118,11 @@ def copy_atomically(source: int, target: Path, size: int, given_up: Callable[[],
 
 
 def _copy_piece(source: int, target: int, start: int, stop: int) -> None:
-    """Copy bytes `start` to `stop` of a file to the end of another, and bring them to the disk."""
+    """Append bytes `start` to `stop` of a file to another, and sync them to disk."""
     while start < stop:
         read = os.pread(source, stop - start, start)
         if not read:
-            raise OSError(errno.EIO, "the file became shorter while it was copied")
+            raise OSError(errno.EIO, "the file shrank while it was copied")
         start += len(read)
         left = memoryview(read)
         while left:
@@ -131,10 +131,10 @@ def _copy_piece(source: int, target: int, start: int, stop: int) -> None:
 
 
 def move(source: Path, target: Path) -> None:
-    """Make a file that nobody has open the new `target`, without copying where both are on one file system.
+    """Move a closed file to `target`; it is copied only if the two are on different file systems.
 
     Raises:
-        OSError: that failed; both are as they were.
+        OSError: the move failed; both files are unchanged.
     """
     try:
         log_of(target).unlink(missing_ok=True)
@@ -149,7 +149,7 @@ def move(source: Path, target: Path) -> None:
 
 
 def _sync_directory(directory: Path) -> None:
-    """Make a rename survive a power cut, where the file system can; the file is in place either way."""
+    """Sync a rename to disk, if the file system supports it; the file is in place either way."""
     with contextlib.suppress(OSError):
         descriptor = os.open(directory, os.O_RDONLY)
         try:

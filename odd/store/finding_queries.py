@@ -1,4 +1,4 @@
-"""Named queries of the findings: scored nodes of one objective and convention, and what is behind their scores."""
+"""Named queries of the findings: scored nodes under one objective and convention, and the data of their scores."""
 
 from odd.store.path_queries import CHOSEN
 
@@ -42,4 +42,4 @@ FINDING_QUERIES: dict[str, str] = {
     "finding_rollouts": """
         SELECT question, count(*) AS rollouts FROM rollouts GROUP BY question ORDER BY question""",
 }
-"""Query name to its SQL."""
+"""SQL by query name."""

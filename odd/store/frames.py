@@ -1,7 +1,7 @@
-"""Between pandas and DuckDB: what goes in is checked and typed by the schema, what comes out is plain.
+"""Conversion between pandas and DuckDB: input is checked against the schema, output has plain types.
 
-In: NaN and NA become NULL, list cells may be lists, tuples or arrays with None or NaN inside. Out: list cells are NumPy
-arrays, where NULL inside a float list is NaN; a list cell that is NULL is None; a BLOB is bytes.
+Input: NaN and NA become NULL; list cells may be lists, tuples or arrays with None or NaN inside. Output: list cells
+are NumPy arrays, with NaN for NULL inside a float list; a NULL list cell is None; a BLOB is bytes.
 """
 
 from collections.abc import Mapping
@@ -18,12 +18,12 @@ _WHOLE = ("INTEGER", "BIGINT")
 
 
 def to_duckdb(table: str, rows: pd.DataFrame | list[dict[str, Any]]) -> pa.Table:
-    """Prepare rows for insertion into a table. Arrow says what a column holds; of objects DuckDB looks at every one.
+    """Convert rows to an Arrow table for insertion; from Arrow, DuckDB need not infer types cell by cell.
 
     Raises:
-        ValueError: unknown table or column, or a value that its column cannot hold exactly.
+        ValueError: unknown table or column, or a value that its column cannot represent exactly.
     """
-    # As objects: the columns get their types below, and pandas' own text type would refuse lone surrogates.
+    # As objects: the columns get their types below, and pandas' string type rejects lone surrogates.
     frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(rows, dtype=object)
     types = column_types(table)
     unknown = [str(name) for name in frame.columns if name not in types]
@@ -36,14 +36,14 @@ def to_duckdb(table: str, rows: pd.DataFrame | list[dict[str, Any]]) -> pa.Table
 
 
 def _column(column: pd.Series, type_: str) -> pa.Array | pa.ChunkedArray:
-    """One column as DuckDB reads it without guessing."""
+    """Convert one column to an Arrow array of the type that DuckDB expects."""
     if type_ in _LISTS:
         return _lists([_numbers(cell, type_, column.name) for cell in column], type_)
     return pa.array(_plain_column(column, type_), from_pandas=True)
 
 
 def _plain_column(column: pd.Series, type_: str) -> pd.Series:
-    """One column of anything but lists of numbers."""
+    """Convert one column of any type but lists of numbers."""
     if type_ == "VARCHAR[]":
         return column.astype(object).map(lambda cell: _texts(cell, column.name))
     if isinstance(column.dtype, pd.CategoricalDtype):
@@ -53,12 +53,12 @@ def _plain_column(column: pd.Series, type_: str) -> pd.Series:
     if column.dtype == object and type_ not in ("BLOB", "BOOLEAN"):
         column = pd.Series(pd.to_numeric(column), index=column.index)
     if type_ in _WHOLE and pd.api.types.is_float_dtype(column.dtype) and bool((column.dropna() % 1 != 0).any()):
-        raise ValueError(f"column {column.name} holds whole numbers, got a fraction")
+        raise ValueError(f"column {column.name} must contain integers, got a fraction")
     return column
 
 
 def _lists(cells: list[np.ndarray | None], type_: str) -> pa.LargeListArray:
-    """Typed arrays, one a cell, put together at once; NaN becomes NULL."""
+    """Concatenate typed arrays, one per cell; NaN becomes NULL."""
     missing = np.array([cell is None for cell in cells], dtype=bool)
     offsets = np.cumsum([0, *(0 if cell is None else len(cell) for cell in cells)], dtype=np.int64)
     values = np.concatenate([cell for cell in cells if cell is not None] or [np.empty(0, _LISTS[type_])])
@@ -66,47 +66,47 @@ def _lists(cells: list[np.ndarray | None], type_: str) -> pa.LargeListArray:
 
 
 def _listed(cell: Any, name: object) -> bool:
-    """Whether a cell is a list, rather than missing."""
+    """Whether a cell is a list; False if it is missing."""
     if isinstance(cell, list | tuple | np.ndarray):
         return True
     if not pd.isna(cell):
-        raise ValueError(f"column {name} holds lists, got {type(cell).__name__}")
+        raise ValueError(f"column {name} must contain lists, got {type(cell).__name__}")
     return False
 
 
 def _texts(cell: Any, name: object) -> list[str | None] | None:
-    """A list of texts."""
+    """Convert a list of texts."""
     return [_text(text, name) for text in cell] if _listed(cell, name) else None
 
 
 def _numbers(cell: Any, type_: str, name: object) -> np.ndarray | None:
-    """A list of numbers as a typed array."""
+    """Convert a list of numbers to a typed array."""
     if type(cell) is np.ndarray and cell.ndim == 1 and cell.dtype == _LISTS[type_]:
         return cell
     if not _listed(cell, name):
         return None
     array = np.asarray(cell)
     if type_ == "INTEGER[]" and array.size and array.dtype.kind not in "iu":
-        raise ValueError(f"column {name} holds lists of whole numbers, got {array.dtype}")
+        raise ValueError(f"column {name} must contain lists of integers, got {array.dtype}")
     if array.ndim != 1:
-        raise ValueError(f"column {name} holds lists, got shape {array.shape}")
+        raise ValueError(f"column {name} must contain lists, got shape {array.shape}")
     converted = array.astype(_LISTS[type_])
     if type_ == "INTEGER[]" and (converted != array).any():
-        raise ValueError(f"column {name} holds 32-bit whole numbers, got {array.min()} to {array.max()}")
+        raise ValueError(f"column {name} must contain 32-bit integers, got {array.min()} to {array.max()}")
     return converted
 
 
 def _text(cell: Any, name: object) -> str | None:
-    """A text cell. A lone surrogate, which model output or a JSON file may hold, is not UTF-8 and becomes '?'."""
+    """Convert a text cell. Lone surrogates, which model output or JSON may contain, are not UTF-8 and become '?'."""
     if isinstance(cell, str):
         return cell if cell.isascii() else cell.encode("utf-8", "replace").decode("utf-8")
     if pd.isna(cell):
         return None
-    raise ValueError(f"column {name} holds text, got {type(cell).__name__}")
+    raise ValueError(f"column {name} must contain text, got {type(cell).__name__}")
 
 
 def from_duckdb(frame: pd.DataFrame) -> pd.DataFrame:
-    """Make the text, list and BLOB cells of a result plain."""
+    """Convert the text, list and BLOB cells of a result to plain types."""
     for name in frame.columns[[dtype.kind == "O" for dtype in frame.dtypes]]:
         column = frame[name]
         if isinstance(column.dtype, pd.StringDtype):
@@ -117,7 +117,7 @@ def from_duckdb(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _plain(cell: Any) -> Any:
-    """One list or BLOB cell."""
+    """Convert one list or BLOB cell."""
     if isinstance(cell, np.ma.MaskedArray):
         if cell.dtype.kind == "f":
             return cell.filled(np.nan)
@@ -128,7 +128,7 @@ def _plain(cell: Any) -> Any:
 
 
 def condition(table: str, equals: Mapping[str, Any]) -> tuple[str, list[Any]]:
-    """Condition with placeholders, and its values; without any, all rows.
+    """Return an SQL condition with placeholders, and its values; true for all rows if `equals` is empty.
 
     Raises:
         ValueError: unknown table or column.
@@ -141,5 +141,5 @@ def condition(table: str, equals: Mapping[str, Any]) -> tuple[str, list[Any]]:
 
 
 def scalar(value: Any) -> Any:
-    """A NumPy scalar as the Python one that DuckDB takes."""
+    """Convert a NumPy scalar to the Python scalar that DuckDB accepts."""
     return value.item() if isinstance(value, np.generic) else value

@@ -1,4 +1,4 @@
-"""The lock that makes a process the only one to write or remove a run."""
+"""Lock of a run, taken to write or remove it."""
 
 from pathlib import Path
 
@@ -8,14 +8,14 @@ from odd.errors import OddError
 
 
 def take_lock(work: Path, run_id: str) -> FileLock:
-    """Take the lock of a run; the operating system frees it however the process ends.
+    """Take the lock of a run; the operating system releases it however the process ends.
 
     Args:
-        work: the work file of the run, beside which the lock file lies.
-        run_id: name of the run, for the message.
+        work: work file of the run; the lock file is next to it.
+        run_id: id of the run, for the error message.
 
     Raises:
-        OddError: another process has it, or its directory cannot be written.
+        OddError: another process has the lock, or its directory cannot be written.
     """
     try:
         work.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Named queries of a path: its tokens with their scores, values and children."""
+"""Named queries of one path: its tokens with their scores, values and children."""
 
 from odd.store.views import POOLING
 
@@ -7,21 +7,21 @@ CHOSEN = POOLING.format(convention="$convention")
 
 
 def known(table: str, prefix: str, value: str) -> str:
-    """An estimate of a table as columns `{prefix}`, its 95% interval, and its visits."""
+    """Return the SQL columns of an estimate of a table: `{prefix}`, its 95% interval and its visits."""
     columns = {"": value, "_low": "low", "_high": "high", "_visits": "visits"}
     return ", ".join(f"{table}.{column} AS {prefix}{end}" for end, column in columns.items())
 
 
 EVERY_TEACHER = "(SELECT teacher FROM teachers UNION SELECT NULL)"
-"""Teachers, and NULL for what is known without one.
+"""All teachers, and NULL for columns that do not depend on a teacher.
 
-What a page shows of one teacher is asked for all of them at once: planning such a query takes ten times as long as
-running it, and readers go from teacher to teacher.
+Pages show one teacher but query all of them at once: planning such a query takes ten times as long as running it, and
+users switch between teachers.
 """
 
 
 def _children(places: str) -> str:
-    """Children of the nodes that `places` selects, at most $most each: the taken ones and those of S_u first."""
+    """Return the SQL for children of the nodes in `places`, at most $most per node: taken ones and S_u first."""
     return f"""
         WITH places AS ({places}),
         g AS (
@@ -78,4 +78,4 @@ PATH_QUERIES: dict[str, str] = {
         SELECT token FROM path_tokens WHERE question = $question AND path = $path AND position < $position
         ORDER BY position""",
 }
-"""Query name to its SQL."""
+"""SQL by query name."""

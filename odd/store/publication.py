@@ -1,9 +1,8 @@
-"""A publication under way: a thread copies the work file while its writer goes on.
+"""Publication in the background: a thread copies the work file while its writer continues.
 
-What makes this safe is that the writer holds no checkpoint meanwhile. Between two checkpoints DuckDB leaves the header
-of a database file and every block that the header refers to as they are: what is committed goes to the write-ahead
-log, and large appends to blocks that were free. So the copy is the state at its beginning, whatever is written
-meanwhile.
+This is safe because the writer makes no checkpoint meanwhile. Between two checkpoints DuckDB changes neither the header
+of a database file nor any block that the header refers to: commits go to the write-ahead log, and large appends to
+free blocks. So the copy has the state of its start, whatever is written meanwhile.
 """
 
 import os
@@ -15,15 +14,14 @@ from odd.store.files import copy_atomically
 
 
 class Publication:
-    """The copy of a work file to the published one, in a thread that begins at once.
+    """Copy of a work file to the published file, in a thread that starts at once.
 
     Args:
-        source: descriptor of the work file, whose last checkpoint is to be published.
+        source: descriptor of the work file; its last checkpoint is published.
         target: the published file.
     """
 
     def __init__(self, source: int, target: Path) -> None:
-        """Begin."""
         self._source, self._target, self._size = source, target, os.fstat(source).st_size
         self._given_up = threading.Event()
         self._began, self._ended = time.monotonic(), 0.0
@@ -41,21 +39,21 @@ class Publication:
 
     @property
     def under_way(self) -> bool:
-        """Whether the work file must still be left without a checkpoint."""
+        """Whether the copy is running, so that the work file must not be checkpointed."""
         return self._thread.is_alive()
 
     @property
     def seconds(self) -> float:
-        """What it took; to be asked when it is over."""
+        """Duration of the copy; valid when it is finished."""
         return self._ended - self._began
 
     def give_up(self) -> None:
-        """End it, soon; the published file is the old or the new one. Errors are of no interest any more."""
+        """Cancel the copy and wait for its end; the published file is the old or the new one. Errors are ignored."""
         self._given_up.set()
         self._thread.join()
 
     def wait(self) -> None:
-        """Wait until it is over.
+        """Wait for the end of the copy.
 
         Raises:
             OSError: the copy failed; the last published file is untouched.

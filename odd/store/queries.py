@@ -1,4 +1,4 @@
-"""Named queries. Parameters are bound as $name, never put into the text."""
+"""Named queries. Parameters are bound as $name, never inserted into the SQL."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from odd.store.schema import quote
 
 
 def _scales() -> str:
-    """The decision points that there are, and the upper ends of the colours that have the question's own."""
+    """Return the SQL for a question's number of decision points and the upper ends of its own colour scales."""
     rules = {"largest": "max(abs({column}))", "quantile": "quantile_cont(abs({column}), 0.95)"}
     columns = ["count(DISTINCT node) FILTER (decision) AS decision_points"]
     for measure in colours().values():
@@ -219,11 +219,11 @@ QUERIES: dict[str, str | Callable[[], str]] = {
         ORDER BY s.teacher, t.path, t.position""",
     **FINDING_QUERIES,
 }
-"""Query name to its SQL, or what makes it, over the tables of `odd.store.schema` and the views of `odd.store.views`."""
+"""SQL by query name, or a function that returns it, over `odd.store.schema` tables and `odd.store.views` views."""
 
 
 def named_query(name: str) -> str:
-    """SQL of a named query.
+    """Return the SQL of a named query.
 
     Raises:
         ValueError: there is no such query.

@@ -1,10 +1,10 @@
-"""How far a question is: the column `stage` of the table `questions`, declared here alone."""
+"""Values of the column `stage` of the table `questions`."""
 
 from enum import StrEnum
 
 
 class QuestionStage(StrEnum):
-    """What has been committed of a question, in the order in which it is reached."""
+    """Committed progress of a question, in order."""
 
     NEW = "new"
     SAMPLED = "sampled"

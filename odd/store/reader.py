@@ -1,7 +1,7 @@
-"""Reading a published run, and listing the runs there are.
+"""Read published runs, and list the runs of a cache.
 
-A published file is never written to, only replaced. A reader therefore holds the state it opened for as long as it
-likes, and `changed` tells when there is a newer one.
+A published file is never modified, only replaced. So a reader sees the state that it opened for as long as it is open;
+`changed` reports whether there is a newer one.
 """
 
 import os
@@ -19,19 +19,19 @@ from odd.store.frames import from_duckdb
 from odd.store.queries import named_query
 
 Signature = tuple[int, int, int]
-"""(mtime_ns, inode, size): what changes when a file is replaced."""
+"""(mtime_ns, inode, size), which change when a file is replaced."""
 
 
 class RunReader:
-    """A published run file, opened read-only and without trust.
+    """A published run file, opened read-only as untrusted input.
 
     Several threads may query one reader.
 
     Args:
-        path: the file.
+        path: path of the file.
 
     Raises:
-        OddError: there is no such file, it is not a run, damaged, or of another version.
+        OddError: the file does not exist, is not a run, is damaged, or has another schema version.
     """
 
     def __init__(self, path: Path) -> None:
@@ -40,8 +40,8 @@ class RunReader:
         self._open()
 
     def _open(self) -> None:
-        """Open what is at the path now; on failure keep what was open."""
-        # Taken before opening: a replacement in between is then noticed, if once too often.
+        """Open the file at the path; on failure keep the open one."""
+        # Taken before opening, so a replacement in between is noticed; at worst `changed` is True once too often.
         signature = _signature(self.path)
         connection = attach({"run": self.path})
         try:
@@ -54,7 +54,7 @@ class RunReader:
 
     @property
     def run_id(self) -> str:
-        """Name of the run, as it was made; the file may have been renamed."""
+        """Id of the run in its `meta`; the file may have been renamed."""
         return self._meta.get("run_id", "")
 
     @property
@@ -73,25 +73,25 @@ class RunReader:
             The rows; for cells see `odd.store.frames`.
 
         Raises:
-            OddError: the file turns out to be damaged, or the query needs too much memory.
+            OddError: the file is damaged, or the query needs too much memory.
             ValueError: there is no such query.
         """
         sql = named_query(name)
-        # A cursor of its own for each query: an unfinished result blocks its connection, also for other threads.
+        # One cursor per query: an unfinished result blocks its connection, also for other threads.
         with explained(self.path), self._connection.cursor() as cursor:
             return from_duckdb(cursor.execute(sql, params).df())
 
     def changed(self) -> bool:
-        """Whether a newer file was published since this one was opened, or the file is gone."""
+        """Whether the file was replaced or removed since it was opened."""
         return _signature(self.path) != self._signature
 
     def reopen(self) -> None:
-        """Open the file that is at the path now.
+        """Open the file that is now at the path.
 
         Raises:
-            OddError: it cannot be opened; the reader keeps the state it has.
+            OddError: the file cannot be opened; the reader keeps its old state.
         """
-        # The old connection is not closed here: a query of another thread may be using it, and closes it by ending.
+        # The old connection is not closed here: another thread may still use it. It closes when that query ends.
         self._open()
 
     def close(self) -> None:
@@ -108,7 +108,7 @@ class RunReader:
 
 
 def _signature(path: Path) -> Signature | None:
-    """What identifies the file that is at the path now; None if there is none."""
+    """Return the signature of the file at a path; None if there is no file."""
     try:
         status = os.stat(path)
     except OSError:
@@ -121,9 +121,9 @@ class RunInfo:
     """A run file in the cache.
 
     Attributes:
-        run_id: name of the file without its ending; a valid run id unless `problem` says otherwise.
-        path: the file.
-        size: bytes.
+        run_id: stem of the file name; a valid run id if there is no `problem`.
+        path: path of the file.
+        size: size in bytes.
         mtime: time of publication, seconds since 1970.
         status: running, finished or stopped; "unreadable" with a problem.
         problem: why the run cannot be opened, one line; None if it can.
@@ -138,14 +138,14 @@ class RunInfo:
 
 
 def run_files(cache_dir: Path) -> list[Path]:
-    """Files of all published runs, the newest first; none of them is opened."""
+    """Return the files of all published runs, newest first, without opening them."""
     found = [(path, _signature(path)) for path in Path(cache_dir).glob(f"*{SUFFIX}")]
     there = [(-signature[0], path.stem, path) for path, signature in found if signature is not None]
     return [path for *_, path in sorted(there)]
 
 
 def list_runs(cache_dir: Path) -> list[RunInfo]:
-    """List all published runs, the newest first; those that cannot be opened say why."""
+    """List all published runs, newest first; `problem` is set for those that cannot be opened."""
     runs = []
     for path in run_files(cache_dir):
         signature = _signature(path)
@@ -162,7 +162,7 @@ def list_runs(cache_dir: Path) -> list[RunInfo]:
 
 @lru_cache(maxsize=1024)
 def _status(path: Path, signature: Signature) -> str:
-    """Status of a run file, which is opened once for each signature; an error is not remembered and may pass."""
+    """Return the status of a run file, cached by signature; errors are not cached, as they may be temporary."""
     check_run_id(path.stem)
     with attach({"run": path}) as connection:
         return check_run(connection, path).get("status", "stopped")

@@ -1,4 +1,4 @@
-"""Removing a run with everything that belongs to it."""
+"""Removal of a run with all its files."""
 
 from pathlib import Path
 
@@ -8,10 +8,10 @@ from odd.store.lock import take_lock
 
 
 def remove_run(cache_dir: Path, run_id: str) -> None:
-    """Remove the published file of a run, its work file, what killed processes left of them, and its progress file.
+    """Remove the published file of a run, its work file, leftovers of killed processes, and its progress file.
 
     Raises:
-        OddError: the run id is not valid, a process writes the run, or a file cannot be removed.
+        OddError: the run id is not valid, another process writes the run, or a file cannot be removed.
     """
     published, work = published_path(cache_dir, run_id), work_path(cache_dir, run_id)
     with take_lock(work, run_id):

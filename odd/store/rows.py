@@ -1,4 +1,4 @@
-"""Rows of the tables that the work on a question fills; `odd.store.state` reads them back."""
+"""Table rows written by the work on a question; `odd.store.state` reads them back."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +14,7 @@ LogProbs = dict[tuple[int, float], np.ndarray]
 
 
 def rollout_rows(question: int, first: int, rollouts: Sequence[Rollout]) -> Rows:
-    """Rows of `rollouts`, numbered from `first`. Log-probabilities that are all unknown become NULL."""
+    """Return rows of `rollouts`, numbered from `first`. If all log-probabilities are unknown, they become NULL."""
     return [
         {
             "question": question,
@@ -38,7 +38,7 @@ def _unknown(log_probs: np.ndarray) -> bool:
 
 
 def attempt_rows(question: int, source: str, first: int, temperature: float, made: Sequence[Rollout]) -> Rows:
-    """Rows of `demonstrations`: tries of the model with the label `source`, numbered from `first`."""
+    """Return rows of `demonstrations`: tries of the model with the label `source`, numbered from `first`."""
     return [
         {
             "question": question,
@@ -56,7 +56,7 @@ def attempt_rows(question: int, source: str, first: int, temperature: float, mad
 
 
 def screening_rows(question: int, context: str, first: int, made: Sequence[Rollout]) -> Rows:
-    """Rows of `screening_rollouts`: responses of the student with a context, numbered from `first`."""
+    """Return rows of `screening_rollouts`: responses of the student with a context, numbered from `first`."""
     return [
         {
             "question": question,
@@ -74,7 +74,7 @@ def screening_rows(question: int, context: str, first: int, made: Sequence[Rollo
 
 
 def log_prob_rows(question: int, teacher: str | None, log_probs: LogProbs) -> Rows:
-    """Rows of `rollout_log_probs` of a teacher; None: the student."""
+    """Return rows of `rollout_log_probs` of a teacher, or of the student for None."""
     same = {"question": question, "teacher": teacher}
     return [
         same | {"rollout": rollout, "temperature": temperature, "log_probs": values}

@@ -1,4 +1,4 @@
-"""What display code asks of a run: named queries. `odd.store.RunReader` answers them; pages put a cache before it."""
+"""Interface of a run for display code: named queries, implemented by `odd.store.RunReader`; pages cache the results."""
 
 from typing import Any, Protocol
 
@@ -6,18 +6,18 @@ import pandas as pd
 
 
 class Run(Protocol):
-    """A run file that can be asked."""
+    """A run file that can be queried."""
 
     @property
     def run_id(self) -> str:
-        """Name of the run."""
+        """Id of the run."""
         ...
 
     def query(self, name: str, /, **params: Any) -> pd.DataFrame:
-        """Rows of a named query of `odd.store.queries`. They may be shared: copy before changing them."""
+        """Return the rows of a named query of `odd.store.queries`. They may be shared: copy before changing them."""
         ...
 
 
 def of_teacher(rows: pd.DataFrame, teacher: str | None) -> pd.DataFrame:
-    """Rows of one teacher, of a query that answers for all of them; None: what is known without a teacher."""
+    """Select the rows of one teacher from a query of all teachers; None for rows without a teacher."""
     return rows[rows["teacher"].isna() if teacher is None else rows["teacher"] == teacher]

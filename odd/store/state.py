@@ -1,4 +1,4 @@
-"""What a run file knows of its questions: the stored state that the work on a question starts from."""
+"""Stored state of the questions of a run file, from which the work on a question starts."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from odd.store.rows import LogProbs
 
 @dataclass(frozen=True)
 class Summary:
-    """A summary, and how many tries it took; `text` is None where no try was usable."""
+    """A summary, and the number of tries it took; `text` is None if no try was usable."""
 
     text: str | None
     tries: int
@@ -24,7 +24,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Screened:
-    """What a screening has of one context: its prompt, empty where it could not be made, and the chunks drawn."""
+    """Stored screening of one context: the prompt, empty if it could not be built, and the sampled chunks."""
 
     prompt: tuple[int, ...]
     chunks: frozenset[int]
@@ -32,22 +32,22 @@ class Screened:
 
 @dataclass(frozen=True)
 class QuestionState:
-    """What is stored of one question: plain data, which can be sent to another process.
+    """Stored state of one question: plain data that can be sent to another process.
 
     Attributes:
-        number: of the question.
-        stage: how far it is.
-        initial: its initial rollouts, in the order they were drawn.
-        targeted: its targeted rollouts, likewise.
-        unscored_chunks: chunks of imported rollouts whose log-probabilities are not known yet.
-        paths: the rollouts that were chosen as paths.
+        number: number of the question.
+        stage: its stage.
+        initial: initial rollouts, in sampling order.
+        targeted: targeted rollouts, in sampling order.
+        unscored_chunks: chunks of imported rollouts without log-probabilities.
+        paths: indices of the rollouts that are paths.
         pairs: rows of the table `pairs`.
-        teachers: those it has been scored with, or has a reason not to be.
-        attempts: tries at demonstrations by label of their source, in the order they were drawn.
-        summaries: by label of the summarizer, and request.
-        log_probs: what each teacher (None: the student) made of the rollouts.
-        screened: what a screening has, by context.
-        has_components: whether it has been scored with any teacher.
+        teachers: teachers with scores, or with a reason why there are none.
+        attempts: demonstration tries by label of their source, in sampling order.
+        summaries: summaries by label of the summarizer, and request.
+        log_probs: log-probabilities of the rollouts by teacher (None: the student).
+        screened: stored screening by context.
+        has_components: whether the question has been scored with any teacher.
     """
 
     number: int
@@ -65,10 +65,9 @@ class QuestionState:
     has_components: bool = False
 
     def plan(self) -> Plan:
-        """The plan that was made.
+        """Return the stored plan.
 
-        Read back rather than made again: a plan made on another machine, or with a teacher that has changed, could
-        differ.
+        It is not recomputed: on another machine, or with a changed teacher, the result could differ.
         """
         responses = [self.initial[rollout].token_ids for rollout in self.paths]
         forced = [
@@ -80,13 +79,13 @@ class QuestionState:
 
 
 def load_question_state(writer: RunWriter, question: int, screening: bool = False) -> QuestionState:
-    """What a run file holds of a question.
+    """Load the stored state of a question.
 
     Args:
-        writer: of the run file.
-        question: its number.
-        screening: leave out what a screening does not need and a finished run has much of: targeted rollouts and
-            log-probabilities under teachers.
+        writer: writer of the run file.
+        question: number of the question.
+        screening: skip the large data that a screening does not need: targeted rollouts and teachers'
+            log-probabilities.
     """
     drawn = "SELECT * FROM rollouts WHERE question = ? AND stage = '{}' ORDER BY rollout"
     initial = _rows(writer, drawn.format("initial"), question)
@@ -118,7 +117,7 @@ def _column(writer: RunWriter, sql: str, question: int) -> list[Any]:
 
 
 def _rollout(row: Mapping[Hashable, Any]) -> Rollout:
-    """A row of `rollouts`; log-probabilities that are not known yet are NaN."""
+    """Convert a row of `rollouts`; missing log-probabilities become NaN."""
     known = row["log_probs"]
     unknown = np.full(len(row["token_ids"]), np.nan, np.float32)
     return Rollout(
@@ -173,7 +172,7 @@ def _screened(writer: RunWriter, question: int) -> dict[str, Screened]:
 
 
 def unfinished_questions(writer: RunWriter, teachers: Sequence[str]) -> list[int]:
-    """Questions that are not scored, or neither scored with one of the teachers nor given a reason not to be."""
+    """Return the questions that are not scored, or have neither scores of a teacher nor a reason for their absence."""
     known = "SELECT count(DISTINCT teacher) FROM contexts AS c WHERE c.question = q.question AND teacher IN $teachers"
     sql = f"SELECT question FROM questions AS q WHERE stage <> $scored OR ({known}) < $wanted ORDER BY question"
     params = {"teachers": list(teachers), "scored": QuestionStage.SCORED.value, "wanted": len(teachers)}
@@ -181,26 +180,26 @@ def unfinished_questions(writer: RunWriter, teachers: Sequence[str]) -> list[int
 
 
 def is_sampled(writer: RunWriter) -> bool:
-    """Whether no question needs another rollout."""
+    """Whether all rollouts of all questions are sampled."""
     stages = set(writer.query("SELECT DISTINCT stage FROM questions")["stage"])
     return bool(stages) and stages <= {stage for stage in QuestionStage if stage.reached(QuestionStage.TARGETED)}
 
 
 def guiding_teachers(writer: RunWriter) -> frozenset[str]:
-    """Teachers whose gradients choose what is forced: those the run was made with."""
+    """Return the teachers that determine the forced tokens: those of the original run."""
     return frozenset(writer.query("SELECT teacher FROM teachers WHERE guided_targeting")["teacher"])
 
 
 def teachers_in_use(writer: RunWriter) -> set[str]:
-    """Teachers that at least one question has been scored with, or has a reason not to be."""
+    """Return the teachers with scores, or a reason for their absence, for at least one question."""
     return set(writer.query("SELECT DISTINCT teacher FROM contexts")["teacher"])
 
 
 def screened_contexts(writer: RunWriter) -> set[str]:
-    """Contexts that at least one question has been screened with, or has a reason not to be."""
+    """Return the contexts with a screening, or a reason for its absence, for at least one question."""
     return set(writer.query("SELECT DISTINCT context FROM screening")["context"])
 
 
 def known_tokens(writer: RunWriter) -> set[int]:
-    """Tokens that the run file spells out already."""
+    """Return the tokens in the vocabulary of the run file."""
     return set(writer.query("SELECT token FROM vocabulary")["token"].tolist())

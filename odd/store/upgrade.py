@@ -1,7 +1,7 @@
-"""Bring a run file of version 2 to this version, without sampling or scoring anything again.
+"""Upgrade a run file of version 2 to this version, without sampling or scoring anything again.
 
-Version 2 kept the success of each pooling rule in columns of `nodes`, counts instead of scores for the halves of the
-rollouts, and the children of a node with each of its gradients. All that version 3 stores follows from these.
+Version 2 stored the success of each pooling rule in columns of `nodes`, counts instead of scores for the halves of the
+rollouts, and the children of a node with each of its gradients. The content of version 3 follows from these.
 """
 
 import os
@@ -35,7 +35,7 @@ from odd.store.schema import (
 from odd.store.views import create_views
 
 MADE = ("nodes", "success", "node_values", "half_scores", "components", "gradients")
-"""Tables that version 2 lacks, or has with other columns."""
+"""Tables that are missing in version 2, or have other columns there."""
 NODES = "INSERT INTO nodes SELECT question, node, parent, token, depth, log_p, pooled_visits FROM run.main.nodes"
 GRADIENTS = """
     INSERT INTO gradients SELECT question, node, teacher, objective, convention, teacher_gradient
@@ -46,28 +46,28 @@ SCORED = """
     FROM (FROM run.main.gradients WHERE question = ? ORDER BY teacher, objective)
     GROUP BY node, convention ORDER BY node, convention"""
 COUNTED = {"on_policy": "", "stratified": "", "pooled": "pooled_"}
-"""Prefix of the columns that hold the counts of each rule of version 2."""
+"""Column prefix of the counts of each pooling rule in version 2."""
 MEASURED = "alignment,p_positive,gain,advantage,children,success_range,visits,decision"
-"""Measures that version 2 has."""
+"""Measures of version 2."""
 OUTCOME_MADE = "dr_grpo"
 
 
 def upgrade_run(cache: Path, run_id: str) -> list[Path]:
-    """Upgrade the files of a run in place; the old ones are kept beside them.
+    """Upgrade the files of a run in place; the old ones are kept next to them.
 
     Args:
-        cache: where published files are.
-        run_id: name of the run.
+        cache: folder of the published files.
+        run_id: id of the run.
 
     Returns:
-        Where the old files are now; none if there was nothing to do.
+        New paths of the old files; empty if the run was up to date.
 
     Raises:
-        OddError: there is no such run, another process writes it, or its file is damaged or of yet another version.
+        OddError: the run does not exist, another process writes it, or its file is damaged or has another version.
     """
     files = [path for path in (published_path(cache, run_id), work_path(cache, run_id)) if path.exists()]
     if not files:
-        raise OddError(f"there is no run {run_id!r} in {cache}: look into the folder, or give it with --cache")
+        raise OddError(f"run {run_id!r} is not in {cache}: check the folder, or pass --cache")
     lock = take_lock(work_path(cache, run_id), run_id)
     try:
         return [_upgrade(path) for path in files if _is_old(path)]
@@ -84,7 +84,7 @@ def _is_old(path: Path) -> bool:
 
 
 def _upgrade(path: Path) -> Path:
-    """Put an upgraded file in the place of an old one; where the old one is kept."""
+    """Replace a file by its upgraded copy; return the new path of the old file."""
     remove_leftovers(path)
     temporary, kept = (path.with_name(f"{path.name}.{end}") for end in (f"tmp-{os.getpid()}", f"version-{UPGRADABLE}"))
     connection = attach({"run": path, "new": temporary}, writable="new")
@@ -104,7 +104,7 @@ def _upgrade(path: Path) -> Path:
 
 
 def _write(connection: duckdb.DuckDBPyConnection) -> None:
-    """Write all tables of database `run`, as this version has them, into the current one."""
+    """Write all tables of database `run`, in the schema of this version, into the current one."""
     connection.execute(create_tables())
     connection.execute(create_views())
     absent = absent_columns({"measures": MEASURED})
@@ -130,7 +130,7 @@ def _write(connection: duckdb.DuckDBPyConnection) -> None:
 def _question_rows(
     connection: duckdb.DuckDBPyConnection, question: int, poolings: list[str]
 ) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Rows of one question that are made anew, without the question column."""
+    """Yield the recomputed rows of one question by table, without the question column."""
 
     def read(sql: str) -> pd.DataFrame:
         return from_duckdb(connection.execute(sql, [question]).df())
@@ -166,7 +166,7 @@ def _question_rows(
 
 
 def _every(rows: pd.DataFrame, column: str, empty: float = np.nan) -> np.ndarray:
-    """A column by number of the node, for all nodes up to the last."""
+    """Return a column indexed by node, for all nodes up to the last."""
     return _dense(rows.index, rows[column], int(rows.index.max()) + 1, empty)
 
 
@@ -178,7 +178,7 @@ def _dense(nodes: Any, values: pd.Series, size: int, empty: float = np.nan) -> n
 
 @dataclass(frozen=True, eq=False)
 class _Edges:
-    """Every edge of a question under one rule, by all rollouts or by half of them; (N,) each."""
+    """All edges of a question under one pooling rule, from all rollouts or half of them; (N,) each."""
 
     visits: np.ndarray
     successes: np.ndarray
@@ -189,7 +189,7 @@ class _Edges:
 
     @classmethod
     def of(cls, rows: pd.DataFrame, pooling: str, size: int) -> "_Edges":
-        """Read the rows of `nodes` or `halves`, whose index is the node."""
+        """Read the rows of `nodes` or `halves`, indexed by node."""
 
         def column(name: str) -> np.ndarray:
             return _dense(rows.index, rows[name], size, 0) if name in rows else np.full(size, np.nan)
@@ -211,7 +211,7 @@ class _Point:
     """A scored node under a convention.
 
     Attributes:
-        row: of the query `SCORED`.
+        row: row of the query `SCORED`.
         children: edges of S_u.
         others: edges of all other children.
         p: student probability of each component.
@@ -226,7 +226,7 @@ class _Point:
 
     @classmethod
     def of(cls, row: Mapping[Any, Any], tree: Mapping[str, np.ndarray], p_student: np.ndarray) -> "_Point":
-        """Find the children, and their probabilities as the convention renormalises them."""
+        """Find the children and their probabilities, renormalised according to the convention."""
         every = np.flatnonzero(tree["parent"] == row["node"])
         tokens = row["tokens"][row["tokens"] != REST]
         edge_of = dict(zip(tree["token"][every].tolist(), every.tolist(), strict=True))
@@ -240,7 +240,7 @@ class _Point:
         return cls(row, children, np.setdiff1d(every, children), p, np.log(p_student[children]))
 
     def success(self, edges: _Edges) -> np.ndarray:
-        """P̂ of each component."""
+        """Return P̂ of each component."""
         found = edges.success[self.children]
         if len(self.p) == len(found):
             return found
@@ -248,12 +248,12 @@ class _Point:
             return np.append(found, np.divide(*(counts[self.others].sum() for counts in edges.rest)))
 
     def components(self, edges: _Edges) -> dict[str, Any]:
-        """Row of the table `components`."""
+        """Return the row of the table `components`."""
         kept = {name: self.row[name] for name in ("node", "convention", "tokens", "ideal")}
         return kept | {"p": self.p, "success": self.success(edges)}
 
     def scores(self, edges: _Edges, half: int, log_q: Mapping[Any, np.ndarray]) -> pd.DataFrame:
-        """Rows of the table `half_scores`."""
+        """Return the rows of the table `half_scores`."""
         success, count = self.success(edges), len(self.row["teachers"])
         gradients = self.row["gradients"].astype(np.float64).reshape(count, -1)
         ideal, inside = ideal_gradient(self.p, success)[None], success[: len(self.children)]

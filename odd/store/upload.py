@@ -1,7 +1,7 @@
-"""Taking in a run file from elsewhere. Nothing in it is trusted, and nothing here is ever overwritten by it.
+"""Import of a run file from elsewhere. The file is not trusted, and never overwrites anything.
 
-The file is written under a temporary name that no list of runs shows, opened as every run file is
-(`odd.store.attach`), read to its end, so that what is damaged is found now, and only then given its name.
+The file is written under a temporary name that no list of runs shows, opened like any run file (`odd.store.attach`),
+and read to its end, so that damage is found now; only then is it renamed.
 """
 
 import secrets
@@ -22,19 +22,20 @@ CHUNK = 1 << 20
 
 
 def accept_run(cache_dir: Path, source: BinaryIO, name: str, limit: int) -> str:
-    """Check a run file and put it into the cache under the run id that it holds.
+    """Check a run file and move it into the cache under the run id in its `meta`.
 
     Args:
-        cache_dir: where published files are; made if it is missing.
-        source: its bytes.
-        name: what the sender calls it, for messages only.
-        limit: bytes that it may have.
+        cache_dir: folder of the published files; created if missing.
+        source: content of the file.
+        name: file name given by the sender, for messages only.
+        limit: maximum size in bytes.
 
     Returns:
         The run id.
 
     Raises:
-        OddError: too large, no run that can be read, a run that is here already, or no room; nothing is left behind.
+        OddError: the file is too large or not a readable run, the run exists already, or the disk is full; nothing is
+            left behind.
     """
     cache_dir = Path(cache_dir)
     scratch = cache_dir / f".upload-{secrets.token_hex(8)}"
@@ -44,12 +45,12 @@ def accept_run(cache_dir: Path, source: BinaryIO, name: str, limit: int) -> str:
         run_id = _checked(scratch)
         _place(scratch, cache_dir, run_id)
     except OSError as error:
-        raise OddError(f"{name} could not be written to {cache_dir} ({error.strerror}): make room there") from error
+        raise OddError(f"{name} could not be written to {cache_dir} ({error.strerror}): free disk space") from error
     except OddError as error:
         raise OddError(str(error).replace(str(scratch.resolve()), name).replace(str(scratch), name)) from error
     finally:
         for left in (scratch, log_of(scratch)):
-            with suppress(OSError):  # what went wrong was said
+            with suppress(OSError):  # the original error has been reported
                 left.unlink(missing_ok=True)
     return run_id
 
@@ -61,14 +62,14 @@ def _copy(source: BinaryIO, target: Path, name: str, limit: int) -> None:
             written += len(chunk)
             if written > limit:
                 raise OddError(
-                    f"{name} has more than {limit // 1_000_000} MB: copy it into the cache folder by hand, or raise "
+                    f"{name} is larger than {limit // 1_000_000} MB: copy it into the cache folder by hand, or raise "
                     "server.maxUploadSize in .streamlit/config.toml"
                 )
             file.write(chunk)
 
 
 def _checked(path: Path) -> str:
-    """Run id of a file that can be read to its end."""
+    """Read a file to its end and return its run id."""
     with RunReader(path) as reader:
         run_id = check_run_id(reader.run_id)
     with attach({"run": path}) as connection:
@@ -81,10 +82,10 @@ def _checked(path: Path) -> str:
 
 
 def _place(scratch: Path, cache_dir: Path, run_id: str) -> None:
-    """Give the file its name, unless there is or will be a run that has it."""
+    """Rename the file to its published name, unless a run with this id exists or is being written."""
     published, work = published_path(cache_dir, run_id), work_path(cache_dir, run_id)
     with take_lock(work, run_id):
         if published.exists() or work.exists():
-            raise OddError(f"run {run_id} is here already and was left as it is: delete it first to replace it")
-        log_of(published).unlink(missing_ok=True)  # of a file that is gone; it would make this one unreadable
+            raise OddError(f"run {run_id} exists already and was not changed: delete it first to replace it")
+        log_of(published).unlink(missing_ok=True)  # the log of a removed file would make this one unreadable
         scratch.rename(published)

@@ -1,16 +1,16 @@
-"""The views over the tables of a run file.
+"""Views over the tables of a run file.
 
-They are stored in the file for people who open it with DuckDB. The program itself never reads a stored view, which
-in a file from elsewhere may be anything: `odd.store.attach` makes the same views anew, in memory, from this text.
-All names are unqualified, so that the text serves both.
+They are stored in the file for users who open it with DuckDB. ODD itself never reads stored views, which in a file from
+elsewhere may be anything: `odd.store.attach` creates the same views in memory. All names are unqualified, so the same
+SQL works for both.
 """
 
 POOLING = "split_part({convention}, '-', 1)"
-"""Pooling rule of a convention: its label begins with it."""
+"""Pooling rule of a convention: the first part of its label."""
 
 VIEWS: dict[str, tuple[str, str]] = {
     "measures": (
-        "Objectives and conventions of the run: declared in meta, or found in scores",
+        "Objectives and conventions of the run, declared in meta or found in scores",
         """
 SELECT objective.value AS objective, convention.value AS convention
 FROM (SELECT unnest(string_split(value, ',')) AS value FROM meta WHERE key = 'objectives') AS objective
@@ -19,7 +19,7 @@ UNION
 SELECT objective, convention FROM scores""",
     ),
     "branches": (
-        "Nodes with the text of their token, and their success by each pooling rule",
+        "Nodes with the text of their token, and their success under each pooling rule",
         """
 SELECT n.question, n.node, n.parent, n.token, v.text, n.depth,
     exp(n.log_p::DOUBLE) AS p_student, n.rollouts,
@@ -28,7 +28,7 @@ FROM nodes AS n JOIN success AS s ON s.question = n.question AND s.node = n.node
 LEFT JOIN vocabulary AS v ON v.token = n.token""",
     ),
     "path_scores": (
-        "Every position of every path under every available teacher and measure; score columns NULL without estimate",
+        "Every position of every path by available teacher, objective and convention; NULL scores without an estimate",
         """
 SELECT t.question, t.path, t.position, t.position / nullif(p.length, 0) AS normalised_depth,
     t.node, t.child, t.token, v.text, p.correct, p.truncated, p.length,
@@ -43,7 +43,7 @@ LEFT JOIN scores AS s ON s.question = t.question AND s.node = t.node AND s.teach
 LEFT JOIN vocabulary AS v ON v.token = t.token""",
     ),
     "token_gradients": (
-        "Gradients token by token, with the probabilities behind them; token -1 is the rest in one bucket",
+        "Gradients token by token with their probabilities; token -1 is the bucket of all other tokens",
         f"""
 SELECT g.question, g.node, g.teacher, g.objective, g.convention, g.token, v.text, g.ideal, g.teacher_gradient,
     exp(n.log_p::DOUBLE) AS p_student, exp(q.log_p::DOUBLE) AS p_teacher, s.visits, s.successes, s.success
@@ -58,7 +58,7 @@ LEFT JOIN teacher_tokens AS q ON q.question = g.question AND q.node = n.node AND
 LEFT JOIN vocabulary AS v ON v.token = g.token""",
     ),
     "screening_accuracy": (
-        "Every question and context of a screening: how often the student was right under it, and without",
+        "Every question and context of a screening: accuracy of the student with the context and without",
         """
 WITH r AS (
     SELECT question, context, count(*) AS rollouts, count(*) FILTER (correct) AS correct,
@@ -109,11 +109,11 @@ LEFT JOIN c ON c.question = q.question
 ORDER BY q.question""",
     ),
 }
-"""View name to its comment and its SELECT statement, each using only tables and the views before it."""
+"""Comment and SELECT statement by view name; each uses only tables and earlier views."""
 
 
 def create_views() -> str:
-    """SQL that creates all views with their comments in the current schema, replacing older ones."""
+    """Return the SQL that creates or replaces all views with their comments in the current schema."""
     statements = []
     for name, (comment, select) in VIEWS.items():
         statements.append(f"CREATE OR REPLACE VIEW {name} AS {select.strip()}")

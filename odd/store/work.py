@@ -1,6 +1,6 @@
-"""The work file of a run when a writer opens it: found, made anew, or replaced because it is damaged.
+"""Open the work file of a run for its writer: use the existing one, create one, or replace a damaged one.
 
-All of this happens under the lock of the writer, so nobody else touches the files meanwhile.
+All of this happens under the writer's lock, so no other process touches the files meanwhile.
 """
 
 import os
@@ -29,20 +29,20 @@ from odd.store.views import create_views
 
 
 def open_work(work: Path, published: Path, run_id: str) -> duckdb.DuckDBPyConnection:
-    """Open the work file of a run for writing, after making it where there is none that can be used.
+    """Open the work file of a run for writing; create it if missing or damaged.
 
-    A damaged one is renamed, never deleted, and a warning says so. A new one holds what was published, else nothing.
+    A damaged file is renamed with a warning, never deleted. A new file contains the published state, if there is one.
 
     Args:
-        work: the work file.
-        published: the published file of the run; may be missing.
-        run_id: name of the run.
+        work: path of the work file.
+        published: path of the published file of the run; may be missing.
+        run_id: id of the run.
 
     Returns:
-        A connection whose current database is the run.
+        A connection with the run as its current database.
 
     Raises:
-        OddError: a file cannot be opened or holds another run.
+        OddError: a file cannot be opened or contains another run.
     """
     remove_leftovers(published)
     remove_leftovers(work)
@@ -52,14 +52,14 @@ def open_work(work: Path, published: Path, run_id: str) -> duckdb.DuckDBPyConnec
         except DamagedError:
             aside = _set_aside(work)
             source = "the last published state" if published.exists() else "the beginning"
-            warnings.warn(f"{work} is damaged: kept as {aside.name}, the run goes on from {source}", stacklevel=3)
-    log_of(work).unlink(missing_ok=True)  # without its file a log is useless, and would be held against the new one
+            warnings.warn(f"{work} is damaged: kept as {aside.name}, the run continues from {source}", stacklevel=3)
+    log_of(work).unlink(missing_ok=True)  # without its file a log is useless, and would be applied to the new one
     _make(work, published, run_id)
     return _open_existing(work, run_id)
 
 
 def _open_existing(work: Path, run_id: str) -> duckdb.DuckDBPyConnection:
-    """Open and check the work file, and bring its columns and views up to date."""
+    """Open and check the work file, and update its columns and views."""
     connection = attach({"run": work}, writable="run")
     try:
         meta = check_run(connection, work)
@@ -79,13 +79,17 @@ def _open_existing(work: Path, run_id: str) -> duckdb.DuckDBPyConnection:
 
 
 def _check_same_run(meta: Mapping[str, str], path: Path, run_id: str) -> None:
-    """Refuse a file that was renamed: its run would be mixed with another."""
+    """Check that a file was not renamed, so that runs are not mixed.
+
+    Raises:
+        OddError: the file contains another run.
+    """
     if meta.get("run_id") != run_id:
-        raise OddError(f"{path} holds run {meta.get('run_id')}, not {run_id}; give the file its own name back")
+        raise OddError(f"{path} contains run {meta.get('run_id')}, not {run_id}; restore the name of the file")
 
 
 def _set_aside(work: Path) -> Path:
-    """Rename a damaged work file, and its write-ahead log with it."""
+    """Rename a damaged work file together with its write-ahead log; return the new path."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
     aside = work.with_name(f"{work.name}.damaged-{stamp}")
     for path in work.parent.glob(f"{work.name}*"):
@@ -95,9 +99,9 @@ def _set_aside(work: Path) -> Path:
 
 
 def _make(work: Path, published: Path, run_id: str) -> None:
-    """Make a work file that holds what was published, or nothing.
+    """Create a work file with the published state, or an empty one.
 
-    The published file may come from elsewhere, so its rows are copied, never its views, macros or triggers.
+    The published file may come from elsewhere, so only its rows are copied, never its views, macros or triggers.
     """
     temporary = work.with_name(f"{work.name}.tmp-{os.getpid()}")
     files = {"run": published} if published.exists() else {}
@@ -142,14 +146,14 @@ def _add_columns(connection: duckdb.DuckDBPyConnection, meta: Mapping[str, str])
 
 
 def _take_note(connection: duckdb.DuckDBPyConnection, meta: Mapping[str, str]) -> None:
-    """Where measures were added, say so, and have all questions scored anew for them."""
+    """If measures were added, record them in `meta` and mark all questions for rescoring."""
     if absent_columns(meta):
         connection.execute("INSERT OR REPLACE INTO meta VALUES ('measures', ?)", [measured()])
         connection.execute("UPDATE questions SET stage = 'targeted' WHERE stage = 'scored'")
 
 
 def _first_meta(run_id: str) -> list[list[str]]:
-    """What `meta` holds of a run that has just begun."""
+    """Return the rows of `meta` of a new run."""
     return [
         ["app", APP],
         ["schema_version", str(SCHEMA_VERSION)],

@@ -1,17 +1,17 @@
-"""Writing a run: a work file that one process writes, and the copies of it that are published.
+"""Writer of a run: one process writes a work file and publishes copies of it.
 
-Two locks meet here. DuckDB locks the work file for its process with a POSIX (fcntl) lock. Such a lock is dropped as
-soon as the process closes *any* descriptor of the file, and copying the file to publish it means to open it: DuckDB 2
-then silently loses its lock, as tried. So the writer opens one descriptor of its own after DuckDB has the file, reads
-every copy through it and closes it only after DuckDB has closed the file. And because DuckDB's lock protects a file
-rather than a run (the work file may be about to be replaced), each writer first takes a lock file beside it, which
-the operating system frees however the process ends.
+There are two locks. DuckDB locks the work file for its process with a POSIX (fcntl) lock. Such a lock is released as
+soon as the process closes *any* descriptor of the file, and copying the file to publish it means opening it: DuckDB 2
+then silently loses its lock (verified). So the writer opens one descriptor after DuckDB has opened the file, makes all
+copies through it, and closes it only after DuckDB has closed the file. And because DuckDB's lock protects a file rather
+than a run (the work file may be about to be replaced), each writer first takes a lock file next to it, which the
+operating system releases however the process ends.
 
-What survives a kill: DuckDB's write-ahead log holds every committed transaction of the work file, and the published
-file is only ever replaced by a whole one.
+After a kill, DuckDB's write-ahead log contains every committed transaction of the work file, and the published file is
+complete, as it is only replaced by atomic rename.
 
-While a run goes on, a thread copies (`odd.store.publication`). It needs the file without a checkpoint meanwhile, so
-DuckDB is told never to begin one by itself, and the writer checkpoints between its transactions.
+During a run, a thread copies the file (`odd.store.publication`). There must be no checkpoint meanwhile, so DuckDB's
+automatic checkpoints are disabled, and the writer checkpoints between its transactions.
 """
 
 import os
@@ -36,21 +36,21 @@ from odd.store.schema import quote
 from odd.store.work import open_work
 
 PUBLISH_SHARE = 50
-"""Publishing waits this many times as long as it last took, so it costs at most 2% of the time."""
+"""Minimum interval between publications as a multiple of the last duration, so they take at most 2% of the time."""
 PUBLISH_INTERVAL = 10.0
-"""Seconds between publications in the middle of a question at least."""
+"""Minimum seconds between publications within a question."""
 LOG_LIMIT = 16 << 20
-"""Bytes of the write-ahead log from which on its content is brought into the file."""
+"""Size of the write-ahead log in bytes above which it is checkpointed."""
 
 
 class RunWriter:
-    """The one writer of a run; a context manager.
+    """Exclusive writer of a run; a context manager.
 
-    Opens the work file of the run, or makes one: from the published file if there is one, else empty.
+    Opens the work file of the run, or creates it from the published file if there is one, else empty.
 
     Args:
-        cache_dir: where published files are; made if it is missing.
-        run_id: name of the run.
+        cache_dir: folder of the published files; created if missing.
+        run_id: id of the run.
 
     Raises:
         OddError: the run id is not valid, another process writes the run, or a file cannot be opened.
@@ -74,7 +74,7 @@ class RunWriter:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All that is written inside is kept together, or nothing if an exception leaves it; may be nested."""
+        """Commit everything written inside, or nothing if an exception leaves the block; may be nested."""
         if self._in_transaction:
             yield
             return
@@ -86,7 +86,7 @@ class RunWriter:
             with explained(self.work):
                 self._connection.commit()
         except BaseException:
-            # A commit that failed, on a full disk say, has already rolled back.
+            # A failed commit, e.g. on a full disk, has already rolled back.
             with suppress(duckdb.Error):
                 self._connection.rollback()
             raise
@@ -95,18 +95,18 @@ class RunWriter:
         self._shorten_log()
 
     def _shorten_log(self) -> None:
-        """Checkpoint if the log has become long, unless the file is being copied or in the middle of a transaction."""
+        """Checkpoint if the log is long, unless the file is being copied or a transaction is open."""
         log = log_of(self.work)
         if not self._in_transaction and not self._publishing() and log.exists() and log.stat().st_size > LOG_LIMIT:
             with explained(self.work):
                 self._checkpoint()
 
     def insert(self, table: str, rows: pd.DataFrame | list[dict[str, Any]]) -> None:
-        """Append rows; columns that are not given are NULL.
+        """Append rows; missing columns are NULL.
 
         Raises:
             OddError: the disk is full.
-            ValueError: unknown table or column, or a value that its column cannot hold or must have.
+            ValueError: unknown table or column, or an invalid or missing value.
         """
         new = to_duckdb(table, rows)
         if len(new) == 0:
@@ -148,29 +148,29 @@ class RunWriter:
         self._execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", [key, value])
 
     def meta(self) -> dict[str, str]:
-        """Content of `meta`."""
+        """Return the content of `meta`."""
         with explained(self.work):
             return dict(self._connection.execute("SELECT key, value FROM meta").fetchall())
 
     def query(self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> pd.DataFrame:
-        """Read with the caller's own SQL over tables and views; values go into `params`, never into the text."""
+        """Run a SQL query over tables and views; values are passed in `params`, never in the text."""
         with explained(self.work):
             return from_duckdb(self._connection.execute(sql, params).df())
 
     def named(self, name: str, /, **params: Any) -> pd.DataFrame:
-        """Read with a named query, as `RunReader.query` does."""
+        """Run a named query, like `RunReader.query`."""
         return self.query(named_query(name), params)
 
     def _execute(self, sql: str, values: Sequence[Any] | None = None) -> None:
-        """Run a statement that returns nothing of interest."""
+        """Run a statement and discard its result."""
         with explained(self.work):
             self._connection.execute(sql, values).fetchall()
 
     def publish(self) -> None:
-        """Make the present state the published one, and return when it is.
+        """Publish the current state, and return when done.
 
         Raises:
-            OddError: the copy failed, on a full disk say; the last published file is untouched.
+            OddError: the copy failed, e.g. on a full disk; the last published file is untouched.
             RuntimeError: inside a transaction.
         """
         with self._publishable():
@@ -178,15 +178,15 @@ class RunWriter:
             copy_atomically(self._descriptor, self.published, os.fstat(self._descriptor).st_size)
 
     def publish_meanwhile(self, interval: float = PUBLISH_INTERVAL) -> None:
-        """Begin to publish the present state, if it is time to; the copy is made while the writer goes on.
+        """Start to publish the current state in the background, if due.
 
-        Often enough to watch the run, seldom enough to cost at most 2% of the time; never two at once.
+        Publications are frequent enough to watch the run, take at most 2% of the time, and never overlap.
 
         Args:
-            interval: seconds that must have passed since the last publication.
+            interval: minimum seconds since the last publication.
 
         Raises:
-            OddError: an earlier copy failed, on a full disk say; the last published file is untouched.
+            OddError: an earlier copy failed, e.g. on a full disk; the last published file is untouched.
             RuntimeError: inside a transaction.
         """
         if self._publishing():
@@ -197,7 +197,7 @@ class RunWriter:
             self.begin_publication()
 
     def begin_publication(self) -> None:
-        """Begin to publish the present state instead of what was being published.
+        """Start to publish the current state in the background; cancel a running publication.
 
         Raises:
             OddError: the file cannot be read or written.
@@ -208,10 +208,10 @@ class RunWriter:
             self._publication = Publication(self._descriptor, self.published)
 
     def finish(self) -> None:
-        """Publish the present state by giving away the work file, and let others write; nothing is copied.
+        """Publish the current state by moving the work file, without a copy, and release the lock.
 
         Raises:
-            OddError: the file could not be moved; it is kept and holds the run.
+            OddError: the file could not be moved; it is kept and contains the run.
             RuntimeError: inside a transaction.
         """
         with self._publishable():
@@ -222,9 +222,9 @@ class RunWriter:
 
     @contextmanager
     def _publishable(self) -> Iterator[None]:
-        """No copy is under way inside, and errors become one line."""
+        """Cancel a running copy, and convert errors inside to OddError."""
         if self._in_transaction:
-            raise RuntimeError("publish inside a transaction: its rows are not part of the file yet")
+            raise RuntimeError("publishing inside a transaction: its rows are not part of the file yet")
         self._give_up_publication()
         try:
             yield
@@ -232,16 +232,20 @@ class RunWriter:
             raise OddError(self._why_not_published(error)) from error
 
     def _checkpoint(self) -> None:
-        """Bring everything that is committed into the file."""
+        """Write all committed changes from the log to the file."""
         with stoppable():
             self._connection.execute("CHECKPOINT run").fetchall()
 
     def _publishing(self) -> bool:
-        """Whether a copy is under way."""
+        """Whether a copy is running."""
         return self._publication is not None and self._publication.under_way
 
     def _end_of(self, publication: Publication) -> None:
-        """Take note of how a copy ended."""
+        """Record the duration of a finished copy.
+
+        Raises:
+            OddError: the copy failed.
+        """
         self._publication = None
         self._published_at, self._publish_seconds = time.monotonic(), publication.seconds
         try:
@@ -250,23 +254,23 @@ class RunWriter:
             raise OddError(self._why_not_published(error)) from error
 
     def _give_up_publication(self) -> None:
-        """End the copy under way, because a later state is published or the file is closed."""
+        """Cancel a running copy, because a later state is published or the file is closed."""
         if self._publication is not None:
             self._publication.give_up()
             self._publication = None
 
     def _why_not_published(self, error: Exception) -> str:
-        """One line: what failed, how much room it needs, what to do, and where the work is."""
+        """Return the error message in one line: the cause, the space needed, the remedy, and the path of the work."""
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error).splitlines()[0]
         needed = self.work.stat().st_size // 1_000_000 + 1
         free = shutil.disk_usage(self.work.parent).free // 1_000_000
         return (
             f"run {self.run_id} could not be published to {self.published} ({reason}): it needs {needed} MB, {free} MB "
-            f"are free; make room there and run it again, the finished work is kept in {self.work}"
+            f"are free; free disk space and run it again, the finished work is kept in {self.work}"
         )
 
     def _close_file(self) -> None:
-        """Close the work file: DuckDB first, whose lock our descriptor keeps."""
+        """Close the work file: DuckDB before our descriptor, so that DuckDB keeps its lock until the end."""
         self._give_up_publication()
         self._connection.close()
         if self._descriptor >= 0:
@@ -274,7 +278,7 @@ class RunWriter:
             self._descriptor = -1
 
     def close(self) -> None:
-        """Close the work file and let others write the run."""
+        """Close the work file and release the lock."""
         if self._lock.is_locked:
             self._close_file()
             self._lock.release()
@@ -284,5 +288,5 @@ class RunWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the work file; nothing is published by this."""
+        """Close the work file without publishing."""
         self.close()

@@ -150,7 +150,7 @@ def test_a_run_is_downloaded_deleted_and_uploaded(page, filled):
 
     click(page, "Upload")
     dialog(page).locator("input[type=file]").set_input_files(sent)
-    expect(dialog(page).get_by_text("is here already")).to_be_visible()
+    expect(dialog(page).get_by_text("exists already")).to_be_visible()
     assert {file.name for file in cache.iterdir() if file.is_file()} == {path.name}
 
 

@@ -140,10 +140,10 @@ SQL = {
         (flip, "is damaged .*; copy it again"),
         (foreign, "is a DuckDB file but not an ODD run; choose"),
         (SQL["newer"], f"has run-file version {SCHEMA_VERSION + 1}, this ODD reads version {SCHEMA_VERSION}; upgrade"),
-        (SQL["older"], f"has run-file version 0, this ODD reads version {SCHEMA_VERSION}; make the run again"),
+        (SQL["older"], f"has run-file version 0, this ODD reads version {SCHEMA_VERSION}; start the run again"),
         (
             SQL["upgradable"],
-            r"has run-file version 2, this ODD reads version \d+; upgrade it with: python -m odd upgrade",
+            r"has run-file version 2, this ODD reads version \d+; upgrade it with: odd upgrade",
         ),
         (SQL["no version"], "not a complete ODD run: schema_version is missing"),
         (SQL["odd version"], "not a complete ODD run: schema_version is missing"),

@@ -160,7 +160,7 @@ def test_the_command_says_where_the_old_file_is_and_that_there_is_nothing_to_do(
 def test_other_versions_and_missing_runs_are_refused(old, tmp_path):
     with duckdb.connect(str(old)) as connection:
         connection.execute("UPDATE meta SET value = '1' WHERE key = 'schema_version'")
-    with pytest.raises(OddError, match="make the run again"):
+    with pytest.raises(OddError, match="start the run again"):
         upgrade_run(old.parent, RUN)
-    with pytest.raises(OddError, match="there is no run"):
+    with pytest.raises(OddError, match="is not in"):
         upgrade_run(tmp_path, "tiny-12345678")

@@ -116,7 +116,7 @@ def test_a_run_that_is_here_is_left_as_it_is(cache, content, published):
     accept(cache, content)
     before = (cache / f"{RUN}.duckdb").stat()
     other = changed(published, "DELETE FROM rollouts")
-    refused(cache, other, "here already")
+    refused(cache, other, "exists already")
     after = (cache / f"{RUN}.duckdb").stat()
     assert (before.st_mtime_ns, before.st_ino) == (after.st_mtime_ns, after.st_ino)
 
@@ -126,13 +126,13 @@ def test_a_run_that_is_being_made_here_is_left_alone(cache, content):
         with pytest.raises(OddError, match="being written"):
             accept(cache, content)
         assert not writer.published.exists()
-    with pytest.raises(OddError, match="here already"):
+    with pytest.raises(OddError, match="exists already"):
         accept(cache, content)
     assert work_path(cache, RUN).exists()
 
 
 def test_a_file_that_is_too_large_is_refused(cache, content):
-    refused(cache, content, "more than", limit=len(content) - 1)
+    refused(cache, content, "larger than", limit=len(content) - 1)
     assert accept(cache, content, limit=len(content)) == RUN
 
 

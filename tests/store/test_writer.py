@@ -241,7 +241,7 @@ def test_a_damaged_work_file_is_kept_aside_with_a_warning(tmp_path, damage, publ
     damaged = damage(writer.work.read_bytes())
     writer.work.write_bytes(damaged)
     source = "published" if published else "beginning"
-    with pytest.warns(UserWarning, match=f"kept as .*goes on from the .*{source}"), RunWriter(tmp_path, RUN) as writer:
+    with pytest.warns(UserWarning, match=f"kept as .*from the .*{source}"), RunWriter(tmp_path, RUN) as writer:
         assert tokens(writer) == ([1] if published else [])
     (aside,) = writer.work.parent.glob("*.damaged-*")
     assert aside.read_bytes() == damaged
@@ -249,7 +249,7 @@ def test_a_damaged_work_file_is_kept_aside_with_a_warning(tmp_path, damage, publ
 
 def test_a_published_file_of_another_run_is_not_continued(filled, tmp_path):
     shutil.copy(filled.published, tmp_path / "other.duckdb")
-    with pytest.raises(OddError, match=f"other.duckdb holds run {RUN}, not other"):
+    with pytest.raises(OddError, match=f"other.duckdb contains run {RUN}, not other"):
         RunWriter(tmp_path, "other")
 
 
