@@ -125,7 +125,7 @@ def test_path_nodes_shared_by_paths_are_scored_once(tree, tables):
 
 
 def of_rule(tree, pooling):
-    """Rows of `nodes` and of `success` under a rule, together."""
+    """Rows of `nodes` and of `success` under a rule, joined."""
     tables = tree.tables()
     success = tables["success"]
     return tables["nodes"].merge(success[success.pooling == pooling], on="node")
@@ -148,13 +148,13 @@ def test_every_path_node_has_a_value_under_every_rule(tree):
     assert ((values.low <= values.value) & (values.value <= values.high)).all()
 
 
-def test_pooled_intervals_are_those_of_wilson(tree):
+def test_pooled_intervals_are_wilson_intervals(tree):
     rows = of_rule(tree, "pooled")
     low, high = wilson(rows.successes.to_numpy(), rows.visits.to_numpy())
     np.testing.assert_array_equal(rows[["low", "high"]], np.column_stack([low, high]))
 
 
-def test_nodes_that_only_one_rollout_walks_are_left_out_unless_a_path_passes(tree):
+def test_nodes_with_one_rollout_are_left_out_unless_on_a_path(tree):
     rows = tree.node_rows()
     lonely = rows[(rows.rollouts < 2) & (rows.parent >= 0)]
     assert set(lonely.parent) <= set(tree.places)
@@ -204,7 +204,7 @@ def test_scores_by_a_half_are_those_of_its_own_success(tree, tables):
         assert found.success_range == np.ptp(own.value[children])
 
 
-def test_what_is_made_of_outcomes_has_no_independent_halves(tables):
+def test_objectives_of_outcomes_have_no_independent_halves(tables):
     assert set(tables["half_scores"].objective) == {"reverse_kl"}
 
 
@@ -227,7 +227,7 @@ def test_the_prior_changes_intervals_and_nothing_else(sharing, tree):
     assert not one[~pooled].equals(other[~pooled])
 
 
-def test_by_jeffreys_prior_every_edge_has_its_own_interval(tree):
+def test_under_jeffreys_prior_every_edge_has_its_own_interval(tree):
     rows = of_rule(tree, "on_policy")
     low, high = jeffreys(rows.successes.to_numpy(), rows.visits.to_numpy())
     np.testing.assert_array_equal(rows[["low", "high"]], np.column_stack([low, high]))
@@ -241,7 +241,7 @@ def test_off_the_paths_nothing_is_shared(sharing, tree):
     pd.testing.assert_frame_equal(shared[off][ends], own[off][ends])
 
 
-def test_intervals_of_path_edges_are_closed_and_hold_the_rate_of_many_visits(sharing):
+def test_intervals_of_path_edges_reach_0_or_1_and_contain_the_rate_of_many_visits(sharing):
     rows = of_rule(sharing, "on_policy")
     edges = rows[rows.parent.isin(sharing.places) & (rows.visits > 0)]
     assert (edges.low[edges.successes == 0] == 0).all() and (edges.high[edges.successes == edges.visits] == 1).all()

@@ -54,7 +54,7 @@ def new_context(chromium, **options):
 
 @pytest.fixture(scope="session")
 def context_of(chromium):
-    """Browser contexts by reader ("dark" or another name), so that the app's code is loaded and compiled once in each."""
+    """Browser contexts by reader ("dark" or another name); each loads and compiles the app's code once."""
     made = {}
 
     def context(who):

@@ -1,4 +1,4 @@
-"""Gradients: against automatic differentiation of the losses, and the identities of method §3."""
+"""Gradients, against automatic differentiation of the losses, and the identities of method §3."""
 
 from itertools import product
 

@@ -94,7 +94,7 @@ def through(tree, reading, node):
 
 
 def exact_rollouts():
-    """Return 64 initial rollouts in exact proportion."""
+    """Return 64 initial rollouts in exact proportion to their probabilities."""
     counts = {leaf: round(64 * p) for leaf, p in LEAVES.items()}
     assert sum(counts.values()) == 64 and all(counts.values())
     return [rollout(leaf) for leaf, count in counts.items() for _ in range(count)]
@@ -117,7 +117,7 @@ def expected_gradient(prefix, gamma, normalize=False):
         to_go = (powers * reward).sum() / (powers.sum() if normalize else 1)
         if normalize:
             total = total + log_p[rest[0]].exp() * later * to_go
-        else:  # the reward of the token itself moves with the logits
+        else:  # the reward of the token itself depends on the logits
             own = torch.tensor(token_log_probs(TEACHER, leaf, 1.0)[len(prefix)]) - log_p[rest[0]]
             total = total + log_p[rest[0]].exp() * later * (own + to_go - reward[0])
     total.backward()

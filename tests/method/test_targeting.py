@@ -97,7 +97,7 @@ def test_ties_are_broken_by_position_and_token():
     assert [(pair.position, pair.token) for pair in pairs] == [(0, 0), (0, 1), (0, 2), (0, 3), (1, 0)]
 
 
-def test_a_token_the_teacher_does_not_report_gets_no_score(student, teachers):
+def test_a_token_not_reported_by_the_teacher_gets_no_score(student, teachers):
     hidden = teachers["a"].copy()
     hidden[:, 3] = -np.inf
     found = find(student, {"a": hidden}, TAU)

@@ -15,7 +15,7 @@ LIKELY = [END, *(ord(digit) - FIRST for digit in "123")]
 
 
 class Characters:
-    """A token is a character."""
+    """A tokenizer of characters."""
 
     end_token = END
 
@@ -43,7 +43,7 @@ class Characters:
 
 
 class Bigrams:
-    """Samples and scores."""
+    """A sampler and scorer."""
 
     max_context = None
     vocabulary_size = SIZE

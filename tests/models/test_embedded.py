@@ -100,7 +100,7 @@ def smollm2(smollm2_cache):
 def test_smollm2_loads_in_less_than_two_seconds_once_converted(smollm2_cache):
     seconds = []
     for _ in range(3):
-        started = time.process_time()  # of this process alone: other tests run beside it
+        started = time.process_time()  # CPU time of this process: other tests run in parallel
         load_model(ModelConfig(name="smollm2"), smollm2_cache)
         seconds.append(time.process_time() - started)
     assert min(seconds) < 2

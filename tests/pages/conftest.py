@@ -1,4 +1,4 @@
-"""The app as a link opens it, and runs for it to show."""
+"""The app opened by a link, with runs to show."""
 
 import shutil
 from pathlib import Path
@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def open_page(monkeypatch):
-    """The app at a page, in a folder whose `cache` it shows; without an exception."""
+    """Open the app at a page, showing the `cache` of a folder; fail on an exception."""
 
     def launch(page, folder, **query):
         monkeypatch.chdir(folder)
@@ -29,7 +29,7 @@ def open_page(monkeypatch):
 
 @pytest.fixture
 def changed(finished, tmp_path):
-    """A copy of the finished run in a cache of its own, changed by SQL."""
+    """A copy of the finished run in its own cache, modified by SQL."""
 
     def change(*statements):
         folder = tmp_path / "cache"
@@ -45,7 +45,7 @@ def changed(finished, tmp_path):
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    """An empty cache in the folder that the app looks into."""
+    """An empty cache in the folder used by the app."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "cache").mkdir()
     return tmp_path / "cache"

@@ -1,4 +1,4 @@
-"""What the components of a page are given to draw."""
+"""The data that the components of a page draw."""
 
 import json
 from typing import Any

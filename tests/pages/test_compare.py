@@ -1,4 +1,4 @@
-"""The page Compare on a finished run, with few teachers, and on links that ask for what is not there."""
+"""The Compare page on a finished run, with few teachers, and with links to missing things."""
 
 from functools import partial
 
@@ -18,7 +18,7 @@ def open_compare(open_page):
 
 
 def payloads(app):
-    """What the components of the page draw, by name."""
+    """The payloads of the page's components, by name."""
     found = {}
     for part in app.get("bidi_component"):
         proto = part.proto
@@ -72,7 +72,7 @@ def test_two_teachers_need_no_matrix_of_pairs(open_compare, finished):
     assert drawn["disagreements"]["pair"] == ["Self-1C", "tiny-m"]
 
 
-def test_one_teacher_is_told_that_it_has_nobody_to_be_compared_with(open_compare, finished):
+def test_a_single_teacher_has_nothing_to_be_compared_with(open_compare, finished):
     app = open_compare(finished[0].cache.parent, teachers="tiny-m")
     assert "One teacher alone" in said(app)
     drawn = payloads(app)
@@ -122,7 +122,7 @@ def test_a_question_without_paths_says_so(open_compare, changed):
     assert "has no path" in said(app)
 
 
-def test_filters_that_are_set_elsewhere_are_named(open_compare, finished):
+def test_filters_set_on_another_page_are_named(open_compare, finished):
     app = open_compare(finished[0].cache.parent, decisions="yes", children="3")
     assert any("S\\_u" in caption.value and "decision points" in caption.value for caption in app.caption)
 

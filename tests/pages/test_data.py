@@ -7,7 +7,7 @@ from odd.store import RunReader
 from pages.shared.data import as_it_is, keeping
 
 
-def test_what_several_sessions_ask_for_at_once_is_made_once():
+def test_concurrent_calls_of_several_sessions_compute_once():
     made, start = [], Barrier(8)
 
     @keeping(4)
@@ -40,7 +40,7 @@ def test_an_error_of_a_query_is_not_kept(run, monkeypatch):
         return real(self, name, **params)
 
     monkeypatch.setattr(RunReader, "query", failing_once)
-    with suppress(OSError):  # or it is asked once more at once, if the first answer came soon enough
+    with suppress(OSError):  # or it is repeated immediately, if the first answer came soon enough
         opened.query("teachers")
     assert len(opened.query("teachers"))
     assert len(calls) == 2

@@ -1,4 +1,4 @@
-"""Every page on the run that ships with the repository: what a reader sees first."""
+"""Every page on the example run, which users see first."""
 
 import shutil
 
@@ -19,19 +19,19 @@ TEACHERS = ["tiny-l", "Self-1C", "Self-1C1W", "Self-check"]
 
 @pytest.fixture
 def example(cache):
-    """A folder whose cache holds the example run."""
+    """A folder with the example run in its cache."""
     shutil.copy(EXAMPLE, cache)
     return cache.parent
 
 
 def drawn(app, name):
-    """What the component of this name draws."""
+    """The payload of the component with this name."""
     (found,) = every(app, name)
     return found
 
 
 def every(app, name):
-    """What all components of this name draw."""
+    """The payloads of all components with this name."""
     found = [part.proto for part in app.get("bidi_component") if part.proto.component_name == f"odd_{name}"]
     return [payload_of(proto) for proto in found]
 
@@ -66,7 +66,7 @@ def test_compare_has_all_teachers(open_page, example):
     app = open_page("compare", example)
     means = {row["teacher"]: row["mean"]["value"] for row in drawn(app, "teacher_table")["rows"]}
     assert set(means) == set(TEACHERS)
-    # the student under another name has no direction of its own
+    # the student under another name has no gradient
     assert [teacher for teacher, mean in means.items() if mean is None] == ["Self-check"]
     assert drawn(app, "disagreements")["rows"]
 
@@ -83,7 +83,7 @@ def test_screening_compares_the_contexts(open_page, example):
     assert "4 of 4 questions are kept" in said(app)
 
 
-def test_it_is_finished_and_has_what_its_config_asks_for():
+def test_it_is_finished_and_complete_for_its_config():
     with RunReader(EXAMPLE) as run:
         assert run.meta["status"] == "finished"
         assert run.query("teachers")["teacher"].tolist() == [teacher.name for teacher in CONFIG.teachers] == TEACHERS

@@ -1,4 +1,4 @@
-"""The page Findings: every section on a finished run, filters, runs side by side, tokens behind rows, hostile text."""
+"""The Findings page: every section on a finished run, filters, runs side by side, tokens behind rows, hostile text."""
 
 import re
 import shutil
@@ -18,7 +18,7 @@ def open_findings(open_page):
 
 
 def tables(app):
-    """What the tables of the page draw, by label."""
+    """The payloads of the page's tables, by label."""
     return dict(drawn_tables(app))
 
 
@@ -67,11 +67,11 @@ def test_a_row_leads_to_the_tokens_behind_it_and_these_to_the_tree(open_findings
     assert {part["cells"][1] for part in tokens["rows"]} == {"Self-1C"}
 
 
-def test_a_row_of_no_finding_shows_no_tokens(open_findings, finished):
+def test_a_row_of_an_unknown_finding_shows_no_tokens(open_findings, finished):
     for missing, why in {"ranking:nobody": "no row 'nobody'", "nothing:Self-1C": "no finding 'nothing'"}.items():
         app = open_findings(finished[0].cache.parent, behind=missing)
         assert "Tokens" not in tables(app) and why in said(app).replace("\\", "")
-    assert not open_findings(finished[0].cache.parent, behind="sensitivity:Self-1C").warning  # of another section
+    assert not open_findings(finished[0].cache.parent, behind="sensitivity:Self-1C").warning  # a finding of another section
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_the_paper_s_numbers_are_shown_or_not(open_findings, finished):
     assert any("paper +0.010 ± 0.024" in line for row in cells for cell in row["cells"] for line in cell)
 
 
-def test_runs_stand_side_by_side(open_findings, changed, finished):
+def test_runs_are_shown_side_by_side(open_findings, changed, finished):
     folder = changed()
     shutil.copy(finished[1], folder / "cache" / "other-00000000.duckdb")
     app = open_findings(folder, run=finished[1].stem, runs="other-00000000")
@@ -125,7 +125,7 @@ def test_runs_stand_side_by_side(open_findings, changed, finished):
     assert [label for label, _ in drawn_tables(app)].count("Tokens") == 2
 
 
-def test_a_run_that_cannot_stand_there_is_left_out_and_named(open_findings, changed, finished):
+def test_a_run_that_cannot_be_compared_is_left_out_and_named(open_findings, changed, finished):
     folder = changed()
     other = folder / "cache" / "other-00000000.duckdb"
     shutil.copy(finished[1], other)
@@ -138,7 +138,7 @@ def test_a_run_that_cannot_stand_there_is_left_out_and_named(open_findings, chan
 
 
 def test_the_strongest_tokens_of_the_chosen_teacher_open_in_the_tree(open_findings, changed):
-    # the signs of so small a run are hardly settled: intervals without width settle them
+    # a run this small has hardly any settled signs; zero-width intervals settle them
     app = open_findings(changed("UPDATE scores SET low = alignment, high = alignment"), teacher="Self-1C")
     drawn = tables(app)["Strongest tokens"]
     assert drawn["rows"] and {"question", "path", "token"} == set(drawn["rows"][0]["at"])
@@ -158,14 +158,14 @@ def test_without_settled_signs_no_token_is_listed(open_findings, changed):
     assert "every 95% interval contains 0" in said(app) and "Strongest tokens" not in tables(app)
 
 
-def test_one_path_is_told_token_by_token(open_findings, finished):
+def test_one_path_is_shown_token_by_token(open_findings, finished):
     app = open_findings(finished[0].cache.parent, section="scores", question="sum", path="1", teacher="Self-1C")
     assert "tokens are decision points with a score" in said(app)
     positions = [row["cells"][6] for row in tables(app)["Tokens"]["rows"]]
     assert positions == sorted(positions) and len(positions) > 1
 
 
-def test_one_teacher_has_nobody_to_be_ranked_against(open_findings, changed):
+def test_a_single_teacher_has_no_ranking(open_findings, changed):
     names = "teachers", "contexts", "scores", "gradients", "node_teachers", "teacher_tokens"
     folder = changed(*(f"DELETE FROM {name} WHERE teacher <> 'tiny-m'" for name in names))
     assert "one teacher" in said(open_findings(folder))

@@ -1,4 +1,4 @@
-"""Every page launches through the app, whatever the cache holds; the address is the state of all of them."""
+"""Every page opens through the app with any cache; the address holds the state of all pages."""
 
 import shutil
 from pathlib import Path
@@ -15,7 +15,7 @@ PAGES = ("runs", "questions", "tree", "compare", "findings", "screening")
 
 
 def launch(page, **query):
-    """The app at a page, as a link opens it."""
+    """Open the app at a page by a link."""
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
     app.switch_page(f"pages/{page}.py")
     app.query_params.clear()
@@ -58,7 +58,7 @@ def test_a_page_opens_on_a_hostile_run(page, cache, finished):
 
 
 @pytest.mark.parametrize("page", PAGES[1:])
-def test_the_address_holds_the_whole_view(page, run):
+def test_the_address_contains_the_full_view(page, run):
     app = launch(page)
     assert set(app.query_params) == set(ViewState().to_query())
     assert view_of(app).run == run.stem
@@ -72,7 +72,7 @@ def test_what_a_link_asks_for_is_shown(page, run):
 
 
 @pytest.mark.parametrize("page", PAGES[1:])
-def test_a_question_without_paths_can_be_looked_at(page, run):
+def test_a_question_without_paths_can_be_opened(page, run):
     app = launch(page, run=run.stem, question="impossible")
     assert not app.exception
     assert view_of(app).question == "impossible"
@@ -90,7 +90,7 @@ def test_a_run_that_does_not_exist_is_named_and_near_ones_are_offered(page, run)
 @pytest.mark.parametrize(
     "text", ["../../etc/passwd", "/etc/passwd", "cache/../small", "a\0b", "'; DROP TABLE nodes; --"]
 )
-def test_a_run_in_a_link_is_no_path(page, text, run):
+def test_a_run_in_a_link_is_not_a_path(page, text, run):
     app = launch(page, run=text)
     assert not app.exception
     assert "There is no run" in app.error[0].value.replace("\\", "")
@@ -112,7 +112,7 @@ def test_a_run_that_is_deleted_while_it_is_open_does_not_crash(run):
     assert run.stem.split("-")[0] in app.error[0].value
 
 
-def test_a_run_that_is_replaced_while_it_is_open_is_read_anew(run, tmp_path):
+def test_a_run_replaced_while_open_is_read_again(run, tmp_path):
     app = launch("tree", run=run.stem)
     newer = Path(shutil.copy(run, tmp_path / "newer"))
     with duckdb.connect(str(newer)) as connection:
@@ -127,7 +127,7 @@ def question_box(app):
     return next(box for box in app.selectbox if box.label == "question")
 
 
-def test_a_damaged_run_is_told_from_a_missing_one(run):
+def test_a_damaged_run_is_distinguished_from_a_missing_one(run):
     run.write_bytes(run.read_bytes()[:9000])
     app = launch("tree", run=run.stem)
     assert not app.exception
@@ -138,7 +138,7 @@ def test_two_choices_in_quick_succession_are_both_kept(run):
     before = dict(app.query_params)
     teachers = next(box for box in app.selectbox if box.label == "teacher")
     teachers.select("Self-1C").run()
-    # the browser has not heard of the new address when it sends the next click
+    # the browser sends the next click before it has applied the new address
     app.query_params.clear()
     for name, value in before.items():
         app.query_params[name] = value
@@ -146,7 +146,7 @@ def test_two_choices_in_quick_succession_are_both_kept(run):
     assert (view_of(app).teacher, view_of(app).objective) == ("Self-1C", "forward_kl")
 
 
-def test_going_back_and_choosing_again_starts_from_where_one_went_back_to(run):
+def test_choosing_after_going_back_starts_from_the_restored_view(run):
     app = launch("tree", run=run.stem)
     before = dict(app.query_params)
     next(box for box in app.selectbox if box.label == "teacher").select("Self-1C").run()

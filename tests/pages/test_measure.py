@@ -1,4 +1,4 @@
-"""A measure that the program does not know is registered, and found wherever measures belong."""
+"""A newly registered measure appears everywhere that measures appear."""
 
 import shutil
 from pathlib import Path
@@ -29,7 +29,7 @@ PUSH = Measure(
 
 @pytest.fixture(scope="module", autouse=True)
 def registered(finished):
-    """Registers it once there is a run from before."""
+    """Register the measure after the older run exists."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setitem(MEASURES, PUSH.key, PUSH)
         yield
@@ -37,7 +37,7 @@ def registered(finished):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A small run with the made-up measure: its folder, and its file."""
+    """A small run with the new measure: its folder and its file."""
     folder = tmp_path_factory.mktemp("made")
     analysis = {"n_sig": 6, "posterior_draws": 60, "poolings": ["on_policy"], "baselines": ["full"], "rests": ["off"]}
     analysis |= {"objectives": [{"name": "reverse_kl"}]}
@@ -47,18 +47,18 @@ def made(tmp_path_factory):
 
 @pytest.fixture
 def older(finished, tmp_path):
-    """A finished run from before there was the measure, in a cache of its own: its config, and its file."""
+    """A finished run from before the measure existed, in its own cache: its config and its file."""
     config, path = finished
     return config.model_copy(update={"cache": tmp_path}), Path(shutil.copy(path, tmp_path))
 
 
-def test_a_run_from_before_it_is_read_without_it(older):
+def test_an_older_run_is_read_without_it(older):
     with RunReader(older[1]) as reader:
         found = reader.query("scores", objective="reverse_kl", convention="on_policy-full-off")
     assert found["push"].isna().all() and found["alignment"].notna().any()
 
 
-def test_a_run_from_before_it_is_scored_anew_for_it_without_sampling(older, monkeypatch):
+def test_an_older_run_is_rescored_for_it_without_sampling(older, monkeypatch):
     monkeypatch.setattr(TransformersEngine, "sample", None)
     config, path = older
     before = rows(path, SCORES)
@@ -95,7 +95,7 @@ def test_a_link_can_name_it():
     assert view.colour == "push" and not problems
 
 
-def test_tokens_are_coloured_by_it_between_ends_of_its_own(made, open_page):
+def test_tokens_are_coloured_by_it_on_its_own_scale(made, open_page):
     data = component(open_page("tree", made[0], colour="push"), "token-path")
     legend = data["legend"]
     largest = rows(made[1], f"SELECT max(push) FROM scores WHERE question = {data['question']}")

@@ -1,9 +1,9 @@
-"""Components tell a page what was done in them."""
+"""Components send events to their page."""
 
 from pages.shared.mount import _caller
 
 
-def test_what_a_component_says_after_its_page_was_left_is_passed_over():
+def test_events_of_a_component_on_a_page_that_was_left_are_ignored():
     done = []
     _caller("of a page that was left", "pin", done.append)()
     assert done == []

@@ -1,4 +1,4 @@
-"""An objective that the program does not know is declared, and found wherever objectives belong."""
+"""A newly declared objective appears everywhere that objectives appear."""
 
 from typing import Literal
 
@@ -28,7 +28,7 @@ def declared():
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A small run under reverse KL and the made-up objective: its folder, and its file."""
+    """A small run under reverse KL and the new objective: its folder and its file."""
     folder = tmp_path_factory.mktemp("made")
     analysis = {"n_sig": 6, "posterior_draws": 60, "objectives": [{"name": "reverse_kl"}, {"name": "half_kl"}]}
     teachers = [{"name": "tiny-m", "model": {"name": "tiny-m"}}]

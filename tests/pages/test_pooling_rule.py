@@ -1,4 +1,4 @@
-"""A pooling rule that the program does not know is registered, and found wherever rules belong."""
+"""A newly registered pooling rule appears everywhere that pooling rules appear."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def registered():
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A small run under the usual rule and the made-up one: its folder, and its file."""
+    """A small run under the default rule and the new one: its folder and its file."""
     folder = tmp_path_factory.mktemp("made")
     analysis = {"n_sig": 6, "posterior_draws": 60, "poolings": ["on_policy", "initial"], "baselines": ["full"]}
     analysis |= {"rests": ["off"], "objectives": [{"name": "reverse_kl"}, {"name": "sampled_reverse_kl"}]}
@@ -59,7 +59,7 @@ def test_success_is_stored_by_it(made):
         assert (visits, won, success) == (len(outcomes), sum(outcomes), sum(outcomes) / len(outcomes))
 
 
-def test_its_s_u_is_what_enough_initial_rollouts_visit(made):
+def test_its_s_u_has_the_children_with_enough_initial_rollouts(made):
     least = rows(
         made[1],
         "SELECT min(b.visits) FROM components c JOIN branches b ON b.question = c.question AND b.parent = c.node "

@@ -1,4 +1,4 @@
-"""The page Questions on a finished run, while a run goes on, without teachers, and on hostile text."""
+"""The Questions page on a finished run, on a running one, without teachers, and on hostile text."""
 
 import re
 from functools import partial
@@ -61,7 +61,7 @@ def test_an_excluded_question_says_why(open_questions, finished):
     assert "excluded" in rows["impossible"]["note"]
 
 
-def test_a_run_that_goes_on_shows_stages_and_one_without_scores_says_so(open_questions, changed):
+def test_a_running_run_shows_stages_and_one_without_scores_says_so(open_questions, changed):
     folder = changed(
         "UPDATE meta SET value = 'running' WHERE key = 'status'",
         "UPDATE questions SET stage = 'sampled'",

@@ -1,4 +1,4 @@
-"""The page Runs as a browser would launch it. Starting and watching real runs: tests/browser/test_runs.py."""
+"""The Runs page without a browser. Starting and watching real runs: tests/browser/test_runs.py."""
 
 import re
 import shutil
@@ -32,7 +32,7 @@ def open_dialog(app, kind, run_id=None):
 
 
 def written(app):
-    """All text on the page, without the backslashes that keep it from being markup."""
+    """All text on the page, without the backslashes that escape markup."""
     parts = [*app.markdown, *app.caption, *app.error, *app.info, *app.warning]
     return "\n".join(part.value for part in parts).replace("\\", "").replace("\u00a0", " ")
 
@@ -43,14 +43,14 @@ def the(app, kind, label):
 
 @pytest.fixture
 def started(monkeypatch):
-    """What would have been started; no process is."""
+    """The jobs that would have been started, without starting processes."""
     begun = []
     monkeypatch.setattr("odd.pipeline.jobs.start._start", lambda job, cache: begun.append(job) or job)
     return begun
 
 
 def test_an_empty_cache_offers_the_example_run(cache, monkeypatch):
-    # AppTest forgets the pages before each run, so that no callback of it can leave for another
+    # AppTest forgets the pages before each run, so callbacks cannot switch pages
     left_for = []
     monkeypatch.setattr("streamlit.switch_page", lambda page, query_params: left_for.append((page, query_params)))
     app = launch("runs")
@@ -62,7 +62,7 @@ def test_an_empty_cache_offers_the_example_run(cache, monkeypatch):
     assert (page, query["run"]) == ("pages/questions.py", [file.stem])
 
 
-def test_where_the_example_run_was_removed_it_is_not_offered(cache, monkeypatch):
+def test_a_removed_example_run_is_not_offered(cache, monkeypatch):
     monkeypatch.setattr("pages.parts.run_list.example_run", lambda: None)
     assert "Open the example run" not in labels(launch("runs"))
 
@@ -86,7 +86,7 @@ def test_a_finished_run_shows_what_it_holds(run, finished):
     assert app.menu_button[0].options == ["Add a teacher", "Delete"]
 
 
-def test_a_run_is_as_old_as_itself_not_as_the_copy_of_its_file(changed, open_page):
+def test_the_age_of_a_run_is_not_that_of_its_copied_file(changed, open_page):
     made = datetime.now(UTC) - timedelta(days=3, hours=1)
     folder = changed(f"UPDATE meta SET value = '{made.isoformat(timespec='seconds')}' WHERE key = 'created_at'")
     assert "created 3 days ago" in written(open_page("runs", folder))
@@ -142,7 +142,7 @@ def test_a_failed_job_is_shown_with_its_last_line_and_log_and_can_be_dismissed(c
     assert "mine" not in written(app)
 
 
-def test_deleting_is_asked_back(run):
+def test_deleting_asks_for_confirmation(run):
     app = launch("runs")
     app.menu_button[0].click("Delete").run()
     assert run.exists()
@@ -208,7 +208,7 @@ def test_the_estimate_moves_with_the_form(cache):
     assert "benchmark" in written(app)
 
 
-def test_minillm_is_asked_for_with_what_it_costs(cache, started):
+def test_minillm_can_be_chosen_with_its_cost_shown(cache, started):
     app = open_dialog(launch("runs"), "new")
     assert "to read all rollouts" not in written(app)
     the(app, "toggle", "add MiniLLM's reward-to-go").set_value(True).run()
@@ -218,7 +218,7 @@ def test_minillm_is_asked_for_with_what_it_costs(cache, started):
     assert config.analysis.objectives == (*PRESETS["demo"].analysis.objectives, objective("minillm"))
 
 
-def test_the_estimate_prefers_a_run_that_was_made_here(run):
+def test_the_estimate_prefers_a_run_from_this_cache(run):
     assert f"run {run.stem} on this machine" in written(open_dialog(launch("runs"), "new"))
 
 
@@ -231,7 +231,7 @@ def test_the_estimate_prefers_a_run_that_was_made_here(run):
         ("text_area", "more teachers", "A=student:2c", "context"),
     ],
 )
-def test_a_mistake_in_the_form_is_one_line_and_nothing_is_started(cache, started, kind, label, value, said):
+def test_a_mistake_in_the_form_shows_one_line_and_starts_nothing(cache, started, kind, label, value, said):
     app = open_dialog(launch("runs"), "new")
     the(app, kind, label).set_value(value).run()
     assert not app.exception
@@ -287,7 +287,7 @@ def test_a_teacher_needs_a_name_of_its_own(run, started, name, said):
     assert not started
 
 
-def test_many_runs_come_in_pages_and_can_be_searched(cache, finished):
+def test_many_runs_are_paginated_and_can_be_searched(cache, finished):
     for number in range(23):
         shutil.copy(finished[1], Path(cache) / f"run-{number:02d}.duckdb")
     app = launch("runs")

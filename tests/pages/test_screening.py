@@ -1,4 +1,4 @@
-"""The page Screening on a screened run, on a run without screening, on an empty cache, and on hostile text."""
+"""The Screening page on a screened run, on a run without screening, on an empty cache, and on hostile text."""
 
 import re
 import shutil
@@ -18,7 +18,7 @@ def open_screening(open_page):
 
 @pytest.fixture
 def changed(screened, tmp_path):
-    """A copy of the screened run in a cache of its own, changed by SQL."""
+    """A copy of the screened run in its own cache, modified by SQL."""
 
     def change(*statements):
         folder = tmp_path / "cache"
@@ -62,7 +62,7 @@ def test_choices_are_in_the_address(open_screening, changed):
     assert not app.exception
 
 
-def test_a_run_without_a_screening_says_how_to_make_one(open_screening, finished):
+def test_a_run_without_a_screening_says_how_to_get_one(open_screening, finished):
     app = open_screening(finished[0].cache.parent)
     assert "odd screen" in said(app) and not app.get("plotly_chart")
 

@@ -1,4 +1,4 @@
-"""What a click changes, where the browser has not heard yet of what the click before it changed."""
+"""A click sent before the browser has applied the change of the previous click."""
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -16,7 +16,7 @@ def two_buttons():
 
 @pytest.fixture
 def clicked():
-    """The buttons, after a click on the first."""
+    """The two buttons after a click on the first one."""
     app = AppTest.from_function(two_buttons).run()
     app.query_params["run"] = "of-an-address"
     app.run()
@@ -25,14 +25,14 @@ def clicked():
     return app
 
 
-def test_a_click_sent_before_the_browser_heard_of_the_one_before_keeps_what_that_changed(clicked):
+def test_a_click_sent_before_the_previous_one_is_applied_keeps_its_change(clicked):
     clicked.query_params.clear()
     clicked.query_params["run"] = "of-an-address"
     clicked.button[1].click().run()
     assert (clicked.query_params["sort"], clicked.query_params["search"]) == ("-pass_rate", "sum")
 
 
-def test_a_click_after_a_step_back_does_not_bring_back_what_was_left(clicked):
+def test_a_click_after_going_back_does_not_restore_later_changes(clicked):
     clicked.query_params.clear()
     clicked.query_params["run"] = "another"
     clicked.run()

@@ -1,4 +1,4 @@
-"""The tree page on a finished run, on links that ask for what is not there, and on an empty cache."""
+"""The Tree page on a finished run, with links to missing things, and on an empty cache."""
 
 import shutil
 from functools import partial
@@ -19,14 +19,14 @@ def open_tree(open_page):
 
 @pytest.fixture
 def copy(finished, tmp_path):
-    """A folder with a copy of the finished run, and its file to change."""
+    """A folder with a copy of the finished run, and the file to modify."""
     (tmp_path / "cache").mkdir()
     path = shutil.copy(finished[1], tmp_path / "cache")
     return tmp_path, path
 
 
 def component(app, key):
-    """What a component is given to draw; None if it is not on the page."""
+    """The payload of a component; None if it is not on the page."""
     for found in app.get("bidi_component"):
         if found.key == key:
             return payload_of(found.proto)
@@ -86,7 +86,7 @@ def test_another_draw_keeps_the_address(finished, open_tree):
     assert component(app, "continuations") != drawn
 
 
-def test_what_the_teacher_is_given_can_be_read(finished, open_tree):
+def test_the_teachers_prompt_can_be_read(finished, open_tree):
     app = open_tree(finished[0].cache.parent, question="sum", teacher="Self-1C1W")
     correct, wrong, prompt = (code.value for code in app.code)
     assert correct in prompt and wrong in prompt and "do not imitate" in prompt
@@ -98,7 +98,7 @@ def test_what_the_teacher_is_given_can_be_read(finished, open_tree):
 @pytest.mark.parametrize(
     "stored", ["{", "[1, {}]", '[{"text": "<b>$x$", "correct": 1, "source": ["<i>"], "summarizer": "<u>"}]']
 )
-def test_what_was_given_may_be_anything_and_is_text(copy, open_tree, stored):
+def test_any_teacher_prompt_is_shown_as_text(copy, open_tree, stored):
     folder, path = copy
     change(path, f"UPDATE contexts SET demonstrations = '{stored}' WHERE teacher = 'Self-1C'")
     app = open_tree(folder, question="sum", teacher="Self-1C")
@@ -106,7 +106,7 @@ def test_what_was_given_may_be_anything_and_is_text(copy, open_tree, stored):
     assert all("<" not in part.value.replace("\\<", "") for part in (*app.caption, *app.markdown))
 
 
-def test_a_token_that_is_not_there_is_said_and_the_path_shown(finished, open_tree):
+def test_a_missing_token_is_reported_and_the_path_shown(finished, open_tree):
     app = open_tree(finished[0].cache.parent, token="9999")
     assert "no token 9999" in words(app).replace("\\", "")
     assert component(app, "token-path")["token"] is None
