@@ -1,1 +1,1 @@
-"""What leaves a run: weights for trainers, reports, tables."""
+"""Exports of a run: loss weights for trainers, reports, tables."""

@@ -1,8 +1,8 @@
-"""A component of the dashboard as an HTML document of its own: with its data inside, and nothing from elsewhere.
+"""Export a dashboard component as a self-contained HTML document, with its data and nothing loaded from elsewhere.
 
-The document draws what the page draws, by the same script and style. What a click would have changed on the page
-changes in the document, as far as its data reach. Text out of models and files is data of the script, which makes
-text nodes of it, and is escaped where the document itself holds it.
+The document draws what the page draws, with the same script and style. Clicks work as on the page, as far as the
+embedded data allow. Text from models and files is data of the script, which creates text nodes from it; where it is
+part of the document itself, it is escaped.
 """
 
 import json
@@ -27,10 +27,10 @@ _THEMES: dict[Theme, dict[str, str]] = {
 _FONTS = {"font": "system-ui, sans-serif", "code-font": "ui-monospace, monospace"}
 
 _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
-"""Content security policy: the document reaches nothing, whatever its texts hold."""
+"""Content security policy: the document loads nothing, whatever its texts contain."""
 
 _ACTS = """
-{ // names of its own
+{ // own scope
   const data = JSON.parse(document.getElementById("payload").textContent)
   const place = document.getElementById("component")
   const orNull = (number) => (number < 0 ? null : number)
@@ -56,17 +56,17 @@ _ACTS = """
   show()
 }
 """
-"""What the server does on a page: a click changes the data, and all is drawn again."""
+"""Replaces the server of a page: a click changes the data and redraws the component."""
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A drawing that Jupyter shows, in a frame that nothing gets out of.
+    """A drawing that Jupyter shows in a sandboxed frame.
 
     Attributes:
         title: what it shows, in a few words.
         document: the HTML document.
-        height: of the frame, pixels; it can be dragged to another.
+        height: height of the frame in pixels; it can be resized by dragging.
     """
 
     title: str
@@ -74,7 +74,7 @@ class Drawing:
     height: int
 
     def _repr_html_(self) -> str:
-        """The frame. Its sandbox gives scripts inside no access to the notebook."""
+        """The frame. Its sandbox keeps scripts from accessing the notebook."""
         return (
             f'<iframe title="{escape(visible_text(self.title))}" srcdoc="{escape(self.document)}" '
             'sandbox="allow-scripts allow-downloads" loading="lazy" '
@@ -82,11 +82,11 @@ class Drawing:
         )
 
     def __repr__(self) -> str:
-        """The title; the document is long."""
-        return f"<Drawing of {self.title}: the last line of a notebook cell shows it, save(file) writes it as HTML>"
+        """The title only, as the document is long."""
+        return f"<Drawing of {self.title}: shown as the last line of a notebook cell; save(file) writes it as HTML>"
 
     def save(self, file: str | os.PathLike[str]) -> Path:
-        """Write the document, for any browser.
+        """Write the document to a file and return its path.
 
         Raises:
             OddError: the file cannot be written.
@@ -95,7 +95,7 @@ class Drawing:
         try:
             path.write_text(self.document, encoding="utf-8")
         except OSError as error:
-            raise OddError(f"{path}: {error.strerror}; give a file that can be written") from error
+            raise OddError(f"{path}: {error.strerror}; choose a writable file") from error
         return path
 
 
@@ -106,20 +106,20 @@ def component_document(
     """An HTML document that draws a component.
 
     Args:
-        component: its name.
+        component: name of the component.
         payload: what it draws.
-        title: of the document.
+        title: title of the document.
         lines: plain text above the drawing, untrusted.
-        legend: HTML of our own between the lines and the drawing.
+        legend: trusted HTML between the lines and the drawing.
         theme: light or dark.
     """
     script, style = source(component)
-    # the function that a component exports; a script that stands alone has nobody to export it to
+    # a component exports its function; a standalone script needs a name for it
     script = script.replace("export default function", "const drawComponent = function", 1)
     colours = {f"{name}-color": colour for name, colour in _THEMES[theme].items()}
     variables = "; ".join(f"--st-{name}: {value}" for name, value in (colours | _FONTS).items())
     text = "".join(f'<p class="faint">{escape(visible_text(line))}</p>' for line in lines)
-    # no text in JSON can end the element that holds it
+    # without "<", no text in the JSON can close the script element
     data = json.dumps(payload, separators=(",", ":")).replace("<", "\\u003c")
     return f"""<!DOCTYPE html>
 <html lang="en">

@@ -1,4 +1,4 @@
-"""All findings of some runs as a text, as Markdown and as files of comma-separated values."""
+"""Export all findings of one or more runs as text, Markdown and CSV files."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,12 +17,12 @@ from odd.text import markdown_escaped, visible_text
 
 
 def every_finding(evidences: Mapping[str, Evidence], reference: Reference) -> list[Finding]:
-    """All findings of some runs by name, in the order of the page."""
+    """Compute all findings of runs, given by name, in page order."""
     return [find(kind, evidences, reference) for kind in KINDS]
 
 
 def heading(evidences: Mapping[str, Evidence]) -> list[str]:
-    """What the findings are of, a line each; plain text with untrusted names."""
+    """Lines that describe filters and runs; plain text with untrusted names."""
     chosen = next(iter(evidences.values())).filters
     parts = [chosen.objective, chosen.convention, f"{chosen.outcome} paths", f"{chosen.difficulty} questions"]
     parts += [f"answers of kind {chosen.kind}"] if chosen.kind else []
@@ -33,7 +33,7 @@ def heading(evidences: Mapping[str, Evidence]) -> list[str]:
 
 
 def as_text(evidences: Mapping[str, Evidence], findings: Sequence[Finding]) -> str:
-    """The sentences."""
+    """Format the sentences of the findings as plain text."""
     lines = [*heading(evidences)]
     for section, name in SECTIONS.items():
         lines += ["", name.upper()]
@@ -44,7 +44,7 @@ def as_text(evidences: Mapping[str, Evidence], findings: Sequence[Finding]) -> s
 
 
 def as_markdown(evidences: Mapping[str, Evidence], findings: Sequence[Finding]) -> str:
-    """Sentences and tables."""
+    """Format sentences and tables of the findings as Markdown."""
     lines = ["# Findings", *(f"\n{markdown_escaped(line)}" for line in heading(evidences))]
     for section, name in SECTIONS.items():
         lines.append(f"\n## {name}")
@@ -61,7 +61,7 @@ def _markdown(finding: Finding) -> list[str]:
     table = shown(finding)
     if len(table):
         lines += ["", _row([markdown_escaped(name) for name in table.columns]), _row(["---"] * len(table.columns))]
-        # estimates are written by the program; labels are not
+        # labels are untrusted, formatted estimates are not
         labels = set(finding.kind.labels)
         for row in table.to_dict("records"):
             lines.append(_row([markdown_escaped(text) if name in labels else text for name, text in row.items()]))
@@ -75,7 +75,7 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def write(evidences: Mapping[str, Evidence], findings: Sequence[Finding], folder: Path) -> list[Path]:
-    """Write the Markdown, a file a finding, and the scores of every token along its path.
+    """Write the Markdown, one CSV file per finding, and the scores along all paths; return the files.
 
     Raises:
         OddError: the folder cannot be written.
@@ -89,5 +89,5 @@ def write(evidences: Mapping[str, Evidence], findings: Sequence[Finding], folder
         for name, content in files.items():
             (folder / name).write_bytes(content)
     except OSError as error:
-        raise OddError(f"{folder}: {error.strerror}; give a folder that can be written") from error
+        raise OddError(f"{folder}: {error.strerror}; choose a writable folder") from error
     return [folder / name for name in files]

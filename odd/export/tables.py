@@ -1,4 +1,4 @@
-"""Tables as files."""
+"""Tables as CSV files."""
 
 import pandas as pd
 
@@ -6,10 +6,10 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def csv(frame: pd.DataFrame) -> bytes:
-    """A table as CSV in UTF-8.
+    """Encode a table as UTF-8 CSV.
 
-    Texts come from models and strangers, and a spreadsheet runs a cell that starts like a formula: such texts, and
-    names of columns, get an apostrophe before them, which spreadsheets take for "this is text". Numbers stay.
+    Texts are untrusted, and a spreadsheet executes a cell that starts like a formula: such texts and column names are
+    prefixed with an apostrophe, which spreadsheets read as "this is text". Numbers stay unchanged.
     """
     plain = frame.rename(columns=_text)
     for name in plain.columns[[not pd.api.types.is_numeric_dtype(dtype) for dtype in plain.dtypes]]:

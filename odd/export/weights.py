@@ -1,11 +1,11 @@
-"""From a run to training: per-token loss weights for its rollouts, as files that a trainer can read.
+"""Export per-token loss weights for the rollouts of a run, as files that a trainer can read.
 
-A score belongs to a node, so a token of any rollout can have one where the tokens before it begin a path: those of a
-path, and of other initial rollouts those up to where they leave the paths. A token without a score (fewer than two
-children with enough visits, equal success, or no gradient) gets a weight of its own, 0 by default.
+A score belongs to a node, so a token of any rollout can have one if the tokens before it are a prefix of a path: all
+tokens of a path, and those of other initial rollouts up to where they leave the paths. A token without a score (fewer
+than two children with enough visits, equal success, or no gradient) gets the weight `unscored`, 0 by default.
 
-Columns carry TRL's names where it has one (1.16.0). The mask is not put into `completion_mask`, because trainers attend
-by that: it is what TRL multiplies in as `tool_mask`, or gives as labels of -100, and verl as `response_mask`.
+Columns are named as in TRL (1.16.0) if it has them. The mask is not stored as `completion_mask`, because trainers use
+that as attention mask: it corresponds to `tool_mask` or labels of -100 in TRL, and to `response_mask` in verl.
 """
 
 import json
@@ -44,10 +44,10 @@ SCHEMA = pa.schema(
         "teacher_prompt_ids": pa.list_(pa.int32()),
     }
 )
-"""A row is a rollout; lists but the prompts have one entry a completion token. `scores` is what the rule compares."""
+"""One row per rollout; lists except the prompts have one entry per completion token. The rule compares `scores`."""
 
 Children = Mapping[tuple[int, int], int]
-"""Node and token to the node that the token leads to, along paths."""
+"""Maps (node, token) to the child node, along paths."""
 
 
 def token_weights(
@@ -57,9 +57,9 @@ def token_weights(
 
     Args:
         scores: alignment (rule `alignment`) or P(alignment > 0) (rule `p_positive`) at the node before each token.
-        rule: `all` keeps every token, the others those whose score is above the threshold.
-        threshold: of the score.
-        unscored: weight without a score.
+        rule: `all` keeps every token, the others those with a score above the threshold.
+        threshold: threshold of the score.
+        unscored: weight of tokens without a score.
     """
     if rule == "all":
         return np.ones(len(scores), dtype=np.float32)
@@ -67,7 +67,7 @@ def token_weights(
 
 
 def nodes_before(tokens: Sequence[int], children: Children) -> list[int | None]:
-    """The path node before each token of a rollout; None from where it has left all paths."""
+    """The path node before each token of a rollout; None once it has left all paths."""
     nodes: list[int | None] = []
     node: int | None = 0
     for token in tokens:
@@ -78,15 +78,15 @@ def nodes_before(tokens: Sequence[int], children: Children) -> list[int | None]:
 
 @dataclass(frozen=True)
 class Coverage:
-    """What was written.
+    """Counts of exported rollouts and tokens.
 
     Attributes:
-        rollouts: rows.
-        correct: of them with reward 1.
-        tokens: completion tokens of the rows.
-        scored: of them with a score under the teacher, objective and convention.
-        kept: of them with a weight above 0.
-        without_teacher: questions that are left out because the teacher has no prompt for them.
+        rollouts: number of rows.
+        correct: rows with reward 1.
+        tokens: completion tokens of all rows.
+        scored: tokens with a score under the teacher, objective and convention.
+        kept: tokens with a weight above 0.
+        without_teacher: questions left out because the teacher has no prompt for them.
     """
 
     rollouts: int
@@ -97,22 +97,23 @@ class Coverage:
     without_teacher: int
 
     def __str__(self) -> str:
-        """One line for people."""
+        """One-line summary."""
         share = f" ({100 * self.kept / self.tokens:.1f}%)" if self.tokens else ""
         scored = f", {100 * self.scored / self.tokens:.0f}% have a score" if self.tokens else ""
         line = f"kept {self.kept:,} of {self.tokens:,} tokens{share}{scored}; {self.rollouts:,} rollouts, "
         line += f"{self.correct:,} of them correct"
         if self.without_teacher:
             questions = "question" if self.without_teacher == 1 else "questions"
-            line += f"; {self.without_teacher} {questions} left out, where the teacher has no prompt"
+            line += f"; {self.without_teacher} {questions} left out, as the teacher has no prompt for them"
         return line
 
 
 def training_rows(run: Run, wanted: WeightsConfig) -> tuple[pd.DataFrame, Coverage]:
-    """Rows of the columns of `SCHEMA` for the rollouts of a run, and what they cover.
+    """Build the rows of `SCHEMA` for the rollouts of a run, and count what they cover.
 
     Raises:
-        OddError: the run has no such teacher, objective or convention, names those it has; or it has no such rollout.
+        OddError: the run has no such teacher, objective or convention (the message lists those it has), or no such
+            rollouts.
     """
     teacher = _check(run, wanted)
     measure = {"teacher": teacher, "objective": wanted.objective, "convention": wanted.convention}
@@ -125,10 +126,10 @@ def training_rows(run: Run, wanted: WeightsConfig) -> tuple[pd.DataFrame, Covera
     drawn = run.query("weights_rollouts", teacher=teacher, paths_only=wanted.rollouts == "paths")
     if wanted.outcome != "all":
         drawn = drawn[drawn["correct"] == (wanted.outcome == "correct")]
-    # without a teacher there is no prompt to miss
+    # without a teacher, no prompt can be missing
     usable = drawn if teacher is None else drawn[drawn["teacher_prompt_ids"].notna()]
     if usable.empty:
-        raise OddError(f"run {run.run_id} has no rollout of that kind: ask for --rollouts initial or --outcome all")
+        raise OddError(f"run {run.run_id} has no matching rollouts: pass --rollouts initial or --outcome all")
     rows = [
         _row({str(key): value for key, value in record.items()}, teacher, children, by_node, wanted)
         for record in usable.to_dict("records")
@@ -138,13 +139,14 @@ def training_rows(run: Run, wanted: WeightsConfig) -> tuple[pd.DataFrame, Covera
 
 
 def _check(run: Run, wanted: WeightsConfig) -> str | None:
-    """The teacher that is meant."""
+    """Check teacher, objective and convention; return the teacher, by default the only one."""
     teachers = run.query("teachers")["teacher"].tolist()
     measures = run.query("measures")
     teacher = wanted.teacher
     if teacher is None and wanted.rule != "all":
         if len(teachers) != 1:
-            raise OddError(f"run {run.run_id}: which teacher? give --teacher, one of {', '.join(teachers) or 'none'}")
+            choices = ", ".join(teachers) or "none"
+            raise OddError(f"run {run.run_id}: no teacher selected: pass --teacher, one of {choices}")
         teacher = teachers[0]
     known = {
         "teacher": (teacher, teachers),
@@ -200,18 +202,18 @@ def _coverage(rows: Sequence[Mapping[str, Any]], without_teacher: int) -> Covera
 
 
 def write_weights(rows: pd.DataFrame, about: Mapping[str, Any], out: Path) -> list[Path]:
-    """Write the rows as Parquet and JSON Lines, and what they are beside them as JSON.
+    """Write the rows as Parquet and JSON Lines, and their metadata as JSON.
 
     Args:
-        rows: of `training_rows`.
-        about: what they are; also kept in the Parquet file, under the key `odd`.
-        out: a folder, for files called `weights`; or the beginning of their names.
+        rows: result of `training_rows`.
+        about: metadata; also stored in the Parquet file under the key `odd`.
+        out: a folder, for files called `weights`; or a path prefix of the files.
 
     Returns:
         The files.
 
     Raises:
-        OddError: they cannot be written.
+        OddError: the files cannot be written.
     """
     prefix = out / "weights" if out.is_dir() else out
     table = pa.table({name: _column(rows[name], SCHEMA.field(name).type) for name in SCHEMA.names}, SCHEMA)
@@ -228,17 +230,17 @@ def write_weights(rows: pd.DataFrame, about: Mapping[str, Any], out: Path) -> li
         for source, target in zip(scratch, files, strict=True):
             os.replace(source, target)
     except OSError as error:
-        raise OddError(f"{prefix}: {error.strerror or error}; give another folder or name with --out") from error
+        raise OddError(f"{prefix}: {error.strerror or error}; pass another folder or name with --out") from error
     return files
 
 
 def _column(values: pd.Series, type_: pa.DataType) -> pa.Array:
-    """A column in which NaN inside a list is null, as JSON has no NaN."""
+    """Convert a column to Arrow; NaNs in lists become null, as JSON has no NaN."""
     return pa.array(values.tolist(), type_, from_pandas=True)
 
 
 def about(run_id: str, meta: Mapping[str, str], wanted: WeightsConfig, coverage: Coverage) -> dict[str, Any]:
-    """What a file of weights says of itself."""
+    """Metadata of exported weights: run, student, settings and coverage."""
     student = json.loads(meta["config"])["student"] if "config" in meta else None
     asked = wanted.model_dump(mode="json") | {"threshold": wanted.above}
     return {"run": run_id, "student": student, "weights": asked, "coverage": asdict(coverage)}

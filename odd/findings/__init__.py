@@ -1,1 +1,1 @@
-"""Findings over all questions of a run (method §7): one file a finding, their statistics, and their sentences."""
+"""Findings over all questions of a run (method §7): one module per finding, with its statistics and sentences."""

@@ -19,9 +19,9 @@ class _Board:
     """Nodes at which every scored teacher has a score.
 
     Attributes:
-        points: number of the point of each node and teacher, (U, M).
-        questions: of each node, (U,).
-        teachers: M names.
+        points: point number of each node and teacher, (U, M).
+        questions: question of each node, (U,).
+        teachers: the M names.
     """
 
     points: np.ndarray
@@ -29,12 +29,12 @@ class _Board:
     teachers: tuple[str, ...]
 
     def of(self, values: np.ndarray) -> np.ndarray:
-        """Values of points as (..., U, M)."""
+        """Arrange values of points, (..., N), as (..., U, M)."""
         return values[..., self.points]
 
 
 def board(evidence: Evidence, ties: bool = False) -> _Board:
-    """The nodes that all scored teachers share: decision points with a score of each, or all nodes, ties too."""
+    """Nodes that all scored teachers share: decision points scored for each, or with `ties`, all nodes."""
     chosen = evidence.points.iloc[evidence.on(ties=ties)]
     if not ties:
         chosen = chosen[chosen["alignment"].notna()]
@@ -61,11 +61,11 @@ def find_shares(evidence: Evidence) -> Found:
     rows.sort(key=lambda row: -row.cells["won"].estimate.value)
     first = rows[0].cells["won"]
     outside = [row.labels[0] for row in rows if (f := row.cells["won"].floor) and not _inside(row.cells["won"], f)]
-    said = f"outside their noise floor lie {words.listed(list(map(words.short, outside)))}" if outside else (
-        "every share lies inside its noise floor")  # fmt: skip
+    said = f"outside their noise floor: {words.listed(list(map(words.short, outside)))}" if outside else (
+        "every share is inside its noise floor")  # fmt: skip
     sentence = (
-        f"{words.short(rows[0].labels[0])} has the highest cosine at the largest share of tokens, "
-        f"{words.share(first.estimate)} of {len(shared.points):,} (ties are split); {said}."
+        f"{words.short(rows[0].labels[0])} most often has the highest cosine, at {words.share(first.estimate)} of "
+        f"{len(shared.points):,} tokens (ties are split); {said}."
     )
     return Found(tuple(rows), (sentence,))
 
@@ -75,7 +75,7 @@ def _inside(cell: Cell, floor: tuple[float, float]) -> bool:
 
 
 def _again(evidence: Evidence) -> list[Estimate] | None:
-    """Of the nodes that a teacher wins by one half of the rollouts, the share that it wins by the other."""
+    """Of the nodes that a teacher wins on one half of the rollouts, the share it also wins on the other."""
     if evidence.halves is None:
         return None
     shared = board(evidence, ties=True)
@@ -86,7 +86,7 @@ def _again(evidence: Evidence) -> list[Estimate] | None:
 
 
 def find_mix(evidence: Evidence) -> Found:
-    """What always taking the best teacher would yield, against the best single one; naively and on halves."""
+    """Signal and gain of the best teacher at every node vs. the best single teacher; naive and on halves."""
     shared = board(evidence)
     if len(shared.teachers) < 2 or not len(shared.points):
         return Found((), (_too_few(shared),))
@@ -100,12 +100,13 @@ def find_mix(evidence: Evidence) -> Found:
     naive, last = rows[2].cells["signal"], rows[-1].cells["signal"].estimate
     floor = naive.floor or (float("nan"), float("nan"))
     text = (
-        f"Taking the best teacher at every token gains {words.value(naive.estimate)} of signal over the best single "
-        f"teacher on the rollouts that chose; with success shuffled it would gain {floor[0]:.3f} to {floor[1]:.3f}."
+        f"Taking the best teacher at every token adds {words.value(naive.estimate)} to the mean signal of the best "
+        "single teacher, measured on the rollouts that chose it; with success shuffled, it would add "
+        f"{floor[0]:.3f} to {floor[1]:.3f}."
     )
     if evidence.halves is not None:
-        sure = "above 0" if last.low > 0 else "below 0" if last.high < 0 else "not told apart from 0"
-        text += f" Chosen by one half and measured on the other, it gains {words.value(last)} ({sure})."
+        sure = "above 0" if last.low > 0 else "below 0" if last.high < 0 else "not distinguishable from 0"
+        text += f" Chosen on one half and measured on the other, it adds {words.value(last)} ({sure})."
     return Found(tuple(rows), (text,))
 
 
@@ -134,10 +135,10 @@ def _rows(shared: _Board, measured: str, ways: list[tuple[Scores, Scores]], floo
 
 
 def _choice(shared: _Board, by: Scores) -> tuple[np.ndarray, np.ndarray]:
-    """The best teacher at each node, and the one with the largest mean signal at all of them."""
+    """The best teacher at each node, and the one with the largest mean signal over all nodes."""
     signal = shared.of(by.signal)
     n = (~np.isnan(signal)).sum(axis=-2)
-    # a half of the rollouts may leave a teacher without any signal: it is not the best
+    # on half of the rollouts, a teacher may have no signal at all: it is never the best single one
     means = np.divide(np.nansum(signal, axis=-2), n, out=np.full(n.shape, -np.inf), where=n > 0)
     single = np.broadcast_to(np.eye(len(shared.teachers))[means.argmax(axis=-1)][..., None, :], signal.shape)
     return winners(shared.of(by.alignment).astype(np.float64)), single
@@ -153,5 +154,5 @@ def _chance(shared: _Board, floor: Scores) -> dict[str, tuple[float, float] | No
 
 def _too_few(shared: _Board) -> str:
     if len(shared.teachers) < 2:
-        return "Fewer than two teachers have a score here, so there is none to choose between."
-    return "No decision point has a score of every teacher, so they cannot be compared token by token."
+        return "Fewer than two teachers have scores here, so there is nothing to choose between."
+    return "No decision point has a score for every teacher, so they cannot be compared token by token."

@@ -1,4 +1,4 @@
-"""What a reader can choose about findings: the words that links, options and payloads have for it."""
+"""Options of findings, as spelled in links, command-line options and payloads."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""The children behind scores, from a run file to the padded arrays of `odd.findings.statistics.siblings`."""
+"""Convert the children of scored nodes from a run file to the padded arrays of `odd.findings.statistics.siblings`."""
 
 from dataclasses import dataclass
 
@@ -13,11 +13,11 @@ POINT = ["question", "node", "teacher"]
 
 @dataclass(frozen=True, eq=False)
 class Components:
-    """Siblings of some scores, and the visits of each component; arrays (N, C).
+    """Inputs of scores, and the visits of each component; arrays (N, C).
 
     Attributes:
-        siblings: what the scores are made of.
-        visits: rollouts that count for each child; 0 for the rest and where nothing is there.
+        siblings: inputs of the scores.
+        visits: rollouts that count for each child; 0 for the rest and in padding.
     """
 
     siblings: Siblings
@@ -25,11 +25,11 @@ class Components:
 
 
 def build(points: pd.DataFrame, components: pd.DataFrame) -> Components:
-    """The components behind scores.
+    """Build the components of scores.
 
     Args:
-        points: a row a score, with its question, node and teacher.
-        components: of the query `finding_components`.
+        points: one row per score, with question, node and teacher.
+        components: result of the query `finding_components`.
     """
     found = components.merge(points[POINT].assign(row=np.arange(len(points))), on=POINT)
     width = int(found["component"].max() + 1) if len(found) else 1
@@ -54,13 +54,13 @@ def build(points: pd.DataFrame, components: pd.DataFrame) -> Components:
 
 
 def _shares(values: np.ndarray) -> np.ndarray:
-    """Rows that sum to 1; NaN where there is nothing to share."""
+    """Normalise rows to sum to 1; NaN for rows of zeros."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return values / values.sum(axis=1, keepdims=True)
 
 
 def at_least(components: Components, visits: int) -> Components:
-    """The same with S_u cut down to children with more visits; for conventions of the whole vocabulary without rest."""
+    """Restrict S_u to children with at least `visits` visits; for full-vocabulary conventions without rest only."""
     siblings = components.siblings
     kept = siblings.inside & (components.visits >= visits)
     teacher = siblings.shift + _shares(siblings.p)

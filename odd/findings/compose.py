@@ -1,4 +1,4 @@
-"""A finding for all chosen runs: sentences and tables, with the numbers of the paper beside them."""
+"""Combine a finding across runs: sentences and tables, next to the numbers of the paper."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,16 +15,16 @@ from odd.findings.written import number, p_value, written
 
 @dataclass(frozen=True, eq=False)
 class Finding:
-    """What a kind of finding is in some runs.
+    """A finding of one or more runs.
 
     Attributes:
-        kind: of finding.
+        kind: kind of finding.
         title: heading.
-        sentences: what it shows, one per run, plain text with untrusted names; of several runs they name theirs.
+        sentences: main sentence per run, plain text with untrusted names; each names its run if there are several.
         notes: further sentences of all runs.
-        founds: what was found, by name of the run.
-        marks: numbers of the paper.
-        reference: what these are of; empty without.
+        founds: results by run name.
+        marks: numbers from the paper.
+        reference: display name of their student and benchmark; empty without numbers.
     """
 
     kind: Kind
@@ -37,13 +37,13 @@ class Finding:
 
 
 def compose(kind: Kind, founds: Mapping[str, Found], outcome: Outcome, reference: Reference) -> Finding:
-    """Put the runs together.
+    """Combine the results of several runs.
 
     Args:
-        kind: of finding.
-        founds: what was found, by name of the run; the run that is looked at comes first.
-        outcome: paths that were chosen.
-        reference: whose numbers stand beside it.
+        kind: kind of finding.
+        founds: results by run name, the current run first.
+        outcome: selected outcome of the paths.
+        reference: student and benchmark of the paper to compare with.
     """
     marks: Marks = {}
     if kind.published is not None and reference in REFERENCES:
@@ -59,14 +59,14 @@ def compose(kind: Kind, founds: Mapping[str, Found], outcome: Outcome, reference
 
 
 def find(kind: Kind, evidences: Mapping[str, Evidence], reference: Reference) -> Finding:
-    """Find it in some runs and put them together."""
+    """Compute a kind of finding for several runs and combine the results."""
     founds = {name: kind.find(evidence) for name, evidence in evidences.items()}
     outcome = next(iter(evidences.values())).filters.outcome
     return compose(kind, founds, outcome, reference)
 
 
 def numbers(finding: Finding) -> pd.DataFrame:
-    """Every number of a finding, a row per run and row, for files."""
+    """All numbers of a finding for export, with one row per run and row."""
     kind, rows = finding.kind, []
     for name, found in finding.founds.items():
         for row in found.rows:
@@ -93,7 +93,7 @@ def _flat(key: str, cell: Cell | None, printed: Published | None) -> dict[str, o
 
 
 def lines(quantity: Quantity, cell: Cell | None, printed: Published | None) -> list[str]:
-    """A cell in words: the estimate, then what stands beside it, a line each."""
+    """Lines of text of a cell: the estimate, then p-values, noise floor, note and the paper's number."""
     if cell is None:
         return [] if printed is None else [_printed(quantity, quantity.null, printed)]
     null = quantity.null if cell.null is None else cell.null
@@ -119,7 +119,7 @@ def _printed(quantity: Quantity, null: float, printed: Published) -> str:
 
 
 def shown(finding: Finding) -> pd.DataFrame:
-    """The table in words: a row per row, a column per quantity and run."""
+    """The finding as a table of texts, with one column per quantity and run."""
     kind, several = finding.kind, len(finding.founds) > 1
     tables = {name: {row.labels: row for row in found.rows} for name, found in finding.founds.items()}
     keys = list(dict.fromkeys(labels for table in tables.values() for labels in table))

@@ -1,4 +1,4 @@
-"""Does alignment follow depth or divergence within a path (table 5)."""
+"""Rank correlation of alignment with depth and divergences within a path (table 5)."""
 
 from collections.abc import Mapping
 
@@ -20,13 +20,13 @@ FEATURES = {
     "probability_cosine": "probability cosine",
 }
 LEAST = 5
-"""Scored decision points that a path needs for a rank correlation."""
+"""Minimum number of scored decision points of a path."""
 SHUFFLES = 60
-"""Permutations behind the noise floor; ranks of every path are taken anew in each."""
+"""Permutations for the noise floor; each needs new ranks on every path."""
 
 
 def find(evidence: Evidence) -> Found:
-    """Mean rank correlation over paths, with each feature, for all teachers, the best one, and each."""
+    """Mean rank correlation over paths with each feature, over all teachers and per teacher, best first."""
     steps = evidence.with_features(evidence.chosen_steps())
     means = {name: SUMMARIES[1].estimate(evidence.scores(evidence.on(teacher=name))) for name in evidence.scored}
     order = list(falling(means))
@@ -56,19 +56,19 @@ def _cells(evidence: Evidence, steps: pd.DataFrame) -> dict[str, Cell]:
 def _sentences(evidence: Evidence, rows: list[Row]) -> tuple[str, ...]:
     cells: Mapping[str, Cell] = rows[0].cells if rows else {}
     if not any(cell.estimate.n for cell in cells.values()):
-        return (f"No path has {LEAST} scored decision points, so there is no correlation within a path.",)
+        return (f"No path has {LEAST} scored decision points, so there are no correlations within paths.",)
     named = {name: cells[feature].estimate for feature, name in FEATURES.items()}
     clear = {name: one for name, one in named.items() if one.low > 0 or one.high < 0}
     largest = max((abs(one.value) for one in named.values() if one.n), default=float("nan"))
     said = (
         f"the interval of the mean correlation excludes 0 for {words.valued(clear, list(clear))}"
         if clear
-        else "no feature has a mean correlation whose interval excludes 0"
+        else "the interval of every mean correlation contains 0"
     )
     paths = max(one.n for one in named.values())
     best = words.short(rows[1].labels[0])
     return (
-        f"Within a path, over all teachers, {said}; the largest in size is {largest:.2f}.",
-        f"n counts paths of a teacher with at least {LEAST} scored decision points ({paths:,} in "
+        f"Within a path, over all teachers, {said}; the largest absolute value is {largest:.2f}.",
+        f"n counts (path, teacher) pairs with at least {LEAST} scored decision points ({paths:,} in "
         f"{evidence.questions} questions). The first teacher, {best}, has the largest mean cosine.",
     )

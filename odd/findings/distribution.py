@@ -1,4 +1,4 @@
-"""How the scores are distributed over decision points (appendix E.1)."""
+"""Distribution of the scores over decision points (appendix E.1)."""
 
 import numpy as np
 
@@ -8,13 +8,13 @@ from odd.findings.model import Cell, Found, Row, interval_of
 from odd.findings.statistics import cluster_bootstrap
 
 BINS = np.linspace(-1, 1, 21)
-"""Edges of the bars of the figure."""
+"""Bin edges of the figure."""
 PARTS = (("below −0.5", -2.0, -0.5), ("−0.5 to 0", -0.5, 0.0), ("0 to 0.5", 0.0, 0.5), ("above 0.5", 0.5, 2.0))
-"""Ranges of the table: beyond the first number, up to the second one."""
+"""Ranges in the table: lower bound exclusive, upper bound inclusive."""
 
 
 def find(evidence: Evidence) -> Found:
-    """Shares of each teacher's decision points by alignment, beside those under shuffled success."""
+    """Share of each teacher's decision points in ranges of alignment, with noise floors."""
     rows, bars = [], {}
     for name in evidence.scored:
         points = evidence.on(teacher=name)
@@ -45,7 +45,7 @@ def _sentences(evidence: Evidence) -> tuple[str, ...]:
     spread, chance = float(values.std()), float(np.nanstd(shuffled))
     two = float((points.loc[values.index, "children"] == 2).mean())
     return (
-        f"The cosines of single tokens spread widely (standard deviation {spread:.2f}); with success shuffled among "
-        f"siblings they would spread by {chance:.2f}. {words.percent(two)} of them rest on two children, where the "
-        "ideal gradient has one of two directions only.",
+        f"The cosines of single tokens have a standard deviation of {spread:.2f}; with success shuffled among "
+        f"siblings, it would be {chance:.2f}. {words.percent(two)} of them are based on two children, where the ideal "
+        "gradient has only two possible directions.",
     )

@@ -1,10 +1,10 @@
-"""What the findings of a run rest on: its decision points under one objective and convention, filtered.
+"""Data behind the findings of a run: its decision points under one objective and convention, filtered.
 
-A *point* is a node with at least two children in S_u under one teacher: a distinct (question, node, teacher). Most are
-decision points; at a *tie* all children have the same success by all rollouts, and there is no score. A *step* is a
-position of a path at which a point lies; paths share their first nodes, so a point may be at several steps.
+A *point* is a distinct (question, node, teacher) with at least two children in S_u. Most points are decision points;
+at a *tie*, all children have the same success over all rollouts, and there is no score. A *step* is a position on a
+path with a point; paths share their first nodes, so a point may occur at several steps.
 
-Ties count where halves of the rollouts are compared: leaving out nodes because the two halves cancel would make the
+Ties count when halves of the rollouts are compared: leaving out nodes because the two halves cancel would make the
 rest look as if they agreed.
 """
 
@@ -26,24 +26,24 @@ from odd.store.run import Run
 from odd.text import parse_json
 
 SEED = 0
-"""Of everything that is drawn for findings: the same run gives the same numbers."""
+"""Seed of all random draws for findings: the same run gives the same numbers."""
 SHUFFLES = 200
-"""Permutations of success behind a noise floor."""
+"""Permutations of success per noise floor."""
 SCORES = tuple(one.name for one in fields(Scores))
 OUTCOME_MADE = "dr_grpo"
-"""Objective whose gradient is made of the outcomes themselves: halves of it are not independent of what it meets."""
+"""Objective whose gradient is computed from the outcomes: halves of the rollouts are not independent of it."""
 
 
 @dataclass(frozen=True)
 class Filters:
-    """Which decision points count.
+    """Selection of decision points.
 
     Attributes:
-        objective: label of the objective; None where the run has none.
-        convention: label of the convention.
-        outcome: paths that they lie on.
-        difficulty: of their questions.
-        kind: of their questions' answers; None for all.
+        objective: label of the objective; None if the run has none.
+        convention: label of the convention; None if the run has none.
+        outcome: outcome of their paths.
+        difficulty: difficulty of their questions.
+        kind: answer kind of their questions; None for all.
     """
 
     objective: str | None = None
@@ -59,12 +59,13 @@ class Evidence:
 
     Attributes:
         run: the run.
-        filters: which points count.
+        filters: selection of points.
         teachers: names in order.
-        n_sig: visits that a child needed to be in S_u.
-        asked: numbers of the questions that count, whether or not they have points.
-        steps: a row a step: question, path, position, teacher, outcome and scores; `point` is its number in `points`.
-        points: a row a point, with `on_correct` and `on_incorrect` by its paths, whatever the chosen outcome.
+        n_sig: minimum visits of a child in S_u; None if unknown.
+        asked: numbers of the selected questions, with or without points.
+        steps: one row per step: question, path, position, teacher, outcome and scores; `point` is its row in `points`.
+        points: one row per point; `on_correct` and `on_incorrect` are whether any of its paths, selected or not, has
+            that outcome.
     """
 
     run: Run
@@ -92,9 +93,9 @@ class Evidence:
         """Numbers of the decision points on paths of an outcome.
 
         Args:
-            outcome: of the paths; None: the chosen one.
-            teacher: whose points; None: of all.
-            ties: whether ties count too.
+            outcome: outcome of the paths; None for the selected one.
+            teacher: only points of this teacher; None for all.
+            ties: whether to include ties.
         """
         outcome = outcome or self.filters.outcome
         mask = np.ones(len(self.points), bool) if ties else self.points["decision"].to_numpy(bool)
@@ -106,12 +107,12 @@ class Evidence:
 
     @cached_property
     def of_teacher(self) -> dict[str, np.ndarray]:
-        """Which points are of each teacher, (N,) each."""
+        """Mask of the points of each teacher, (N,) each."""
         own = self.points["teacher"].to_numpy()
         return {name: own == name for name in self.teachers}
 
     def scores(self, points: np.ndarray) -> pd.DataFrame:
-        """Question and scores of some points, a row a point: what `odd.findings.summaries` asks for."""
+        """Question and scores of the given points, one row per point, as needed by `odd.findings.summaries`."""
         return self._scores.take(points)
 
     @cached_property
@@ -120,37 +121,37 @@ class Evidence:
 
     @cached_property
     def path_numbers(self) -> np.ndarray:
-        """A number for each path under each teacher, for every step."""
+        """Number of the (path, teacher) pair of every step."""
         steps = self.steps
         return steps.groupby(["question", "path", "teacher"], sort=False).ngroup().to_numpy()
 
     @cached_property
     def every_path(self) -> pd.DataFrame:
-        """Teacher and outcome of every path under each teacher, in the order of `path_numbers`."""
+        """Teacher and outcome of every (path, teacher) pair, in the order of `path_numbers`."""
         return self.steps[["teacher", "correct"]].groupby(self.path_numbers, sort=True).first()
 
     def places(self, outcome: Outcome) -> pd.DataFrame:
-        """The steps on paths of an outcome, in order along each path; ties too."""
+        """Steps on paths of an outcome, including ties, in order along each path."""
         return self.steps if outcome == "all" else self.steps[self.steps["correct"] == (outcome == "correct")]
 
     def chosen_steps(self) -> pd.DataFrame:
-        """The decision points on paths of the chosen outcome, in order along each path."""
+        """Steps at decision points on paths of the selected outcome, in order along each path."""
         steps = self.places(self.filters.outcome)
         return steps[steps["decision"]]
 
     def with_features(self, steps: pd.DataFrame) -> pd.DataFrame:
-        """Some steps with what one forward pass of student and teacher tells of them."""
+        """Add features from a single forward pass of student and teacher to steps."""
         asked = {"objective": self.filters.objective, "convention": self.filters.convention}
         features = self.run.query("finding_features", **asked)
         return steps.merge(features, how="left", on=["question", "path", "position", "teacher"])
 
     @property
     def nodes(self) -> int:
-        """Distinct nodes among the chosen points."""
+        """Number of distinct nodes among the selected points."""
         return self.count_nodes(self.on())
 
     def count_nodes(self, points: np.ndarray) -> int:
-        """Distinct nodes of some points."""
+        """Number of distinct nodes among the given points."""
         return len(np.unique(self._node_numbers[points]))
 
     @cached_property
@@ -159,29 +160,29 @@ class Evidence:
 
     @property
     def questions(self) -> int:
-        """Questions that have any chosen point."""
+        """Number of questions with a selected point."""
         return self.points["question"].iloc[self.on()].nunique()
 
     @cached_property
     def scored(self) -> tuple[str, ...]:
-        """Teachers with a defined score among the chosen points, in order."""
+        """Teachers with a defined score among the selected points, in order."""
         rows = self.points[["teacher", "alignment"]].iloc[self.on()]
         known = set(rows.loc[rows["alignment"].notna(), "teacher"])
         return tuple(name for name in self.teachers if name in known)
 
     @cached_property
     def components(self) -> Components:
-        """The children behind every point."""
+        """Children of every point."""
         return self.components_under(self.filters.convention, self.points)
 
     def components_under(self, convention: str | None, points: pd.DataFrame) -> Components:
-        """The children behind some points under another convention."""
+        """Children of the given points under another convention."""
         asked = {"objective": self.filters.objective, "convention": convention}
         return build(points, self.run.query("finding_components", **asked))
 
     @cached_property
     def halves(self) -> tuple[Scores, Scores] | None:
-        """The scores of every point by each half of the rollouts; None where halves would not be independent."""
+        """Scores of every point from each half of the rollouts; None if the halves would not be independent."""
         if (self.filters.objective or "").startswith(OUTCOME_MADE):
             return None
         asked = {"objective": self.filters.objective, "convention": self.filters.convention}
@@ -193,30 +194,30 @@ class Evidence:
 
     @cached_property
     def noise(self) -> NoiseFloor:
-        """The scores of every point under permutations of success among siblings."""
+        """Scores of every point under permutations of success among siblings."""
         undefined = self.points["alignment"].isna().to_numpy()
         return noise_floor(self.components.siblings, SHUFFLES, np.random.default_rng(SEED), undefined)
 
     @cached_property
     def floor(self) -> Scores:
-        """The same point by point, (B, N)."""
+        """Scores of every point in each permutation, (B, N)."""
         return self.noise.scores()
 
     @cached_property
     def floors(self) -> dict[tuple[Summary, Outcome, str | None], np.ndarray]:
-        """Every summary of the points of every outcome and teacher in each shuffle, (B,); teacher None: of all."""
+        """Every summary per outcome and teacher in each permutation, (B,); teacher None stands for all."""
         asked = [(outcome, teacher) for outcome in get_args(Outcome) for teacher in (None, *self.teachers)]
         sets = [self.on(*one) for one in asked]
         means = floors(self.noise, sets)
         return {(m, *one): mean for m in SUMMARIES for one, mean in zip(asked, means[m], strict=True)}
 
     def with_visits(self, visits: int) -> Scores:
-        """The scores of every point if children needed more visits; for conventions of the whole vocabulary."""
+        """Scores of every point if children needed more visits; for full-vocabulary conventions only."""
         return at_least(self.components, visits).siblings.scores()
 
     @cached_property
     def rollouts(self) -> int:
-        """Rollouts of the questions that have any chosen point."""
+        """Number of rollouts of the questions with a selected point."""
         counts = self.run.query("finding_rollouts")
         wanted = self.points["question"].iloc[self.on()].unique()
         return int(counts.loc[counts["question"].isin(wanted), "rollouts"].sum())
@@ -226,9 +227,9 @@ def gather(run: Run, meta: Mapping[str, str], filters: Filters) -> Evidence:
     """Read the decision points of a run.
 
     Args:
-        run: answers the queries.
-        meta: the table `meta` of the run.
-        filters: which points count.
+        run: the run.
+        meta: its table `meta`.
+        filters: selection of points.
     """
     steps = run.query("finding_scores", objective=filters.objective, convention=filters.convention)
     steps = steps.assign(decision=steps["decision"].fillna(False).astype(bool))
@@ -245,7 +246,7 @@ def gather(run: Run, meta: Mapping[str, str], filters: Filters) -> Evidence:
 
 
 def n_sig(meta: Mapping[str, str]) -> int | None:
-    """Visits that a child of this run needs to be in S_u; None if its settings cannot be read."""
+    """Minimum visits of a child in S_u in this run; None if its settings cannot be read."""
     try:
         return RunConfig.model_validate(parse_json(meta.get("config", ""))).analysis.n_sig
     except (ValueError, OddError):

@@ -1,4 +1,4 @@
-"""The findings of the page, in order: what each is and how it is found."""
+"""All kinds of findings, in page order: texts, quantities and the functions that compute them."""
 
 from odd.findings import (
     best,
@@ -34,7 +34,7 @@ SECTIONS: dict[Section, str] = {
     "choosing": "Choosing tokens and teachers",
     "trust": "How far to trust it",
 }
-"""Parts of the page and their names."""
+"""Sections of the page and their headings."""
 
 KINDS: tuple[Kind, ...] = (
     Kind(
@@ -43,25 +43,25 @@ KINDS: tuple[Kind, ...] = (
         ("teacher",), _MEASURED, ranking.find, tables=(1, 3), published=published.ranking,
     ),
     Kind(
-        "outcomes", "teachers", "Correct against incorrect paths",
-        "The same measures where the student ends right and where it ends wrong.",
+        "outcomes", "teachers", "Correct vs. incorrect paths",
+        "The same measures, separately on correct and on incorrect paths.",
         ("teacher", "paths"), _MEASURED, outcomes.find, "outcomes", outcomes=False, tables=(4, 6),
         published=published.outcomes,
     ),
     Kind(
         "distribution", "scores", "Distribution of the scores",
-        "The alignment of single tokens, teacher by teacher.",
+        "Alignment of single tokens, per teacher.",
         ("teacher", "alignment"), (Quantity("share", "share", "0 to 1", NAN, judged=False),),
         distribution.find, "distribution",
     ),
     Kind(
-        "oscillation", "scores", "From token to token the sign changes",
-        "How often two neighbouring decision points of a path have opposite signs.",
+        "oscillation", "scores", "The sign changes from token to token",
+        "How often consecutive decision points of a path have opposite signs.",
         ("teacher",), (Quantity("changes", "share of sign changes", "0 to 1", NAN, judged=False),),
         oscillation.find,
     ),
     Kind(
-        "correlations", "scores", "Does alignment follow depth or divergence",
+        "correlations", "scores", "Correlation of alignment with depth and divergence",
         "Spearman's rank correlation within each path, averaged over paths.",
         ("teacher",), tuple(Quantity(key, name, "ρ, −1 to 1", judged=False) for key, name in
                             correlations.FEATURES.items()),
@@ -69,8 +69,8 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         "selection", "choosing", "Selective oracle, naive and honest",
-        "Training only on tokens whose cosine is above a threshold. Measured on the rollouts that chose the tokens, "
-        "noise counts as signal; measured on the other half of the rollouts it does not.",
+        "Training only on tokens with a cosine above a threshold. Measured on the rollouts that chose the tokens, "
+        "noise counts as signal; measured on the other half of the rollouts, it does not.",
         ("teacher", "tokens", "measured on"),
         (*_SIGNAL, Quantity("kept", "tokens kept", "0 to 1", NAN, judged=False),
          Quantity("improved", "paths improved", "0 to 1", NAN, judged=False)),
@@ -79,58 +79,58 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "shares", "choosing", "Best teacher per token",
         "The share of tokens at which each teacher has the highest cosine, and how often the other half of the "
-        "rollouts says the same.",
+        "rollouts agrees.",
         ("teacher",), (Quantity("won", "share won", "0 to 1", NAN, judged=False),
-                       Quantity("again", "won again by the other half", "0 to 1", NAN, judged=False)),
+                       Quantity("again", "also won on the other half", "0 to 1", NAN, judged=False)),
         best.find_shares,
     ),
     Kind(
-        "mix", "choosing", "Oracle mix against the best single teacher",
-        "What always taking the best teacher would yield.",
+        "mix", "choosing", "Oracle mix vs. the best single teacher",
+        "Signal and gain from taking the best teacher at every token.",
         ("teacher", "measured on"), _SIGNAL, best.find_mix,
     ),
     Kind(
         "prediction", "choosing", "What predicts alignment",
-        "A logistic regression tells helpful from harmful tokens by what a single forward pass of student and teacher "
-        "shows, judged on questions that it was not fitted on; below it, single features.",
+        "A logistic regression separates helpful from harmful tokens, using features of a single forward pass of "
+        "student and teacher. It is evaluated on held-out questions. Below it: single features.",
         ("predictor", "teacher"), (Quantity("all", "AUROC", "0 to 1", 0.5, judged=False),
                                    Quantity("settled", "AUROC where the sign is settled", "0 to 1", 0.5, judged=False)),
         prediction.find, "all_teachers",
     ),
     Kind(
-        "sensitivity", "trust", "What the conventions change",
-        "Sign and rank of each teacher under every pooling, baseline and rest of the run, and where children need more "
-        "visits to count (N_sig). ● marks an interval that does not hold 0.",
+        "sensitivity", "trust", "Effect of the conventions",
+        "Sign and rank of each teacher under every pooling rule, baseline and rest in the run, and with more visits "
+        "required per child (N_sig). ● marks an interval that excludes 0.",
         ("convention", "teacher"), (_MEASURED[0], _MEASURED[1], Quantity("rank", "rank", "1 is best", NAN, 0, False)),
         sensitivity.find, "sensitivity",
     ),
     Kind(
         "opposite", "trust", "Where the baselines disagree",
-        "How often the full and the children's baseline give the cosine of a token opposite signs.",
+        "How often the full and the children's baseline give a token's cosine opposite signs.",
         ("children in S_u", "teacher pushes"), (Quantity("opposite", "share of opposite signs", "0 to 1", NAN,
                                                          judged=False),),
         opposite.find,
     ),
     Kind(
-        "reliability", "trust", "Do two halves of the rollouts agree",
-        "Every score computed from each half of the rollouts, and compared.",
+        "reliability", "trust", "Agreement of two halves of the rollouts",
+        "Every score, computed from each half of the rollouts and compared.",
         ("teacher", "visits"), (
             Quantity("alignment", "correlation of alignments", "r, −1 to 1", judged=False),
-            Quantity("whole", "reliability of the whole", "Spearman-Brown", judged=False),
-            Quantity("agree", "agreement of signs", "0 to 1", 0.5, judged=False),
+            Quantity("whole", "reliability of all rollouts", "Spearman-Brown", judged=False),
+            Quantity("agree", "sign agreement", "0 to 1", 0.5, judged=False),
             Quantity("gain", "correlation of gains", "r, −1 to 1", judged=False),
         ),
         reliability.find, "all_teachers",
     ),
     Kind(
-        "open", "trust", "How many rollouts would settle the open signs",
-        "The expected share of signs that are settled, with so many times as many rollouts.",
-        ("teacher",), (*(Quantity(f"x{factor:g}", "settled now" if factor == 1 else f"with {factor:g} times", "0 to 1",
-                                  NAN, judged=False) for factor in open_signs.FACTORS),
+        "open", "trust", "How many rollouts would settle the remaining signs",
+        "Expected share of settled signs with a multiple of the current number of rollouts.",
+        ("teacher",), (*(Quantity(f"x{factor:g}", "settled now" if factor == 1 else f"with {factor:g}× rollouts",
+                                  "0 to 1", NAN, judged=False) for factor in open_signs.FACTORS),
                        Quantity("factor", f"factor that settles {percent(open_signs.GOAL)}", "times", NAN, 1, False)),
         open_signs.find, "settling",
     ),
 )  # fmt: skip
-"""All kinds of findings."""
+"""All kinds of findings, in page order."""
 
 BY_KEY = {kind.key: kind for kind in KINDS}

@@ -1,7 +1,7 @@
-"""The shape of a finding: rows with estimates, sentences, and the points behind each row.
+"""Records of findings: rows of estimates, sentences, and the decision points behind each row.
 
-A `Kind` says once what a finding is and how it is found in the evidence of one run. What it finds
-in a run is a `Found`; `odd.findings.compose` puts those of all chosen runs together.
+A `Kind` describes a finding and how to compute it from the evidence of one run; the result is a `Found`.
+`odd.findings.compose` combines the results of several runs.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,12 +22,12 @@ class Quantity:
     """A column of estimates.
 
     Attributes:
-        key: short name, for files.
-        name: in words.
-        unit: of it.
+        key: short name, used in files.
+        name: display name.
+        unit: unit.
         null: the value that means no effect; NaN if there is none.
-        digits: after the point.
-        judged: whether above the null value helps and below it harms.
+        digits: decimals.
+        judged: whether values above the null help and values below it harm.
     """
 
     key: str
@@ -44,10 +44,10 @@ class Cell:
 
     Attributes:
         estimate: the number.
-        floor: where 95% of it would lie if teacher and success were unrelated; None where that is not asked.
+        floor: central 95% of the estimate if teacher and success were unrelated; None if not computed.
         tests: further p-values, by name.
-        note: a further line in words.
-        null: the value that means no effect, where it is not the quantity's.
+        note: a further line of text.
+        null: the value that means no effect, if it differs from the quantity's.
     """
 
     estimate: Estimate
@@ -62,11 +62,11 @@ class Row:
     """A row of a finding.
 
     Attributes:
-        labels: what it is of, one text for each of the kind's label columns.
-        cells: estimates by key of the quantity.
-        points: numbers of the evidence's points behind it.
-        outcome: paths that the points are shown on.
-        at: other parts of the view under which the points are shown.
+        labels: one text per label column of the kind.
+        cells: cells by quantity key.
+        points: numbers of the evidence's points behind the row.
+        outcome: outcome of the paths on which the points are shown; None for the selected one.
+        at: other view parameters under which the points are shown.
     """
 
     labels: tuple[str, ...]
@@ -77,18 +77,18 @@ class Row:
 
     @property
     def key(self) -> str:
-        """What the row is called in a link."""
+        """Identifier of the row in links."""
         return " · ".join(self.labels)
 
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What a kind of finding is in one run.
+    """Result of a kind of finding for one run.
 
     Attributes:
-        rows: its table.
-        sentences: what it shows, in plain text that holds untrusted names; the first is the main one.
-        drawn: what its figure needs beside the rows.
+        rows: rows of the table.
+        sentences: the result as plain text with untrusted names; the first sentence is the main one.
+        drawn: further data for the figure.
     """
 
     rows: tuple[Row, ...]
@@ -98,12 +98,12 @@ class Found:
 
 @dataclass(frozen=True)
 class Published:
-    """A number of the paper.
+    """A number from the paper.
 
     Attributes:
         value: as printed.
-        half_width: of its interval; NaN where none is printed.
-        note: what is printed beside it.
+        half_width: half-width of its interval; NaN if none is printed.
+        note: text printed next to it.
     """
 
     value: float
@@ -116,17 +116,17 @@ class Kind:
     """A kind of finding.
 
     Attributes:
-        key: short name, for files and links.
-        section: part of the page it stands in.
+        key: short name, used in files and links.
+        section: section of the page.
         title: heading.
-        about: what is looked at, in a sentence or two of our own.
+        about: one or two sentences of description; trusted text.
         labels: names of the label columns.
         quantities: columns of estimates.
-        find: finds it in the evidence of a run.
-        figure: how it is drawn, a name of `odd.views.finding_figures`.
-        outcomes: whether the chosen path outcome filters it.
-        tables: of the paper that it stands beside.
-        published: numbers of the paper by row labels and key of the quantity, for student and benchmark.
+        find: computes it from the evidence of a run.
+        figure: name of its figure in `odd.views.finding_figures`.
+        outcomes: whether the outcome filter applies.
+        tables: numbers of the corresponding tables in the paper.
+        published: given student and benchmark, the paper's numbers by row labels and quantity key.
     """
 
     key: str
@@ -143,11 +143,11 @@ class Kind:
 
 
 Marks = Mapping[tuple[str, ...], Mapping[str, Published]]
-"""Numbers of the paper by row labels and key of the quantity."""
+"""Numbers from the paper by row labels and quantity key."""
 
 
 def interval_of(values: np.ndarray, level: float = 0.95) -> tuple[float, float] | None:
-    """Central range of what a noise floor holds; None without any."""
+    """Central interval of the samples of a noise floor; None if all are NaN."""
     defined = values[~np.isnan(values)]
     if not len(defined):
         return None
@@ -156,5 +156,5 @@ def interval_of(values: np.ndarray, level: float = 0.95) -> tuple[float, float] 
 
 
 def known(estimates: Sequence[Estimate]) -> list[Estimate]:
-    """Those with a value."""
+    """Estimates with a defined value."""
     return [one for one in estimates if one.value == one.value]

@@ -1,4 +1,4 @@
-"""How many rollouts more would settle the open signs, estimated from the posterior of each score."""
+"""How many more rollouts would settle the remaining signs, estimated from the posterior of each score."""
 
 import numpy as np
 from scipy.special import ndtri
@@ -10,11 +10,11 @@ from odd.findings.statistics import Estimate, cluster_bootstrap, factor_for, set
 
 FACTORS = (1.0, 4.0, 16.0)
 CURVE = 2.0 ** np.arange(0, 11)
-"""Factors of the figure."""
+"""Factors in the figure."""
 GOAL = 0.9
-"""Share of the signs that are to be settled."""
+"""Target share of settled signs."""
 LEAST_TAIL = 1 / 800
-"""Posterior probabilities come from some hundred draws: none is taken for closer to 0 or 1 than this."""
+"""Posterior probabilities come from a few hundred draws, so they are clipped to this distance from 0 and 1."""
 NAN = float("nan")
 
 
@@ -32,7 +32,7 @@ def find(evidence: Evidence) -> Found:
         }
         factor = factor_for(z, GOAL)
         n, questions = int((~np.isnan(z)).sum()), len(np.unique(clusters[~np.isnan(z)]))
-        total = f"{_round(factor * evidence.rollouts)} rollouts in all" if factor == factor else ""
+        total = f"{_round(factor * evidence.rollouts)} rollouts in total" if factor == factor else ""
         cells["factor"] = Cell(Estimate(factor, NAN, NAN, n, questions), note=total)
         rows.append(Row((name or ALL_TEACHERS,), cells, points[(p > 0.025) & (p < 0.975)]))
         curves[name or ALL_TEACHERS] = [float(np.nanmean(settled_probability(z, f))) if n else NAN for f in CURVE]
@@ -40,7 +40,7 @@ def find(evidence: Evidence) -> Found:
 
 
 def _round(count: float) -> str:
-    """A large count with two digits that matter."""
+    """Round a count to two significant digits."""
     digits = max(0, len(str(int(count))) - 2)
     return f"{round(count, -digits):,.0f}"
 
@@ -51,12 +51,12 @@ def _sentences(evidence: Evidence, rows: list[Row]) -> tuple[str, ...]:
     cells = rows[0].cells
     now, factor = cells["x1"].estimate, cells["factor"].estimate.value
     more = (
-        f"About {factor:.1f} times as many rollouts ({cells['factor'].note}, against {evidence.rollouts:,} now) would "
-        f"settle {words.percent(GOAL)} of them, spread as now and if the posteriors are right."
+        f"About {factor:.1f} times as many rollouts ({cells['factor'].note}, compared with {evidence.rollouts:,} now), "
+        f"distributed as now, would settle {words.percent(GOAL)} of them if the posteriors are right."
         if factor == factor
-        else f"No number of rollouts up to a million times as many would settle {words.percent(GOAL)} of them."
+        else f"Even a million times as many rollouts would not settle {words.percent(GOAL)} of them."
     )
     return (
-        f"The sign of the alignment is settled (95% posterior interval on one side of 0) at {words.share(now)} of "
-        f"tokens. {more}",
+        f"The sign of the alignment is settled (95% posterior interval excludes 0) at {words.share(now)} of tokens. "
+        f"{more}",
     )

@@ -1,4 +1,4 @@
-"""Where the baselines `full` and `children` give the cosine opposite signs, and when that happens."""
+"""How often the baselines `full` and `children` give the cosine opposite signs, and when."""
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,8 @@ def find(evidence: Evidence) -> Found:
     pooling = (evidence.filters.convention or "").split("-")[0]
     both = _both(evidence, pooling)
     if not len(both):
-        return Found((), (f"It takes scores under {pooling}{FULL} and {pooling}{CHILDREN}; this run has not both.",))
+        needed = f"{pooling}{FULL} and {pooling}{CHILDREN}"
+        return Found((), (f"This finding needs scores under {needed}; this run does not have both.",))
     opposite = (both["full"] > 0) != (both["children_"] > 0)
     both = both.assign(opposite=opposite.astype(float))
     rows = [_row(evidence, both, "any", "any way")]
@@ -33,7 +34,7 @@ def find(evidence: Evidence) -> Found:
 
 
 def _both(evidence: Evidence, pooling: str) -> pd.DataFrame:
-    """Chosen points with the cosine under either baseline, and whether the teacher pushes all children one way."""
+    """Selected points with the cosine under each baseline, and whether the teacher pushes all children the same way."""
     scores = evidence.run.query("finding_conventions", objective=evidence.filters.objective)
     columns = []
     for name, convention in (("full", pooling + FULL), ("children_", pooling + CHILDREN)):
@@ -60,18 +61,19 @@ def _sentences(evidence: Evidence, rows: list[Row]) -> tuple[str, ...]:
     every = rows[0].cells["opposite"].estimate
     two = {row.labels[1]: row.cells["opposite"].estimate for row in rows if row.labels[0] == "2"}
     text = (
-        f"The two baselines give the cosine opposite signs at {words.share(every)} of {every.n:,} tokens and teachers."
+        f"The two baselines give the cosine opposite signs at {words.share(every)} of {every.n:,} (token, teacher) "
+        "pairs."
     )
     together, apart = (two.get(PUSHES[way]) for way in (True, False))
     if together is not None and apart is not None and together.n and apart.n:
         text += (
-            f" With two children it happens at {words.share(together)} of those where the teacher pushes both the same "
-            f"way, and at {words.share(apart)} of those where it raises one and lowers the other."
+            f" With two children, this happens at {words.share(together)} of those where the teacher pushes both the "
+            f"same way, and at {words.share(apart)} of those where it raises one and lowers the other."
         )
     why = (
-        "With two children the ideal gradient raises the better and lowers the worse one by the same amount. The "
-        "children's baseline asks only which of the two the teacher prefers, relative to the student; the full one "
-        "also counts what it takes from the rest of the vocabulary, so that raising both, the likelier and worse one "
-        "by more, counts as harm even where the teacher prefers the better one."
+        "With two children, the ideal gradient raises the better one and lowers the worse one by the same amount. "
+        "With the children's baseline, only the teacher's preference between the two matters, relative to the student. "
+        "With the full baseline, probability taken from the rest of the vocabulary matters too: raising both children, "
+        "but the more likely and worse one by more, counts as harmful even if the teacher prefers the better one."
     )
     return text, why

@@ -1,4 +1,4 @@
-"""Along a path the score oscillates: how often its sign changes from one decision point to the next (appendix E.2)."""
+"""How often the alignment changes sign between consecutive decision points of a path (appendix E.2)."""
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from odd.findings.statistics import Estimate, cluster_bootstrap, sign_changes
 
 
 def find(evidence: Evidence) -> Found:
-    """Share of neighbouring decision points with opposite signs, for each teacher and all."""
+    """Share of consecutive decision points with opposite signs, over all teachers and per teacher."""
     steps = evidence.chosen_steps()
     rows = []
     names = (None, *evidence.scored) if evidence.scored else ()
@@ -23,7 +23,7 @@ def find(evidence: Evidence) -> Found:
 
 
 def _changes(evidence: Evidence, steps: pd.DataFrame) -> tuple[Estimate, tuple[float, float] | None, np.ndarray]:
-    """The share with its noise floor, and the rows of the first neighbours."""
+    """The share, its noise floor, and the row of the first point of each pair."""
     groups = steps.groupby(["teacher", "question", "path"], sort=False).ngroup().to_numpy(np.int64)
     changed, first = sign_changes(steps["alignment"].to_numpy(float), groups)
     shuffled, _ = sign_changes(evidence.floor.alignment[:, steps["point"].to_numpy()], groups)
@@ -34,13 +34,13 @@ def _changes(evidence: Evidence, steps: pd.DataFrame) -> tuple[Estimate, tuple[f
 
 def _sentences(evidence: Evidence, rows: list[Row]) -> tuple[str, ...]:
     if not rows or not rows[0].cells["changes"].estimate.n:
-        return ("On no path are there two decision points with a score, so there is no sign to change.",)
+        return ("No path has two decision points with a score, so there are no sign changes to count.",)
     cell = rows[0].cells["changes"]
     text = words.share(cell.estimate)
     floor = cell.floor or (float("nan"), float("nan"))
     inside = floor[0] <= cell.estimate.value <= floor[1]
     verdict = "as often as" if inside else "less often than" if cell.estimate.value < floor[0] else "more often than"
     return (
-        f"From one decision point of a path to the next the sign changes in {text} of cases, {verdict} chance would "
-        f"have it (success shuffled: {words.percent(floor[0])} to {words.percent(floor[1])}).",
+        f"Between consecutive decision points of a path, the sign changes in {text} of cases, {verdict} expected by "
+        f"chance (success shuffled: {words.percent(floor[0])} to {words.percent(floor[1])}).",
     )

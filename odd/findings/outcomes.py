@@ -1,4 +1,4 @@
-"""Correct against incorrect paths, overall and for each teacher (figure 3, tables 4 and 6)."""
+"""Correct vs. incorrect paths, overall and per teacher (figure 3, tables 4 and 6)."""
 
 from collections.abc import Mapping
 
@@ -16,11 +16,11 @@ from odd.findings.summaries import MAIN, SUMMARIES, Summary
 KINDS: tuple[Outcome, ...] = ("correct", "incorrect")
 GAP = "incorrect − correct"
 Sides = Mapping[Outcome, pd.DataFrame]
-"""Scores on paths of each kind; points on both are in both."""
+"""Scores by outcome of the path; points on paths of both outcomes are in both."""
 
 
 def find(evidence: Evidence) -> Found:
-    """Every measure on both kinds of path, and their difference, whatever outcome is chosen."""
+    """Every measure on correct and on incorrect paths, and the difference; ignores the outcome filter."""
     names = (None, *evidence.scored)
     sides: dict[str | None, Sides] = {
         name: {kind: evidence.scores(evidence.on(kind, name)) for kind in KINDS} for name in names
@@ -47,7 +47,7 @@ def find(evidence: Evidence) -> Found:
 def _tests(
     evidence: Evidence, summary: Summary, gaps: Mapping[str | None, Estimate], sides: Mapping[str | None, Sides]
 ) -> dict[str | None, dict[str, float]]:
-    """Further tests of the differences."""
+    """Further p-values of the differences, by teacher."""
     corrected = dict(zip(evidence.scored, holm([gaps[name].p for name in evidence.scored]), strict=True))
     paths = path_means(evidence, summary)
     means, correct, teacher = (paths[name].to_numpy() for name in ("mean", "correct", "teacher"))
@@ -64,9 +64,9 @@ def _tests(
 
 
 def path_means(evidence: Evidence, summary: Summary) -> pd.DataFrame:
-    """Every path under every teacher with its mean over decision points, NaN without any.
+    """Mean over decision points of every (path, teacher) pair; NaN without any.
 
-    The paper seems to take these for independent samples.
+    The paper seems to treat these as independent samples.
     """
     steps, paths = evidence.steps, evidence.path_numbers
     point = steps["point"].to_numpy()
@@ -84,10 +84,10 @@ def _sentences(evidence: Evidence, gaps: Mapping[str | None, Estimate]) -> tuple
         return (words.NOTHING,)
     counts = {kind: evidence.count_nodes(evidence.on(kind)) for kind in KINDS}
     both = sum(counts.values()) - evidence.count_nodes(evidence.on("all"))
-    shared = f"; {both:,} lie on both and count for each" if both else ""
+    shared = f"; {both:,} are on both and count for each" if both else ""
     return (
         words.outcome_sentence({name or ALL_TEACHERS: gap for name, gap in gaps.items()}, MAIN.name),
-        f"{counts['incorrect']:,} decision points lie on incorrect and {counts['correct']:,} on correct paths{shared}.",
-        "The paper-style test takes the paths of all teachers for independent; they share rollouts and questions, so "
-        "it says too much and stands beside the others for comparison only.",
+        f"{counts['incorrect']:,} decision points are on incorrect and {counts['correct']:,} on correct paths{shared}.",
+        "The paper-style test treats the paths of all teachers as independent. They share rollouts and questions, so "
+        "it overstates significance; it is shown for comparison only.",
     )

@@ -1,7 +1,7 @@
-"""Can a single forward pass of student and teacher tell where the teacher helps: predicting the sign of the alignment.
+"""Prediction of the sign of the alignment from a single forward pass of student and teacher.
 
-A logistic regression is fitted on some questions and judged on others. What it sees needs no rollout: divergences,
-entropies, overlap of the likeliest tokens, depth, and the probabilities of the token that was taken.
+A logistic regression is fitted on some questions and evaluated on others. Its features need no rollouts: divergences,
+entropies, overlap of the most likely tokens, depth, and the probabilities of the taken token.
 """
 
 import numpy as np
@@ -35,12 +35,12 @@ MODEL = "logistic regression"
 
 
 def find(evidence: Evidence) -> Found:
-    """AUROC of the regression for all teachers and each, and of single features."""
+    """AUROC of the regression, over all teachers and per teacher, and of single features."""
     steps = evidence.with_features(evidence.chosen_steps().drop_duplicates("point"))
     known = steps[[*FEATURES, "alignment"]].replace([np.inf, -np.inf], np.nan).notna().all(axis=1)
     steps = steps[known]
     if steps["question"].nunique() < 2 or steps["alignment"].gt(0).nunique() < 2:
-        return Found((), ("It takes scored tokens of both signs in at least two questions to learn from.",))
+        return Found((), ("The prediction needs scored tokens of both signs in at least two questions.",))
     names = [name for name in evidence.scored if (steps["teacher"] == name).any()]
     rows = [_regression(steps, None)]
     rows += [_regression(steps[steps["teacher"] == name], name) for name in names] if len(names) > 1 else []
@@ -49,10 +49,9 @@ def find(evidence: Evidence) -> Found:
     verdict = "better than" if auroc.low > 0.5 else "worse than" if auroc.high < 0.5 else "no better than"
     single = max(rows[-len(FEATURES) :], key=lambda row: abs(row.cells["all"].estimate.value - 0.5))
     text = (
-        f"On questions that it was not fitted on, the regression tells helpful from harmful tokens {verdict} guessing: "
-        f"AUROC {words.value(auroc, 0.5)}, where 0.5 is guessing. The single feature furthest from it is "
-        f"{single.labels[0]} ({words.value(single.cells['all'].estimate, 0.5)}; below 0.5, more of it "
-        "means harm)."
+        f"On held-out questions, the regression separates helpful from harmful tokens {verdict} chance: AUROC "
+        f"{words.value(auroc, 0.5)}, where 0.5 is chance. The single feature furthest from 0.5 is "
+        f"{single.labels[0]} ({words.value(single.cells['all'].estimate, 0.5)}; below 0.5, larger values mean harm)."
     )
     return Found(tuple(rows), (text,))
 
@@ -67,13 +66,13 @@ def _regression(steps: pd.DataFrame, teacher: str | None) -> Row:
 
 
 def _single(steps: pd.DataFrame, feature: str, text: str) -> Row:
-    """A feature by itself: nothing is fitted, so the questions need not be kept apart."""
+    """A single feature: nothing is fitted, so no folds are needed."""
     cells = _cells(steps, steps[feature].to_numpy(float), None)
     return Row((text, ALL_TEACHERS), cells, steps["point"].to_numpy())
 
 
 def _cells(steps: pd.DataFrame, scores: np.ndarray, folds: np.ndarray | None) -> dict[str, Cell]:
-    """AUROC over all tokens, and over those whose sign is settled."""
+    """AUROC over all tokens, and over those with a settled sign."""
     settled = ~steps["p_positive"].between(0.025, 0.975, inclusive="neither").to_numpy()
 
     def auroc(rows: np.ndarray) -> Estimate:

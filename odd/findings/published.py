@@ -1,4 +1,4 @@
-"""Numbers of the paper that stand beside findings, by row and quantity, for one of its students and benchmarks."""
+"""Numbers from the paper to show next to findings, by row and quantity, for one of its students and benchmarks."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -19,15 +19,15 @@ REFERENCES: dict[Reference, tuple[str, str]] = {
     "1.7B-BoolQ": ("Qwen3-1.7B", "BoolQ"),
     "1.7B-MMLU": ("Qwen3-1.7B", "MMLU"),
 }
-"""Student and benchmark of the paper by the word that links have for them."""
+"""Student and benchmark in the paper, by their key in links."""
 ALIASES = {"Self-1C (32B)": ("Self-1C (32B)", "Self-1C(L)", "Self-1C (L)")}
-"""Names under which a teacher of the paper goes here, where these are others."""
+"""Names used here for teachers of the paper, where they differ."""
 ONE_BENCHMARK = "BoolQ"
 """The only benchmark of tables 3 and 6."""
 
 
 def reference_name(reference: Reference) -> str:
-    """A student and benchmark of the paper as people read it."""
+    """Display name of a student and benchmark of the paper; "nothing" for none."""
     return ", ".join(REFERENCES[reference]) if reference in REFERENCES else "nothing"
 
 
@@ -43,7 +43,7 @@ def _names(teacher: str) -> tuple[str, ...]:
 
 
 def ranking(student: str, benchmark: str) -> Numbers:
-    """Tables 1 and 3."""
+    """Numbers from tables 1 and 3."""
     found: Numbers = {}
     for row in _rows(1, student, benchmark):
         for name in _names(row["teacher"]):
@@ -56,7 +56,7 @@ def ranking(student: str, benchmark: str) -> Numbers:
 
 
 def outcomes(student: str, benchmark: str) -> Numbers:
-    """Tables 4 and 6."""
+    """Numbers from tables 4 and 6."""
     found: Numbers = {}
     kinds = {"correct": "correct paths", "incorrect": "incorrect paths"}
     for row in _rows(4, student, benchmark):
@@ -75,7 +75,7 @@ def outcomes(student: str, benchmark: str) -> Numbers:
 
 
 def correlations(student: str, benchmark: str) -> Numbers:
-    """Table 5."""
+    """Numbers from table 5."""
     found: Numbers = {}
     for row in _rows(5, student, benchmark):
         feature = "normalised_depth" if row["feature"] == "depth" else str(row["feature"])
@@ -86,7 +86,7 @@ def correlations(student: str, benchmark: str) -> Numbers:
 
 
 def selection(student: str, benchmark: str) -> Numbers:
-    """Table 2."""
+    """Numbers from table 2."""
     found: Numbers = {}
     for row in _rows(2, student, benchmark):
         kept = EVERY if pd.isna(row["threshold"]) else f"cosine > {row['threshold']:g}"

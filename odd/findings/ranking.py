@@ -10,7 +10,7 @@ from odd.findings.summaries import MAIN, SUMMARIES, Summary
 
 
 def find(evidence: Evidence) -> Found:
-    """All measures of all teachers, the best range-weighted cosine first."""
+    """All measures of all teachers, in descending order of range-weighted cosine."""
     own = {name: evidence.scores(evidence.on(teacher=name)) for name in evidence.teachers}
     every = {m: {name: m.estimate(points) for name, points in own.items()} for m in SUMMARIES}
     corrected = {m: dict(zip(own, holm([every[m][name].p for name in own]), strict=True)) for m in SUMMARIES}
@@ -30,7 +30,7 @@ def find(evidence: Evidence) -> Found:
 
 
 def falling(estimates: Mapping[str, Estimate]) -> dict[str, Estimate]:
-    """The largest first; those without a value last."""
+    """Sort in descending order; those without a value come last."""
     return dict(sorted(estimates.items(), key=lambda item: -item[1].value if item[1].n else float("inf")))
 
 
@@ -47,9 +47,10 @@ def _sentences(
         return sentences
     clear = [name for name in order if corrected[name] < 0.05]
     if len(evidence.scored) > 1:
-        others = f"{words.listed([words.short(name) for name in clear])} differ" if clear else "none differs"
-        others = others.replace("differ", "differs") if len(clear) == 1 else others
-        sentences.append(f"After Holm's correction for {len(evidence.scored)} teachers, {others} from 0 at 5%.")
+        others = words.listed([words.short(name) for name in clear]) if clear else "none"
+        differ = "differ" if len(clear) > 1 else "differs"
+        test = f"After Holm's correction for {len(evidence.scored)} teachers"
+        sentences.append(f"{test}, {others} {differ} from 0 at the 5% level.")
     sentences.append(words.floor_sentence({row.labels[0]: row.cells[MAIN.key] for row in rows}))
     sentences.append(words.lead_sentence(order[0], leads(evidence, order)))
     sentences.append(_other_leaders(every, order[0]))
@@ -57,7 +58,7 @@ def _sentences(
 
 
 def leads(evidence: Evidence, order: Sequence[str]) -> dict[str, Estimate]:
-    """The main measure of the first teacher minus that of each other, on the decision points that both have."""
+    """Main measure of the first teacher minus that of each other teacher, on shared decision points."""
     columns = evidence.points[["question", "node", "alignment", "success_range"]]
     own, found = columns.iloc[evidence.on(teacher=order[0])], {}
     for name in order[1:]:
@@ -71,11 +72,11 @@ def leads(evidence: Evidence, order: Sequence[str]) -> dict[str, Estimate]:
 
 
 def _other_leaders(every: Mapping[Summary, Mapping[str, Estimate]], first: str) -> str:
-    """A note where other measures put another teacher first."""
+    """Sentence on measures that rank another teacher first; empty if none does."""
     leaders: dict[str, list[str]] = {}
     for summary, estimates in every.items():
         leader = next(iter(falling(estimates)))
         if leader != first and estimates[leader].n:
             leaders.setdefault(leader, []).append(summary.name)
     parts = [f"{words.short(leader)} by {words.listed(names)}" for leader, names in leaders.items()]
-    return f"Other measures put another teacher first: {'; '.join(parts)}." if parts else ""
+    return f"Other measures rank another teacher first: {'; '.join(parts)}." if parts else ""

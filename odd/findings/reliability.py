@@ -1,4 +1,4 @@
-"""How far the scores repeat: correlation of two halves of the rollouts, by visits."""
+"""Split-half reliability: correlation of the scores from two halves of the rollouts, by visits."""
 
 from itertools import pairwise
 
@@ -10,14 +10,14 @@ from odd.findings.model import ALL_TEACHERS, Cell, Found, Row
 from odd.findings.statistics import Estimate, cluster_bootstrap, cluster_correlation, spearman_brown
 
 BINS = 4
-"""Groups of decision points by visits, equally large as far as ties allow."""
+"""Number of groups of decision points by visits, of equal size as far as ties allow."""
 ANY = "any"
 
 
 def find(evidence: Evidence) -> Found:
     """Split-half correlations of alignment and gain, and agreement of the sign."""
     if evidence.halves is None:
-        return Found((), (f"{OUTCOME_MADE} is made of the outcomes themselves: its halves cannot be compared.",))
+        return Found((), (f"{OUTCOME_MADE} is computed from the outcomes, so its halves cannot be compared.",))
     if not evidence.scored:
         return Found((), (words.NOTHING,))
     rows = [_row(evidence, ALL_TEACHERS, text, points) for text, points in _bins(evidence)]
@@ -26,15 +26,15 @@ def find(evidence: Evidence) -> Found:
     rows = [every, *rows, *(own if len(own) > 1 else [])]
     r, whole, agree = (every.cells[key].estimate for key in ("alignment", "whole", "agree"))
     text = (
-        f"The alignments by two halves of the rollouts correlate by {words.value(r)}; by the Spearman-Brown formula "
-        f"all rollouts together have a reliability of {words.value(whole)}. The halves agree on the sign at "
-        f"{words.share(agree)} of tokens, where guessing would give 50%."
+        f"The alignments from two halves of the rollouts have a correlation of {words.value(r)}; by the Spearman-Brown "
+        f"formula, all rollouts together have a reliability of {words.value(whole)}. The halves agree on the sign at "
+        f"{words.share(agree)} of tokens; chance would give 50%."
     )
     return Found(tuple(rows), (text,))
 
 
 def _bins(evidence: Evidence) -> list[tuple[str, np.ndarray]]:
-    """The chosen points by visits, the fewest first."""
+    """Selected points grouped by visits, fewest first."""
     points = evidence.on(ties=True)
     visits = evidence.points["visits"].to_numpy(float)[points]
     edges = np.unique(np.quantile(visits, np.linspace(0, 1, BINS + 1)).round()) if len(visits) else np.empty(0)

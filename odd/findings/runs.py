@@ -1,4 +1,4 @@
-"""Names under which runs stand side by side: student and question set."""
+"""Display names of runs: student and question set."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from odd.text import parse_json
 
 
 def run_names(metas: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    """A name for each run, different for all.
+    """A unique name for each run.
 
     Args:
         metas: the table `meta` of each run, by run id.

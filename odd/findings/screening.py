@@ -1,7 +1,7 @@
-"""What a screening found (method §6): pass rates, which questions are kept, and accuracy with each context.
+"""Results of a screening (method §6): pass rates, kept questions, and accuracy with each context.
 
-Only questions that the student answers at all, and for which every context that is compared could be made, are kept, so
-that all contexts are compared on the same questions. Intervals are bootstrap over questions.
+A question is kept if the student ever answers it correctly and every compared context could be built, so all contexts
+are compared on the same questions. Intervals come from a bootstrap over questions.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from odd.store.run import Run
 DIFFICULTIES = ("easy", "medium", "hard")
 UNFINISHED = "not screened yet"
 SEED = 0
-# what the paper calls the contexts, by kind and by whether a larger model wrote the demonstrations
+# names of the contexts in the paper, by kind and by whether a larger model wrote the demonstrations
 _IN_PAPER: dict[tuple[ContextKind, bool], str] = {
     ("1c", False): "Self-1C",
     ("1c1w", False): "Self-1C1W",
@@ -33,16 +33,16 @@ _IN_PAPER: dict[tuple[ContextKind, bool], str] = {
 
 @dataclass(frozen=True)
 class Screening:
-    """What was found out.
+    """Result of a screening.
 
     Attributes:
-        questions: a row per question in the order of the run: `question` (number), `id`, `text`; `rollouts`, `correct`
-            and `truncated` without a context, `pass_rate` (NaN before they are drawn), `difficulty` (None likewise),
-            `kept`, and `reason`, why not.
-        accuracy: a row per question and context that could be made: `question`, `context`, `rollouts`, `correct`,
+        questions: one row per question in run order: `question` (number), `id`, `text`; `rollouts`, `correct` and
+            `truncated` without a context, `pass_rate` and `difficulty` (NaN and None before sampling), `kept`, and
+            `reason` if it is not kept.
+        accuracy: one row per question and available context: `question`, `context`, `rollouts`, `correct`,
             `truncated`, `accuracy`.
         contexts: names, in order.
-        in_paper: what the paper calls them; those it does not have are left out.
+        in_paper: names in the paper; contexts that the paper does not have are left out.
     """
 
     questions: pd.DataFrame
@@ -86,7 +86,7 @@ def _records(frame: pd.DataFrame) -> list[dict]:
 
 
 def _reason(question: Mapping, made: pd.DataFrame, contexts: tuple[str, ...]) -> str | None:
-    """Why a question is not kept: nothing is right, contexts that could not be made, or work that is left."""
+    """Why a question is not kept: no correct rollout, unavailable contexts, or unfinished; None if it is kept."""
     lacking: dict[str, list[str]] = {}
     for row in _records(made[~made["available"].astype(bool)]):
         reason = row["reason"] if isinstance(row["reason"], str) else "no context"
@@ -110,15 +110,15 @@ def _paper_name(config: object) -> str | None:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """How often the student is right with a context on some of the kept questions.
+    """Accuracy of the student with a context on kept questions of one difficulty.
 
     Attributes:
         context: name; `BASELINE` for none.
-        difficulty: of the questions; "all" for all of them.
-        accuracy: 0 to 1, its n counting questions.
-        difference: from the baseline on the same questions; None for the baseline itself.
-        rollouts: under the context.
-        truncated: share of them that were cut at the length limit; NaN without any.
+        difficulty: difficulty of the questions; "all" for all of them.
+        accuracy: 0 to 1; n counts questions.
+        difference: difference from the baseline on the same questions; None for the baseline itself.
+        rollouts: number of rollouts with the context.
+        truncated: share of rollouts truncated at the length limit; NaN without rollouts.
     """
 
     context: str
@@ -130,7 +130,7 @@ class Accuracy:
 
 
 def accuracies(screening: Screening) -> list[Accuracy]:
-    """Every context, the baseline first, over all kept questions and by difficulty."""
+    """Accuracy with every context, the baseline first, over all kept questions and by difficulty."""
     kept = screening.kept.set_index("question")
     baseline = kept.assign(accuracy=kept["pass_rate"])[["rollouts", "truncated", "accuracy", "difficulty"]]
     found = []
@@ -163,6 +163,6 @@ def _accuracy(context: str | None, bin_: str, rows: pd.DataFrame, pass_rate: pd.
 
 
 def counts(screening: Screening) -> dict[str, int]:
-    """Questions by bin of difficulty, `never` for a pass rate of 0, of all that have a pass rate."""
+    """Number of questions with a pass rate by difficulty; `never` is a pass rate of 0."""
     found = screening.questions["difficulty"].value_counts().to_dict()
     return {bin_: int(found.get(bin_, 0)) for bin_ in (*DIFFICULTIES, "never")}

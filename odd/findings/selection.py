@@ -1,7 +1,7 @@
-"""The selective oracle: training only on tokens whose cosine is above a threshold (table 2), naively and honestly.
+"""The selective oracle: training only on tokens with a cosine above a threshold (table 2), naive and honest.
 
-The naive oracle chooses tokens and measures them on the same rollouts, which rewards noise: two noisy children alone
-give a large signal. The honest one chooses by one half of the rollouts and measures on the other, both ways round.
+The naive oracle chooses and measures tokens on the same rollouts, which rewards noise: two noisy children are enough
+for a large signal. The honest one chooses on one half of the rollouts and measures on the other, in both directions.
 """
 
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ EVERY = "all"
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """Scores to choose by and scores to measure; W ways round, N points.
+    """Scores to choose by and scores to measure; W directions, N points.
 
     Attributes:
         points: numbers of the points, (N,).
-        known: which of them are measured, (N,).
-        by: alignment that chooses, (W, N).
-        signal: range × cosine that is measured, (W, N).
-        gain: that is measured, (W, N).
+        known: which points are measured, (N,).
+        by: alignment to choose by, (W, N).
+        signal: measured range × cosine, (W, N).
+        gain: measured gain, (W, N).
     """
 
     points: np.ndarray
@@ -38,13 +38,13 @@ class _Part:
     gain: np.ndarray
 
     def keep(self, threshold: float | None) -> np.ndarray:
-        """What is chosen, (W, N); every point that is measured without a threshold."""
+        """Mask of the chosen points, (W, N); without a threshold, all measured points."""
         with np.errstate(invalid="ignore"):
             return self.known & (np.ones_like(self.by, dtype=bool) if threshold is None else self.by > threshold)
 
 
 def find(evidence: Evidence) -> Found:
-    """Signal, tokens kept and paths improved for each rule of choice, over all teachers and for each."""
+    """Signal, tokens kept and paths improved for each selection rule, over all teachers and per teacher."""
     rows = _rows(evidence, None) if evidence.scored else []
     for name in evidence.scored if len(evidence.scored) > 1 else ():
         rows += _rows(evidence, name)
@@ -70,7 +70,7 @@ def _rows(evidence: Evidence, teacher: str | None) -> list[Row]:
 
 
 def _part(points: np.ndarray, ways: list[tuple[Scores, Scores]]) -> _Part:
-    """Pairs of scores to choose by and to measure, on the points that both halves have an estimate of."""
+    """Stack pairs of scores to choose by and to measure; only points with an estimate in both halves are measured."""
     by = np.stack([choose.alignment[points] for choose, _ in ways])
     signal, gain = (np.stack([getattr(then, name)[points] for _, then in ways]) for name in ("signal", "gain"))
     known = np.asarray(~(np.isnan(signal) | np.isnan(gain)).any(axis=0))
@@ -95,7 +95,7 @@ def _row(evidence: Evidence, teacher: str | None, measured: str, part: _Part, th
 
 
 def _improved(evidence: Evidence, part: _Part, keep: np.ndarray) -> Estimate:
-    """Share of paths (of a teacher) whose mean signal rises by the choice; one without any kept token is left out."""
+    """Share of (path, teacher) pairs with a higher mean signal after selection, among those with kept tokens."""
     steps = evidence.places(evidence.filters.outcome)
     steps = steps[steps["point"].isin(part.points)]
     at = pd.Index(part.points).get_indexer(pd.Index(steps["point"]))
@@ -106,7 +106,7 @@ def _improved(evidence: Evidence, part: _Part, keep: np.ndarray) -> Estimate:
 
 
 def _floor(evidence: Evidence, part: _Part, threshold: float | None) -> tuple[float, float] | None:
-    """The naive signal under shuffled success."""
+    """Noise floor of the naive signal."""
     shuffled = evidence.floor
     align, signal = shuffled.alignment[:, part.points], shuffled.signal[:, part.points]
     with np.errstate(invalid="ignore"):
@@ -124,16 +124,16 @@ def _sentences(evidence: Evidence, rows: list[Row]) -> tuple[str, ...]:
     floor = naive.floor or (float("nan"), float("nan"))
     first = (
         f"Keeping only tokens with a cosine above 0 raises the mean signal from {words.value(whole.estimate)} to "
-        f"{words.value(naive.estimate)} if it is measured on the rollouts that chose them; with success shuffled the "
-        f"same choice would give {floor[0]:.3f} to {floor[1]:.3f}."
+        f"{words.value(naive.estimate)}, measured on the rollouts that chose them; with success shuffled, the same "
+        f"selection would give {floor[0]:.3f} to {floor[1]:.3f}."
     )
     if (chosen, OTHER) not in cells:
-        second = "This objective is made of the outcomes themselves, so there is no honest measure by halves."
+        second = "This objective is computed from the outcomes, so halves of the rollouts give no honest measurement."
     else:
         honest, same = (cells[chosen, where]["signal"].estimate for where in (OTHER, HALF))
-        better = "above 0" if honest.low > 0 else "below 0" if honest.high < 0 else "not told apart from 0"
+        better = "above 0" if honest.low > 0 else "below 0" if honest.high < 0 else "not distinguishable from 0"
         second = (
-            f"Chosen by one half of the rollouts and measured on the other, it is {words.value(honest)} ({better}), "
-            f"against {words.value(same)} on the half that chose."
+            f"Chosen on one half of the rollouts and measured on the other, it is {words.value(honest)} ({better}), "
+            f"compared with {words.value(same)} on the half that chose."
         )
     return first, second

@@ -1,4 +1,4 @@
-"""How each teacher's sign and rank change with the convention: pooling, baseline, rest, and visits needed."""
+"""How each teacher's sign and rank change with the convention: pooling rule, baseline, rest, and required visits."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,9 +13,9 @@ from odd.findings.statistics import Estimate
 from odd.findings.summaries import MAIN, SUMMARIES
 
 FACTORS = (2, 4)
-"""Times N_sig of the run."""
+"""Multiples of the run's N_sig."""
 WHOLE = "-full-off"
-"""Conventions of the whole vocabulary without rest: cutting S_u down needs no gradient anew."""
+"""Suffix of full-vocabulary conventions without rest: restricting S_u needs no new gradients."""
 SHOWN = (MAIN, SUMMARIES[1])
 
 
@@ -33,7 +33,7 @@ def find(evidence: Evidence) -> Found:
 
 
 def _scores(evidence: Evidence) -> pd.DataFrame:
-    """Distinct decision points under every convention, of the evidence's questions and outcome."""
+    """Distinct decision points under every convention, for the selected questions and outcome."""
     scores = evidence.run.query("finding_conventions", objective=evidence.filters.objective)
     outcome = evidence.filters.outcome
     if outcome != "all":
@@ -43,12 +43,12 @@ def _scores(evidence: Evidence) -> pd.DataFrame:
 
 
 def _whole(evidence: Evidence) -> str:
-    """The convention of the whole vocabulary with the chosen pooling."""
+    """The full-vocabulary convention without rest with the selected pooling rule."""
     return (evidence.filters.convention or "").split("-")[0] + WHOLE
 
 
 def _stricter(evidence: Evidence) -> dict[int, pd.DataFrame]:
-    """The points that are left, with their scores, where children need more visits than the run asked for."""
+    """Remaining points with their scores, by N_sig, if children need more visits than in the run."""
     if evidence.filters.convention != _whole(evidence) or evidence.n_sig is None:
         return {}
     found = {}
@@ -64,7 +64,7 @@ def _stricter(evidence: Evidence) -> dict[int, pd.DataFrame]:
 def _add(
     rows: list[Row], evidence: Evidence, text: str, points: pd.DataFrame, at: Mapping[str, str]
 ) -> dict[str, Estimate]:
-    """Add a row for each scored teacher; its main measure by teacher."""
+    """Append a row per scored teacher; return the main measure by teacher."""
     own = {name: points[points["teacher"] == name] for name in evidence.scored}
     every = {m: {name: m.estimate(part) for name, part in own.items()} for m in SHOWN}
     ranks = _ranks(every[MAIN])
@@ -84,11 +84,11 @@ def _ranks(estimates: Mapping[str, Estimate]) -> dict[str, float]:
 
 
 def _counts(values: Sequence[Estimate]) -> str:
-    """In how many conventions a teacher is on which side of 0."""
+    """Text on the number of conventions in which a teacher is above and below 0."""
     above, below = (sum(one.value > 0 for one in values), sum(one.value < 0 for one in values))
     sure = sum(one.low > 0 or one.high < 0 for one in values)
     sides = [f"{side} 0 in {count}" for side, count in (("above", above), ("below", below)) if count]
-    return f"{' and '.join(sides) or 'at 0 in all'} (interval without 0 in {sure})"
+    return f"{' and '.join(sides) or 'at 0 in all'} (interval excludes 0 in {sure})"
 
 
 def _sentences(evidence: Evidence, table: Mapping[str, Mapping[str, Estimate]]) -> tuple[str, ...]:
@@ -105,7 +105,7 @@ def _sentences(evidence: Evidence, table: Mapping[str, Mapping[str, Estimate]]) 
             first = min(ranks, key=lambda name: ranks[name])
             firsts[first] = firsts.get(first, 0) + 1
     leaders = words.listed([f"{words.short(name)} in {count}" for name, count in firsts.items()])
-    notes = [f"First by {MAIN.name}: {leaders}."]
+    notes = [f"Ranked first by {MAIN.name}: {leaders}."]
     if evidence.filters.convention != _whole(evidence):
         notes.insert(1, f"Other values of N_sig are shown under {_whole(evidence)} only.")
     return (f"Of {len(table)} conventions, {'; '.join(said)}.", *notes)

@@ -21,7 +21,7 @@ from odd.findings.statistics import (
 from odd.method.measures import MEASURES, Measure
 
 SEED = 0
-"""Of the bootstrap."""
+"""Seed of the bootstrap."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class Summary:
 
     Attributes:
         key: short name.
-        of: the measure that it is the mean of.
-        name: in words; the measure's own unless it is given.
-        unit: of it; the measure's own unless it is given.
+        of: the measure that is averaged.
+        name: display name; defaults to the measure's.
+        unit: unit; defaults to the measure's.
         null: the value that means no effect.
-        weighted: whether the success range weights it.
+        weighted: whether to weight by success range.
     """
 
     key: str
@@ -45,51 +45,51 @@ class Summary:
     weighted: bool = False
 
     def __post_init__(self) -> None:
-        """Name it as the measure."""
+        """Default name and unit to the measure's."""
         object.__setattr__(self, "name", self.name or self.of.name)
         object.__setattr__(self, "unit", self.unit or self.of.unit)
 
     @property
     def column(self) -> str:
-        """Column of the scores that it is the mean of."""
+        """Column of the scores that is averaged."""
         return self.of.column
 
     @property
     def judged(self) -> bool:
-        """Whether above the null value helps and below it harms."""
+        """Whether values above the null help and values below it harm."""
         return self.of.better is True
 
     def values_of(self, points: pd.DataFrame) -> tuple[np.ndarray, np.ndarray | None]:
-        """Values and weights of some points."""
+        """Values and weights at the given points; weights are None if unweighted."""
         values = points[self.column].to_numpy(float)
         return self._values(values), points["success_range"].to_numpy(float) if self.weighted else None
 
     def estimate(self, points: pd.DataFrame, seed: int = SEED) -> Estimate:
-        """The mean with its interval over questions."""
+        """Mean with its interval over questions."""
         values, weights = self.values_of(points)
         return cluster_bootstrap(values, points["question"].to_numpy(), seed, weights, null=self.null)
 
     def difference(self, points: pd.DataFrame, group: np.ndarray) -> Estimate:
-        """The mean of a group minus that of the others."""
+        """Mean of a group minus the mean of the rest."""
         values, weights = self.values_of(points)
         return cluster_difference(values, points["question"].to_numpy(), group, SEED, weights)
 
     def by_question(self, points: pd.DataFrame) -> dict[int, float]:
-        """The mean of each question."""
+        """Mean per question, for questions that have one."""
         values, weights = self.values_of(points)
         return cluster_means(values, points["question"].to_numpy(), weights)
 
     def wilcoxon(self, points: pd.DataFrame) -> float:
-        """Signed-rank test of the questions' means against no effect."""
+        """p-value of a signed-rank test of the per-question means against the null value."""
         return wilcoxon_p([value - self.null for value in self.by_question(points).values()])
 
     def wilcoxon_difference(self, one: pd.DataFrame, other: pd.DataFrame) -> float:
-        """Signed-rank test of the differences of the two means in each question."""
+        """p-value of a signed-rank test of the per-question differences between two means."""
         means, others = self.by_question(one), self.by_question(other)
         return wilcoxon_p([means[name] - others[name] for name in means.keys() & others.keys()])
 
     def terms(self, scores: Scores) -> tuple[np.ndarray, np.ndarray]:
-        """What to add up above and below the line of the mean, 0 where a score is undefined."""
+        """Numerator and denominator terms of the mean; 0 where a score is undefined."""
         column = getattr(scores, self.column)
         known = ~np.isnan(column)
         weights = np.where(known, scores.success_range, 0) if self.weighted else known.astype(np.float32)
@@ -110,7 +110,7 @@ MAIN = SUMMARIES[0]
 
 
 def floors(floor: NoiseFloor, sets: Sequence[np.ndarray]) -> dict[Summary, np.ndarray]:
-    """Every summary over each of some sets of points, given by their numbers, in each shuffle of success, (S, B)."""
+    """Every summary over sets of points, given by their numbers, in each shuffle of success, (S, B)."""
     sums = floor.sums(lambda scores: [term for summary in SUMMARIES for term in summary.terms(scores)], sets)
     with np.errstate(invalid="ignore", divide="ignore"):
         means = sums[:, 0::2] / sums[:, 1::2]
@@ -118,21 +118,21 @@ def floors(floor: NoiseFloor, sets: Sequence[np.ndarray]) -> dict[Summary, np.nd
 
 
 def estimates(points: pd.DataFrame, seed: int = SEED) -> dict[str, Estimate]:
-    """All summaries of some decision points of one teacher, by key; a row a decision point."""
+    """All summaries over decision points of one teacher, by key; `points` has one row per decision point."""
     return {summary.key: summary.estimate(points, seed) for summary in SUMMARIES}
 
 
 def chosen_measure(known: pd.DataFrame, run_id: str, objective: str | None, convention: str | None) -> tuple[str, str]:
-    """Labels of the scores that are meant: those asked for, else the usual ones, else the first that a run has.
+    """Choose objective and convention: the requested labels, else the usual ones, else the first of the run.
 
     Args:
-        known: of the query `measures`.
-        run_id: the run.
-        objective: label that is asked for, if one is.
-        convention: label that is asked for, if one is.
+        known: result of the query `measures`.
+        run_id: id of the run.
+        objective: requested label, if any.
+        convention: requested label, if any.
 
     Raises:
-        OddError: it has no such objective or convention; names those it has.
+        OddError: the run has no such objective or convention; the message lists those it has.
     """
     chosen = []
     for column, wanted in (("objective", objective), ("convention", convention)):

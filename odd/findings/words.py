@@ -1,4 +1,4 @@
-"""Findings in words, from their numbers. Plain text: names in it are untrusted and escaped where it is shown."""
+"""Sentences about findings. Plain text: names in it are untrusted and escaped on display."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,28 +9,28 @@ from odd.findings.written import signed, state, written
 from odd.text import visible_text
 
 LONGEST = 60
-"""Characters of a name in a sentence."""
+"""Maximum length of a name in a sentence, in characters."""
 FEW_QUESTIONS = 20
-"""Questions below which a bootstrap over them is said to be rough."""
+"""With fewer questions, intervals are reported as rough."""
 
 
 def short(name: str) -> str:
-    """A name in a sentence, cut where it is long."""
+    """Truncate a name for use in a sentence."""
     return visible_text(name if len(name) <= LONGEST else name[: LONGEST - 1] + "…")
 
 
 def listed(texts: Sequence[str]) -> str:
-    """Texts in a sentence: "a", "a and b", "a, b and c"."""
+    """Join texts: "a", "a and b", "a, b and c"."""
     return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"
 
 
 def valued(estimates: Mapping[str, Estimate], names: Sequence[str]) -> str:
-    """Names with their estimates."""
+    """Join names, each followed by its estimate."""
     return listed([f"{short(name)} ({written(estimates[name])})" for name in names])
 
 
 def sides(estimates: Mapping[str, Estimate]) -> dict[str, list[str]]:
-    """Names by where their interval lies: above, below or open; `alone` has no interval, `unknown` no value."""
+    """Group names by their interval: above 0, below 0 or containing it; `alone` has no interval, `unknown` no value."""
     found: dict[str, list[str]] = {"above": [], "below": [], "open": [], "alone": [], "unknown": []}
     for name, one in estimates.items():
         key = "unknown" if one.value != one.value else "alone" if one.low != one.low else state(one)
@@ -38,36 +38,36 @@ def sides(estimates: Mapping[str, Estimate]) -> dict[str, list[str]]:
     return found
 
 
-NOTHING = "Nothing is scored here, so nothing can be said."
+NOTHING = "Nothing is scored here, so there is nothing to report."
 
 
 RANKING = {
-    "above": ("lies above 0: it points towards success", "lie above 0: they point towards success"),
-    "below": ("lies below 0: it points away from success", "lie below 0: they point away from success"),
+    "above": ("points towards success (interval above 0)", "point towards success (intervals above 0)"),
+    "below": ("points away from success (interval below 0)", "point away from success (intervals below 0)"),
     "open": (
-        "contains 0: it cannot be told apart from no effect",
-        "contain 0: they cannot be told apart from no effect",
+        "cannot be distinguished from no effect (interval contains 0)",
+        "cannot be distinguished from no effect (intervals contain 0)",
     ),
 }
 
 
 def percent(share: float) -> str:
-    """A share in whole per cent."""
+    """A share as a whole percentage."""
     return f"{100 * share:.0f}%"
 
 
 def share(estimate: Estimate) -> str:
-    """A share in per cent with its interval."""
+    """A share as a percentage, with its interval."""
     if estimate.low != estimate.low:
         return percent(estimate.value)
     return f"{percent(estimate.value)} [{100 * estimate.low:.0f}, {100 * estimate.high:.0f}]"
 
 
 def floor_sentence(cells: Mapping[str, Cell]) -> str:
-    """Which estimates lie outside their noise floor.
+    """Sentence on which estimates are outside their noise floor; empty if none has one.
 
     Args:
-        cells: of one measure, by name.
+        cells: cells of one measure, by name.
     """
     floored = {name: (cell.estimate, cell.floor) for name, cell in cells.items() if cell.floor and cell.estimate.n}
     if not floored:
@@ -75,41 +75,41 @@ def floor_sentence(cells: Mapping[str, Cell]) -> str:
     outside = [name for name, (one, (low, high)) in floored.items() if not low <= one.value <= high]
     ends = min(low for _, (low, _) in floored.values()), max(high for _, (_, high) in floored.values())
     verdict = (
-        f"outside it {'lies' if len(outside) == 1 else 'lie'} {listed([short(name) for name in outside])}"
+        f"{listed([short(name) for name in outside])} {'is' if len(outside) == 1 else 'are'} outside it"
         if outside
-        else "every estimate lies inside it, where unrelated teachers would lie"
+        else "every estimate is inside it, as expected of unrelated teachers"
     )
     reach = f"from {signed(ends[0])} to {signed(ends[1])}"
-    return f"The noise floor (success shuffled among siblings) reaches {reach}; {verdict}."
+    return f"The noise floor (success shuffled among siblings) ranges {reach}; {verdict}."
 
 
 def ranking_sentence(estimates: Mapping[str, Estimate], measure: str) -> str:
-    """Which teachers' intervals lie above or below 0, and which hold it.
+    """Sentence on which teachers' intervals are above 0, below 0 or contain it.
 
     Args:
-        estimates: of a measure whose null is 0, by teacher, the largest first.
-        measure: its name.
+        estimates: estimates by teacher, largest first; their null value is 0.
+        measure: name of the measure.
     """
     found = sides(estimates)
     parts = []
     for side, (one, many) in RANKING.items():
         if names := found[side]:
-            whose = "the interval of" if len(names) == 1 else "the intervals of"
-            parts.append(f"{whose} {valued(estimates, names)} {one if len(names) == 1 else many}")
+            parts.append(f"{valued(estimates, names)} {one if len(names) == 1 else many}")
     if alone := found["alone"]:
-        parts.append(f"{valued(estimates, alone)}; one question gives no interval")
+        have = "has" if len(alone) == 1 else "have"
+        parts.append(f"{valued(estimates, alone)} {have} no interval, as there is only one question")
     if unknown := found["unknown"]:
         names, have = listed([short(name) for name in unknown]), "has" if len(unknown) == 1 else "have"
-        parts.append(f"{names} {have} none that is defined, as a gradient is zero or nothing is scored")
+        parts.append(f"{names} {have} no defined value (a gradient is zero or nothing is scored)")
     return f"By {measure}, {'; '.join(parts)}." if parts else NOTHING
 
 
 def lead_sentence(leader: str, leads: Mapping[str, Estimate]) -> str:
-    """Of whom the first teacher is ahead on the same decision points.
+    """Sentence on which teachers the first one is ahead of on shared decision points; empty if there are none.
 
     Args:
-        leader: the first teacher.
-        leads: first minus other, by the other's name.
+        leader: name of the first teacher.
+        leads: first minus other, by name of the other.
     """
     if not leads:
         return ""
@@ -121,36 +121,37 @@ def lead_sentence(leader: str, leads: Mapping[str, Estimate]) -> str:
     if found["below"]:
         parts.append(f"{first} is behind {valued(leads, found['below'])}")
     if unsettled := [*found["open"], *found["alone"]]:
-        parts.append(f"{first if not parts else 'it'} cannot be told apart from {valued(leads, unsettled)}")
+        parts.append(f"{first if not parts else 'it'} cannot be distinguished from {valued(leads, unsettled)}")
     if not parts:
         return ""
-    return f"On the decision points that both have, {'; '.join(parts)}. In brackets: the difference."
+    return f"On shared decision points, {'; '.join(parts)}. Differences are given in parentheses."
 
 
 OUTCOMES = {
     "above": "above 0 for",
     "below": "below 0 for",
-    "open": "not told apart from 0 for",
-    "alone": "without an interval, as too few questions have both kinds of path, for",
+    "open": "not distinguishable from 0 for",
+    "alone": "without an interval (too few questions have both kinds of path) for",
 }
 
 
 def outcome_sentence(gaps: Mapping[str, Estimate], measure: str) -> str:
-    """For which teachers the measure differs between incorrect and correct paths.
+    """Sentence on how the measure differs between incorrect and correct paths.
 
     Args:
         gaps: incorrect minus correct, by teacher.
-        measure: its name.
+        measure: name of the measure.
     """
     found = sides(gaps)
     parts = [f"{text} {valued(gaps, found[side])}" for side, text in OUTCOMES.items() if found[side]]
     if found["unknown"]:
-        parts.append(f"not defined on both kinds of path for {listed([short(name) for name in found['unknown']])}")
+        names = listed([short(name) for name in found["unknown"]])
+        parts.append(f"undefined on at least one kind of path for {names}")
     return f"{measure[:1].upper()}{measure[1:]} on incorrect paths minus that on correct ones: {'; '.join(parts)}."
 
 
 def basis(evidence: Evidence) -> str:
-    """What the chosen points of the evidence rest on."""
+    """Sentence on how much data the selected points are based on."""
     outcome = evidence.filters.outcome
     where = "all paths" if outcome == "all" else f"{outcome} paths"
     points = "1 decision point" if evidence.nodes == 1 else f"{evidence.nodes:,} decision points"
@@ -158,19 +159,19 @@ def basis(evidence: Evidence) -> str:
 
 
 def basis_sentence(points: str, questions: int) -> str:
-    """What the numbers rest on, and how far intervals from so few questions can be trusted.
+    """Sentence on how much data the numbers are based on, and how far to trust their intervals.
 
     Args:
-        points: the decision points in words.
-        questions: those that have any.
+        points: description of the decision points.
+        questions: number of questions with any.
     """
     if questions == 1:
-        return f"Based on {points} in one question: nothing follows from it for other questions."
-    rough = " So few questions give rough intervals that tend to be too short: take them as a first hint."
-    several = " Each interval stands for itself: of many, some miss the truth by chance."
+        return f"Based on {points} in one question: this says nothing about other questions."
+    rough = " With so few questions, intervals are rough and tend to be too narrow: treat them as a first indication."
+    several = " Intervals are not corrected for multiple comparisons: of many, some miss the true value by chance."
     return f"Based on {points} in {questions} questions.{rough if questions < FEW_QUESTIONS else several}"
 
 
 def value(estimate: Estimate, null: float = 0.0) -> str:
-    """A small number with its interval, signed where 0 means no effect."""
+    """An estimate with three decimals and its interval; with signs if the null value is 0."""
     return written(estimate, 3, null)

@@ -138,7 +138,7 @@ def test_a_path_that_cannot_be_written_gives_one_line(finished, tmp_path):
         ({"teacher": "nobody"}, "Self-1C1W"),
         ({"objective": "hinge"}, "reverse_kl"),
         ({"convention": "none"}, "on_policy-full-off"),
-        ({"teacher": None}, "give --teacher, one of tiny-m"),
+        ({"teacher": None}, "pass --teacher, one of tiny-m"),
     ],
 )
 def test_what_a_run_does_not_have_is_named_with_what_it_has(finished, asked, named):

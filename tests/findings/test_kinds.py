@@ -160,8 +160,8 @@ def test_an_informative_feature_is_found_and_others_are_not(planted):
 
 def test_teachers_of_whom_the_conventions_say_the_same_share_a_sentence():
     said = BY_KEY["sensitivity"].find(evidence({"a": 0.9, "b": 0.9, "c": -0.9}, questions=12)).sentences[0]
-    assert re.search(r"a and b are above 0 in (\d+) \(interval without 0 in \1\)", said)
-    assert re.search(r"c is below 0 in (\d+) \(interval without 0 in \1\)", said)
+    assert re.search(r"a and b are above 0 in (\d+) \(interval excludes 0 in \1\)", said)
+    assert re.search(r"c is below 0 in (\d+) \(interval excludes 0 in \1\)", said)
 
 
 def test_conventions_are_compared_with_ranks_and_more_visits(planted):
@@ -184,7 +184,7 @@ def test_baselines_disagree_where_their_signs_differ():
     shares = {labels[0]: cell["opposite"].estimate.value for labels, cell in cells.items()}
     assert shares["2"] == 1 and shares["3"] == 0 and 0 < shares["any"] < 1
     found.run.frames["finding_conventions"] = table[~children]
-    assert "has not both" in BY_KEY["opposite"].find(found).sentences[0]
+    assert "does not have both" in BY_KEY["opposite"].find(found).sentences[0]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.key)

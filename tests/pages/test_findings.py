@@ -52,7 +52,7 @@ def test_the_section_is_chosen_in_the_address(open_findings, finished):
     app = open_findings(finished[0].cache.parent)
     assert "Which teacher points towards success" in said(app)
     app.segmented_control(key="view-section").set_value("trust").run()
-    assert "trust" in app.query_params["section"] and "What the conventions change" in said(app)
+    assert "trust" in app.query_params["section"] and "Effect of the conventions" in said(app)
 
 
 def test_a_row_leads_to_the_tokens_behind_it_and_these_to_the_tree(open_findings, finished):

@@ -1,6 +1,6 @@
-"""The published numbers that ODD's own stand beside: arXiv 2605.10889v1, CC BY 4.0, one CSV file a table.
+"""Published numbers for comparison: arXiv 2605.10889v1, CC BY 4.0, one CSV file per table.
 
-README.md in this folder says what each table holds.
+README.md in this folder lists the columns of each table.
 """
 
 from functools import cache
@@ -10,11 +10,11 @@ import pandas as pd
 
 FOLDER = Path(__file__).parent
 CREDIT = "M. Armandpour et al., Unmasking On-Policy Distillation, arXiv 2605.10889v1 (2026), CC BY 4.0"
-"""What is to be said wherever these numbers are shown."""
+"""Attribution, required wherever these numbers are shown."""
 
 
 def tables() -> list[int]:
-    """Numbers of the tables there are."""
+    """Numbers of the available tables."""
     return sorted(int(path.stem.partition("_")[0].removeprefix("table")) for path in FOLDER.glob("table*_*.csv"))
 
 
@@ -27,14 +27,14 @@ def _read(table: int) -> pd.DataFrame:
 
 
 def published(table: int) -> pd.DataFrame:
-    """A table of the paper, as it was printed.
+    """A table of the paper, as printed.
 
     Args:
-        table: its number.
+        table: number of the table.
 
     Returns:
-        A copy of its own; empty cells are NaN. Columns that hold more than numbers, such as the p-values of table 4
-        ("<1e-19"), are text.
+        A copy; empty cells are NaN. Columns that contain more than numbers, such as the p-values of table 4 ("<1e-19"),
+        are text.
 
     Raises:
         ValueError: there is no such table.

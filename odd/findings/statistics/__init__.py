@@ -1,4 +1,4 @@
-"""Statistics over nodes, with questions as the clusters (method §7): pure functions of arrays, one idea a module."""
+"""Statistics over nodes, with questions as clusters (method §7): pure functions of arrays, one topic per module."""
 
 from odd.findings.statistics.bootstrap import (
     Estimate,

@@ -1,7 +1,7 @@
 """Means over nodes, their differences and their correlations, with uncertainty over questions.
 
 Scores of one question share its rollouts and its tree, so they are not independent: intervals and p-values come from a
-bootstrap over *questions* (method §7). Undefined scores (NaN) are left out, and n says how many were left.
+bootstrap over *questions* (method §7). Undefined scores (NaN) are left out; n counts the others.
 """
 
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64, Real, Shaped
 
 RESAMPLES = 2000
-"""Bootstrap samples behind an interval."""
+"""Bootstrap samples per interval."""
 FLAT = 1e-12
-"""Variance, as a share of the mean square, that is only rounding."""
+"""Variance relative to the mean square below which it is rounding error."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class Estimate:
         value: NaN if nothing is defined.
         low: lower end; NaN with fewer than two clusters.
         high: upper end.
-        n: defined values.
-        clusters: questions that have any.
-        p: two-sided p-value of the bootstrap against the null value; NaN with fewer than two clusters.
+        n: number of defined values.
+        clusters: number of questions with any.
+        p: two-sided bootstrap p-value against the null value; NaN with fewer than two clusters.
     """
 
     value: float
@@ -49,17 +49,17 @@ def cluster_bootstrap(
 ) -> Estimate:
     """Weighted mean sum(w x) / sum(w), with a percentile interval from resampling whole clusters.
 
-    The mean is `weights=None`; the fraction positive is the mean of `positive(values)`; the range-weighted cosine takes
-    the success range as weights. The paper prints no formula for the latter; this is the natural reading.
+    `weights=None` gives the plain mean; the fraction positive is the mean of `positive(values)`; the range-weighted
+    cosine uses the success range as weights. The paper prints no formula for the latter; this is the natural reading.
 
     Args:
         values: scores; NaN is left out.
         clusters: question of each score, any sortable type.
-        rng: source of randomness, or a seed: its draws are remembered and shared by all with as many clusters.
+        rng: generator, or a seed: draws from a seed are cached and shared by all calls with as many clusters.
         weights: >= 0; NaN is left out.
-        resamples: bootstrap samples; those without weight are left out.
-        level: of the interval.
-        null: value that the p-value is against.
+        resamples: bootstrap samples; those with zero total weight are left out.
+        level: coverage of the interval.
+        null: null value of the p-value.
     """
     x, w, names = _defined(values, clusters, weights)
     every, which = _numbered(names)
@@ -83,21 +83,19 @@ def cluster_difference(
     resamples: int = RESAMPLES,
     level: float = 0.95,
 ) -> Estimate:
-    """Weighted mean of the scores in a group minus that of the others, both resampled by the same clusters.
-
-    Arguments as for `cluster_bootstrap`, but for:
+    """Weighted mean of the scores in a group minus that of the rest, both from the same resampled clusters.
 
     Args:
         values: scores; NaN is left out.
         clusters: question of each score.
         group: which scores are in the group.
-        rng: source of randomness, or a seed.
+        rng: generator or seed.
         weights: >= 0; NaN is left out.
-        resamples: bootstrap samples; those in which a side has no weight are left out.
-        level: of the interval.
+        resamples: bootstrap samples; those with zero weight on either side are left out.
+        level: coverage of the interval.
 
     Returns:
-        The difference; `clusters` counts those that have scores on both sides, the interval comes from all.
+        The difference; `clusters` counts clusters with scores on both sides, the interval uses all clusters.
     """
     x, w, names, inside = _defined(values, clusters, weights, group)
     every, which = _numbered(names)
@@ -127,19 +125,19 @@ def cluster_correlation(
         x: scores; pairs with a NaN are left out.
         y: other scores of the same nodes.
         clusters: question of each.
-        rng: source of randomness, or a seed.
-        resamples: bootstrap samples; those without spread are left out.
-        level: of the interval.
+        rng: generator or seed.
+        resamples: bootstrap samples; those with a constant score are left out.
+        level: coverage of the interval.
 
     Returns:
-        NaN where either has no spread.
+        The correlation; its value is NaN if either score is constant.
     """
     defined = ~(np.isnan(x) | np.isnan(y))
     x, y, names = x[defined].astype(np.float64), y[defined].astype(np.float64), clusters[defined]
     every, which = _numbered(names)
     count = len(every)
     products = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y])
-    # bincount of nothing is in whole numbers, whatever the weights
+    # bincount of an empty array returns integers even with weights
     sums = np.stack([np.bincount(which, weights=row, minlength=count) for row in products]).astype(np.float64)
     value = float(_correlation(sums.sum(axis=1)))
     if count < 2:
@@ -153,7 +151,7 @@ def cluster_means(
     clusters: Shaped[np.ndarray, " N"],
     weights: Float[np.ndarray, " N"] | None = None,
 ) -> dict[Any, float]:
-    """The weighted mean of each cluster that has one; arguments as for `cluster_bootstrap`."""
+    """Weighted mean of each cluster that has one; arguments as for `cluster_bootstrap`."""
     x, w, names = _defined(values, clusters, weights)
     every, which = _numbered(names)
     above, below = _sums(x, w, which, len(every))
@@ -173,12 +171,12 @@ def ratio_bootstrap(
 
     Args:
         above: numerator of each ordered pair of clusters.
-        below: denominator of each.
-        n: values behind it.
-        rng: source of randomness, or a seed.
-        resamples: bootstrap samples; those without denominator are left out.
-        level: of the interval.
-        null: value that the p-value is against.
+        below: denominator of each ordered pair.
+        n: number of values behind the ratio.
+        rng: generator or seed.
+        resamples: bootstrap samples; those with a zero denominator are left out.
+        level: coverage of the interval.
+        null: null value of the p-value.
     """
     value, count = _ratio(float(above.sum()), float(below.sum())), len(above)
     if count < 2:
@@ -200,16 +198,16 @@ def _defined(
     weights: Float[np.ndarray, " N"] | None,
     *others: Shaped[np.ndarray, " N"],
 ) -> list[np.ndarray]:
-    """Values, weights, clusters and what else goes with them, where values and weights are defined."""
+    """Values, weights, clusters and further columns, at rows with defined value and weight."""
     w = np.ones(len(values)) if weights is None else weights.astype(np.float64)
     defined = ~(np.isnan(values) | np.isnan(w))
     return [column[defined] for column in (values.astype(np.float64), w, clusters, *others)]
 
 
 def _numbered(names: Shaped[np.ndarray, " N"]) -> tuple[Shaped[np.ndarray, " C"], Int64[np.ndarray, " N"]]:
-    """Distinct clusters in order, and the number of each score's cluster."""
+    """Distinct clusters in order, and the index of each score's cluster."""
     if names.dtype.kind == "i" and 0 <= names.min(initial=0) <= names.max(initial=0) <= len(names):
-        seen = np.bincount(names) > 0  # numbers of questions need no sorting
+        seen = np.bincount(names) > 0  # small integers such as question numbers need no sort
         return np.flatnonzero(seen), (np.cumsum(seen) - 1)[names]
     return np.unique(names, return_inverse=True)
 
@@ -222,7 +220,7 @@ def _sums(
 
 
 def _draws(count: int, rng: np.random.Generator | int, resamples: int) -> Float64[np.ndarray, "B C"]:
-    """How often each bootstrap sample holds each cluster; as fractions, which matrix products want."""
+    """How often each bootstrap sample contains each cluster; float64, for matrix products."""
     if isinstance(rng, int):
         return _remembered_draws(count, rng, resamples)
     return rng.multinomial(count, np.full(count, 1 / count), size=resamples).astype(np.float64)
@@ -236,7 +234,7 @@ def _remembered_draws(count: int, seed: int, resamples: int) -> Float64[np.ndarr
 
 
 def _correlation(sums: Float64[np.ndarray, "6 *B"]) -> Float64[np.ndarray, "*B"]:  # noqa: F821
-    """Pearson's r from the sums of 1, x, y, x², y² and xy; NaN without spread, up to rounding."""
+    """Pearson's r from the sums of 1, x, y, x², y² and xy; NaN if x or y is constant up to rounding."""
     with np.errstate(divide="ignore", invalid="ignore"):
         n, x, y, xx, yy, xy = sums
         spread_x, spread_y = xx / n - (x / n) ** 2, yy / n - (y / n) ** 2
@@ -248,13 +246,13 @@ def _correlation(sums: Float64[np.ndarray, "6 *B"]) -> Float64[np.ndarray, "*B"]
 def _estimate(
     value: float, resampled: Float64[np.ndarray, " B"], n: int, clusters: int, level: float, null: float
 ) -> Estimate:
-    """The estimate with what its bootstrap samples say of it."""
+    """Build an estimate from its value and bootstrap samples."""
     defined = resampled[~np.isnan(resampled)]
     return Estimate(value, *_interval(defined, level), n, clusters, _p_value(defined, null))
 
 
 def _p_value(defined: Float64[np.ndarray, " B"], null: float) -> float:
-    """Twice the smaller share of samples on either side of the null value, never 0: where the interval ends at it."""
+    """Twice the smaller tail of samples beyond the null value, never 0: 1 - the level whose interval ends there."""
     if not len(defined):
         return float("nan")
     tail = min(int((defined <= null).sum()), int((defined >= null).sum()))

@@ -1,11 +1,11 @@
 """The noise floor: scores under permutations of success among siblings.
 
-Dimension letters: N scores, M nodes among those of equally many children, K orders of their success that are told
-apart, B shuffles, S sets of scores, T terms.
+Dimension letters: N scores, R scores and M nodes with the same number of children, K distinct orders of their success,
+B shuffles, S sets of scores, T terms.
 
-A node with few children has few orders, each shuffle draws one for each node, and so all shuffles are known by the
-scores under each order and by what was drawn. Sums over many scores are then products of matrices: the sum of each
-node under each order, times which nodes drew it.
+A node with few children has few orders, and each shuffle draws one per node, so the scores under each order and the
+drawn orders determine all shuffles. Sums over many scores are then matrix products: the sum of each node under each
+order, times the nodes that drew it.
 """
 
 import math
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     from scipy import sparse
 
 MOST = 2_000_000
-"""Shuffled scores that are kept at once."""
+"""Maximum number of shuffled scores kept at once."""
 NAMES = tuple(one.name for one in fields(Scores))
 
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """The scores of nodes with equally many children.
+    """The scores of nodes with the same number of children.
 
     Attributes:
         rows: numbers of the scores, (R,).
-        node: node of each, 0 to M - 1, (R,).
+        node: node of each score, 0 to M - 1, (R,).
         orders: scores under each order of success, (K, R).
-        drawn: order that each node has in each shuffle, (B, M).
+        drawn: order drawn for each node in each shuffle, (B, M).
     """
 
     rows: Int64[np.ndarray, " R"]
@@ -49,9 +49,9 @@ class NoiseFloor:
     """B × N scores under shuffled success.
 
     Attributes:
-        count: N.
-        draws: B.
-        parts: of them.
+        count: number of scores, N.
+        draws: number of shuffles, B.
+        parts: scores by number of children.
     """
 
     count: int
@@ -59,13 +59,13 @@ class NoiseFloor:
     parts: tuple[_Part, ...]
 
     def scores(self) -> Scores:
-        """All of them, float32."""
+        """Expand to float32 arrays of shape (B, N)."""
         floor = {name: np.empty((self.draws, self.count), np.float32) for name in NAMES}
         for part in self.parts:
             drawn = part.drawn[:, part.node] * len(part.rows) + np.arange(len(part.rows))
             for name in NAMES:
                 table = getattr(part.orders, name)
-                # such as the success range: the same in all orders
+                # some scores, such as the success range, are the same in all orders
                 same = all(np.array_equal(table[0], row, equal_nan=True) for row in table)
                 for draw in range(self.draws):
                     floor[name][draw, part.rows] = table[0] if same else table.take(drawn[draw])
@@ -77,7 +77,7 @@ class NoiseFloor:
         """Sums over sets of scores in each shuffle.
 
         Args:
-            terms: T numbers made of each score, none of them NaN.
+            terms: computes T numbers per score, none of them NaN.
             sets: numbers of the scores of each set.
         """
         nothing = Scores(*(np.empty((1, 0), np.float32) for _ in NAMES))
@@ -93,7 +93,7 @@ class NoiseFloor:
 def _sums(
     part: _Part, terms: Float32[np.ndarray, "K R T"], member: Bool[np.ndarray, "S R"]
 ) -> Float64[np.ndarray, "B T S"]:
-    """The sums over the scores of a part."""
+    """Sums over the scores of a part."""
     of_node = [_sum_by_node(part.node, one, part.drawn.shape[1]) for one in member]
     found = np.zeros((len(part.drawn), len(member), terms.shape[2]))
     for order, values in enumerate(terms):
@@ -105,8 +105,8 @@ def _sums(
 
 
 def _sum_by_node(node: Int64[np.ndarray, " R"], member: Bool[np.ndarray, " R"], nodes: int) -> "sparse.csr_array":
-    """The matrix that adds up the members of each node, (M, R)."""
-    from scipy import sparse  # a quarter of a second that a run does not need
+    """Matrix that sums the member scores of each node, (M, R)."""
+    from scipy import sparse  # takes 0.25 s to import, and a run does not need it
 
     scores = np.flatnonzero(member)
     return sparse.csr_array((np.ones(len(scores), np.float32), (node[scores], scores)), shape=(nodes, len(node)))
@@ -115,13 +115,13 @@ def _sum_by_node(node: Int64[np.ndarray, " R"], member: Bool[np.ndarray, " R"], 
 def noise_floor(
     siblings: Siblings, shuffles: int, rng: np.random.Generator, undefined: Bool[np.ndarray, " N"] | None = None
 ) -> NoiseFloor:
-    """The scores under permutations of success among siblings.
+    """Compute scores under permutations of success among siblings.
 
     Args:
-        siblings: what the scores are made of.
-        shuffles: permutations; fewer where scores are many.
-        rng: draws them.
-        undefined: scores without cosine and gain, which have none under any permutation; None: there are none.
+        siblings: inputs of the scores.
+        shuffles: number of permutations; reduced if there are many scores.
+        rng: generator.
+        undefined: scores without cosine and gain, also under any permutation; None if there are none.
     """
     count = len(siblings.node)
     draws = min(shuffles, max(20, MOST // max(1, count)))
@@ -130,7 +130,7 @@ def noise_floor(
         nodes, which = narrow.nodes()
         orders = math.factorial(narrow.p.shape[1])
         shape = draws, int(narrow.node.max(initial=-1)) + 1
-        if orders <= draws:  # all orders there are, of which each node draws one
+        if orders <= draws:  # enumerate all orders: each node draws one
             drawn = rng.integers(orders, size=shape, dtype=np.int32)
             every = (nodes.success[:, order] for order in permutations(range(narrow.p.shape[1])))
         else:

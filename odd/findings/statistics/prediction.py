@@ -1,4 +1,4 @@
-"""Predicting the sign of a score from features of a single forward pass, judged on questions that were not seen."""
+"""Prediction of the sign of a score from features of a single forward pass, evaluated on held-out questions."""
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64, Shaped
@@ -11,16 +11,16 @@ def cross_validated_scores(
 ) -> tuple[Float64[np.ndarray, " N"], Int64[np.ndarray, " N"]]:
     """Log-odds of a logistic regression, each from a fit on other questions.
 
-    Features are standardised on the questions of the fit; the penalty is scikit-learn's default (L2, C = 1).
+    Features are standardised on the training questions; the penalty is scikit-learn's default (L2, C = 1).
 
     Args:
-        features: finite.
-        labels: what is predicted.
+        features: finite values.
+        labels: labels to predict.
         groups: question of each row; a question is in one fold only.
-        folds: how many, at most the number of questions.
+        folds: number of folds; at most the number of questions is used.
 
     Returns:
-        Log-odds and number of the fold of each row; NaN where the other questions have one label only.
+        Log-odds and fold number of each row; log-odds are NaN if the training questions have only one label.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GroupKFold
@@ -50,15 +50,15 @@ def clustered_auroc(
     """Area under the ROC curve, with an interval from resampling whole questions; null value 0.5.
 
     It is the share of pairs of a positive and a negative row in which the positive one has the higher score (ties count
-    half). Scores of different folds come from different fits, whose intercepts lean against the questions left out;
-    pairs are therefore taken within folds only.
+    half). Scores of different folds come from different fits, with intercepts biased against the held-out questions,
+    so only pairs within a fold are compared.
 
     Args:
         scores: NaN is left out.
-        labels: what the scores are to tell apart.
+        labels: classes to separate.
         clusters: question of each row.
-        rng: source of randomness, or a seed.
-        folds: fold of each row; None compares all.
+        rng: generator or seed.
+        folds: fold of each row; None compares all pairs.
         resamples: bootstrap samples.
     """
     defined = ~np.isnan(scores)

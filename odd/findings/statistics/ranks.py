@@ -1,4 +1,4 @@
-"""Statistics along a path: rank correlations within it, and how often the sign changes from token to token."""
+"""Statistics along a path: rank correlations, sign changes, and improvement by selection."""
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64, Integer
@@ -13,15 +13,15 @@ def grouped_spearman(
     """Spearman's rank correlation of a score with a feature within each group.
 
     Args:
-        values: scores, once or in B versions that are NaN in the same places.
-        feature: of the same nodes; a node where either is NaN is left out.
-        groups: number of the path, from 0, of each node.
-        least: nodes that a group needs.
+        values: scores, once or in B versions with NaN in the same places.
+        feature: feature of the same nodes; nodes where either is NaN are left out.
+        groups: path number of each node, from 0.
+        least: minimum number of nodes in a group.
 
     Returns:
-        One correlation a group; NaN with fewer nodes, or where one of the two is constant.
+        One correlation per group; NaN with fewer nodes, or if score or feature is constant.
     """
-    from scipy.stats import rankdata  # half a second that a run does not need
+    from scipy.stats import rankdata  # takes 0.5 s to import, and a run does not need it
 
     count = int(groups.max(initial=-1)) + 1
     found = np.full((*values.shape[:-1], count), np.nan)
@@ -35,11 +35,11 @@ def grouped_spearman(
 def sign_changes(
     values: Float[np.ndarray, "*B N"], groups: Integer[np.ndarray, " N"]
 ) -> tuple[Float64[np.ndarray, "*B P"], Int64[np.ndarray, " P"]]:
-    """Whether the sign differs between neighbours on a path, 1 or 0; neighbours skip what is undefined.
+    """Whether the sign differs between neighbours on a path, 1 or 0; undefined scores are skipped.
 
     Args:
-        values: scores in the order of each path, once or in B versions that are NaN in the same places.
-        groups: number of the path of each score.
+        values: scores in path order, once or in B versions with NaN in the same places.
+        groups: path number of each score.
 
     Returns:
         One entry per pair of neighbours, and the row of its first member.
@@ -55,7 +55,7 @@ def sign_changes(
 def improved(
     signal: Float[np.ndarray, " N"], keep: Bool[np.ndarray, " N"], groups: Integer[np.ndarray, " N"]
 ) -> Float64[np.ndarray, " G"]:
-    """Whether the mean signal of what is kept is above that of all, in each group; NaN where nothing is kept."""
+    """Whether the mean signal of the kept nodes is above that of all nodes, per group; NaN if none is kept."""
     count = int(groups.max(initial=-1)) + 1
     defined = ~np.isnan(signal)
     kept = defined & keep

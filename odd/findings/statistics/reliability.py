@@ -1,17 +1,17 @@
-"""How far scores can be trusted: what half of the rollouts says of the whole, and what more of them would settle."""
+"""Reliability of scores: from two halves of the rollouts, and as expected with more rollouts."""
 
 import numpy as np
 from jaxtyping import Float, Float64
 from scipy.special import ndtr
 
 Z = 1.959963984540054
-"""Of a two-sided 95% interval."""
+"""Quantile of a two-sided 95% interval."""
 
 
 def spearman_brown(r: Float[np.ndarray, "*B"] | float) -> Float64[np.ndarray, "*B"]:
-    """Reliability of the whole from the correlation of its two halves, 2 r / (1 + r).
+    """Reliability of all rollouts from the correlation of two halves, 2 r / (1 + r).
 
-    Where r is negative there is no reliability to speak of; the formula is kept from falling below -1.
+    If r is negative, there is no reliability to speak of; the result is clipped at -1.
     """
     r = np.asarray(r, dtype=np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -19,15 +19,15 @@ def spearman_brown(r: Float[np.ndarray, "*B"] | float) -> Float64[np.ndarray, "*
 
 
 def settled_probability(z: Float[np.ndarray, " N"], factor: float) -> Float64[np.ndarray, " N"]:
-    """Probability that a sign is settled once there are `factor` times as many rollouts.
+    """Probability that a sign is settled with `factor` times as many rollouts.
 
-    What is estimated has the posterior N(m, s²), z = m / s. With the posterior for its prior, the mean after f times
-    as many rollouts is N(m, s² (1 - 1/f)) and its standard deviation s / √f: the sign is settled if that mean lies
-    more than 1.96 s / √f from 0.
+    The score has the posterior N(m, s²), z = m / s. With this posterior as the prior, the posterior mean after f times
+    as many rollouts is distributed as N(m, s² (1 - 1/f)), with posterior standard deviation s / √f. The sign is settled
+    if that mean is more than 1.96 s / √f from 0.
 
     Args:
-        z: of each sign; NaN stays.
-        factor: f, at least 1; 1 says what is settled now.
+        z: z of each score; NaN stays NaN.
+        factor: f, at least 1; 1 gives what is settled now.
     """
     threshold, spread = Z / np.sqrt(factor), np.sqrt(1 - 1 / factor)
     if spread == 0:
@@ -36,12 +36,12 @@ def settled_probability(z: Float[np.ndarray, " N"], factor: float) -> Float64[np
 
 
 def factor_for(z: Float[np.ndarray, " N"], share: float, most: float = 1e6) -> float:
-    """How many times as many rollouts settle this share of the signs, as expected; NaN if `most` do not.
+    """Smallest factor of rollouts that is expected to settle this share of the signs; NaN if above `most`.
 
     Args:
-        z: of the signs.
-        share: of them, 0 to 1.
-        most: factor beyond which it is not looked for.
+        z: z of each score.
+        share: share of the signs, 0 to 1.
+        most: upper limit of the search.
     """
     z = z[~np.isnan(z)]
     if not len(z) or settled_probability(z, most).mean() < share:

@@ -1,8 +1,7 @@
-"""Scores anew from the children behind them: in halves of the rollouts, with shuffled success.
+"""Recompute scores from the children of their nodes, for example with shuffled success.
 
 Dimension letters: N scores, C components of a convention (the children S_u, then the rest if it counts), padded to the
-widest node; B any number of shuffles. A component that is not there has P_theta = 0 and a teacher gradient of 0, so it
-takes no part.
+widest node; B any number of shuffles. Padding has P_theta = 0 and a teacher gradient of 0, so it contributes nothing.
 """
 
 from collections.abc import Iterator
@@ -15,20 +14,20 @@ from odd.method.alignment import cosine, gain
 from odd.method.gradients import ideal_gradient
 
 PADDED = ("p", "shift", "success", "gradient", "inside")
-"""Fields with a column a component."""
+"""Fields with one column per component."""
 
 
 @dataclass(frozen=True, eq=False)
 class Siblings:
-    """What scores are made of.
+    """Inputs of scores.
 
     Attributes:
         p: student probability of each component under the convention.
         shift: teacher minus student probability, both renormalised on S_u; 0 for the rest.
-        success: P̂; NaN where it is unknown or nothing is there.
+        success: P̂; NaN if unknown, and in padding.
         gradient: the teacher's gradient.
         inside: which components are children in S_u.
-        node: number of the node that a score is at: scores of several teachers share it.
+        node: node number of each score; scores of several teachers share a node.
     """
 
     p: Float64[np.ndarray, "N C"]
@@ -43,7 +42,7 @@ class Siblings:
         return self.scores_with(self.success, *self.aim())
 
     def aim(self) -> tuple[Float64[np.ndarray, "N C"], Float64[np.ndarray, " N"]]:
-        """What does not depend on a teacher: the ideal gradients, and the success ranges, NaN where one is unknown."""
+        """Teacher-independent parts: the ideal gradients, and the success ranges (NaN if a success is unknown)."""
         low = np.where(self.inside, self.success, np.inf).min(axis=1, initial=np.inf)
         high = np.where(self.inside, self.success, -np.inf).max(axis=1, initial=-np.inf)
         known = ~(self.inside & np.isnan(self.success)).any(axis=1) & self.inside.any(axis=1)
@@ -55,7 +54,7 @@ class Siblings:
         ideal: Float64[np.ndarray, "N C"],
         success_range: Float64[np.ndarray, " N"],
     ) -> "Scores":
-        """The scores of these teachers for an aim that is known."""
+        """Scores with given success, and its ideal gradients and success ranges from `aim`."""
         with np.errstate(invalid="ignore"):
             advantage = np.where(self.inside, self.shift * success, 0.0).sum(axis=1)
         return Scores(
@@ -66,12 +65,12 @@ class Siblings:
         )
 
     def scores_of_nodes(self, nodes: "Siblings", which: Int64[np.ndarray, " N"]) -> "Scores":
-        """The scores with the success of `nodes`: it and the ideal gradient are the same for all teachers."""
+        """Scores with success and ideal gradients of `nodes`, which all teachers share; `which` from `nodes()`."""
         ideal, success_range = nodes.aim()
         return self.scores_with(_rows(nodes.success, which), _rows(ideal, which), success_range[which])
 
     def nodes(self) -> tuple["Siblings", Int64[np.ndarray, " N"]]:
-        """One score of each node, and which of them each score belongs to; all scores where teachers differ in them."""
+        """One row per node, and the row of each score; all rows if teachers differ in p, success or children."""
         first, which = np.unique(self.node, return_index=True, return_inverse=True)[1:]
         columns = {name: _rows(getattr(self, name), first) for name in self.__dataclass_fields__}
         shared = all(
@@ -81,7 +80,7 @@ class Siblings:
         return (Siblings(**columns), which) if shared else (self, np.arange(len(self.node)))
 
     def by_width(self) -> Iterator[tuple[Int64[np.ndarray, " M"], "Siblings"]]:
-        """Numbers of the scores with equally many components, and these without padding: most have two of many."""
+        """Group scores by number of components and drop the padding: yield their numbers and rows. Most have two."""
         there = self.p > 0
         widths = there.sum(axis=1)
         for width in np.unique(widths).tolist():
@@ -91,18 +90,18 @@ class Siblings:
             yield rows, Siblings(**columns, node=node_numbers(self.node[rows]))
 
     def with_success(self, success: Float[np.ndarray, "N C"]) -> "Siblings":
-        """The same with other estimates of success."""
+        """Copy with other estimates of success."""
         return replace(self, success=success.astype(np.float64))
 
     def shuffled(self, rng: np.random.Generator) -> "Siblings":
-        """The same with P̂ permuted among the siblings of each node, for all teachers alike.
+        """Copy with P̂ permuted among the siblings of each node, identically for all teachers.
 
-        Teacher and success are then unrelated, while everything else stays: how many children there are, how likely
-        each is, how far apart their success lies.
+        Teacher and success are then unrelated, while the number of children, their probabilities and the spread of
+        their success stay the same.
         """
         there = self.p > 0
         keys = rng.random((int(self.node.max(initial=-1)) + 1, there.shape[1]))[self.node]
-        # components that are there come first in their own order and in the drawn one
+        # both orders put components before padding
         drawn = np.argsort(np.where(there, keys, 2.0), axis=1)
         own = np.argsort(~there, axis=1, kind="stable")
         success = np.full_like(self.success, np.nan)
@@ -112,7 +111,7 @@ class Siblings:
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Scores of N teachers and nodes, or B × N of them; NaN where undefined."""
+    """Scores of N (node, teacher) pairs, or B × N of them; NaN where undefined."""
 
     alignment: Float[np.ndarray, "*B N"]
     gain: Float[np.ndarray, "*B N"]
@@ -121,17 +120,17 @@ class Scores:
 
     @property
     def signal(self) -> Float[np.ndarray, "*B N"]:
-        """Success range × cosine, what the selective oracle adds up (table 2); 0 where children succeed alike."""
+        """Success range × cosine, which the selective oracle averages (table 2); 0 if the success range is 0."""
         return np.where(self.success_range == 0, 0.0, self.success_range * self.alignment)
 
 
 def _rows(array: Shaped[np.ndarray, "N *C"], which: Int64[np.ndarray, " M"] | slice = slice(None)) -> np.ndarray:  # noqa: F821
-    """Some rows, kept column by column in memory: sums over a few components are then sums of long columns."""
+    """Select rows, in column-major memory order, so that sums over a few components add long columns."""
     return np.ascontiguousarray(array.T[..., which]).T
 
 
 def node_numbers(*keys: Integer[np.ndarray, " N"]) -> Int64[np.ndarray, " N"]:
-    """Numbers from 0 for the distinct combinations of some columns, such as question and node."""
+    """Number the distinct combinations of columns, such as question and node, from 0."""
     numbers = np.zeros(len(keys[0]), dtype=np.int64)
     for key in keys:
         values, own = np.unique(key, return_inverse=True)

@@ -4,13 +4,13 @@ import numpy as np
 from jaxtyping import Float, Float64
 
 TIE = 1e-6
-"""Alignments no further apart are equal: with two children and the children's baseline all are 1 but for rounding."""
+"""Alignments this close are ties: with two children and the children's baseline, all are 1 or -1 up to rounding."""
 
 
 def winners(scores: Float[np.ndarray, "*B N M"]) -> Float64[np.ndarray, "*B N M"]:
-    """Share of each teacher in the best score of a node: 1 for the best, equal parts where several tie.
+    """Share of each teacher in winning a node: 1 for the best score, split equally among ties.
 
-    NaN for all where one of the scores is undefined.
+    NaN for all teachers if any score is undefined.
     """
     unknown = np.isnan(scores).any(axis=-1, keepdims=True)
     best = scores >= np.where(unknown, np.nan, scores).max(axis=-1, keepdims=True) - TIE
@@ -19,5 +19,5 @@ def winners(scores: Float[np.ndarray, "*B N M"]) -> Float64[np.ndarray, "*B N M"
 
 
 def mixed(shares: Float[np.ndarray, "*B N M"], values: Float[np.ndarray, "*B N M"]) -> Float64[np.ndarray, "*B N"]:
-    """What the mix of the chosen teachers yields at each node; NaN where a share or a value is undefined."""
+    """Value of the mix of chosen teachers at each node; NaN if a share or a value is undefined."""
     return np.asarray((shares * values).sum(axis=-1), dtype=np.float64)
