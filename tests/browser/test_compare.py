@@ -85,7 +85,7 @@ def test_a_click_pins_the_token_and_its_gradients_appear(compare):
     decision = compare.locator(".flow .column.decision").first
     at = decision.get_attribute("data-at")
     decision.click()
-    expect(compare.get_by_text(re.compile(f"^Token {at} .*beside every teacher"))).to_be_visible()
+    expect(compare.get_by_text(re.compile(f"^Token {at} .*ideal and teacher gradients"))).to_be_visible()
     has(compare, token=at)
     expect(compare.locator(".main-svg").get_by_text("ideal", exact=True)).to_be_visible()
     expect(decision).to_have_class(re.compile("pinned"))

@@ -216,7 +216,7 @@ def test_another_colour_changes_the_legend(path):
 
 def test_the_legend_stays_in_view(path):
     decision(path).click()
-    expect(path.get_by_text("How the student goes on")).to_be_visible()
+    expect(path.get_by_text("How the student continues")).to_be_visible()
     path.get_by_text("is shown for this question").scroll_into_view_if_needed()
     expect(path.locator(".odd-legend")).to_be_in_viewport()
 

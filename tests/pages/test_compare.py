@@ -74,7 +74,7 @@ def test_two_teachers_need_no_matrix_of_pairs(open_compare, finished):
 
 def test_a_single_teacher_has_nothing_to_be_compared_with(open_compare, finished):
     app = open_compare(finished[0].cache.parent, teachers="tiny-m")
-    assert "One teacher alone" in said(app)
+    assert "only one teacher" in said(app)
     drawn = payloads(app)
     assert len(drawn["token_strips"]["teachers"]) == 1
     assert "disagreements" not in drawn

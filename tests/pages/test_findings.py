@@ -71,7 +71,7 @@ def test_a_row_of_an_unknown_finding_shows_no_tokens(open_findings, finished):
     for missing, why in {"ranking:nobody": "no row 'nobody'", "nothing:Self-1C": "no finding 'nothing'"}.items():
         app = open_findings(finished[0].cache.parent, behind=missing)
         assert "Tokens" not in tables(app) and why in said(app).replace("\\", "")
-    assert not open_findings(finished[0].cache.parent, behind="sensitivity:Self-1C").warning  # a finding of another section
+    assert not open_findings(finished[0].cache.parent, behind="sensitivity:Self-1C").warning  # another section
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_a_choice_in_a_widget_is_in_the_address(open_findings, finished):
 
 def test_a_filter_that_leaves_nothing_says_so(open_findings, finished):
     app = open_findings(finished[0].cache.parent, kind="choice")
-    assert "No question of the run is of the chosen difficulty" in said(app) and not figures(app)
+    assert "No question of this run has the chosen difficulty" in said(app) and not figures(app)
 
 
 def test_the_paper_s_numbers_are_shown_or_not(open_findings, finished):
