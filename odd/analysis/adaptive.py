@@ -11,7 +11,7 @@ import numpy as np
 from odd.analysis.path_rows import PathRows
 from odd.config import SamplingConfig, TargetingConfig
 from odd.method.allocation import TargetNode, next_launches
-from odd.method.node_signal import Rows
+from odd.method.node_signal import NodeRows
 from odd.method.objectives.reverse_kl import ReverseKL
 from odd.method.pooling import pooling_rule
 from odd.method.success import edge_counts
@@ -99,7 +99,7 @@ class Allotment:
 
 
 def _target_node(
-    prefix: Prefix, pairs: Mapping[Prefix, int], rows: Rows, teachers: Sequence[int], tau: float
+    prefix: Prefix, pairs: Mapping[Prefix, int], rows: NodeRows, teachers: Sequence[int], tau: float
 ) -> TargetNode:
     """Collect the children of a node: the forced tokens and those with student probability above `tau`."""
     row = rows[1.0]

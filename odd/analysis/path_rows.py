@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from odd.method.node_signal import Rows
+from odd.method.node_signal import NodeRows
 from odd.method.objectives import Objective
 from odd.method.sparse_rows import read_rows
 from odd.method.tree import Tree, distinct_places
@@ -36,14 +36,14 @@ class PathRows:
     """
 
     teachers: tuple[str, ...]
-    rows: Sequence[Rows]
+    rows: Sequence[NodeRows]
     numbers: Sequence[np.ndarray]
 
-    def at(self, path: int, position: int) -> Rows:
+    def at(self, path: int, position: int) -> NodeRows:
         """Return the rows of the node before a token of a path."""
         return self.rows[self.numbers[path][position]]
 
-    def path(self, path: int) -> list[Rows]:
+    def path(self, path: int) -> list[NodeRows]:
         """Return the rows of the nodes along a path."""
         return [self.rows[number] for number in self.numbers[path]]
 
@@ -85,9 +85,9 @@ def reading_path_rows(
     """
     places = distinct_places(responses)
     threshold = np.log(tau) if tau > 0 else -np.inf
-    rows: list[Rows] = []
+    rows: list[NodeRows] = []
 
-    def reduced(node: tuple[np.ndarray, tuple[int, int]]) -> Rows:
+    def reduced(node: tuple[np.ndarray, tuple[int, int]]) -> NodeRows:
         distributions, (path, position) = node
         tokens = None
         if distributions.shape[1] > KEEP_ALL:

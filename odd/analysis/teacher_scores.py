@@ -26,7 +26,7 @@ DTYPES = {"DOUBLE": np.float64, "INTEGER": np.int64, "BOOLEAN": np.bool_}
 BLOCK = 48
 """Number of nodes scored together."""
 
-Rows = tuple[str, int, dict[str, Column]]
+TableRows = tuple[str, int, dict[str, Column]]
 """Name of a table, number of rows to add, and their columns."""
 
 
@@ -87,12 +87,12 @@ class _Block:
         self.halved = np.flatnonzero(~np.tile(same, len(self.names)))
         self.vectors: dict[tuple[int, int], tuple[np.ndarray, ...]] = {}
 
-    def cut_down(self) -> Iterator[Rows]:
+    def cut_down(self) -> Iterator[TableRows]:
         """Restrict the nodes to their children S_u; yield the rows that do not depend on scores."""
         for place, node in enumerate(self.nodes):
             yield from self._cut_down(place, node, NodeSignal(self.tree.rows.at(*self.tree.places[node])))
 
-    def score(self, threads: Executor) -> Iterator[Rows]:
+    def score(self, threads: Executor) -> Iterator[TableRows]:
         """Score the restricted nodes; yield rows of `scores`, `half_scores`, `gradients` and `components`."""
         for found in threads.map(self._success, range(len(self.nodes))):
             self.success |= found
@@ -107,7 +107,7 @@ class _Block:
                 places, alike = zip(*(pair for pair in of_rule if pair[1].children == size), strict=True)
                 yield number, list(places), alike
 
-    def _cut_down(self, place: int, node: int, signal: NodeSignal) -> Iterator[Rows]:
+    def _cut_down(self, place: int, node: int, signal: NodeSignal) -> Iterator[TableRows]:
         """Yield the rows of a node that do not depend on scores, and restrict it to S_u for scoring."""
         children = np.asarray(self.tree.tree.children(node), dtype=np.int64)
         tokens, count = self.tree.tree.token[children], len(children)
@@ -181,7 +181,7 @@ class _Block:
         for place, *vectors in zip(places, tokens, nodes.p, success, *single, strict=True):
             self.vectors[place, number] = tuple(vectors)
 
-    def _score_rows(self) -> Iterator[Rows]:
+    def _score_rows(self) -> Iterator[TableRows]:
         """Yield rows of `scores`, `half_scores`, `gradients` and `components`, ordered by node."""
         done = sorted(self.vectors)
         if not done:

@@ -18,7 +18,7 @@ from odd.method.objectives import Objective, Rollouts
 from odd.method.objectives.base import NOT_KNOWN, Taken
 from odd.method.sparse_rows import SparseRow, read_rows
 
-Rows = Mapping[float, SparseRow]
+NodeRows = Mapping[float, SparseRow]
 """Rows of a node by softening temperature, from `odd.method.sparse_rows.read_rows`."""
 
 
@@ -39,7 +39,7 @@ class NodeSignal:
         rollouts: rollouts through the node, for the objectives that need them; None: there are none.
     """
 
-    def __init__(self, rows: Rows, rollouts: Rollouts | None = None) -> None:
+    def __init__(self, rows: NodeRows, rollouts: Rollouts | None = None) -> None:
         """Store the rows and rollouts; gradients are computed on demand."""
         self.rows, self.row, self.rollouts = rows, rows[1.0], rollouts
         self._reduced: dict[tuple[bytes, Rest], Reduced] = {}
@@ -119,7 +119,7 @@ class NodeSignal:
 
 
 def softened_at(
-    rows: Rows, tokens: Integer[np.ndarray, " K"], temperature: float
+    rows: NodeRows, tokens: Integer[np.ndarray, " K"], temperature: float
 ) -> tuple[Float64[np.ndarray, " K"], Float64[np.ndarray, "M K"]]:
     """Return log-probabilities of tokens under student and teachers at the temperature of some objective."""
     if temperature in rows:

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from odd.method.node_signal import Rows
+from odd.method.node_signal import NodeRows
 from odd.method.objectives.forward_kl import ForwardKL
 from odd.method.objectives.reverse_kl import ReverseKL
 
@@ -56,7 +56,7 @@ class Candidates:
     uncertainty: Float64[np.ndarray, " C"]
 
 
-def candidates(rows: Sequence[Rows], guides: Sequence[int], tau: float) -> Candidates:
+def candidates(rows: Sequence[NodeRows], guides: Sequence[int], tau: float) -> Candidates:
     """Find and score the candidate pairs of a path.
 
     Args:
@@ -85,7 +85,7 @@ def candidates(rows: Sequence[Rows], guides: Sequence[int], tau: float) -> Candi
 
 
 def choose_pairs(
-    rows: Sequence[Rows],
+    rows: Sequence[NodeRows],
     guides: Mapping[str, int],
     windows: Sequence[tuple[int, int]],
     tau: float,

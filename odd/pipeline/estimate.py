@@ -143,7 +143,7 @@ def _pairs(config: RunConfig, length: float) -> float:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class TimeEstimate:
     """Estimated duration and amount of sampling of a run.
 
     Attributes:
@@ -161,7 +161,7 @@ class Estimate:
     read_tokens: int
 
 
-def estimate(config: RunConfig, questions: int, speed: Speed) -> Estimate:
+def estimate(config: RunConfig, questions: int, speed: Speed) -> TimeEstimate:
     """Estimate the duration of a run.
 
     Args:
@@ -188,7 +188,7 @@ def estimate(config: RunConfig, questions: int, speed: Speed) -> Estimate:
         Stage.READ: read / speed.reading_all,
         Stage.SCORE: nodes / speed.scoring,
     }
-    return Estimate(sum(parts.values()), parts, initial, targeted, read)
+    return TimeEstimate(sum(parts.values()), parts, initial, targeted, read)
 
 
 def _written(config: RunConfig) -> int:

@@ -13,7 +13,7 @@ FINDING_QUERIES: dict[str, str] = {
         ORDER BY s.teacher, s.question, t.path, t.position""",
     "finding_features": """
         SELECT s.question, t.path, t.position, s.teacher, n.* EXCLUDE (question, node, teacher),
-            exp(b.log_p::DOUBLE) AS p_student, exp(q.log_p::DOUBLE) AS p_teacher
+            exp(b.log_p::DOUBLE) AS p_student, exp(q.log_q::DOUBLE) AS p_teacher
         FROM scores AS s JOIN path_tokens AS t USING (question, node)
         LEFT JOIN node_teachers AS n ON n.question = s.question AND n.node = s.node AND n.teacher = s.teacher
         LEFT JOIN nodes AS b ON b.question = s.question AND b.node = t.child
@@ -29,7 +29,7 @@ FINDING_QUERIES: dict[str, str] = {
                 unnest(c.p) AS p, unnest(c.success) AS success, unnest(t.teacher_gradient) AS teacher_gradient
             FROM gradients AS t JOIN components AS c USING (question, node, convention)
             WHERE t.objective = $objective AND t.convention = $convention)
-        SELECT g.*, exp(q.log_p::DOUBLE) AS p_teacher, s.visits
+        SELECT g.*, exp(q.log_q::DOUBLE) AS p_teacher, s.visits
         FROM g LEFT JOIN nodes AS b ON b.question = g.question AND b.parent = g.node AND b.token = g.token
         LEFT JOIN teacher_tokens AS q ON q.question = g.question AND q.node = b.node AND q.teacher = g.teacher
         LEFT JOIN success AS s ON s.question = g.question AND s.node = b.node AND s.pooling = {CHOSEN}""",

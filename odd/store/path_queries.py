@@ -33,7 +33,7 @@ def _children(places: str) -> str:
                 AND t.node IN (SELECT node FROM places)),
         k AS (
             SELECT e.teacher, b.parent AS node, b.node AS child, b.token, b.p_student,
-                exp(q.log_p::DOUBLE) AS p_teacher, {known("b", "success", "success")}, b.node = p.taken AS taken,
+                exp(q.log_q::DOUBLE) AS p_teacher, {known("b", "success", "success")}, b.node = p.taken AS taken,
                 g.token IS NOT NULL AS significant, g.ideal, g.teacher_gradient
             FROM branches AS b JOIN places AS p ON p.node = b.parent CROSS JOIN {EVERY_TEACHER} AS e
             LEFT JOIN g ON g.node = b.parent AND g.token = b.token AND g.teacher = e.teacher
@@ -54,7 +54,7 @@ def _children(places: str) -> str:
 
 PATH_QUERIES: dict[str, str] = {
     "path_rows": f"""
-        SELECT e.teacher, t.position, t.node, t.child, t.token, v.bytes, exp(q.log_p::DOUBLE) AS p_teacher, c.p_student,
+        SELECT e.teacher, t.position, t.node, t.child, t.token, v.bytes, exp(q.log_q::DOUBLE) AS p_teacher, c.p_student,
             {known("c", "success", "success")}, {known("u", "value", "value")},
             s.* EXCLUDE (question, node, teacher, objective, convention), d.kl_student_teacher
         FROM path_tokens AS t CROSS JOIN {EVERY_TEACHER} AS e

@@ -207,7 +207,7 @@ QUERIES: dict[str, str | Callable[[], str]] = {
             AND NOT list_contains($stored::INTEGER[], token_ids[$depth + 1])
         ORDER BY rollout LIMIT $most""",
     "tree_decisions": f"""
-        SELECT s.teacher, t.path, t.position, t.node, t.child, exp(q.log_p::DOUBLE) AS p_teacher, c.p_student,
+        SELECT s.teacher, t.path, t.position, t.node, t.child, exp(q.log_q::DOUBLE) AS p_teacher, c.p_student,
             {known("c", "success", "success")},
             s.* EXCLUDE (question, node, teacher, objective, convention), d.kl_student_teacher
         FROM scores AS s

@@ -7,13 +7,13 @@ import numpy as np
 
 from odd.rollouts.sampling import Rollout
 
-Rows = list[dict[str, Any]]
+Records = list[dict[str, Any]]
 
 LogProbs = dict[tuple[int, float], np.ndarray]
 """Log-probabilities of the tokens of rollouts, float32 (T,), by rollout and loss temperature."""
 
 
-def rollout_rows(question: int, first: int, rollouts: Sequence[Rollout]) -> Rows:
+def rollout_rows(question: int, first: int, rollouts: Sequence[Rollout]) -> Records:
     """Return rows of `rollouts`, numbered from `first`. If all log-probabilities are unknown, they become NULL."""
     return [
         {
@@ -37,7 +37,7 @@ def _unknown(log_probs: np.ndarray) -> bool:
     return len(log_probs) > 0 and bool(np.isnan(log_probs).all())
 
 
-def attempt_rows(question: int, source: str, first: int, temperature: float, made: Sequence[Rollout]) -> Rows:
+def attempt_rows(question: int, source: str, first: int, temperature: float, made: Sequence[Rollout]) -> Records:
     """Return rows of `demonstrations`: tries of the model with the label `source`, numbered from `first`."""
     return [
         {
@@ -55,7 +55,7 @@ def attempt_rows(question: int, source: str, first: int, temperature: float, mad
     ]
 
 
-def screening_rows(question: int, context: str, first: int, made: Sequence[Rollout]) -> Rows:
+def screening_rows(question: int, context: str, first: int, made: Sequence[Rollout]) -> Records:
     """Return rows of `screening_rollouts`: responses of the student with a context, numbered from `first`."""
     return [
         {
@@ -73,7 +73,7 @@ def screening_rows(question: int, context: str, first: int, made: Sequence[Rollo
     ]
 
 
-def log_prob_rows(question: int, teacher: str | None, log_probs: LogProbs) -> Rows:
+def log_prob_rows(question: int, teacher: str | None, log_probs: LogProbs) -> Records:
     """Return rows of `rollout_log_probs` of a teacher, or of the student for None."""
     same = {"question": question, "teacher": teacher}
     return [

@@ -200,7 +200,7 @@ _TABLES: dict[str, tuple[str, Columns]] = {
             "question": _QUESTION,
             "node": ("INTEGER NOT NULL", "node that the edge leads to"),
             "teacher": _TEACHER,
-            "log_p": ("FLOAT", "teacher log-probability of the token, nats; NULL: unknown"),
+            "log_q": ("FLOAT", "teacher log-probability of the token, nats; NULL: unknown"),
         },
     ),
     "node_teachers": (

@@ -34,9 +34,10 @@ from odd.store.schema import (
 )
 from odd.store.views import create_views
 
-MADE = ("nodes", "success", "node_values", "half_scores", "components", "gradients")
+MADE = ("nodes", "teacher_tokens", "success", "node_values", "half_scores", "components", "gradients")
 """Tables that are missing in version 2, or have other columns there."""
 NODES = "INSERT INTO nodes SELECT question, node, parent, token, depth, log_p, pooled_visits FROM run.main.nodes"
+TEACHER_TOKENS = "INSERT INTO teacher_tokens SELECT question, node, teacher, log_p FROM run.main.teacher_tokens"
 GRADIENTS = """
     INSERT INTO gradients SELECT question, node, teacher, objective, convention, teacher_gradient
     FROM run.main.gradients"""
@@ -115,6 +116,7 @@ def _write(connection: duckdb.DuckDBPyConnection) -> None:
     new = {"schema_version": str(SCHEMA_VERSION), "measures": MEASURED}
     connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", [list(item) for item in new.items()])
     connection.execute(NODES)
+    connection.execute(TEACHER_TOKENS)
     connection.execute(GRADIENTS)
     labels = connection.execute("SELECT value FROM meta WHERE key = 'conventions'").fetchall()
     poolings = {label.split("-")[0] for (value,) in labels for label in value.split(",")} & COUNTED.keys()
@@ -150,8 +152,8 @@ def _question_rows(
         name: [_Edges.of(counts[counts["half"] == half].set_index("node"), name, len(p_student)) for half in (0, 1)]
         for name in poolings
     }
-    read_by = read("SELECT node, teacher, log_p FROM run.main.teacher_tokens WHERE question = ?")
-    log_q = {teacher: _dense(own["node"], own["log_p"], len(p_student)) for teacher, own in read_by.groupby("teacher")}
+    read_by = read("SELECT node, teacher, log_p AS log_q FROM run.main.teacher_tokens WHERE question = ?")
+    log_q = {teacher: _dense(own["node"], own["log_q"], len(p_student)) for teacher, own in read_by.groupby("teacher")}
     components, scores = [], []
     for row in read(SCORED).to_dict("records"):
         pooling = row["convention"].split("-")[0]

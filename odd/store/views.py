@@ -46,7 +46,7 @@ LEFT JOIN vocabulary AS v ON v.token = t.token""",
         "Gradients token by token with their probabilities; token -1 is the bucket of all other tokens",
         f"""
 SELECT g.question, g.node, g.teacher, g.objective, g.convention, g.token, v.text, g.ideal, g.teacher_gradient,
-    exp(n.log_p::DOUBLE) AS p_student, exp(q.log_p::DOUBLE) AS p_teacher, s.visits, s.successes, s.success
+    exp(n.log_p::DOUBLE) AS p_student, exp(q.log_q::DOUBLE) AS p_teacher, s.visits, s.successes, s.success
 FROM (SELECT t.question, t.node, t.teacher, t.objective, t.convention, unnest(c.tokens) AS token,
              unnest(c.ideal) AS ideal, unnest(t.teacher_gradient) AS teacher_gradient
       FROM gradients AS t

@@ -49,7 +49,7 @@ def gradients_at(run: Run, view: ViewState, teachers: Sequence[str]) -> dict[str
 def pinned_row(run: Run, question: int, view: ViewState) -> Row:
     """The row of `path_rows` of the pinned token."""
     rows = of_teacher(run.query("path_rows", **measure(question, view)), view.teacher)
-    return rows.iloc[view.token or 0].to_dict()
+    return rows.iloc[view.position or 0].to_dict()
 
 
 def _children(run: Run, rows: pd.DataFrame, ends: frozenset[int]) -> list[dict[str, Any]]:

@@ -65,7 +65,7 @@ def _row(row: dict, words: list[list]) -> dict[str, Any]:
     return {
         "question": row["id"],
         "path": row["path"],
-        "token": row["position"],
+        "position": row["position"],
         "before": f"…{before}" if row["position"] > BEFORE else before,
         "text": text,
         "mark": mark,

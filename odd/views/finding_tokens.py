@@ -12,7 +12,7 @@ from odd.findings.model import Row
 from odd.method.measures import score_columns
 from odd.store.run import Run
 from odd.text import visible_text
-from odd.views.links import AT_START, ViewState
+from odd.views.links import AT_START, ViewState, parameters
 from odd.views.token_path import spelled
 
 BEFORE = 8
@@ -114,7 +114,7 @@ def place(row: Mapping[Any, Any], run_id: str) -> dict[str, Any]:
         "run": run_id,
         "question": row["id"],
         "path": int(row["path"]),
-        "token": int(row["position"]),
+        "position": int(row["position"]),
         "teacher": row["teacher"],
     }
 
@@ -129,10 +129,9 @@ def _row(row: Mapping[Any, Any], before: tuple[str, ...], run_id: str) -> dict[s
     text = [{"text": more + "".join(before[:-1]), "mark": "before"}, {"text": before[-1], "mark": "taken"}]
     value, low, high = (None if np.isnan(row[name]) else float(row[name]) for name in ("alignment", "low", "high"))
     alignment = {"value": value, "low": low, "high": high, "n": int(row["visits"])}
-    at = place(row, run_id)
     cells = [text, visible_text(row["teacher"]), alignment, float(row["success_range"]), int(row["children"]),
              visible_text(row["id"]), int(row["position"]), bool(row["correct"])]  # fmt: skip
-    return {"key": token_key(row), "at": at, "cells": cells}
+    return {"key": token_key(row), "at": parameters(place(row, run_id)), "cells": cells}
 
 
 def tokens_export(found: TokenList) -> pd.DataFrame:

@@ -22,9 +22,12 @@ MOST = 400
 """Values of a repeated part beyond which an address is not read; streamlit drops addresses of more than 1,000."""
 
 
+PARAMETERS = {"position": "token"}
+"""Names of parameters that differ from the names of the fields: addresses that were once shared stay valid."""
+
 NO_BRANCH: dict[str, Any] = {"node": None, "unfolded": (), "folded": ()}
 """Parts that name nodes of one question's tree, with nothing selected: they do not apply to another question."""
-AT_START: dict[str, Any] = {"path": None, "token": None, **NO_BRANCH}
+AT_START: dict[str, Any] = {"path": None, "position": None, **NO_BRANCH}
 """Parts that name places in one question, as it is first looked at: its first path, nothing pinned or selected."""
 
 
@@ -36,7 +39,7 @@ class ViewState:
         run: run id.
         question: id of the question.
         path: number of the path in the question.
-        token: position of the pinned token on the path.
+        position: of the pinned token on the path; `token` in an address.
         node: node of the branch that is selected in the tree.
         unfolded: nodes whose rarer branches are shown.
         folded: nodes whose subtrees are collapsed.
@@ -67,7 +70,7 @@ class ViewState:
     run: str | None = None
     question: str | None = None
     path: int | None = None
-    token: int | None = None
+    position: int | None = None
     node: int | None = None
     unfolded: tuple[int, ...] = ()
     folded: tuple[int, ...] = ()
@@ -99,7 +102,7 @@ class ViewState:
 
     def to_query(self) -> dict[str, list[str]]:
         """Query parameters, every part written out; what is not chosen is an empty text."""
-        return {field.name: _texts(getattr(self, field.name)) for field in fields(self)}
+        return {PARAMETERS.get(field.name, field.name): _texts(getattr(self, field.name)) for field in fields(self)}
 
     def pairs(self) -> list[list[str]]:
         """Query parameters as pairs of name and value, one for each value of a repeated one."""
@@ -114,16 +117,22 @@ class ViewState:
             that are none of ours are passed over.
         """
         values, problems, hints = {}, [], get_type_hints(cls)
+        parts = {PARAMETERS.get(field.name, field.name): field.name for field in fields(cls)}
         for name, texts in query.items():
-            if name not in hints:
+            if name not in parts:
                 continue
             try:
-                value = _parse(hints[name], list(texts))
+                value = _parse(hints[parts[name]], list(texts))
                 _check(name, value)
-                values[name] = value
+                values[parts[name]] = value
             except ValueError as error:
                 problems.append(f"The link's {name} {error}; the default is shown.")
         return cls(**values), problems
+
+
+def parameters(parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Parts of a view under the names of the query parameters."""
+    return {PARAMETERS.get(name, name): value for name, value in parts.items()}
 
 
 def _texts(value: Any) -> list[str]:

@@ -44,7 +44,7 @@ def tree_panel(run: Run, number: int, view: ViewState, tree: Mapping[str, Any]) 
     chosen = {
         "question": number,
         "path": view.path,
-        "token": view.token,
+        "position": view.position,
         "node": view.node,
         "folded": list(view.folded),
         "unfolded": list(view.unfolded),

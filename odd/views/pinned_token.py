@@ -34,7 +34,7 @@ TABLE = {
 
 def token_children(run: Run, question: int, view: ViewState) -> pd.DataFrame:
     """All children of the node of the pinned token, with `text` and `mark`; those of S_u first."""
-    place = measure(question, view) | {"position": view.token}
+    place = measure(question, view) | {"position": view.position}
     children = of_teacher(run.query("token_children", most=EVERY, **place), view.teacher)
     ends = end_tokens(run, question)
     spellings = [
@@ -86,7 +86,7 @@ def continuations(
     """
     known = children[children["token"] != REST]
     known = known.sort_values(["significant", "taken"], ascending=False, kind="stable").head(groups)
-    place = {"question": question, "path": view.path, "position": view.token}
+    place = {"question": question, "path": view.path, "position": view.position}
     prefix = run.query("path_prefix", **place)["token"].tolist()
     launches = run.query("rollout_lengths", question=question)["launch"].unique()
     counted = pooling_rule(view.convention or "on_policy").counted(launches, np.array(len(prefix) + 1))

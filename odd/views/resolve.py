@@ -66,16 +66,16 @@ class _Resolver:
         number = question_number(self.run, self.view)
         paths = self.run.query("paths", question=number)
         self.pick("path", paths["path"].tolist())
-        self._token(paths)
+        self._position(paths)
         self._nodes(number)
 
-    def _token(self, paths: pd.DataFrame) -> None:
+    def _position(self, paths: pd.DataFrame) -> None:
         length = paths.loc[paths["path"] == self.view.path, "length"]
-        token = self.view.token
-        if token is None or (len(length) and token < length.item()):
+        position = self.view.position
+        if position is None or (len(length) and position < length.item()):
             return
-        self.notices.append(f"This path has no token {token}: the path is shown without a pinned token.")
-        self.view = self.view.but(token=None)
+        self.notices.append(f"This path has no token {position}: the path is shown without a pinned token.")
+        self.view = self.view.but(position=None)
 
     def _nodes(self, number: int) -> None:
         asked = {*self.view.unfolded, *self.view.folded, *({self.view.node} - {None})}

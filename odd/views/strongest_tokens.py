@@ -11,7 +11,7 @@ from odd.method.measures import score_columns
 from odd.store.run import Run
 from odd.text import visible_text
 from odd.views.finding_tokens import BEFORE, texts_before
-from odd.views.links import AT_START, ViewState
+from odd.views.links import AT_START, ViewState, parameters
 from odd.views.token_path import spelled
 
 
@@ -101,7 +101,7 @@ def payload(found: StrongestTokens, view: ViewState) -> dict[str, Any]:
 
 def place(row: Mapping[Any, Any]) -> dict[str, Any]:
     """Where a row is, as parts of a view."""
-    return {"question": row["id"], "path": int(row["path"]), "token": int(row["position"])}
+    return {"question": row["id"], "path": int(row["path"]), "position": int(row["position"])}
 
 
 def row_key(row: Mapping[Any, Any]) -> str:
@@ -115,7 +115,7 @@ def _row(row: Mapping[Any, Any], before: tuple[str, ...]) -> dict[str, Any]:
     alignment = {"value": row["alignment"], "low": row["low"], "high": row["high"], "n": int(row["visits"])}
     raised = [[{"text": _token(row[f"{whose}_bytes"]), "mark": "taken"}] for whose in ("ideal", "teacher")]
     cells = [text, alignment, row["success_range"], *raised, visible_text(row["id"]), bool(row["correct"])]
-    return {"key": row_key(row), "at": place(row), "cells": cells}
+    return {"key": row_key(row), "at": parameters(place(row)), "cells": cells}
 
 
 def _token(spelling: object) -> str:

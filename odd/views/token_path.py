@@ -109,7 +109,7 @@ def path_payload(
     """
     columns = shown_columns()
     return {
-        "token": view.token,
+        "position": view.position,
         "path": view.path,
         "legend": legend(view.colour).payload(scale),
         "facts": facts(listed()),

@@ -61,4 +61,4 @@ def show_list(run: OpenRun, view: ViewState, comparison: Comparison, other: str)
 def follow(row: object) -> None:
     """Show the token of the clicked row, with nothing selected in its tree."""
     if isinstance(row, dict):
-        change_view(question=str(row["question"]), path=int(row["path"]), token=int(row["token"]), **NO_BRANCH)
+        change_view(question=str(row["question"]), path=int(row["path"]), position=int(row["position"]), **NO_BRANCH)

@@ -24,14 +24,14 @@ _payload = kept(path_payload)
 
 
 @kept
-def _heat_map(run: OpenRun, view: ViewState, teachers: tuple[str, ...], token: int | None) -> go.Figure:
-    return heat_map(_payload(run, view, teachers), token)
+def _heat_map(run: OpenRun, view: ViewState, teachers: tuple[str, ...], position: int | None) -> go.Figure:
+    return heat_map(_payload(run, view, teachers), position)
 
 
 def show(run: OpenRun, view: ViewState, teachers: Sequence[str]) -> None:
     """Draw the strips and the heat map, with the teachers in the given order."""
     # clear what the payload does not depend on, so that one cached payload serves every pinned token and filter
-    part = view.but(token=None, teacher=None, outcome="all", search="", sort="", **NO_BRANCH)
+    part = view.but(position=None, teacher=None, outcome="all", search="", sort="", **NO_BRANCH)
     data = _payload(run, part, tuple(teachers))
     names = path_names(run.query("paths", question=question_number(run, view)))
     decisions = sum(token["decision"] for token in data["tokens"])
@@ -44,10 +44,10 @@ def show(run: OpenRun, view: ViewState, teachers: Sequence[str]) -> None:
             st.info(no_decision_point("This path"), icon=":material/info:")
         if view.show == "difference" and view.colour == "success":
             st.info("Success is the student's, so it is the same under every teacher.", icon=":material/info:")
-        mount("token_strips", "token-strips", data | {"token": view.token}, token=pin)
+        mount("token_strips", "token-strips", data | {"position": view.position}, position=pin)
     with st.container(border=True):
         st.markdown(f"**Teacher × token** :gray[· {markdown_escaped(data['legend']['name'])} · click to pin a token]")
-        drawn = _heat_map(run, part, tuple(teachers), view.token)
+        drawn = _heat_map(run, part, tuple(teachers), view.position)
         figure(drawn, "teacher-token", HEAT_MAP, on_select=pin_clicked, selection_mode="points")
 
 
@@ -59,13 +59,13 @@ def show_without(run: OpenRun, view: ViewState) -> None:
     st.info(markdown_escaped(f"Question {view.question} has no path: {reason}."), icon=":material/info:")
 
 
-def pin(token: int) -> None:
+def pin(position: int) -> None:
     """Pin the token at a position, or unpin with -1; called by the strips."""
-    change_view(token=None if token < 0 else token)
+    change_view(position=None if position < 0 else position)
 
 
 def pin_clicked() -> None:
     """Pin the token whose tile was clicked; a click on the pinned tile only clears plotly's selection."""
     points = st.session_state[HEAT_MAP].selection.points
     if points:
-        change_view(token=int(points[0]["x"]))
+        change_view(position=int(points[0]["x"]))

@@ -18,14 +18,14 @@ from pages.shared.layout import figure
 def show(run: OpenRun, view: ViewState, teachers: Sequence[str]) -> None:
     """Draw the gradients at the pinned token, or say how to pin one."""
     with st.container(border=True):
-        if view.token is None:
+        if view.position is None:
             st.markdown(
                 "**Ideal and teacher gradients** :gray[· click a token above, or press d for the next disagreement, to "
                 "see the gradients there]"
             )
             return
         found = gradients_at(run, view, teachers)
-        title = f"**Token {view.token} “{_word(run, view)}”: ideal and teacher gradients**"
+        title = f"**Token {view.position} “{_word(run, view)}”: ideal and teacher gradients**"
         if found is None:
             st.markdown(title)
             st.info(

@@ -68,5 +68,5 @@ def _change(part: str, nodes: list[int]) -> None:
 
 def pin(place: list[int]) -> None:
     """Show a path and pin the token at a position on it, or none with -1."""
-    path, token = place
-    change_view(path=int(path), token=None if int(token) < 0 else int(token))
+    path, position = place
+    change_view(path=int(path), position=None if int(position) < 0 else int(position))

@@ -37,7 +37,7 @@ def show(run: OpenRun, view: ViewState, number: int) -> None:
     """Draw the panels of the pinned token of question `number`."""
     if view.path is None:
         return
-    if view.token is None:
+    if view.position is None:
         st.caption("Nothing is pinned. Click a token, or move to it with ← → and press Enter, to see its details.")
     else:
         children = token_children(run, number, view)
@@ -51,7 +51,7 @@ def show(run: OpenRun, view: ViewState, number: int) -> None:
 def show_gradients(run: OpenRun, view: ViewState, children) -> None:
     """Draw the figure and the table of the pinned token's node."""
     taken = children.loc[children["taken"], "text"].iloc[0].replace(" ", "·")
-    st.markdown(f"**Pinned: token {view.token} “{markdown_escaped(taken)}”, ideal against teacher gradient**")
+    st.markdown(f"**Pinned: token {view.position} “{markdown_escaped(taken)}”, ideal against teacher gradient**")
     drawn = drawn_children(children)
     figure(gradient_figure(drawn), "gradients", "gradients")
     if drawn["ideal"].isna().all():
@@ -63,7 +63,7 @@ def show_gradients(run: OpenRun, view: ViewState, children) -> None:
     st.dataframe(
         read_table(table), hide_index=True, column_config=COLUMNS, height=height, placeholder="–", key="children"
     )
-    name = f"{run.run_id}-path-{view.path}-token-{view.token}.csv"
+    name = f"{run.run_id}-path-{view.path}-token-{view.position}.csv"
     st.download_button("CSV", lambda: csv(table), name, "text/csv", icon=":material/download:", on_click="ignore")
 
 

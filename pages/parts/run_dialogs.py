@@ -39,7 +39,7 @@ def show_dialog(view: ViewState, listing: Listing) -> None:
         _upload()
     elif kind == "delete" and entry:
         _delete(entry, view)
-    elif kind == "teach" and entry:
+    elif kind == "add-teacher" and entry:
         _teach(entry)
     else:
         close_dialog()
@@ -99,20 +99,22 @@ def _teach(entry: Entry) -> None:
         f"to **{markdown_escaped(entry.run_id)}**. The teacher reads each path once. No rollouts are sampled, only the "
         "responses that it is shown, if the run does not have them yet."
     )
-    name = st.text_input("Name", placeholder="Self-1C", max_chars=60, key="teach-name")
+    name = st.text_input("Name", placeholder="Self-1C", max_chars=60, key="teacher-name")
     model = st.selectbox(
         "Model",
         [STUDENT, *EMBEDDED],
         accept_new_options=True,
         help="The student itself, an embedded model, a folder, or a hub name. It must share the student's vocabulary.",
-        key="teach-model",
+        key="teacher-model",
     )
-    context = st.selectbox("Reads", list(CONTEXTS), format_func=lambda context: CONTEXTS[context], key="teach-context")
+    context = st.selectbox(
+        "Reads", list(CONTEXTS), format_func=lambda context: CONTEXTS[context], key="teacher-context"
+    )
     writers = {
         "demonstrations": _writer("Responses written by", "source") if context != "none" else STUDENT,
         "summarizer": _writer("Summarised by", "summarizer") if context.startswith("sum_") else STUDENT,
     }
-    if not st.button("Add", type="primary", icon=":material/person_add:", key="teach-start"):
+    if not st.button("Add", type="primary", icon=":material/person_add:", key="teacher-start"):
         return
     try:
         start_adding_teachers(
@@ -128,7 +130,7 @@ def _teach(entry: Entry) -> None:
 def _writer(label: str, key: str) -> str:
     """Choose the model that writes what the teacher is shown."""
     helps = "The student itself, an embedded model, a folder, or a hub name. It may have any vocabulary."
-    chosen = st.selectbox(label, [STUDENT, *EMBEDDED], accept_new_options=True, help=helps, key=f"teach-{key}")
+    chosen = st.selectbox(label, [STUDENT, *EMBEDDED], accept_new_options=True, help=helps, key=f"teacher-{key}")
     return chosen or STUDENT
 
 

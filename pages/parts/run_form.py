@@ -12,7 +12,7 @@ from odd.config.teachers import PAPER_TEACHERS, SELF_3C, SELF_CHECK, SELF_TEACHE
 from odd.errors import OddError
 from odd.method.objectives import objective
 from odd.models.embedded import EMBEDDED, TINY
-from odd.pipeline.estimate import Estimate, Speed, benchmark_speed, estimate, measured_speed
+from odd.pipeline.estimate import Speed, TimeEstimate, benchmark_speed, estimate, measured_speed
 from odd.pipeline.jobs import keep_questions, start_run
 from odd.pipeline.stages import Stage
 from odd.questions.files import SUFFIXES
@@ -224,7 +224,7 @@ def _time(config: RunConfig, questions: int) -> None:
         )
 
 
-def _of_reading(guess: Estimate) -> str:
+def _of_reading(guess: TimeEstimate) -> str:
     """How much of the time `minillm` takes to read all rollouts; empty without it."""
     return f"{rough(guess.parts[Stage.READ]).capitalize()} of it to read all rollouts. " if guess.read_tokens else ""
 

@@ -29,7 +29,7 @@ BADGES: dict[str, Badge] = {
     "unreadable": ("red", ":material/broken_image:"),
 }
 NEEDS_FACTS = ("student", "questions", "decision points")
-MENU = {"Add a teacher": "teach", "Delete": "delete"}
+MENU = {"Add a teacher": "add-teacher", "Delete": "delete"}
 A_PAGE = 20
 SHOWN_TEACHERS = 5
 

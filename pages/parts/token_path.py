@@ -21,9 +21,9 @@ def ask(run: OpenRun, view: ViewState, number: int) -> None:
         run.ask("path_children", most=SHOWN, **measure(number, view))
 
 
-def pin(token: int) -> None:
+def pin(position: int) -> None:
     """Pin the token at a position, or unpin with -1; called by the component."""
-    change_view(token=None if token < 0 else token)
+    change_view(position=None if position < 0 else position)
 
 
 def show(run: OpenRun, view: ViewState, number: int) -> None:
@@ -35,7 +35,7 @@ def show(run: OpenRun, view: ViewState, number: int) -> None:
         rows = path_rows(run, number, view)
         for notice in path_notices(run, number, view, rows):
             st.info(notice, icon=":material/info:")
-        mount("token_path", "token-path", payload(run, view, number, rows), token=pin)
+        mount("token_path", "token-path", payload(run, view, number, rows), position=pin)
 
 
 def payload(run: OpenRun, view: ViewState, number: int, rows: Sequence[Row]) -> dict:

@@ -62,7 +62,7 @@ def choose_path(run: OpenRun, view: ViewState, **arguments) -> None:
     paths = run.query("paths", question=question_number(run, view))
     lengths = dict(zip(paths["path"].tolist(), paths["length"].tolist(), strict=True))
     names = {path: f"{name} ({lengths[path]} tokens)" for path, name in path_names(paths).items()}
-    tied = bound("path", view.path, also={"token": None})
+    tied = bound("path", view.path, also={"position": None})
     st.selectbox("path", list(names), format_func=lambda path: names[path], **tied, **arguments)
 
 

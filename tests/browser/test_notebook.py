@@ -46,7 +46,7 @@ def test_a_path_can_be_read_hovered_over_and_pinned(show, run):
 
 
 def test_a_token_is_pinned_from_the_start_if_asked(show, run):
-    frame, _ = show(run.path("sum", token=4))
+    frame, _ = show(run.path("sum", position=4))
     expect(frame.locator(".token.pinned")).to_have_attribute("data-at", "4")
 
 

@@ -58,7 +58,7 @@ def test_a_difference_of_two_teachers_fits_its_cell(drawn, count):
 
 
 def disagreement(before, text):
-    return {"before": before, "text": text, "mark": False, "question": "t005-level5", "path": 0, "token": 53,
+    return {"before": before, "text": text, "mark": False, "question": "t005-level5", "path": 0, "position": 53,
             "scores": [-1.0, 1.0], "settled": [True, False], "range": 1.0, "weight": 2.0}  # fmt: skip
 
 

@@ -130,8 +130,8 @@ def test_filters_set_on_another_page_are_named(open_compare, finished):
 def test_a_token_that_is_followed_to_another_question_leaves_the_tree_of_the_old_one(monkeypatch):
     asked = {}
     monkeypatch.setattr(compare_pairs, "change_view", lambda **parts: asked.update(parts))
-    compare_pairs.follow({"question": "sum", "path": 1, "token": 2})
-    assert asked == {"question": "sum", "path": 1, "token": 2, **NO_BRANCH}
+    compare_pairs.follow({"question": "sum", "path": 1, "position": 2})
+    assert asked == {"question": "sum", "path": 1, "position": 2, **NO_BRANCH}
 
 
 def test_a_hostile_run_opens(open_compare, finished, tmp_path):

@@ -243,7 +243,7 @@ def test_a_mistake_in_the_form_shows_one_line_and_starts_nothing(cache, started,
 
 
 def test_a_teacher_is_added_from_the_form(run, started):
-    app = open_dialog(launch("runs"), "teach", run.stem)
+    app = open_dialog(launch("runs"), "add-teacher", run.stem)
     the(app, "text_input", "Name").set_value("Late").run()
     the(app, "selectbox", "Model").select("tiny-l").run()
     button(app, "Add").click().run()
@@ -255,7 +255,7 @@ def test_a_teacher_is_added_from_the_form(run, started):
 
 
 def test_a_larger_model_can_write_and_summarise_for_a_teacher_of_the_form(run, started):
-    app = open_dialog(launch("runs"), "teach", run.stem)
+    app = open_dialog(launch("runs"), "add-teacher", run.stem)
     the(app, "text_input", "Name").set_value("Late").run()
     assert not [box for box in app.selectbox if box.label in ("Responses written by", "Summarised by")]
     the(app, "selectbox", "Reads").select("sum_1c").run()
@@ -280,7 +280,7 @@ def test_a_screened_run_says_so_and_can_be_run(screened, cache, started):
 
 @pytest.mark.parametrize("name, said", [("", "name"), ("Self-1C", "already"), ("<b>", "name")])
 def test_a_teacher_needs_a_name_of_its_own(run, started, name, said):
-    app = open_dialog(launch("runs"), "teach", run.stem)
+    app = open_dialog(launch("runs"), "add-teacher", run.stem)
     the(app, "text_input", "Name").set_value(name).run()
     button(app, "Add").click().run()
     assert said in app.error[0].value

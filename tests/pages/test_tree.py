@@ -109,7 +109,7 @@ def test_any_teacher_prompt_is_shown_as_text(copy, open_tree, stored):
 def test_a_missing_token_is_reported_and_the_path_shown(finished, open_tree):
     app = open_tree(finished[0].cache.parent, token="9999")
     assert "no token 9999" in words(app).replace("\\", "")
-    assert component(app, "token-path")["token"] is None
+    assert component(app, "token-path")["position"] is None
 
 
 def test_a_question_without_paths_says_why_and_shows_rollouts(finished, open_tree):

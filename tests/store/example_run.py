@@ -86,7 +86,7 @@ ROWS = {
          "correct": number > 0, "truncated": False}
         for number in range(4)
     ],
-    "teacher_tokens": [{**KEY, "node": 1, "log_p": np.log(0.75)}, {**KEY, "node": 2, "log_p": None}],
+    "teacher_tokens": [{**KEY, "node": 1, "log_q": np.log(0.75)}, {**KEY, "node": 2, "log_q": None}],
     "node_teachers": [{**KEY, "node": 0, "js": 0.5, "l2": float("nan"), "kl_student_teacher": 1.5}],
     "scores": [{**KEY, **MEASURE, "node": 0, "alignment": 0.5, "low": 0.1, "high": 0.9, "p_positive": 0.9,
                 "gain": 0.01, "advantage": float("nan"), "children": 2, "success_range": 0.5, "visits": 4,

@@ -165,7 +165,7 @@ def test_a_row_names_the_token_at_its_position(run, view):
     data = disagreement_payload(run, found, view, ("Self-1C", "tiny-m"), most=3)
     row = data["rows"][0]
     there = view.but(question=row["question"], path=row["path"])
-    assert path_payload(run, there, ["tiny-m"])["tokens"][row["token"]]["text"] == row["text"]
+    assert path_payload(run, there, ["tiny-m"])["tokens"][row["position"]]["text"] == row["text"]
     assert (len(data["rows"]), data["found"]) == (3, len(found))
     assert data["query"]["teacher"] == ["Self-1C"]
     json.dumps(data, allow_nan=False)
@@ -272,7 +272,7 @@ def scored(run, view):
 
 
 def test_gradients_have_length_one_and_their_product_is_the_alignment(run, view):
-    found = gradients_at(run, view.but(token=scored(run, view)), view.teachers)
+    found = gradients_at(run, view.but(position=scored(run, view)), view.teachers)
     ideal = np.array(found["ideal"]["components"])
     assert np.linalg.norm(ideal) == pytest.approx(1)
     for teacher in found["teachers"]:
@@ -282,11 +282,11 @@ def test_gradients_have_length_one_and_their_product_is_the_alignment(run, view)
 
 
 def test_a_gradient_that_is_zero_has_no_direction(run, view):
-    found = gradients_at(run, view.but(token=scored(run, view)), ["Self-check"])
+    found = gradients_at(run, view.but(position=scored(run, view)), ["Self-check"])
     assert set(found["teachers"][0]["components"]) == {None}
     assert found["teachers"][0]["alignment"] is None
 
 
 def test_a_token_without_scores_has_no_gradients(run, view):
     length = len(path_payload(run, view, view.teachers)["tokens"])
-    assert gradients_at(run, view.but(token=length - 1), view.teachers) is None
+    assert gradients_at(run, view.but(position=length - 1), view.teachers) is None

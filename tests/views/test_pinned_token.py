@@ -24,12 +24,12 @@ def view(run):
     """Pinned at the first decision point after the root that a rollout was forced at."""
     view = resolve(run, ViewState(question="sum")).view
     decisions = [row["position"] for row in path_rows(run, 0, view) if row["decision"] is True]
-    return view.but(token=next(position for position in decisions if position > 0))
+    return view.but(position=next(position for position in decisions if position > 0))
 
 
 def through(run, view, token):
     """Rollouts that count on-policy for the child, found the slow way."""
-    prefix = run.query("path_prefix", question=0, path=view.path, position=view.token)["token"].tolist()
+    prefix = run.query("path_prefix", question=0, path=view.path, position=view.position)["token"].tolist()
     rollouts = run.query("rollouts", question=0)
     wanted = [*prefix, token]
     return rollouts[
@@ -84,7 +84,7 @@ def test_text_before_and_after_the_token_make_up_the_rollout(run, view):
 
 
 def test_at_the_root_there_is_nothing_before(run, view):
-    root = view.but(token=0)
+    root = view.but(position=0)
     shown = continuations(run, 0, root, token_children(run, 0, root), draw=0)
     assert shown["before"] == ""
     assert shown["groups"][0]["lines"]

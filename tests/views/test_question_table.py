@@ -135,7 +135,7 @@ def test_the_stage_is_shown_only_while_the_run_goes_on(table):
 
 
 def test_a_row_opens_its_question_with_nothing_pinned():
-    view = opened(ViewState(run="r", question="old", path=3, token=4, node=5, folded=(1,), teacher="big"), "new")
+    view = opened(ViewState(run="r", question="old", path=3, position=4, node=5, folded=(1,), teacher="big"), "new")
     assert view == ViewState(run="r", question="new", teacher="big")
 
 

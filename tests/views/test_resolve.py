@@ -44,7 +44,7 @@ ASKED = ViewState(
     run="fake",
     question="one",
     path=1,
-    token=1,
+    position=1,
     node=2,
     unfolded=(0, 3),
     folded=(1,),
@@ -77,7 +77,7 @@ def test_what_is_left_open_is_filled_in_without_a_word():
 
 
 def test_resolving_twice_changes_nothing_more():
-    once = resolve(RUN, replace(ASKED, token=9, teacher="x", path=7)).view
+    once = resolve(RUN, replace(ASKED, position=9, teacher="x", path=7)).view
     assert resolve(RUN, once).view == once and resolve(RUN, once).notices == ()
 
 
@@ -86,7 +86,7 @@ def test_resolving_twice_changes_nothing_more():
     [
         ("question", "three", "two"),
         ("path", 9, 0),
-        ("token", 2, None),
+        ("position", 2, None),
         ("node", 99, None),
         ("unfolded", (0, 99), (0,)),
         ("folded", (99,), ()),
@@ -105,8 +105,8 @@ def test_what_is_missing_is_named_and_the_nearest_shown(part, value, nearest):
 
 
 def test_a_token_needs_its_path():
-    assert resolve(RUN, replace(ASKED, path=9, token=4)).view.token == 4
-    assert resolve(RUN, replace(ASKED, path=1, token=4)).view.token is None
+    assert resolve(RUN, replace(ASKED, path=9, position=4)).view.position == 4
+    assert resolve(RUN, replace(ASKED, path=1, position=4)).view.position is None
 
 
 def test_of_teachers_that_are_all_unknown_all_others_are_compared():
@@ -119,7 +119,7 @@ def test_a_teacher_that_is_named_twice_is_compared_once():
 
 def test_a_question_without_paths_has_none_to_show():
     resolved = resolve(RUN, ViewState(run="fake", question="none"))
-    assert (resolved.view.path, resolved.view.token) == (None, None)
+    assert (resolved.view.path, resolved.view.position) == (None, None)
     assert resolved.notices == ()
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from odd.store import RunReader, RunWriter
-from odd.views.links import ViewState
+from odd.views.links import ViewState, parameters
 from odd.views.strongest_tokens import export, payload, place, row_key, sentence, strongest_tokens
 from tests.store.example_run import KEY, MEASURE, ROWS, RUN
 
@@ -71,9 +71,9 @@ def test_the_outcome_of_the_paths_filters(run):
 def test_a_row_names_its_place_its_text_and_what_is_raised(run):
     found = strongest_tokens(run(score(1, 0.5, 0.1, 0.9)), VIEW, 8, [0])
     (row,) = found.rows.to_dict("records")
-    assert place(row) == {"question": "q-0", "path": 0, "token": 1}
+    assert place(row) == {"question": "q-0", "path": 0, "position": 1}
     (drawn,) = payload(found, VIEW)["rows"]
-    assert drawn["key"] == row_key(row) and drawn["at"] == place(row)
+    assert drawn["key"] == row_key(row) and drawn["at"] == parameters(place(row))
     assert drawn["cells"][0][0]["text"] == "a␀b"
     assert drawn["cells"][3][0]["text"] == "⟨FF⟩" and drawn["cells"][4][0]["text"] == "all others"
 

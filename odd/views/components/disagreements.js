@@ -1,6 +1,6 @@
 /** The address of a row on another page, with the whole view. */
-function address(page, query, { question, path, token }) {
-  const parts = { ...query, question: [question], path: [path], token: [token] }
+function address(page, query, { question, path, position }) {
+  const parts = { ...query, question: [question], path: [path], token: [position] }
   const written = new URLSearchParams(Object.entries(parts).flatMap(([key, values]) => values.map((value) => [key, value])))
   return `${page}?${written}`
 }
@@ -19,7 +19,7 @@ function line(row, data, open) {
     on: { click: (event) => event.stopPropagation() } })
   const go = (event) => { if (event.type === "click" || event.key === "Enter") open(row) }
   return element("tr", { tabindex: 0, title: "Show this token under all teachers", on: { click: go, keydown: go } },
-    token, element("td", { class: "question", text: row.question }), element("td", { class: "number", text: row.token }),
+    token, element("td", { class: "question", text: row.question }), element("td", { class: "number", text: row.position }),
     score(row.scores[0], row.settled[0]), score(row.scores[1], row.settled[1]),
     element("td", { class: "number", text: number(row.range, 2) }), element("td", { class: "number", text: number(row.weight, 2) }),
     element("td", {}, link))
@@ -28,7 +28,7 @@ function line(row, data, open) {
 /** Tokens of all questions at which two teachers disagree most; a row opens its path, a link its tree. */
 export default function ({ data: { payload }, parentElement, setTriggerValue }) {
   const data = JSON.parse(payload)
-  const open = ({ question, path, token }) => setTriggerValue("open", { question, path, token })
+  const open = ({ question, path, position }) => setTriggerValue("open", { question, path, position })
   const headings = ["token, after the text before it", "question", "position", ...data.pair, "range", "at stake", ""]
   const explained = { range: "Success range: largest minus smallest success of the children",
     "at stake": "|difference of the alignments| × success range, by which the rows are ranked" }

@@ -43,7 +43,7 @@ class GenerationTree {
       Object.assign(this.frame, { zoom: 1, depth: 0, row: 0 })
       this.claims = new Claims()
     }
-    const moved = this.data && !other && (this.data.token !== data.token || this.data.path !== data.path)
+    const moved = this.data && !other && (this.data.position !== data.position || this.data.path !== data.path)
     if (this.data?.branches !== data.branches) this.unfolding = new Set()
     this.data = { ...data, tokens: records(data.tokens), decisions: records(data.decisions),
       unfolded: this.claims.settle("unfolded", data.unfolded) }
@@ -261,9 +261,9 @@ class GenerationTree {
 
   /** Keep the pinned token in view. */
   follow() {
-    const { token, path } = this.data
-    const branch = onPath(this.visible, path, token)
-    if (branch && this.frame.zoom > 1) this.frame.reveal(token, branch.row)
+    const { position, path } = this.data
+    const branch = onPath(this.visible, path, position)
+    if (branch && this.frame.zoom > 1) this.frame.reveal(position, branch.row)
     this.draw()
   }
 

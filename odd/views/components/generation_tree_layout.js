@@ -29,10 +29,10 @@ function treeRows(branches, folded) {
 
 const weight = (branch) => branch.paths.length * 1e9 + (branch.n[0] ?? 0)
 
-/** The branch that holds a token of a path; null if a collapsed one hides it, or no token is given. */
-function onPath(visible, path, token) {
-  if (token === null || token === undefined) return null
-  const holds = (branch) => branch.depth <= token && token < branch.depth + branch.length
+/** The branch with a position of a path; null if a collapsed one hides it, or no position is given. */
+function onPath(visible, path, position) {
+  if (position === null || position === undefined) return null
+  const holds = (branch) => branch.depth <= position && position < branch.depth + branch.length
   return visible.find((branch) => branch.paths.includes(path) && holds(branch)) ?? null
 }
 

@@ -51,7 +51,7 @@ function decisionChip({ decision, offset }, placed, left, next, scene, places) {
   const { kind } = data.legend
   const muted = decision.settled === false
   const own = branch.paths.includes(data.path)
-  const name = ["chip", own && "own", muted && "unsettled", own && decision.position === data.token && "pinned"]
+  const name = ["chip", own && "own", muted && "unsettled", own && decision.position === data.position && "pinned"]
   const about = acting(name.filter(Boolean).join(" "), "pin", `c${decision.child}`,
     spokenDecision(decision, text, data.legend), { "data-child": decision.child })
   const word = { class: mark ? "word mark" : "word", style: { fill: muted ? null : tokenInk(kind, decision.value) },
@@ -82,10 +82,10 @@ function spokenDecision(decision, text, legend) {
 
 /** The token that is pinned in the text. */
 function pinMark({ data, visible, tree, frame }, places) {
-  const branch = onPath(visible, data.path, data.token)
+  const branch = onPath(visible, data.path, data.position)
   if (!branch) return null
   const placed = branchPixels(branch, tree, frame)
-  const x = frame.x(data.token) + frame.token / 2
+  const x = frame.x(data.position) + frame.token / 2
   const y = heightAt(placed, x) - halfChip(frame) - 3
   places.free(x - 6, y - 8, 12, 9)
   return shape("path", { class: "pin", d: `M${x},${y} l-5,-7 h10 z` })

@@ -60,14 +60,14 @@ class TokenCursor {
   }
 
   /** Take over the token that the server pins, for other tokens or if another panel pinned it; says whether one did. */
-  follow(token, anew) {
-    const elsewhere = this.token !== undefined && token !== this.token && token !== this.sent
+  follow(position, anew) {
+    const elsewhere = this.position !== undefined && position !== this.position && position !== this.sent
     if (anew || elsewhere) {
       this.resting = null
-      this.cursor = this.sent = token
+      this.cursor = this.sent = position
       this.hide()
     }
-    this.token = token
+    this.position = position
     return elsewhere
   }
 

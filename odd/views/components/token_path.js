@@ -10,7 +10,7 @@ export default function ({ data: { payload }, parentElement, setTriggerValue }) 
   const data = JSON.parse(payload)
   let panel = PANELS.get(parentElement)
   if (!panel) PANELS.set(parentElement, (panel = new TokenPath(parentElement.querySelector(".odd"))))
-  panel.show(data, (token) => setTriggerValue("token", token))
+  panel.show(data, (position) => setTriggerValue("position", position))
   return () => panel.close()
 }
 
@@ -26,7 +26,7 @@ class TokenPath extends TokenCursor {
   }
 
   show(data, send) {
-    this.follow(data.token, this.data?.path !== data.path || this.data.question !== data.question)
+    this.follow(data.position, this.data?.path !== data.path || this.data.question !== data.question)
     const { cards, ...parts } = data
     const scores = records(data.scores)
     const children = (card) => card && { ...card, children: records({ columns: cards.columns, rows: card.children }) }

@@ -8,7 +8,7 @@ export default function ({ data: { payload }, parentElement, setTriggerValue }) 
   const data = JSON.parse(payload)
   let strips = STRIPS.get(parentElement)
   if (!strips) STRIPS.set(parentElement, (strips = new TokenStrips(parentElement.querySelector(".odd"))))
-  strips.show(data, (token) => setTriggerValue("token", token))
+  strips.show(data, (position) => setTriggerValue("position", position))
   return () => strips.close()
 }
 
@@ -24,16 +24,16 @@ class TokenStrips extends TokenCursor {
   }
 
   show(data, send) {
-    const { token, ...content } = data
+    const { position, ...content } = data
     const written = JSON.stringify(content)
     const anew = written !== this.written
-    const elsewhere = this.follow(token, anew)
+    const elsewhere = this.follow(position, anew)
     this.send = send
     if (anew) this.build(data)
     this.written = written
     this.mark()
     this.open()
-    if (elsewhere && token !== null) this.columns[token].scrollIntoView({ block: "nearest", behavior: "smooth" })
+    if (elsewhere && position !== null) this.columns[position].scrollIntoView({ block: "nearest", behavior: "smooth" })
   }
 
   build(data) {
