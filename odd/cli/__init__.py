@@ -1,4 +1,4 @@
-"""The commands of `odd`, in the order of its help."""
+"""Commands of `odd`, in the order of its help."""
 
 from typing import Annotated
 
@@ -18,10 +18,10 @@ app = typer.Typer(
 )
 COMMANDS = {
     "Start here": {"demo": dashboard.demo},
-    "Look at runs": {"app": dashboard.app, "show": show, "findings": findings},
-    "Make runs": {"screen": screen, "run": run, "import": import_, "add-teacher": add_teacher},
-    "Take them further": {"weights": weights},
-    "About the installation": {"models": models, "vectors": vectors, "upgrade": upgrade},
+    "View runs": {"app": dashboard.app, "show": show, "findings": findings},
+    "Create runs": {"screen": screen, "run": run, "import": import_, "add-teacher": add_teacher},
+    "Export": {"weights": weights},
+    "Maintenance": {"models": models, "vectors": vectors, "upgrade": upgrade},
 }
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
@@ -38,7 +38,7 @@ def _root(
 ) -> None:
     """On-policy Distillation Diagnostics: does a teacher's signal push a student towards correct answers?
 
-    `odd demo` makes a first run and shows it. Each command explains itself: `odd run --help`.
+    Start with `odd demo`, which creates a first run and shows it. For help on a command, use e.g. `odd run --help`.
     """
     if version:
         print(f"odd {__version__}")

@@ -1,4 +1,4 @@
-"""Commands that need no run: `models`, `vectors`."""
+"""Commands that do not need a run: `models`, `vectors`."""
 
 import json
 from pathlib import Path
@@ -14,22 +14,22 @@ from odd.errors import OddError
 
 
 def models(cache: CACHE = DEFAULT_CACHE) -> None:
-    """List the models that come with the installation; prepare those that need it."""
+    """List the embedded models; prepare those that need it."""
     from odd.models.embedded import EMBEDDED, embedded_path
 
-    table = Table("name", "what it is", "where")
+    table = Table("name", "description", "path")
     for model in EMBEDDED.values():
         try:
             where = str(embedded_path(model.name, cache))
         except OddError as error:
             where = str(error)
-        table.add_row(model.name, model.description, Text(where))  # a path may look like rich's markup
+        table.add_row(model.name, model.description, Text(where))  # a path may look like rich markup
     Console().print(table)
-    print("Any other causal language model of transformers goes by its folder or hub name.")
+    print("Give any other causal language model of transformers by its folder or hub name.")
 
 
 def vectors(file: Annotated[Path, typer.Argument(help="JSON in the format of tests/oracle/*.json.")]) -> None:
-    """Compute what a file of test vectors asks for and print it as JSON, to check other implementations."""
+    """Compute the results for a file of test vectors and print them as JSON, to check other implementations."""
     from odd.cli.vectors import compute_vectors
     from odd.text import parse_json
 

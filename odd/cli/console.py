@@ -1,4 +1,4 @@
-"""Progress bars on a terminal: one for the questions, one for each stage of the question at hand."""
+"""Progress bars in a terminal: one for the questions, one for each stage of the current question."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,14 +11,14 @@ from odd.pipeline.stages import Stage
 
 
 class Bars:
-    """A listener that draws progress bars and keeps the progress file."""
+    """Listener that draws progress bars and writes the progress file."""
 
     def __init__(self, cache: Path, stages: Sequence[Stage]) -> None:
-        """Prepare the bars.
+        """Create the bars.
 
         Args:
-            cache: where the progress file goes.
-            stages: those that questions go through.
+            cache: folder of the progress file.
+            stages: stages of each question.
         """
         self._file: Listener = ProgressFile(cache)
         self._stages = stages
@@ -43,11 +43,11 @@ class Bars:
         self._bars.stop()
 
     def __call__(self, progress: Progress) -> None:
-        """Draw one step forward."""
+        """Draw one progress step."""
         self._file(progress)
         if self._questions is None:
             self._questions = self._bars.add_task("questions", total=progress.questions, rate=progress.run_id)
-            # a stage that most runs do without gets its bar when it begins
+            # the bar of a stage that most runs lack appears when the stage starts
             self._tasks = {
                 stage: self._bars.add_task(stage.label, total=None, rate="", visible=not stage.seldom)
                 for stage in self._stages

@@ -1,4 +1,4 @@
-"""Commands that open the dashboard: `app`, and `demo`, which makes a run for it first."""
+"""Commands that open the dashboard: `app`, and `demo`, which first creates a run."""
 
 import os
 import sys
@@ -14,7 +14,9 @@ from odd.config import load_config
 from odd.errors import OddError
 from odd.places import DASHBOARD
 
-PORT = Annotated[int | None, typer.Option(min=1, max=65535, help="Port to listen on; if not given, 8501 or the next.")]
+PORT = Annotated[
+    int | None, typer.Option(min=1, max=65535, help="Port to listen on; default: the first free from 8501.")
+]
 HOST = Annotated[str, typer.Option(help="Address to listen on. There is no login: whoever reaches it can delete runs.")]
 HEADLESS = Annotated[bool, typer.Option("--headless", "--no-open", help="Serve without opening a browser.")]
 LOCAL = "localhost"
@@ -27,19 +29,19 @@ def app(
     host: HOST = LOCAL,
     headless: HEADLESS = False,
 ) -> None:
-    """Open the dashboard. Options of Streamlit are passed on, such as --server.maxUploadSize=2000."""
+    """Open the dashboard. Streamlit options such as --server.maxUploadSize=2000 are passed on."""
     serve(cache, command(port, host, headless, context.args), host)
 
 
 def demo(
     limit: LIMIT = None,
     cache: CACHE = DEFAULT_CACHE,
-    no_app: Annotated[bool, typer.Option("--no-app", help="Only make the run.")] = False,
+    no_app: Annotated[bool, typer.Option("--no-app", help="Only create the run.")] = False,
     port: PORT = None,
     host: HOST = LOCAL,
     headless: HEADLESS = False,
 ) -> None:
-    """Make the demo run, in about a minute and without downloads, and open it in the dashboard."""
+    """Create the demo run, in about a minute and without downloads, and open it in the dashboard."""
     fewer = () if limit is None else (f"questions.limit={limit}",)
     run = make(load_config("demo", overrides=fewer).model_copy(update={"cache": cache}))
     if not no_app:
@@ -47,21 +49,21 @@ def demo(
 
 
 def command(port: int | None, host: str, headless: bool, others: Sequence[str] = ()) -> list[str]:
-    """The command that serves the dashboard.
+    """Return the command that serves the dashboard.
 
     Args:
-        port: to listen on; None: Streamlit's own, or the next that is free.
+        port: port to listen on; None for Streamlit's default or the next free one.
         host: address to listen on.
-        headless: whether no browser is opened.
-        others: options of `streamlit run`; after `--`, the page that the browser is opened at.
+        headless: whether to open no browser.
+        others: options of `streamlit run`; after `--`, the page to open in the browser.
 
     Raises:
-        OddError: the files of the dashboard are not there.
+        OddError: the files of the dashboard are missing.
     """
     script = DASHBOARD / "app.py"
     if not script.is_file():
         raise OddError(f"the dashboard is missing from {DASHBOARD}: install odd again")
-    # -P: a file of the working directory must not be taken for a module
+    # -P: do not import modules from the working directory
     start = [sys.executable, "-P", "-m", "streamlit", "run", str(script), "--server.address", host]
     start += ["--server.port", str(port)] if port is not None else []
     start += ["--server.headless", "true"] if headless else []
@@ -69,7 +71,7 @@ def command(port: int | None, host: str, headless: bool, others: Sequence[str] =
 
 
 def serve(cache: Path, server: list[str], host: str) -> NoReturn:
-    """Become the server of the dashboard on the runs of a folder; never returns."""
+    """Replace this process with the dashboard server for the runs of a folder; never returns."""
     if host != LOCAL:
         say(f"There is no login: whoever reaches {host} can start and delete runs.")
     sys.stdout.flush()

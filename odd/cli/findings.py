@@ -1,4 +1,4 @@
-"""The command `odd findings`: from run files to text and tables."""
+"""Command `odd findings`: text and tables from run files."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -14,15 +14,15 @@ from odd.views.links import ViewState
 
 
 def write_findings(files: Sequence[Path], chosen: Mapping[str, str | None], out: Path | None) -> str:
-    """All findings of some run files as a text; with a folder, also as Markdown and tables in it.
+    """Return all findings of run files as text; with a folder, also write them as Markdown and tables.
 
     Args:
-        files: the runs, side by side.
-        chosen: objective, convention, outcome, difficulty, kind and reference, as a link names them.
-        out: the folder; None writes nothing.
+        files: files of the runs to compare.
+        chosen: objective, convention, outcome, difficulty, kind and reference, as in a link.
+        out: output folder; None writes nothing.
 
     Raises:
-        OddError: a run cannot be read, lacks what is asked for, or there is no such choice.
+        OddError: a run cannot be read or lacks the objective or convention, or a choice is invalid.
     """
     query = {name: [value or ""] for name, value in chosen.items()}
     view, problems = ViewState.from_query(query)

@@ -1,4 +1,4 @@
-"""Commands that make runs: `run`, `import`, `screen`, `add-teacher`."""
+"""Commands that create or extend runs: `run`, `import`, `screen`, `add-teacher`."""
 
 import json
 from pathlib import Path
@@ -41,7 +41,7 @@ def run(
     set_: SET = None,
     show_config: SHOW_CONFIG = False,
 ) -> None:
-    """Make a run, or take up one that was interrupted, and print its table."""
+    """Execute a run, or resume one that was interrupted, and print its tables."""
     settings = settings_of(preset, config, student, questions, limit, teacher, cache, set_)
     _make(settings, show_config)
 
@@ -49,13 +49,13 @@ def run(
 def import_(
     files: Annotated[
         list[str],
-        typer.Argument(metavar="FILE...", help="JSON Lines or Parquet as TRL, verl or we write it; or folders."),
+        typer.Argument(metavar="FILE...", help="JSON Lines or Parquet in TRL's, verl's or ODD's format; or folders."),
     ],
     questions: QUESTIONS = None,
-    step: Annotated[list[int] | None, typer.Option(help="Training step to take, of several. Repeatable.")] = None,
-    reward: Annotated[str | None, typer.Option(help="Column of the reward, where there are several.")] = None,
-    threshold: Annotated[float | None, typer.Option(help="A reward above it means correct.")] = None,
-    verify: Annotated[bool, typer.Option("--verify", help="Judge answers anew instead of believing rewards.")] = False,
+    step: Annotated[list[int] | None, typer.Option(help="Training step to import. Repeatable.")] = None,
+    reward: Annotated[str | None, typer.Option(help="Reward column, if there are several.")] = None,
+    threshold: Annotated[float | None, typer.Option(help="A response with a reward above it is correct.")] = None,
+    verify: Annotated[bool, typer.Option("--verify", help="Verify answers instead of using rewards.")] = False,
     preset: PRESET = "demo",
     config: CONFIG = None,
     student: STUDENT = None,
@@ -65,14 +65,14 @@ def import_(
     set_: SET = None,
     show_config: SHOW_CONFIG = False,
 ) -> None:
-    """Make a run whose initial rollouts come from the logs of a training run (docs/import.md)."""
+    """Execute a run with initial rollouts from the logs of a training run (docs/import.md)."""
     given = {"files": files, "steps": step, "reward": reward, "threshold": threshold, "verify": verify or None}
     own = [f"imported.{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
     _make(settings_of(preset, config, student, questions, limit, teacher, cache, [*own, *(set_ or ())]), show_config)
 
 
 def _make(settings: RunConfig, show_config: bool, kind: Kind = "run") -> None:
-    """Make a run or its screening, or print the settings that it would be made with."""
+    """Execute a run or its screening, or only print its settings."""
     if show_config:
         print(settings.model_dump_json(indent=2))
     else:
@@ -80,8 +80,8 @@ def _make(settings: RunConfig, show_config: bool, kind: Kind = "run") -> None:
 
 
 def make(settings: RunConfig, kind: Kind = "run") -> Path:
-    """Make a run or its screening, drawing progress bars; print what it found and return its file."""
-    # what brings torch comes after the settings are known to be good
+    """Execute a run or its screening with progress bars; print its results and return its file."""
+    # these imports load torch, so they come after the settings have been validated
     from odd.cli.console import Bars
     from odd.pipeline import screening, worker
     from odd.pipeline.cost import reading_of_a_run
@@ -106,7 +106,7 @@ def screen(
     set_: SET = None,
     show_config: SHOW_CONFIG = False,
 ) -> None:
-    """Find out how often the student is right, alone and with each context; `run` goes on with the same options."""
+    """Measure the student's accuracy without and with each context; `run` with the same options continues from it."""
     settings = settings_of(preset, config, student, questions, limit, teacher, cache, set_)
     _make(settings, show_config, "screening")
 
@@ -114,15 +114,15 @@ def screen(
 def add_teacher(
     run_: RUN,
     teacher: TEACHER = None,
-    config: Annotated[Path | None, typer.Option(help="TOML or JSON file whose teachers are added.")] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML or JSON file with the teachers to add.")] = None,
     cache: CACHE = DEFAULT_CACHE,
 ) -> None:
-    """Add teachers to a finished run: each costs one forward pass per path, and demonstrations if they are new."""
+    """Add teachers to a finished run; each costs one forward pass per path, and new demonstrations if needed."""
     teachers = [parse_teacher(text, ModelConfig()) for text in teacher or ()]
     if config is not None:
         teachers += load_config(file=config).teachers
     if not teachers:
-        raise OddError("no teacher is named: give --teacher NAME=MODEL[:CONTEXT] or --config FILE with [[teachers]]")
+        raise OddError("no teacher given: pass --teacher NAME=MODEL[:CONTEXT], or --config FILE with [[teachers]]")
     folder, run_id = locate(run_, cache)
     from odd.cli.console import Bars
     from odd.pipeline.cost import reading_of_teachers

@@ -1,4 +1,4 @@
-"""Options that commands share, and what they are read as."""
+"""Options shared by commands, and their parsing."""
 
 import json
 import re
@@ -14,18 +14,18 @@ from odd.config.teachers import SHOWN
 from odd.errors import OddError
 
 TABLE_WIDTH = 136
-_IN = typer.Option("--cache", show_default=False, help="Folder of run files; if not given, ODD_CACHE or ./cache.")
+_IN = typer.Option("--cache", show_default=False, help="Folder of run files; default: ODD_CACHE or ./cache.")
 CACHE = Annotated[Path, _IN]
 DEFAULT_CACHE = default_cache()
-RUN = Annotated[str, typer.Argument(metavar="RUN", help="Run id or path of its file.")]
-PRESET = Annotated[str, typer.Option(help=f"What to start from: {', '.join(PRESETS)}.")]
+RUN = Annotated[str, typer.Argument(metavar="RUN", help="Run id, or path of a run file.")]
+PRESET = Annotated[str, typer.Option(help=f"Preset to start from: {', '.join(PRESETS)}.")]
 CONFIG = Annotated[Path | None, typer.Option(help="TOML or JSON file with settings that replace the preset's.")]
 STUDENT = Annotated[str | None, typer.Option(help="Student: embedded model, folder, or hub name.")]
 QUESTIONS = Annotated[
     str | None,
     typer.Option(help="Questions: bundled set, .jsonl, .csv or .parquet file, hf:NAME?split=..., gym:NAME?size=..."),
 ]
-LIMIT = Annotated[int | None, typer.Option(help="Take only the first questions.")]
+LIMIT = Annotated[int | None, typer.Option(help="Use only the first N questions.")]
 TEACHER = Annotated[
     list[str] | None,
     typer.Option(
@@ -48,7 +48,7 @@ def settings_of(
     cache: Path | None,
     set_: list[str] | None,
 ) -> RunConfig:
-    """The settings that the options of `run`, `import` and `screen` ask for."""
+    """Return the settings given by the options of `run`, `import` and `screen`."""
     short = {"student.name": student, "questions.source": questions, "questions.limit": limit, "cache": cache}
     plain = {key: str(value) if isinstance(value, Path) else value for key, value in short.items() if value is not None}
     overrides = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in plain.items()]
@@ -60,16 +60,16 @@ def settings_of(
 
 
 def parse_teacher(text: str, like: ModelConfig) -> TeacherConfig:
-    """`NAME=MODEL[:CONTEXT][,demonstrations=MODEL][,summarizer=MODEL]` as a teacher.
+    """Parse `NAME=MODEL[:CONTEXT][,demonstrations=MODEL][,summarizer=MODEL]`.
 
-    The model `student` stands for the student itself.
+    The model `student` means the student itself.
 
     Args:
-        text: what the user wrote.
-        like: a model whose device and dtype another model gets.
+        text: value of the option.
+        like: model that provides the device and dtype of the other models.
 
     Raises:
-        OddError: the text has another form; says which.
+        OddError: the text is malformed; the message gives the format.
     """
     name, equals, rest = text.partition("=")
     rest, *writers = re.split(r",(?=(?:demonstrations|summarizer)=)", rest)
@@ -78,7 +78,7 @@ def parse_teacher(text: str, like: ModelConfig) -> TeacherConfig:
         model, context = rest, "none"
     named = {"model": model} | {key: value for key, _, value in (writer.partition("=") for writer in writers)}
     if not equals or not all(named.values()):
-        raise OddError(f"--teacher {text!r}: write it as NAME=MODEL[:CONTEXT], for instance Self-1C=student:1c")
+        raise OddError(f"--teacher {text!r}: write it as NAME=MODEL[:CONTEXT], e.g. Self-1C=student:1c")
     models = {
         key: None if value == "student" else like.model_copy(update={"name": value}).model_dump()
         for key, value in named.items()
@@ -88,21 +88,21 @@ def parse_teacher(text: str, like: ModelConfig) -> TeacherConfig:
 
 
 def locate(run_: str, cache: Path) -> tuple[Path, str]:
-    """Folder and id of a run given by id or by path."""
+    """Return folder and id of a run given by its id or path."""
     path = Path(run_)
     return (path.parent, path.stem) if path.suffix == ".duckdb" else (cache, run_)
 
 
 def say(line: str | None) -> None:
-    """Print a line of plain text, if there is one."""
+    """Print a line of plain text unless it is None or empty."""
     if line:
         Console().print(Text(line), soft_wrap=True)
 
 
 def print_run(path: Path, objective: str | None = None, convention: str | None = None) -> None:
-    """Print what a run found, by an objective and a convention, or by the usual ones."""
+    """Print the results of a run under an objective and a convention, or the default ones."""
     from odd.cli.summary import print_summary
 
     console = Console()
-    console.width = max(console.width, TABLE_WIDTH)  # a pipe or a narrow terminal must not break the numbers
+    console.width = max(console.width, TABLE_WIDTH)  # numbers must not wrap in a pipe or a narrow terminal
     print_summary(path, objective, convention, console)

@@ -1,4 +1,4 @@
-"""Commands that say what a run found: `show`, `findings`, `weights`."""
+"""Commands that report the results of runs: `show`, `findings`, `weights`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,31 +13,31 @@ WEIGHTS = WeightsConfig()
 
 def show(
     run_: RUN,
-    objective: Annotated[str | None, typer.Option(help="Objective whose scores are shown.")] = None,
+    objective: Annotated[str | None, typer.Option(help="Objective of the scores.")] = None,
     convention: Annotated[str | None, typer.Option(help="Convention of the scores.")] = None,
     cache: CACHE = DEFAULT_CACHE,
 ) -> None:
-    """Print what a run found: its screening, its questions, and per teacher the scores on both kinds of path."""
+    """Print the results of a run: screening, questions, and scores per teacher on correct and incorrect paths."""
     folder, run_id = locate(run_, cache)
     print_run(folder / f"{run_id}.duckdb", objective, convention)
 
 
 def weights(
     run_: RUN,
-    teacher: Annotated[str | None, typer.Option(help="Teacher of the scores; needed if there are several.")] = None,
-    rule: Annotated[str, typer.Option(help=f"What is kept: {', '.join(RULE_THRESHOLDS)}.")] = WEIGHTS.rule,
+    teacher: Annotated[str | None, typer.Option(help="Teacher of the scores; required if there are several.")] = None,
+    rule: Annotated[str, typer.Option(help=f"Tokens to keep: {', '.join(RULE_THRESHOLDS)}.")] = WEIGHTS.rule,
     threshold: Annotated[
-        float | None, typer.Option(help="Keep tokens whose score is above; 0, or 0.975 for p_positive.")
+        float | None, typer.Option(help="Keep tokens with a score above it; default: 0, or 0.975 for p_positive.")
     ] = None,
-    outcome: Annotated[str, typer.Option(help="Of the rollouts: all, correct, incorrect.")] = WEIGHTS.outcome,
-    rollouts: Annotated[str, typer.Option(help="paths, or all initial ones.")] = WEIGHTS.rollouts,
+    outcome: Annotated[str, typer.Option(help="Outcome of the rollouts: all, correct, incorrect.")] = WEIGHTS.outcome,
+    rollouts: Annotated[str, typer.Option(help="Rollouts to write: paths, or all initial ones.")] = WEIGHTS.rollouts,
     objective: Annotated[str, typer.Option(help="Objective of the scores.")] = WEIGHTS.objective,
     convention: Annotated[str, typer.Option(help="Convention of the scores.")] = WEIGHTS.convention,
     unscored: Annotated[float, typer.Option(help="Weight of a token without a score.")] = WEIGHTS.unscored,
-    out: Annotated[Path | None, typer.Option(help="Folder, or beginning of the files' names.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Output folder, or prefix of the file names.")] = None,
     cache: CACHE = DEFAULT_CACHE,
 ) -> None:
-    """Write per-token loss weights for a trainer: which tokens of the run's rollouts to learn from."""
+    """Write per-token loss weights for a trainer: the tokens of the run's rollouts to learn from."""
     asked = {"teacher": teacher, "rule": rule, "threshold": threshold, "outcome": outcome, "rollouts": rollouts}
     asked |= {"objective": objective, "convention": convention, "unscored": unscored}
     wanted = parse_weights(asked)
@@ -54,17 +54,17 @@ def weights(
 
 
 def findings(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Run ids or paths; several stand side by side.")],
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Run ids or paths; several are compared.")],
     objective: Annotated[str, typer.Option(help="Objective of the scores.")] = USUAL["objective"],
     convention: Annotated[str, typer.Option(help="Convention of the scores.")] = USUAL["convention"],
-    paths: Annotated[str, typer.Option(help="Paths that count: all, correct, incorrect.")] = "all",
-    difficulty: Annotated[str, typer.Option(help="Questions that count: all, easy, medium, hard.")] = "all",
-    kind: Annotated[str | None, typer.Option(help="Kind of answer of the questions that count.")] = None,
-    beside: Annotated[str, typer.Option(help="The paper's numbers to stand beside: 0.6B-BoolQ, ..., none.")] = "none",
-    out: Annotated[Path | None, typer.Option(help="Folder for findings.md and a CSV file per table.")] = None,
+    paths: Annotated[str, typer.Option(help="Paths to include: all, correct, incorrect.")] = "all",
+    difficulty: Annotated[str, typer.Option(help="Questions to include: all, easy, medium, hard.")] = "all",
+    kind: Annotated[str | None, typer.Option(help="Kind of answer of the questions to include.")] = None,
+    beside: Annotated[str, typer.Option(help="The paper's numbers to compare with: 0.6B-BoolQ, ..., none.")] = "none",
+    out: Annotated[Path | None, typer.Option(help="Output folder for findings.md and one CSV file per table.")] = None,
     cache: CACHE = DEFAULT_CACHE,
 ) -> None:
-    """Print what runs show over all their questions, and write every table."""
+    """Print the findings of runs over all their questions; with --out, also write every table."""
     from odd.cli.findings import write_findings
 
     chosen = {"objective": objective, "convention": convention, "outcome": paths, "difficulty": difficulty}

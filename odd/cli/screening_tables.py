@@ -1,4 +1,4 @@
-"""The tables of a screening that `show` prints (tables 7-9 of the paper)."""
+"""Tables of a screening printed by `show` (tables 7-9 of the paper)."""
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -10,7 +10,7 @@ from odd.findings.statistics import Estimate
 
 
 def print_screening(screening: Screening, console: Console) -> None:
-    """Print the difficulties, the accuracy with each context, and the questions that are left out."""
+    """Print the difficulties, the accuracy with each context, and the excluded questions."""
     questions, bins = screening.questions, counts(screening)
     console.print(_difficulties(screening, bins))
     console.print(_contexts(screening))
@@ -19,7 +19,7 @@ def print_screening(screening: Screening, console: Console) -> None:
 
 
 def _difficulties(screening: Screening, bins: dict[str, int]) -> Table:
-    title = f"Screening: pass rate of the student alone, {len(screening.questions)} questions"
+    title = f"Screening: pass rate of the student without context, {len(screening.questions)} questions"
     table = Table(title=title, box=SIMPLE_HEAD)
     for column in ("difficulty", "questions", "kept"):
         table.add_column(column, justify="left" if column == "difficulty" else "right")
@@ -51,7 +51,7 @@ def _difference(one: Accuracy) -> str:
 
 
 def _percent(estimate: Estimate, sign: str = "") -> str:
-    """A share in percent with its interval."""
+    """Format a share in percent with its interval."""
     if estimate.value != estimate.value:
         return "–"
     value, low, high = (f"{100 * number:{sign}.1f}" for number in (estimate.value, estimate.low, estimate.high))

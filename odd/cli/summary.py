@@ -1,4 +1,4 @@
-"""The table that `show` prints: what a run found about its questions and its teachers (method §7)."""
+"""Tables printed by `show`: results of a run for its questions and its teachers (method §7)."""
 
 import json
 from collections import Counter
@@ -20,21 +20,21 @@ from odd.store import RunReader
 
 OUTCOMES = ("all", "correct", "incorrect")
 TRUSTED = 0.95
-"""Share of rewards that the verifier must repeat; below it a run says that two judges are at work."""
+"""Share of rewards that must agree with the verifier; below it a warning is printed."""
 SUMMARIES = ("mean_cosine", "fraction_positive", "weighted_cosine", "mean_gain", "advantage")
 
 
 def teacher_summary(scores: pd.DataFrame, teachers: Sequence[str], seed: int = 0) -> pd.DataFrame:
-    """Per teacher and path outcome: the measures of method §7 with 95% intervals over questions.
+    """Summarise the measures of method §7 per teacher and path outcome, with 95% intervals over questions.
 
     Args:
         scores: one row per (question, path, position, teacher) of one objective and convention.
-        teachers: all of them, in the order of the rows.
-        seed: of the bootstrap.
+        teachers: all teachers, in the order of the result.
+        seed: seed of the bootstrap.
 
     Returns:
-        Rows by teacher and outcome; `decision_points` counts nodes once even where paths share them. A teacher
-        without any has 0 there and undefined measures.
+        One row per teacher and outcome; `decision_points` counts a node once even if paths share it. Without decision
+        points it is 0 and the measures are NaN.
     """
     rows, decisions = [], _decisions(scores)
     for teacher in teachers:
@@ -48,7 +48,7 @@ def teacher_summary(scores: pd.DataFrame, teachers: Sequence[str], seed: int = 0
 
 
 def decision_points(scores: pd.DataFrame) -> Counter:
-    """Decision points of each question that has any, every node counted once; `scores` as for `teacher_summary`."""
+    """Count the distinct decision points of each question that has any; `scores` as for `teacher_summary`."""
     return Counter(_decisions(scores).drop_duplicates(["question", "node"])["question"].tolist())
 
 
@@ -57,10 +57,10 @@ def _decisions(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def print_summary(path: Path, objective: str | None, convention: str | None, console: Console) -> None:
-    """Print the account of a run's import, its screening, if it has them, its questions and its teachers.
+    """Print a run's import account and screening, if any, and the results for its questions and teachers.
 
     Raises:
-        OddError: the run cannot be read, or has no such objective or convention; names those it has.
+        OddError: the run cannot be read or lacks the objective or convention (the message lists those it has).
     """
     with RunReader(path) as reader:
         objective, convention = chosen_measure(reader.query("measures"), path.stem, objective, convention)
@@ -99,15 +99,15 @@ def _print_findings(
 
 
 def import_lines(account: str) -> list[str]:
-    """What became of the logs of a run with imported rollouts.
+    """Describe the import of a run's rollouts, one line per item.
 
     Args:
-        account: `imported` of the run's `meta`, JSON.
+        account: JSON value of `imported` in the run's `meta`.
     """
     counts = json.loads(account)
     lines = [f"imported: {counts['taken']:,} rollouts"]
     lines += [
-        f"not imported: {part['rows']:,} rows, {part['reason']}; such as {part['example'].removeprefix('import ')}"
+        f"not imported: {part['rows']:,} rows, {part['reason']}; e.g. {part['example'].removeprefix('import ')}"
         for part in counts["refused"]
     ]
     if counts["without"]:
@@ -117,22 +117,20 @@ def import_lines(account: str) -> list[str]:
         line = (
             f"rewards and ODD's verifier agree on {counts['agreeing']:,} of {counts['judged']:,} rollouts ({share:.1%})"
         )
-        remedy = (
-            "targeted rollouts are judged by the verifier: check kinds and answers of the questions, or --threshold"
-        )
+        remedy = "the verifier judges targeted rollouts: check kinds and answers of the questions, or --threshold"
         lines.append(line if share >= TRUSTED else f"{line}; {remedy}")
     return lines
 
 
 def _nothing_found(questions: pd.DataFrame, teachers: Sequence[str], convention: str) -> str:
-    """Why the table of teachers is empty, and what would fill it."""
+    """Return the reason why the table of teachers is empty, and the remedy."""
     if not teachers:
-        return "The run has no teacher, so nothing is scored: add one with odd add-teacher."
+        return "The run has no teacher, so there are no scores: add one with odd add-teacher."
     if not (questions["stage"] == "scored").any():
-        return "No question is scored yet: the table fills as the run goes on."
+        return "No question is scored yet: the table fills as the run proceeds."
     return (
-        f"No question has a decision point under {convention}: nowhere do two tokens with enough visits differ in "
-        "success. Raise targeting.n_min or sampling.initial_rollouts, or lower analysis.n_sig."
+        f"No question has a decision point under {convention}: no node has two tokens with enough visits that differ "
+        "in success. Raise targeting.n_min or sampling.initial_rollouts, or lower analysis.n_sig."
     )
 
 

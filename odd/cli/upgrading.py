@@ -1,10 +1,10 @@
-"""The command `upgrade`."""
+"""Command `upgrade`."""
 
 from odd.cli.options import CACHE, DEFAULT_CACHE, RUN, locate, say
 
 
 def upgrade(run_: RUN, cache: CACHE = DEFAULT_CACHE) -> None:
-    """Bring a run file of an older version up to date; nothing is sampled, and the old file is kept beside it."""
+    """Upgrade a run file of an older version without sampling; the old file is kept next to it."""
     folder, run_id = locate(run_, cache)
     from odd.store.upgrade import upgrade_run
 

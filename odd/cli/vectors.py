@@ -1,7 +1,7 @@
-"""Test vectors: from the inputs of a document, everything the mathematics says about them.
+"""Test vectors: compute all quantities of the method for the inputs of a document.
 
-A document holds `cases` (single nodes), `questions` (tabular language models with rollouts), or both; unknown keys,
-expected results among them, are never read. Undefined values are None (JSON null).
+A document contains `cases` (single nodes), `questions` (tabular language models with rollouts), or both. Unknown keys,
+including expected results, are never read. Undefined values are None (JSON null).
 """
 
 import math
@@ -33,9 +33,9 @@ DETERMINISTIC = (
 SAMPLED = (objective("sampled_reverse_kl"), objective("dr_grpo"))
 
 
-LARGEST = 1e15  # of logits and weights: their sums and squares are far from overflow
-DEEPEST = 256  # exact success walks a model by recursion
-TABLE_SIZE = 10_000_000  # probabilities of one model: 80 MB
+LARGEST = 1e15  # maximum of logits and weights, whose sums and squares are then far from overflow
+DEEPEST = 256  # maximum length of a prefix: exact success recurses over the model
+TABLE_SIZE = 10_000_000  # maximum number of probabilities of one model: 80 MB
 
 
 def _bounded_or_impossible(value: float) -> float:
@@ -66,7 +66,7 @@ class _Case(BaseModel):
         if any(won > visited for won, visited in zip(self.successes, self.visits, strict=True)):
             raise ValueError("successes must not exceed visits")
         if len(set(self.support)) < len(self.support) or any(token >= size for token in self.support):
-            raise ValueError(f"support must hold distinct token ids below {size}")
+            raise ValueError(f"support must contain distinct token ids below {size}")
         if math.inf == -max(self.student_logits) or math.inf == -max(self.teacher_logits):
             raise ValueError("a distribution needs at least one finite logit")
         return self
@@ -109,12 +109,12 @@ class _Document(BaseModel):
     @model_validator(mode="after")
     def _not_empty(self) -> "_Document":
         if self.cases is None and self.questions is None:
-            raise ValueError("neither 'cases' nor 'questions' is there")
+            raise ValueError("'cases' and 'questions' are both missing")
         return self
 
 
 def compute_vectors(document: Any) -> dict[str, Any]:
-    """Work out a document of test vectors.
+    """Compute the results of a document of test vectors.
 
     Args:
         document: parsed JSON.
@@ -173,7 +173,7 @@ def _case(case: _Case) -> dict[str, Any]:
 def _scores(
     node: NodeSignal, one: Objective, support: np.ndarray, success: np.ndarray, baselines: tuple[Baseline, ...]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Alignment and gain by baseline."""
+    """Compute alignment and gain by baseline."""
     alignment, gains = {}, {}
     for baseline in baselines:
         ideal = ideal_gradient(node.student(support, baseline, "off"), success)
@@ -234,7 +234,7 @@ def _log_softmax(logits: Sequence[float]) -> np.ndarray:
 
 
 def _plain(value: Any) -> Any:
-    """As JSON: lists and numbers, None for what is undefined."""
+    """Convert to JSON types; undefined numbers become None."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray):

@@ -72,7 +72,7 @@ def broken_question(**changes):
     ("document", "named"),
     [
         ([], "not a JSON object"),
-        ({"note": "x"}, "neither 'cases' nor 'questions'"),
+        ({"note": "x"}, "'cases' and 'questions' are both missing"),
         (broken_case(visits=[1, 2]), "cases.0.*same length"),
         (broken_case(successes=[9, 9, 9, 999, 9]), "successes must not exceed visits"),
         (broken_case(support=[3, 5]), "distinct token ids below 5"),

@@ -131,7 +131,7 @@ def test_a_verifier_that_disagrees_with_the_rewards_is_pointed_out():
     lines = import_lines(json.dumps(account))
     assert lines[1] == "not imported: 3 rows, it has no reward; such as a.jsonl, line 1"
     assert lines[2] == "left out: 1 questions without a rollout"
-    assert "1 of 2 rollouts (50.0%); targeted rollouts are judged by the verifier" in lines[3]
+    assert "1 of 2 rollouts (50.0%); the verifier judges targeted rollouts" in lines[3]
 
 
 @pytest.mark.parametrize("name", ["rollouts.jsonl", "rollouts-verl.jsonl", "rollouts-trl.parquet"])
