@@ -170,7 +170,7 @@ class Bench:
                     asked.append(float(self._hover(reader)))
         return [
             Row("bytes of one tree view", "MB", sizes, BYTES, 1.0),
-            Row("static files of the tree page", "MB", files, None),
+            Row("static files of the Tree page", "MB", files, None),
             Row("messages sent while hovering", "", asked, 0, 1.0, count=2 * self.plan.hovered),
         ]
 

@@ -1,4 +1,4 @@
-"""Runs of seconds, for tests."""
+"""Small runs that take seconds, for tests."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ QUESTIONS = [
 
 
 def small_config(folder: Path, **changes) -> RunConfig:
-    """A run of seconds: few rollouts, four teachers."""
+    """A run that takes seconds: few rollouts, four teachers."""
     source = folder / "questions.jsonl"
     source.write_text("\n".join(map(json.dumps, QUESTIONS)))
     tree = {

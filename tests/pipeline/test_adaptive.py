@@ -1,4 +1,4 @@
-"""A run whose targeted rollouts are allotted chunk by chunk: a budget, a floor, and the same result after a death."""
+"""A run with adaptive allocation: a budget, a floor, and the same result after the worker died."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def adaptive(folder):
 
 
 class Stop(Exception):
-    """Stands for a worker that dies."""
+    """Simulates the death of a worker."""
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def made(tmp_path_factory):
     return run(adaptive(tmp_path_factory.mktemp("adaptive")), lambda step: None)
 
 
-def test_it_launches_what_the_pairs_say_and_keeps_to_the_budget(made):
+def test_it_launches_the_rollouts_of_its_pairs_within_the_budget(made):
     said = rows(
         made, "SELECT question, sum(launched), sum(greatest(0, 24 - visits)) FROM pairs GROUP BY ALL ORDER BY 1"
     )
@@ -63,7 +63,7 @@ def test_resumed_run_equals_uninterrupted_run(made, tmp_path, after):
     assert_same_results(made, run(config, lambda step: None))
 
 
-def test_only_an_allocation_that_is_used_makes_another_run():
+def test_only_settings_of_the_allocation_in_use_change_the_run():
     config = load_config("paper")
     ids = [
         fingerprint(config.model_copy(update={"targeting": TargetingConfig(**changes)}), [], "")

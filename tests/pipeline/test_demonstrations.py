@@ -1,4 +1,4 @@
-"""What teachers are shown is sampled from its source, verified, kept in the run, and shared."""
+"""Demonstrations are sampled from their source, verified, stored in the run, and shared by teachers."""
 
 import json
 import shutil
@@ -23,14 +23,14 @@ HELPED = [
 
 @pytest.fixture
 def copied(finished, tmp_path):
-    """A finished run in a cache of its own: the cache and the name."""
+    """A finished run in its own cache: the cache and the name."""
     shutil.copy(finished[1], tmp_path)
     return tmp_path, finished[1].stem
 
 
 @pytest.fixture(scope="module")
 def helped(finished, tmp_path_factory):
-    """The finished run with teachers that a larger model writes for, and all that was sampled for them."""
+    """The finished run with teachers whose demonstrations a larger model writes, and everything sampled for them."""
     folder = tmp_path_factory.mktemp("helped")
     shutil.copy(finished[1], folder)
     drawn, sample = [], TransformersEngine.sample
@@ -45,7 +45,7 @@ def helped(finished, tmp_path_factory):
 
 
 def shown(path, teacher):
-    """Demonstrations of a teacher by question, where it has a context."""
+    """Demonstrations of a teacher by question, if it has a context."""
     sql = f"SELECT question, demonstrations FROM contexts WHERE available AND teacher = '{teacher}'"
     return {question: json.loads(text) for question, text in rows(path, sql)}
 
@@ -69,7 +69,7 @@ def test_tries_are_drawn_in_batches_at_their_temperature_and_end_when_there_is_e
         assert low == high == 0.7
 
 
-def test_a_path_is_not_shown_where_there_is_something_else(finished):
+def test_a_path_is_not_shown_if_there_is_an_alternative(finished):
     told = rows(finished[1], "SELECT count(*) FROM contexts AS c JOIN paths AS p USING (question) "
                 "JOIN rollouts AS r USING (question, rollout) WHERE c.available AND c.reason IS NULL "
                 "AND contains(c.demonstrations::VARCHAR, to_json(r.text)::VARCHAR)")  # fmt: skip
@@ -83,7 +83,7 @@ def test_a_larger_model_writes_what_is_shown(helped):
     assert written and all(one["text"] in tries and one["source"] == "tiny-m" for (one,) in written.values())
 
 
-def test_a_summary_keeps_the_outcome_and_tells_what_it_was_made_of(helped):
+def test_a_summary_keeps_the_outcome_and_stores_its_response(helped):
     path, _ = helped
     own = shown(path, "Self-1C")
     summarised = shown(path, "Self-Sum-1C")
@@ -95,7 +95,7 @@ def test_a_summary_keeps_the_outcome_and_tells_what_it_was_made_of(helped):
     assert all(texts[one["text"]] >= 1 for (one,) in summarised.values())
 
 
-def test_adding_teachers_samples_nothing_but_what_is_shown(helped, finished):
+def test_adding_teachers_samples_only_demonstrations(helped, finished):
     path, drawn = helped
     assert drawn and {name for name, _, _ in drawn} == {"tiny-m"}
     assert {temperature for _, _, temperature in drawn} == {0.7}
@@ -104,7 +104,7 @@ def test_adding_teachers_samples_nothing_but_what_is_shown(helped, finished):
     assert own == rows(finished[1], TRIES)
 
 
-def test_what_was_written_is_not_written_again(helped, tmp_path, monkeypatch):
+def test_stored_demonstrations_are_not_sampled_again(helped, tmp_path, monkeypatch):
     path = Path(shutil.copy(helped[0], tmp_path))
     monkeypatch.setattr(TransformersEngine, "sample", lambda *_, **__: pytest.fail("sampled"))
     again = [one.model_copy(update={"name": f"{one.name} again"}) for one in HELPED]
@@ -152,7 +152,7 @@ def test_a_summary_that_loses_the_outcome_is_not_shown(copied, monkeypatch):
     assert rows(path, "SELECT DISTINCT text, tries FROM summaries") == [(None, 8)]
 
 
-def test_wording_is_the_runs_and_the_teachers(tmp_path):
+def test_templates_come_from_the_run_and_the_teacher(tmp_path):
     teachers = [
         {"name": "Plain", "context": "1c"},
         {"name": "Own", "context": "1c", "template": {"heading": "Look here"}},

@@ -1,4 +1,4 @@
-"""An engine that the program does not know is registered, and makes a whole run."""
+"""A newly registered engine can make a complete run."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def made(config):
     return run(config, lambda step: None)
 
 
-def test_a_whole_run_is_made_with_it(made):
+def test_it_makes_a_complete_run(made):
     assert rows(made, "SELECT DISTINCT stage FROM questions") == [("scored",)]
     assert {teacher for (teacher,) in rows(made, "SELECT DISTINCT teacher FROM scores")} == {"other", "Self-check"}
 

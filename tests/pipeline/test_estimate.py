@@ -1,4 +1,4 @@
-"""The time of a run is counted from its settings; what its pieces cost comes from runs here or the benchmark."""
+"""The time of a run is estimated from its settings, with speeds from earlier runs or the benchmark."""
 
 import pandas as pd
 import pytest
@@ -24,7 +24,7 @@ def changed(**sections):
 @pytest.mark.parametrize(
     "preset, questions, seconds, targeted", [("demo", 8, 83, 30_076), ("paper", 10, 88, 46_999)], ids=["demo", "paper"]
 )
-def test_the_benchmark_comes_within_a_factor_of_two_of_what_was_measured(preset, questions, seconds, targeted):
+def test_the_benchmark_is_within_a_factor_of_two_of_the_measurement(preset, questions, seconds, targeted):
     guess = estimate(PRESETS[preset], questions, benchmark_speed(PRESETS[preset].student))
     assert seconds / 2 < guess.seconds < seconds * 2
     assert targeted / 2 < guess.targeted_rollouts < targeted * 2
@@ -59,7 +59,7 @@ def test_minillm_costs_a_reading_of_all_rollouts_by_the_student_and_every_teache
     assert alone.read_tokens > alone.targeted_rollouts
 
 
-def test_a_run_that_read_its_rollouts_says_how_fast(finished):
+def test_a_run_that_read_its_rollouts_has_a_reading_speed(finished):
     config, path = finished
     with RunReader(path) as reader:
         drawn = measured_speed(reader, reader.meta, config.student)
@@ -95,7 +95,7 @@ def test_more_questions_take_longer_in_proportion():
     assert ten.seconds - loading == pytest.approx(10 * (one.seconds - loading), rel=1e-3)
 
 
-def test_nothing_is_said_of_models_that_nobody_measured():
+def test_unmeasured_models_have_no_estimate():
     assert benchmark_speed(ModelConfig(name="./mine")) is None
     assert benchmark_speed(ModelConfig(name="tiny-s", device="cuda")) is None
 
@@ -111,19 +111,19 @@ def test_figures_of_a_run_give_its_own_rollouts_back(finished):
     assert estimate(config, 1, speed).targeted_rollouts * paths / each == pytest.approx(drawn, rel=0.02)
 
 
-def test_a_run_says_nothing_of_another_student(finished):
+def test_a_run_gives_no_speed_for_another_student(finished):
     with RunReader(finished[1]) as reader:
         assert measured_speed(reader, reader.meta, ModelConfig(name="tiny-m")) is None
         assert measured_speed(reader, reader.meta, ModelConfig(dtype="bfloat16")) is None
 
 
 @pytest.mark.parametrize("config", ["", "{", "[]", '{"student": 1}', "[" * 100_000])
-def test_a_run_that_does_not_say_how_it_was_made_gives_no_figures(finished, config):
+def test_a_run_without_configuration_gives_no_speed(finished, config):
     with RunReader(finished[1]) as reader:
         assert measured_speed(reader, {"config": config}, ModelConfig()) is None
 
 
-def test_a_run_that_is_not_done_gives_no_figures(published):
+def test_an_unfinished_run_gives_no_speed(published):
     with RunReader(published) as reader:
         meta = {"config": DEMO.model_dump_json()}
         assert measured_speed(reader, meta, DEMO.student) is None
@@ -131,7 +131,7 @@ def test_a_run_that_is_not_done_gives_no_figures(published):
 
 @pytest.fixture
 def published(tmp_path):
-    """A run with a timing or two but nothing that could be divided by."""
+    """A run with a few timings of zero items or seconds."""
     with RunWriter(tmp_path, RUN) as writer:
         for table in ("questions", "timings"):
             writer.insert(table, ROWS[table])

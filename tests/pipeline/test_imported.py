@@ -1,4 +1,4 @@
-"""Runs whose initial rollouts were made elsewhere: tree, targeted rollouts and teachers as in any other run."""
+"""Runs with imported initial rollouts: tree, targeted rollouts and teachers work as in any other run."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ LOGGED = "SELECT question, rollout, token_ids, correct, truncated FROM rollouts 
 
 
 class Stop(Exception):
-    """Stands for a worker that dies."""
+    """Simulates the death of a worker."""
 
 
 def quiet(step):
@@ -31,7 +31,7 @@ def quiet(step):
 
 @pytest.fixture(scope="module")
 def log(finished, tmp_path_factory):
-    """The initial rollouts of a finished run, as a training run would have written them down."""
+    """The initial rollouts of a finished run, as a training run would have logged them."""
     found = rows(finished[1], "SELECT q.id, r.token_ids, r.correct FROM rollouts r JOIN questions q USING (question) "
                  "WHERE r.stage = 'initial' ORDER BY question, rollout")  # fmt: skip
     file = tmp_path_factory.mktemp("log") / "rollouts.jsonl"
@@ -54,7 +54,7 @@ def test_imported_rollouts_are_those_of_the_log(finished, imported):
 
 
 def test_the_rest_of_the_run_is_as_if_the_student_had_just_drawn_them(finished, imported):
-    """Seeds, paths, pairs and targeted rollouts depend on the initial rollouts alone, wherever they come from."""
+    """Seeds, paths, pairs and targeted rollouts depend only on the initial rollouts, whatever their origin."""
     for sql in ("SELECT * FROM paths ORDER BY ALL", "SELECT question, path, position, token FROM pairs ORDER BY ALL",
                 "SELECT question, token_ids FROM rollouts WHERE stage = 'targeted' ORDER BY ALL",
                 "SELECT question, node, teacher, objective, convention FROM scores ORDER BY ALL"):  # fmt: skip
@@ -77,12 +77,12 @@ def test_nothing_is_drawn_from_the_root(log, tmp_path, monkeypatch):
         return sample(self, prefixes, *rest)
 
     monkeypatch.setattr(TransformersEngine, "sample", forced_only)
-    # what teachers are shown is drawn apart from the rollouts
+    # demonstrations are sampled separately from the rollouts
     run(importing(log, tmp_path).model_copy(update={"teachers": (SELF_CHECK,)}), quiet)
 
 
 @pytest.mark.parametrize("after", [1, 3, 6])
-def test_an_interrupted_import_goes_on_to_the_same_result(log, imported, tmp_path, after):
+def test_an_interrupted_import_continues_to_the_same_result(log, imported, tmp_path, after):
     seen = []
 
     def die(step):
@@ -105,7 +105,7 @@ def test_the_run_id_depends_on_the_rollouts(log, imported, finished, tmp_path):
     assert len({other.stem, imported[1].stem, finished[1].stem}) == 3
 
 
-def test_a_run_that_is_there_needs_its_log_no_more(imported, tmp_path):
+def test_an_existing_run_does_not_need_its_log(imported, tmp_path):
     path = imported[1]
     stored = parse_config(json.loads(rows(path, "SELECT value FROM meta WHERE key = 'config'")[0][0]))
     assert stored.imported.digest
@@ -120,7 +120,7 @@ def test_logs_that_changed_are_refused(log, tmp_path):
         run(importing(log, tmp_path, digest="0" * 16), quiet)
 
 
-def test_the_account_is_kept_and_shown(imported):
+def test_the_report_is_stored_and_shown(imported):
     lines = import_lines(rows(imported[1], "SELECT value FROM meta WHERE key = 'imported'")[0][0])
     assert lines == ["imported: 144 rollouts", "rewards and ODD's verifier agree on 144 of 144 rollouts (100.0%)"]
 
@@ -157,8 +157,8 @@ def test_the_prompt_of_the_log_is_kept_whatever_the_instruction_of_the_run(tmp_p
     assert not any("Think, then" in text for _, text in found[1])
 
 
-def test_a_job_of_the_dashboard_goes_on_with_an_imported_run(imported, tmp_path, monkeypatch):
-    """What a run file says of itself, as TOML and lines of questions, names the very run."""
+def test_a_job_of_the_dashboard_continues_an_imported_run(imported, tmp_path, monkeypatch):
+    """The configuration and questions in a run file, as TOML and JSON Lines, identify the same run."""
     started = []
     monkeypatch.setattr("odd.pipeline.jobs.start._start", lambda job, cache: started.append(job) or job)
     path = imported[1]

@@ -1,4 +1,4 @@
-"""Jobs are processes of their own: they can be started, watched, stopped, killed, taken up again and removed."""
+"""Jobs are separate processes: they can be started, watched, stopped, killed, resumed and removed."""
 
 import json
 import os
@@ -39,7 +39,7 @@ ENDLESS = {"sampling": {"initial_rollouts": 50_000, "max_new_tokens": 48, "batch
 
 
 def wait(condition, seconds=120):
-    """Wait until something holds; `condition` is asked again and again."""
+    """Wait until `condition` holds, by polling."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"
@@ -53,7 +53,7 @@ def ended(job, seconds=180):
 
 @pytest.fixture
 def started():
-    """Whatever a test starts is ended with it."""
+    """Jobs started by a test, which are ended with it."""
     jobs = []
     yield lambda job: jobs.append(job) or job
     for job in jobs:
@@ -78,7 +78,7 @@ def status(path):
         return reader.meta["status"]
 
 
-def test_exit_code_and_last_line_say_how_a_job_ended(shell_job):
+def test_exit_code_and_last_line_show_how_a_job_ended(shell_job):
     job = ended(shell_job("import sys; print('fine so far'); sys.exit('error: no such \\x1b[31mthing\\x1b[0m')"))
     assert (job.state, job.exit_code, job.reason) == ("failed", 1, "no such thing")
 
@@ -109,7 +109,7 @@ def test_a_job_that_does_not_stop_is_killed_after_the_grace_period(shell_job):
     assert ended(job, 10).state == "stopped"
 
 
-def test_stopping_a_number_that_is_used_again_touches_nobody(tmp_path):
+def test_stopping_a_reused_process_id_is_harmless(tmp_path):
     folder = jobs_folder(tmp_path) / "20260101-000000-abcdef"
     folder.mkdir(parents=True)
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True) as other:
@@ -135,7 +135,7 @@ def test_a_process_is_known_by_number_and_start_time():
         assert not is_running(pid, started)
 
 
-def test_jobs_are_listed_newest_first_and_what_is_none_is_passed_over(tmp_path):
+def test_jobs_are_listed_newest_first_and_other_files_are_skipped(tmp_path):
     for number in (1, 2):
         folder = jobs_folder(tmp_path) / f"2026010{number}-000000-abcdef"
         folder.mkdir(parents=True)
@@ -149,7 +149,7 @@ def test_jobs_are_listed_newest_first_and_what_is_none_is_passed_over(tmp_path):
     assert [job.title for job in list_jobs(tmp_path)] == ["job 2", "job 1"]
 
 
-def test_the_run_of_a_job_is_no_path(tmp_path):
+def test_the_run_of_a_job_is_not_a_path(tmp_path):
     folder = jobs_folder(tmp_path) / "20260101-000000-abcdef"
     folder.mkdir(parents=True)
     (folder / "run").write_text("../../etc/passwd")
@@ -177,7 +177,7 @@ def test_a_log_is_plain_text(tmp_path):
     assert tail(tmp_path / "none") == ""
 
 
-def test_questions_of_the_same_content_have_one_place(tmp_path):
+def test_questions_with_the_same_content_share_a_file(tmp_path):
     line = b'{"id": "a", "question": "q", "answer": "1", "kind": "number"}'
     first, second = keep_questions(tmp_path, "../../My set.jsonl", line), keep_questions(tmp_path, "My set.jsonl", line)
     assert first == second
@@ -186,7 +186,7 @@ def test_questions_of_the_same_content_have_one_place(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["questions.csv", "questions.parquet"])
-def test_tables_of_questions_are_kept_as_what_they_are(tmp_path, name):
+def test_tables_of_questions_keep_their_format(tmp_path, name):
     content = (Path(__file__).parents[2] / "docs" / "examples" / name).read_bytes()
     kept = keep_questions(tmp_path, name, content)
     assert kept.suffix == Path(name).suffix and kept.read_bytes() == content
@@ -214,7 +214,7 @@ def test_time_left_is_unknown_before_most_of_the_first_question_is_seen():
 
 
 def test_time_left_in_the_first_question_counts_on_it_for_the_others():
-    # 10 s of rollouts are left, the question will have taken 30 s, three more come
+    # 10 s of rollouts are left, so the question takes 30 s in all, and three more follow
     assert time_left(120.0, ProgressRecord(**watched())) == pytest.approx(10 + 3 * 30)
 
 
@@ -228,12 +228,12 @@ def test_time_left_of_a_resumed_run_takes_only_questions_of_this_process():
     assert time_left(120.0, state) == pytest.approx(10 + 30)
 
 
-def test_time_left_goes_down_between_two_steps():
+def test_time_left_decreases_between_two_steps():
     state = ProgressRecord(**watched(question=2, question_at=160.0, updated=165.0))
     assert time_left(168.0, state) < time_left(165.0, state)
 
 
-def test_a_progress_file_of_another_time_is_no_run_at_work(tmp_path):
+def test_a_stale_progress_file_is_not_a_running_run(tmp_path):
     path = tmp_path / "x-00000000.progress.json"
     path.write_text(json.dumps(watched()))
     assert read_progress(tmp_path, "x-00000000").alive
@@ -248,13 +248,13 @@ def test_a_progress_file_of_another_time_is_no_run_at_work(tmp_path):
         {"stage": None}, {"rate": float("inf")}, {"seconds": "1"}, {"pid": None}, {"run_id": "y-00000000"},
     ],
 )  # fmt: skip
-def test_progress_that_cannot_be_is_passed_over(tmp_path, changes):
+def test_impossible_progress_is_ignored(tmp_path, changes):
     (tmp_path / "x-00000000.progress.json").write_text(json.dumps(watched(**changes)))
     assert read_progress(tmp_path, "x-00000000") is None
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"null", b"\xff", b'{"run_id": "x-00000000"}', b"[" * 100_000])
-def test_a_progress_file_that_is_none_is_passed_over(tmp_path, content):
+def test_a_malformed_progress_file_is_ignored(tmp_path, content):
     (tmp_path / "x-00000000.progress.json").write_bytes(content)
     assert read_progress(tmp_path, "x-00000000") is None
 
@@ -282,7 +282,7 @@ def test_a_run_is_made_and_gets_a_teacher_and_is_deleted(finished, tmp_path, sta
 
 
 @pytest.mark.slow
-def test_a_run_that_is_stopped_goes_on_to_the_same_result(finished, tmp_path, started):
+def test_a_stopped_run_continues_to_the_same_result(finished, tmp_path, started):
     config = small_config(tmp_path)
     job = started(start_run(config))
     wait(lambda: job.run_id is not None)
@@ -296,13 +296,13 @@ def test_a_run_that_is_stopped_goes_on_to_the_same_result(finished, tmp_path, st
 
 
 @pytest.mark.slow
-def test_a_run_that_is_killed_is_failed_and_goes_on_from_its_own_file(tmp_path, started):
+def test_a_killed_run_is_failed_and_continues_from_its_own_file(tmp_path, started):
     config = small_config(tmp_path, **ENDLESS)
     job = started(start_run(config))
     wait(lambda: job.run_id is not None and published_path(config.cache, job.run_id).exists())
     os.killpg(job.pid, signal.SIGKILL)
     assert ended(job).state == "failed"
-    # the shell that a job is known by may be gone a moment before what it waited for
+    # the shell that identifies a job may end slightly before the process it waited for
     wait(lambda: not read_progress(config.cache, job.run_id).alive)
     path = published_path(config.cache, job.run_id)
     with RunReader(path) as reader:
@@ -316,7 +316,7 @@ def test_a_run_that_is_killed_is_failed_and_goes_on_from_its_own_file(tmp_path, 
 
 
 @pytest.mark.slow
-def test_a_second_start_of_a_run_says_that_it_is_being_made(tmp_path, started):
+def test_a_second_start_of_a_run_reports_that_it_is_running(tmp_path, started):
     config = small_config(tmp_path, **ENDLESS)
     first = started(start_run(config))
     wait(lambda: first.run_id is not None)
@@ -329,7 +329,7 @@ def test_a_second_start_of_a_run_says_that_it_is_being_made(tmp_path, started):
 
 
 @pytest.mark.slow
-def test_a_job_outlives_who_started_it(tmp_path, pytestconfig):
+def test_a_job_outlives_its_parent_process(tmp_path, pytestconfig):
     config = small_config(tmp_path)
     (tmp_path / "config.json").write_text(config.model_dump_json())
     code = (
@@ -342,7 +342,7 @@ def test_a_job_outlives_who_started_it(tmp_path, pytestconfig):
     assert (ended(job).state, job.exit_code) == ("finished", 0)
 
 
-def test_a_run_whose_file_does_not_say_how_it_was_made_is_not_continued(tmp_path):
+def test_a_run_file_without_configuration_is_not_continued(tmp_path):
     for meta in ({}, {"config": "{", "questions": "[]"}, {"config": "[]", "questions": "[]"}):
         with pytest.raises(OddError):
             continue_run(tmp_path, meta)

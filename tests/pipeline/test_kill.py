@@ -1,4 +1,4 @@
-"""A worker that is killed with SIGKILL loses nothing that it had committed."""
+"""A worker killed with SIGKILL loses nothing that it had committed."""
 
 import itertools
 import multiprocessing
@@ -17,13 +17,13 @@ from odd.store import RunReader, published_path
 from tests.runs import SCREENING, assert_same_results, rows, screening_config, small_config
 
 LATE = [TeacherConfig(name="Late", context="1c"), TeacherConfig(name="Later", context="1c1w")]
-# each worker is a process of its own, forked from one that has loaded all code
+# each worker is a separate process, forked from one that has loaded all code
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["odd.models.transformers.language_model", "odd.pipeline"])
 
 
 def work(job, steps, reports):
-    """Do a job that reports its steps, and wait where the step after the n-th begins."""
+    """Run a job that reports its steps, and pause at the start of the step after the n-th."""
     begun = itertools.count()
 
     def report(step):
@@ -35,7 +35,7 @@ def work(job, steps, reports):
 
 
 def kill(job, steps):
-    """Do a job in a process of its own and kill it somewhere inside its n-th step, which is not its last."""
+    """Run a job in a separate process and kill it within its n-th step, which is not its last."""
     here, there = PROCESSES.Pipe(duplex=False)
     worker = PROCESSES.Process(target=work, args=(job, steps, there))
     worker.start()
@@ -50,7 +50,7 @@ def kill(job, steps):
 
 @pytest.fixture
 def copied(finished, tmp_path):
-    """A finished run in a cache of its own: its config and its file."""
+    """A finished run in its own cache: its config and its file."""
     config, path = finished
     shutil.copy(path, tmp_path / path.name)
     return config.model_copy(update={"cache": tmp_path}), tmp_path / path.name
@@ -58,7 +58,7 @@ def copied(finished, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("steps", [2, 5, 12])
-def test_killed_run_goes_on_to_the_same_result(finished, tmp_path, steps):
+def test_killed_run_continues_to_the_same_result(finished, tmp_path, steps):
     config = small_config(tmp_path)
     kill(partial(run, config), steps)
     published = published_path(config.cache, finished[1].stem)
@@ -71,7 +71,7 @@ def test_killed_run_goes_on_to_the_same_result(finished, tmp_path, steps):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("steps", [1, 4])
-def test_killed_adding_of_teachers_goes_on_to_the_same_result(copied, tmp_path, steps):
+def test_killed_adding_of_teachers_continues_to_the_same_result(copied, tmp_path, steps):
     config, path = copied
     (tmp_path / "whole").mkdir()
     shutil.copy(path, tmp_path / "whole" / path.name)
@@ -82,7 +82,7 @@ def test_killed_adding_of_teachers_goes_on_to_the_same_result(copied, tmp_path, 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("steps", [1, 4])
-def test_killed_reanalysis_goes_on_to_the_same_result(copied, finished, tmp_path, steps):
+def test_killed_reanalysis_continues_to_the_same_result(copied, finished, tmp_path, steps):
     config, path = copied
     changed = config.model_copy(update={"analysis": config.analysis.model_copy(update={"n_sig": 10})})
     (tmp_path / "whole").mkdir()
@@ -96,7 +96,7 @@ def test_killed_reanalysis_goes_on_to_the_same_result(copied, finished, tmp_path
 
 @pytest.mark.slow
 @pytest.mark.parametrize("steps", [2, 5])
-def test_killed_screening_goes_on_to_the_same_result(screened, tmp_path, steps):
+def test_killed_screening_continues_to_the_same_result(screened, tmp_path, steps):
     config = screening_config(tmp_path)
     kill(partial(screen, config), steps)
     assert_same_results(screened[1], screen(config, lambda step: None), SCREENING)

@@ -1,4 +1,4 @@
-"""The progress file tells a reader who works on a run, and how fast."""
+"""The progress file shows which process works on a run, and how fast."""
 
 import json
 
@@ -32,7 +32,7 @@ def test_a_finished_run_is_not_alive(tmp_path):
     assert not read_progress(tmp_path, RUN).alive
 
 
-def test_the_rate_leaves_out_what_was_there_before(tmp_path):
+def test_the_rate_excludes_earlier_work(tmp_path):
     listen = ProgressFile(tmp_path)
     listen(step(done=60, seconds=2.0))
     assert read(tmp_path)["rate"] is None
@@ -51,14 +51,14 @@ def test_the_first_question_is_the_first_of_this_process(tmp_path):
     assert state["first_at"] <= state["question_at"] <= state["updated"]
 
 
-def test_a_job_is_told_its_run(tmp_path, monkeypatch):
+def test_a_job_learns_its_run(tmp_path, monkeypatch):
     monkeypatch.setenv(JOB_FOLDER, str(tmp_path))
     ProgressFile(tmp_path)(step())
     assert (tmp_path / "run").read_text() == RUN
     assert not list(tmp_path.glob("*.tmp"))
 
 
-def test_a_job_folder_that_is_gone_does_not_end_the_run(tmp_path, monkeypatch):
+def test_a_deleted_job_folder_does_not_end_the_run(tmp_path, monkeypatch):
     monkeypatch.setenv(JOB_FOLDER, str(tmp_path / "gone"))
     ProgressFile(tmp_path)(step())
     assert read(tmp_path)["done"] == 10

@@ -1,4 +1,4 @@
-"""All rollouts are read by student and teachers where minillm asks for it, once, and never else."""
+"""Student and teachers read all rollouts exactly once if minillm needs it, and otherwise never."""
 
 import shutil
 
@@ -20,7 +20,7 @@ READ = "SELECT * FROM rollout_log_probs ORDER BY question, teacher NULLS FIRST, 
 
 
 class Stop(Exception):
-    """Stands for a worker that dies."""
+    """Simulates the death of a worker."""
 
 
 def asking(folder):
@@ -34,7 +34,7 @@ def asking(folder):
 
 @pytest.fixture(scope="module")
 def read(tmp_path_factory):
-    """A finished run whose rollouts were read, its config, and every step of it."""
+    """A finished run whose rollouts were read, its config, and all its steps."""
     steps = []
     config = asking(tmp_path_factory.mktemp("read"))
     return config, run(config, steps.append), steps
@@ -42,7 +42,7 @@ def read(tmp_path_factory):
 
 @pytest.fixture
 def counted(monkeypatch):
-    """Rollouts that models read meanwhile."""
+    """Counts the rollouts that models read."""
     tokens, original = [], TransformersEngine.token_log_probs
 
     def count(self, prefix, continuations, temperatures):
@@ -53,13 +53,13 @@ def counted(monkeypatch):
     return tokens
 
 
-def test_everybody_reads_every_rollout_at_every_loss_temperature(read):
+def test_all_models_read_every_rollout_at_every_loss_temperature(read):
     (size,) = rows(read[1], ROLLOUTS)
     sql = "SELECT count(DISTINCT rollout), count(*) FROM rollout_log_probs GROUP BY teacher, temperature"
     assert rows(read[1], sql) == [size * 2] * 3 * 2
 
 
-def test_what_is_read_is_what_the_scorer_says(read):
+def test_stored_readings_equal_those_of_the_scorer(read):
     config, path, _ = read
     model = _student(config)
     prompts = dict(rows(path, "SELECT question, prompt_ids FROM questions"))
@@ -97,7 +97,7 @@ def test_progress_counts_readers_times_rollouts(read):
     assert len(timed) == 3 and len({tokens for _, tokens in timed}) == 1
 
 
-def test_an_interrupted_reading_goes_on_where_it_was(read, tmp_path, counted, monkeypatch):
+def test_an_interrupted_reading_continues_where_it_stopped(read, tmp_path, counted, monkeypatch):
     monkeypatch.setattr(reading, "KEEP_EVERY", 0.0)
 
     def die(step):
@@ -139,7 +139,7 @@ def test_a_run_without_minillm_reads_nothing(finished):
     assert rows(finished[1], "SELECT count(*) FROM timings WHERE stage = 'read'") == [(0,)]
 
 
-def test_what_a_teacher_read_is_forgotten_when_its_name_comes_to_mean_another(read, tmp_path):
+def test_readings_of_a_teacher_are_dropped_when_its_name_changes_meaning(read, tmp_path):
     def die(step):
         if step.stage == "read" and step.done == step.total:
             raise Stop

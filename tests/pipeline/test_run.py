@@ -14,7 +14,7 @@ from tests.runs import ROLLOUTS, SCORES, assert_same_results, rows, small_config
 
 
 class Stop(Exception):
-    """Stands for a worker that dies."""
+    """Simulates the death of a worker."""
 
 
 def test_same_config_and_seed_give_same_rollouts_and_scores(finished, tmp_path):
@@ -43,7 +43,7 @@ def test_resumed_run_equals_uninterrupted_run(finished, tmp_path, after):
     assert_same_results(finished[1], run(config, lambda step: None))
 
 
-def test_stopped_run_says_so_and_goes_on(finished, tmp_path):
+def test_stopped_run_reports_it_and_continues(finished, tmp_path):
     def stop(step):
         if step.stage == "targeted":
             raise KeyboardInterrupt
@@ -76,7 +76,7 @@ def copied(finished, tmp_path):
     return config.model_copy(update={"cache": tmp_path}), path.stem
 
 
-def test_teacher_added_later_samples_nothing_and_scores_as_if_it_had_been_there(copied, monkeypatch):
+def test_teacher_added_later_samples_nothing_and_scores_as_if_present_from_the_start(copied, monkeypatch):
     config, run_id = copied
     monkeypatch.setattr(TransformersEngine, "sample", _refuse)
     path = add_teachers(config.cache, run_id, [TeacherConfig(name="Late", context="1c")], lambda step: None)
@@ -101,7 +101,7 @@ def test_a_teacher_name_cannot_change_its_meaning(copied):
         run(config.model_copy(update={"teachers": (TeacherConfig(name="Self-1C", context="1c1w"),)}), lambda step: None)
 
 
-def test_changed_analysis_scores_anew_without_sampling(copied, monkeypatch):
+def test_changed_analysis_rescores_without_sampling(copied, monkeypatch):
     config, _ = copied
     monkeypatch.setattr(TransformersEngine, "sample", _refuse)
     analysis = config.analysis.model_copy(update={"n_sig": 12})
@@ -196,7 +196,7 @@ def test_demonstrations_are_of_the_promised_outcome(finished):
 
 
 def test_stored_student_log_probabilities_are_those_it_was_sampled_with(finished):
-    """On a path the log-probability drawn with equals the scored one of the same edge."""
+    """On a path, the log-probability at sampling equals the scored one of the same edge."""
     pairs = rows(
         finished[1],
         "SELECT r.log_probs[t.position + 1], n.log_p FROM path_tokens t JOIN paths p USING (question, path) "
@@ -241,8 +241,8 @@ def test_adding_to_an_unknown_run_leaves_no_trace(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_teacher_that_never_scored_can_be_mended(tmp_path, monkeypatch):
-    """Without a context row the teacher was a mistake; the next command's settings count."""
+def test_a_teacher_that_never_scored_can_be_corrected(tmp_path, monkeypatch):
+    """A teacher without a context row was a mistake, so the next command's settings count."""
     broken = small_config(tmp_path)
     log_probs = TransformersEngine.read
 

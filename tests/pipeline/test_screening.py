@@ -1,4 +1,4 @@
-"""A screening draws what the run will use, says why a question is left out, and can be interrupted."""
+"""A screening samples rollouts that the run reuses, records why a question is left out, and can be interrupted."""
 
 import shutil
 from pathlib import Path
@@ -15,12 +15,12 @@ STATUS = "SELECT value FROM meta WHERE key = 'status'"
 
 
 class Stop(Exception):
-    """Stands for a worker that dies."""
+    """Simulates the death of a worker."""
 
 
 @pytest.fixture
 def copied(screened, tmp_path):
-    """The screened run in a cache of its own."""
+    """The screened run in its own cache."""
     config = screening_config(tmp_path)
     config.cache.mkdir()
     return config, Path(shutil.copy(screened[1], config.cache))
@@ -32,7 +32,7 @@ def test_the_baseline_is_the_first_of_the_initial_rollouts(screened, finished):
     assert rows(screened[1], STATUS) == [("screened",)]
 
 
-def test_a_run_goes_on_from_a_screening_to_the_same_result(copied, finished):
+def test_a_run_continues_from_a_screening_to_the_same_result(copied, finished):
     config, path = copied
     whole = run(config.model_copy(update={"teachers": finished[0].teachers}), lambda step: None)
     assert whole == path
@@ -48,7 +48,7 @@ def test_a_run_is_screened_without_drawing_its_rollouts_again(finished, screened
     path = screen(config, lambda step: None)
     assert path.stem == finished[1].stem
     assert repr(rows(path, ROLLOUTS)) == repr(rows(finished[1], ROLLOUTS))
-    # the run may have tried more, to pass over responses that are its paths
+    # the run may have sampled more tries, to skip responses that are its paths
     assert_same_results(screened[1], path, SCREENING[1:])
     assert rows(path, STATUS) == [("finished",)]
     assert_same_results(finished[1], path)
@@ -71,7 +71,7 @@ def test_resumed_screening_equals_uninterrupted_screening(screened, tmp_path, af
     assert repr(rows(path, ROLLOUTS)) == repr(rows(screened[1], ROLLOUTS))
 
 
-def test_a_screening_that_is_done_is_not_drawn_again(copied, screened, monkeypatch):
+def test_a_finished_screening_is_not_sampled_again(copied, screened, monkeypatch):
     monkeypatch.setattr(TransformersEngine, "sample", lambda *_, **__: pytest.fail("sampled"))
     assert_same_results(screened[1], screen(copied[0], lambda step: None), SCREENING)
 
@@ -133,7 +133,7 @@ def test_a_screening_without_anything_to_compare_is_refused(tmp_path, changes, s
         screen(small_config(tmp_path, **changes), lambda step: None)
 
 
-def test_a_context_without_room_in_the_window_is_left_out_with_the_reason(tmp_path):
+def test_a_context_that_does_not_fit_the_window_is_left_out_with_the_reason(tmp_path):
     long = [{"name": "Long", "context": "1c", "template": {"closing": "Think. " * 600}}]
     config = small_config(tmp_path, teachers=long, screening={"teachers": [], "context_rollouts": 8})
     path = screen(config, lambda step: None)
@@ -143,7 +143,7 @@ def test_a_context_without_room_in_the_window_is_left_out_with_the_reason(tmp_pa
     )
 
 
-def test_a_stopped_screening_says_so_and_goes_on(tmp_path):
+def test_a_stopped_screening_reports_it_and_continues(tmp_path):
     def stop(step):
         if step.stage == "contexts":
             raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""The work on a question does not know who writes: its events make the same run whoever applies them when."""
+"""The work on a question is independent of the writer: its events give the same run whenever they are applied."""
 
 import pickle
 import shutil
@@ -24,7 +24,7 @@ from odd.store.question_stage import QuestionStage
 from tests.runs import rows, small_config
 
 RUN = "x-00000000"
-# what differs between two runs of the same settings
+# columns that differ between two runs with the same settings
 WITHOUT = {"meta": "SELECT * FROM meta WHERE key NOT IN ('created_at', 'config') ORDER BY ALL",
            "timings": "SELECT * EXCLUDE seconds FROM timings ORDER BY ALL"}  # fmt: skip
 
@@ -40,7 +40,7 @@ def assert_same_tables(one, other, but=frozenset()):
 
 
 def begin(config) -> Worker:
-    """A worker on a new run file, whose questions wait to be worked on."""
+    """A worker on a new run file, with unprocessed questions."""
     questions, models = load_questions(config.questions), Models(config, config.cache)
     run_id = run_id_of(config, questions, models)
     worker = Worker(RunWriter(config.cache, run_id), run_id, config, questions, models, lambda step: None)
@@ -50,7 +50,7 @@ def begin(config) -> Worker:
 
 @pytest.fixture(scope="module")
 def collected(tmp_path_factory) -> list[list[Event]]:
-    """All events of each question of a run, none of which was written down when the next was asked for."""
+    """All events of each question of a run, collected without applying any."""
     worker = begin(small_config(tmp_path_factory.mktemp("collected")))
     with worker.writer:
         return [list(work) for work in worker.works()]
@@ -64,7 +64,7 @@ def apply(config, events):
 
 
 def in_turn(works: list[Events[None]]) -> Iterator[Event]:
-    """One event of each, again and again, each applied before the next is made."""
+    """Process questions in turn, one event at a time, each applied before the next."""
     while works:
         for work in list(works):
             event = next(work, None)
@@ -74,7 +74,7 @@ def in_turn(works: list[Events[None]]) -> Iterator[Event]:
                 yield event
 
 
-def test_events_that_are_applied_later_make_the_same_run(collected, finished, tmp_path):
+def test_events_applied_later_give_the_same_run(collected, finished, tmp_path):
     events = [event for events in collected for event in events]
     assert_same_tables(finished[1], apply(small_config(tmp_path), events))
 
@@ -93,13 +93,13 @@ def test_questions_can_be_worked_on_in_turn(finished, tmp_path):
 
 
 @pytest.mark.parametrize("stage", [QuestionStage.SAMPLED, QuestionStage.PLANNED, QuestionStage.TARGETED])
-def test_a_run_goes_on_from_each_stage_of_a_question(collected, finished, tmp_path, stage):
+def test_a_run_continues_from_each_stage_of_a_question(collected, finished, tmp_path, stage):
     config = small_config(tmp_path)
     reached = next(i for i, event in enumerate(collected[0]) if reaches(event, stage))
     worker = begin(config)
     with worker.writer:
         worker.consumer.consume(collected[0][: reached + 1])
-    # what was not committed takes its time again
+    # uncommitted work is timed again
     assert_same_tables(finished[1], run(config, lambda step: None), but={"timings"})
 
 
@@ -115,7 +115,7 @@ def test_every_step_is_of_a_stage_of_runs(collected):
 
 @pytest.fixture
 def stored(finished, tmp_path):
-    """What the file of a finished run holds of a question."""
+    """The stored state of a question in a finished run."""
     shutil.copy(finished[1], tmp_path)
     with RunWriter(tmp_path, finished[1].stem) as writer:
         return state.load_question_state(writer, 0)
@@ -143,7 +143,7 @@ def test_an_added_teacher_reads_once_what_targeted_rollouts_took(finished, store
     read, asked = TransformersEngine.read, []
     monkeypatch.setattr(TransformersEngine, "read", lambda *given: asked.append(given) or read(*given))
     assert list(work.work())
-    assert len(asked) == 2  # by the student and by the teacher
+    assert len(asked) == 2  # once by the student and once by the teacher
 
 
 def test_a_finished_question_has_no_work(finished, stored):
@@ -166,14 +166,14 @@ def test_a_token_is_spelled_out_once(consumer):
     ]  # fmt: skip
 
 
-def test_what_a_changed_model_wrote_is_not_kept(consumer):
+def test_demonstrations_of_a_changed_model_are_dropped(consumer):
     written = Insert("timings", [{"stage": "demonstrations"}])
     with pytest.raises(OddError, match="'big' that writes demonstrations has changed"):
         consumer.apply(Commit((written, NoteModel("big", "big", "another"))))
     assert consumer.writer.query("SELECT * FROM timings").empty
 
 
-def test_a_new_model_that_writes_is_noted_with_its_weights(consumer):
+def test_a_new_writing_model_is_recorded_with_its_weights(consumer):
     consumer.apply(Commit((NoteModel("new", "new", "n"),)))
     assert consumer.writer.meta()["digests"] == '{"": "s", "model:big": "b", "model:new": "n"}'
 

@@ -1,4 +1,4 @@
-"""What teachers are shown: fences hold, wrong examples are marked, and paths are not shown to those who score them."""
+"""Prompts of teachers: fences cannot be broken, wrong examples are marked, and teachers are not shown the paths they score."""
 
 import re
 from string import Template
@@ -45,7 +45,7 @@ def test_a_question_block_letters_its_choices_and_ends_with_the_instruction():
 
 
 @pytest.mark.parametrize("summarized", [False, True])
-def test_each_example_stands_under_a_label_that_tells_right_from_wrong(summarized):
+def test_each_example_has_a_label_that_distinguishes_right_from_wrong(summarized):
     shown = [Demonstration("seven", True), Demonstration("eight", False)]
     before_seven, rest = with_demonstrations("Q", shown, summarized).split(fenced("seven"))
     before_eight, after = rest.split(fenced("eight"))
@@ -81,13 +81,13 @@ def test_all_wording_can_be_replaced():
     [("message", "$question"), ("message", "$examples $answer"), ("example", "$label"), ("request", "$text $"),
      ("message", "$examples ${question.__class__}")],
 )  # fmt: skip
-def test_wording_that_would_lose_or_reach_for_something_is_refused(name, value):
+def test_templates_that_drop_or_access_values_are_refused(name, value):
     with pytest.raises(ValueError, match=name if "__class__" not in value else "message"):
         Templates(**{name: value})
 
 
 @given(st.text(alphabet="$abqu{}estion", max_size=30))
-def test_what_a_model_wrote_is_never_read_as_a_template(text):
+def test_model_output_is_never_read_as_a_template(text):
     shown = with_demonstrations("Q", [Demonstration(text, True)])
     assert fenced(text) in shown
     assert fenced(text) in summary_request("Q", text)

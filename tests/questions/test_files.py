@@ -1,4 +1,4 @@
-"""CSV and Parquet hold the same questions as JSON Lines."""
+"""CSV and Parquet files contain the same questions as JSON Lines."""
 
 import csv
 import json
@@ -98,6 +98,6 @@ def test_a_file_whose_name_holds_a_question_mark_is_found(tmp_path):
         ("hf:google/boolq?size=3", "unknown option 'size'"),
     ],
 )
-def test_options_that_there_are_not_are_refused(text, named):
+def test_unknown_options_are_refused(text, named):
     with pytest.raises(OddError, match=named):
         parse_source(text)

@@ -1,4 +1,4 @@
-"""The bundled general questions: enough of each kind, and gold answers that are right."""
+"""The bundled general questions: enough of each kind, with correct gold answers."""
 
 import math
 import re
@@ -92,5 +92,5 @@ def test_the_right_choices_are_spread_over_the_letters():
     assert {len(question.choices) for question in load("general-choice")} >= {2, 3, 4, 5, 6, 7, 8, 10}
 
 
-def test_no_choice_stands_twice():
+def test_no_choice_is_repeated():
     assert all(len({*question.choices}) == len(question.choices) for question in load("general-choice"))

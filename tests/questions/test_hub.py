@@ -1,4 +1,4 @@
-"""Data sets of the hub, tested on folders of their very form: columns, types, splits, subsets, forms of answers."""
+"""Data sets on the hub, tested with folders in the same format: columns, types, splits, subsets, answer formats."""
 
 import datasets
 import pytest
@@ -48,7 +48,7 @@ def cached(tmp_path, monkeypatch):
 
 @pytest.fixture
 def copy(tmp_path):
-    """A folder of the form of a set, with the front matter of its README by which the hub knows its files."""
+    """A folder in the format of a data set, with the README front matter that tells the hub about its files."""
 
     def write(features, subset, splits, rows):
         configs = []
@@ -71,7 +71,7 @@ def load(source):
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_a_folder_of_the_form_of_a_set_becomes_questions(copy, name):
+def test_a_folder_in_the_format_of_a_set_becomes_questions(copy, name):
     questions = load(f"hf:{copy(*SETS[name])}?as={name}")
     found = [(question.kind, question.answer, question.id) for question in questions]
     assert (
@@ -89,7 +89,7 @@ def test_a_folder_of_the_form_of_a_set_becomes_questions(copy, name):
     )
 
 
-def test_a_passage_stands_before_its_question(copy):
+def test_a_passage_precedes_its_question(copy):
     question = load(f"hf:{copy(*SETS['google/boolq'])}?as=google/boolq")[0]
     assert question.question == "Kites need wind.\n\nCan a kite fly without wind?"
 
@@ -136,7 +136,7 @@ def test_other_sets_are_read_by_columns(copy):
         ("?question=asks&answer=answer&kind=yes_no", "not in the format"),
     ],
 )
-def test_what_does_not_fit_is_said_in_one_line(copy, options, named):
+def test_mismatches_are_reported_in_one_line(copy, options, named):
     with pytest.raises(OddError, match=named) as caught:
         load(f"hf:{copy(*SETS['google/boolq'])}{options}")
     assert "\n" not in str(caught.value)

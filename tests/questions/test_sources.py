@@ -1,4 +1,4 @@
-"""Questions come whole or not at all, and what is wrong with a file is said with its place."""
+"""Questions are loaded completely or not at all, and errors in a file are reported with their location."""
 
 import json
 
@@ -57,7 +57,7 @@ def test_order_is_kept_and_the_limit_takes_the_first(tmp_path):
     assert len(load(tmp_path, text, limit=9)) == 3
 
 
-def test_blank_lines_byte_order_marks_and_carriage_returns_do_no_harm(tmp_path):
+def test_blank_lines_byte_order_marks_and_carriage_returns_are_ignored(tmp_path):
     text = "\ufeff\n" + lines({}, {}).replace("\n", "\r\n\r\n") + "\r\n"
     assert len(load(tmp_path, text)) == 2
 
@@ -90,12 +90,12 @@ def test_line_breaks_of_unicode_inside_a_question_are_kept(tmp_path):
         (b'{"id": "\xff"}', "not UTF-8"),
     ],
 )
-def test_a_bad_file_is_refused_with_the_place(tmp_path, content, named):
+def test_a_bad_file_is_refused_with_the_location(tmp_path, content, named):
     assert named in refused(tmp_path, content)
 
 
 @pytest.mark.parametrize("source", ["no-such-set", "."])
-def test_a_missing_file_is_answered_with_the_bundled_sets(source):
+def test_a_missing_file_lists_the_bundled_sets(source):
     with pytest.raises(OddError, match=", ".join(bundled_sets())):
         load_questions(QuestionsConfig(source=source))
 

@@ -1,4 +1,4 @@
-"""The task's solutions are right, in every order, and its slips are wrong often enough to be of use."""
+"""The task's solutions are right in every order, and its slips are wrong often enough to be useful."""
 
 import re
 
@@ -27,7 +27,7 @@ def problems(level, n=SEEDS):
 
 
 def outcomes(expression):
-    """Values of an expression by every order of allowed steps."""
+    """Values of an expression over all orders of allowed steps."""
     if not expression.operators:
         return set(expression.numbers)
     return {

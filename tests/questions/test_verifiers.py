@@ -75,7 +75,7 @@ def test_numbers_are_read_however_they_are_written(text, value):
 @pytest.mark.parametrize(
     "text", ["", "seven", "7 or 8", "3+4", "1,2", "3,50", "12,34,567", "1,2345", "1/0", "1.5/2", "1e3", "9" * 5000]
 )
-def test_none_or_several_numbers_are_no_number(text):
+def test_none_or_several_numbers_are_not_a_number(text):
     assert parse_number(text) is None
 
 

@@ -94,7 +94,7 @@ def test_tex_in_the_answer_to_a_number_question_is_read_as_mathematics(answer, c
     assert is_correct(question("number", "7"), answer) is correct
 
 
-def test_an_unfinished_sum_is_no_answer_to_a_number_question():
+def test_an_unfinished_sum_is_not_an_answer_to_a_number_question():
     assert not is_correct(question("number", "7"), "3+4")
     assert is_correct(question("expression", "7"), "3+4")
 
@@ -137,7 +137,7 @@ def judge():
     judge._end()
 
 
-def test_what_never_ends_is_given_up_and_the_next_request_is_answered(judge):
+def test_an_endless_check_is_aborted_and_the_next_request_is_answered(judge):
     with pytest.raises(Unanswered):
         judge.ask("equal", "7", "10^{10^{10}}", seconds=1.0)
     assert judge.ask("equal", "7", "7.0") is True
@@ -168,7 +168,7 @@ def test_questions_of_a_generator_keep_their_scorer_through_json_lines(tmp_path,
     file.write_text("\n".join(one.model_dump_json() for one in made))
     assert load_questions(QuestionsConfig(source=str(file))) == made
     for one in made:
-        if one.answer:  # graph_color leaves it to the scorer
+        if one.answer:  # graph_color has no gold answer, only the scorer
             assert is_correct(one, read_answer(one, f"Some steps.\nAnswer: {one.answer}"))
         assert not is_correct(one, "nonsense")
 

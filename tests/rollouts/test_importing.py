@@ -1,4 +1,4 @@
-"""Logged rollouts become those of a run only where prompt, tokens and outcome are beyond doubt."""
+"""Logged rollouts are imported only if prompt, tokens and outcome are unambiguous."""
 
 import json
 from types import SimpleNamespace
@@ -57,7 +57,7 @@ def test_token_ids_are_taken_as_they_are_without_padding(take, student):
     assert [list(rollout.token_ids) for rollout in found.rollouts[0]] == [tokens, tokens]
 
 
-def test_what_fills_the_limit_was_cut_and_is_wrong_whatever_its_reward(take, student):
+def test_a_response_that_reaches_the_limit_is_truncated_and_wrong_whatever_its_reward(take, student):
     long = student.tokenizer.encode("1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1+1")[:LIMIT]
     assert len(long) == LIMIT
     for row in ({"token_ids": long}, {"response": student.tokenizer.decode(long)}):
@@ -176,7 +176,7 @@ def test_shots_are_recognised_in_text(student):
         assert Prompts(student, [question]).asked(record(text)).messages == question.messages()
 
 
-def test_turns_that_no_question_has_are_not_taken_for_one_message(student):
+def test_unknown_turns_are_not_merged_into_one_message(student):
     turns = [{"role": r, "content": c} for r, c in (("user", "1+1?"), ("assistant", "2"), ("user", SUM.question))]
     for text in rendered(student, turns):
         with pytest.raises(Refused, match="chat template"):

@@ -1,4 +1,4 @@
-"""Rows of TRL, verl and our own form are read alike; what is ambiguous or malformed is refused with its place."""
+"""Rows in the formats of TRL, verl and ODD give the same records; ambiguous or malformed ones are refused with their location."""
 
 import json
 from pathlib import Path
@@ -43,7 +43,7 @@ def test_a_parquet_table_of_trl_is_read_like_its_rows(tmp_path):
     assert records[0].response == "Answer: 2" and records[0].step == 3
 
 
-def test_a_row_of_our_own_form(tmp_path):
+def test_a_row_in_our_own_format(tmp_path):
     tokens, text = read(tmp_path, OWN, {"prompt": "1+1?", "response": "2", "reward": True, "truncated": True})
     assert (tokens.question, tokens.token_ids, tokens.response, tokens.reward) == ("a", (5, 6, 2), None, 1.0)
     assert (text.prompt, text.response, text.reward, text.truncated) == ("1+1?", "2", 1.0, True)
@@ -87,7 +87,7 @@ def test_the_reward_is_chosen_where_there_are_several(tmp_path):
         (TRL | {"completion": [{"role": "assistant", "content": "a"}] * 2}, "line 2: a completion of 2 messages"),
     ],
 )
-def test_a_malformed_row_is_refused_with_its_place(tmp_path, row, named):
+def test_a_malformed_row_is_refused_with_its_location(tmp_path, row, named):
     with pytest.raises(OddError, match=named) as caught:
         read(tmp_path, OWN, row)
     assert "\n" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""Rollouts: what is forced stays, what is complete is not continued, and seeds tell everything apart."""
+"""Rollouts: forced tokens are kept, complete responses are not continued, and seeds are distinct."""
 
 import dataclasses
 
@@ -60,7 +60,7 @@ def test_only_what_was_drawn_has_log_probabilities(draw, model, initial):
         np.testing.assert_allclose(rollout.log_probs[rollout.launch :], scored[rollout.launch :], atol=1e-4)
 
 
-def test_a_whole_response_is_not_continued(draw, initial):
+def test_a_complete_response_is_not_continued(draw, initial):
     whole = next(rollout for rollout in initial if not rollout.truncated)
     made, continued = draw([whole.token_ids, whole.token_ids[:-1]])
     assert made.token_ids == whole.token_ids and np.isnan(made.log_probs).all()
@@ -144,7 +144,7 @@ def test_chunks_hold_every_prefix_once_and_are_full_but_the_last(forced, batch_s
 
 
 @given(PREFIXES, st.integers(1, 7))
-def test_prefixes_of_like_length_stand_together(forced, batch_size):
+def test_prefixes_of_similar_length_are_adjacent(forced, batch_size):
     lengths = [len(prefix) for chunk in chunks(forced, batch_size) for prefix in chunk]
     assert lengths == sorted(lengths)
 

@@ -1,4 +1,4 @@
-"""Copies of an empty and of a filled run, made once: a new file costs more than a test."""
+"""Copies of an empty and a filled run that are created once: creating a file takes longer than a test."""
 
 import shutil
 from pathlib import Path

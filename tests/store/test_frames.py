@@ -1,4 +1,4 @@
-"""What is inserted is what is read; what cannot be held exactly is refused."""
+"""Rows are read as they were inserted; values that cannot be stored exactly are refused."""
 
 import math
 from typing import Any

@@ -1,4 +1,4 @@
-"""A run is published while its writer goes on: it does not wait, the copy is of one moment, errors arrive."""
+"""A run is published while its writer continues: it does not wait, the copy is consistent, errors are raised."""
 
 import errno
 import os
@@ -18,7 +18,7 @@ from tests.store.test_writer import add, fail_midway, tokens
 
 
 class HeldCopy:
-    """Lets the first piece of a copy pass, and the others when it is told to."""
+    """Lets the first chunk of a copy pass, and the others on release."""
 
     def __init__(self, monkeypatch):
         self.begun, self.free = threading.Event(), threading.Event()
@@ -53,7 +53,7 @@ def wait_for_copy(writer):
 
 
 def write_all_kinds(writer, number):
-    """Small and large appends, also ones that are rolled back, changes and deletions."""
+    """Small and large appends, including rolled-back ones, updates and deletions."""
     many = pd.DataFrame({"token": range(20_000), "text": [f"{number} {i} {i * i}" for i in range(20_000)]})
     writer.insert("vocabulary", many)
     with pytest.raises(KeyError), writer.transaction():
@@ -92,7 +92,7 @@ def test_the_copy_is_the_state_at_its_beginning_whatever_is_written_meanwhile(fi
         assert reader.meta["status"] == "status 0"
 
 
-def test_a_long_log_is_brought_into_the_file_once_it_is_not_being_copied(filled, held, monkeypatch):
+def test_a_long_wal_is_checkpointed_when_no_copy_is_running(filled, held, monkeypatch):
     monkeypatch.setattr("odd.store.writer.LOG_LIMIT", 0)
     filled.begin_publication()
     add(filled, 77)
@@ -104,7 +104,7 @@ def test_a_long_log_is_brought_into_the_file_once_it_is_not_being_copied(filled,
 
 
 @pytest.mark.parametrize("last", [RunWriter.publish, RunWriter.finish])
-def test_the_last_publication_holds_everything_and_does_not_wait_for_the_one_under_way(filled, monkeypatch, last):
+def test_the_last_publication_contains_everything_and_does_not_wait_for_a_running_one(filled, monkeypatch, last):
     pieces = []
 
     def slow(source, target, start, stop):
@@ -123,7 +123,7 @@ def test_the_last_publication_holds_everything_and_does_not_wait_for_the_one_und
     assert 77 in tokens(filled.published) and files.leftovers(filled.published) == []
 
 
-def test_an_error_of_the_copy_arrives_at_the_next_publication(filled, monkeypatch):
+def test_an_error_of_the_copy_is_raised_at_the_next_publication(filled, monkeypatch):
     before = filled.published.read_bytes()
     with monkeypatch.context() as patch:
         patch.setattr(files, "_copy_piece", fail_midway)
@@ -135,7 +135,7 @@ def test_an_error_of_the_copy_arrives_at_the_next_publication(filled, monkeypatc
     assert filled.published.read_bytes() == before and files.leftovers(filled.published) == []
 
 
-def test_closing_gives_up_the_copy_under_way(filled, held):
+def test_closing_aborts_the_running_copy(filled, held):
     before = filled.published.read_bytes()
     filled.begin_publication()
     assert held.begun.wait(60)
@@ -150,7 +150,7 @@ def test_nothing_is_published_inside_a_transaction(filled):
             publish()
 
 
-def test_a_finished_run_is_the_work_file_itself_and_can_be_taken_up_again(filled):
+def test_a_finished_run_is_the_renamed_work_file_and_can_be_resumed(filled):
     add(filled, 77)
     node = filled.work.stat().st_ino
     filled.finish()
@@ -174,7 +174,7 @@ def test_a_work_file_on_another_disk_is_copied_at_the_end(filled, monkeypatch):
 
 
 def test_a_checkpoint_rewrites_little(filled):
-    """Rows lie in small groups, so that a checkpoint does not rewrite much of a long table."""
+    """Row groups are small, so that a checkpoint does not rewrite much of a long table."""
     filled.insert("vocabulary", pd.DataFrame({"token": range(50_000), "text": ["x"] * 50_000}))
     filled.publish()
     with duckdb.connect(str(filled.published), read_only=True) as connection:

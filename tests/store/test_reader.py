@@ -1,4 +1,4 @@
-"""A reader sees one whole published state, and refuses every file that is not a run of its version in one line."""
+"""A reader sees one consistent published state, and refuses any file that is not a run of its version, in one line."""
 
 import re
 import shutil
@@ -15,7 +15,7 @@ from tests.store.example_run import ROWS, RUN
 
 
 def change(path, *statements):
-    """Change a file as somebody else might."""
+    """Modify a file from outside."""
     with duckdb.connect(str(path)) as connection:
         for statement in statements:
             connection.execute(statement)

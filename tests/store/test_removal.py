@@ -1,4 +1,4 @@
-"""A run is removed with all that belongs to it, and never while somebody writes it."""
+"""A run is removed with all its files, and never while it is being written."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def test_everything_of_a_run_is_removed_and_nothing_of_another(filled, tmp_path)
     assert left == {*others, work.with_suffix(".lock")}
 
 
-def test_a_run_that_is_written_is_not_removed(filled, tmp_path):
+def test_a_run_being_written_is_not_removed(filled, tmp_path):
     filled.publish()
     with pytest.raises(OddError, match="being written"):
         remove_run(tmp_path, RUN)
@@ -34,7 +34,7 @@ def test_a_run_that_is_written_is_not_removed(filled, tmp_path):
     assert len(filled.named("questions")) == 2
 
 
-def test_a_run_can_be_made_anew_after_it_was_removed(filled, tmp_path):
+def test_a_run_can_be_recreated_after_it_was_removed(filled, tmp_path):
     filled.publish()
     filled.close()
     remove_run(tmp_path, RUN)
@@ -43,6 +43,6 @@ def test_a_run_can_be_made_anew_after_it_was_removed(filled, tmp_path):
 
 
 @pytest.mark.parametrize("run_id", ["../x", "", "*", "a/b"])
-def test_a_run_id_is_no_path(tmp_path, run_id):
+def test_a_run_id_is_not_a_path(tmp_path, run_id):
     with pytest.raises(OddError, match="is not a run id"):
         remove_run(tmp_path, run_id)

@@ -1,4 +1,4 @@
-"""The documentation names what is in a run file, and its queries run."""
+"""The documentation matches the schema of run files, and its queries run."""
 
 import re
 from pathlib import Path

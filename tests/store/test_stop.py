@@ -1,4 +1,4 @@
-"""A stop that comes while DuckDB works."""
+"""A stop signal during a DuckDB statement."""
 
 import signal
 import sys
@@ -14,7 +14,7 @@ LONG = "SELECT sum(sin(a.range * b.range)) FROM range(100000) AS a, range(10000)
 
 @pytest.fixture
 def stopped_soon():
-    """The process is told to end in a moment, as a job is by SIGTERM."""
+    """Send the process a SIGTERM in a moment, as when a job is stopped."""
     before = signal.signal(signal.SIGALRM, lambda *_: sys.exit(143))
     signal.setitimer(signal.ITIMER_REAL, 0.3)
     yield
@@ -23,7 +23,7 @@ def stopped_soon():
 
 
 class Interrupted:
-    """A connection whose statements of a kind end as DuckDB's do at a signal."""
+    """A connection whose statements of a kind fail like DuckDB's at a signal."""
 
     def __init__(self, connection, kind):
         self._connection, self._kind = connection, kind
@@ -37,7 +37,7 @@ class Interrupted:
         return self._connection.execute(sql, *values)
 
 
-# with one thread, which is ours: where another one works, DuckDB may see the signal late
+# with a single thread; with others DuckDB may notice the signal late
 def test_duckdb_answers_a_signal_in_the_middle_of_a_statement_by_an_error_that_becomes_a_stop(stopped_soon):
     with duckdb.connect(config={"threads": 1}) as connection, pytest.raises(KeyboardInterrupt), stoppable():
         connection.execute(LONG).fetchall()

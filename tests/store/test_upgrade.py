@@ -1,4 +1,4 @@
-"""A file of version 2 becomes what the analysis would have written in this version."""
+"""Upgrading a file of version 2 gives what the analysis would write in this version."""
 
 import duckdb
 import numpy as np
@@ -102,7 +102,7 @@ def stored(path, table):
 
 
 def empty_rest(components, rows):
-    """Which rows are of a node and convention whose bucket holds no probability."""
+    """Mask of the rows of nodes and conventions whose bucket has no probability."""
     empty = components[[p[-1] == 0 for p in components["p"]]]
     keys = ["node", "convention"]
     return pd.MultiIndex.from_frame(rows[keys]).isin(pd.MultiIndex.from_frame(empty[keys].astype({"convention": str})))
@@ -113,7 +113,7 @@ def test_an_upgraded_table_is_what_the_analysis_would_have_written(old, tables, 
     upgrade_run(old.parent, RUN)
     text = {name: str for name in ("teacher", "objective", "convention") if name in tables[table]}
     found, expected = stored(old, table), tables[table].astype(text).sort_values(KEYS[table], ignore_index=True)
-    if table == "half_scores":  # that nothing at all is left for the rest is no longer known from rounded probabilities
+    if table == "half_scores":  # rounded probabilities no longer show that the rest has no mass at all
         exact = ~empty_rest(tables["components"], expected)
         found, expected = found[exact], expected[exact]
     assert len(found) == len(expected) > 0

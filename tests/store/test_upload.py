@@ -1,4 +1,4 @@
-"""A file from elsewhere is taken in whole and checked, or not at all; what is here is never overwritten."""
+"""An uploaded file is accepted completely and checked, or rejected; existing runs are never overwritten."""
 
 import io
 import sqlite3
@@ -34,7 +34,7 @@ def files(cache):
 
 
 def refused(cache, content, said, limit=LIMIT):
-    """The file is refused with one line, and nothing of it is left."""
+    """The file is refused with one line, and leaves nothing behind."""
     before = files(cache)
     with pytest.raises(OddError, match=said) as error:
         accept(cache, content, limit)
@@ -83,7 +83,7 @@ def test_a_file_that_was_cut_is_refused(cache, content, share):
 
 
 def test_a_file_with_a_flipped_byte_in_its_rows_is_refused(cache, content):
-    # blocks are read to the end only here: a list of runs looks at the first ones
+    # only this check reads all blocks: listing runs reads the first ones
     found = 0
     for place in range(HEADERS + 4 * BLOCK_SIZE, len(content), BLOCK_SIZE):
         damaged = bytearray(content)

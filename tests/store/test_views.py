@@ -1,4 +1,4 @@
-"""What the views say of the example run."""
+"""The views on the example run."""
 
 import duckdb
 import pytest

@@ -1,4 +1,4 @@
-"""One writer a run; transactions and published files are whole, also when a process is killed or a disk full."""
+"""One writer per run; transactions and published files are complete, even if a process is killed or a disk is full."""
 
 import errno
 import os
@@ -134,7 +134,7 @@ def test_publishing_is_due_after_fifty_times_what_it_took_and_ten_seconds(writer
 
 
 def publish_meanwhile(writer, **options):
-    """Begin to publish and wait until the copy is over, and taken note of."""
+    """Start publishing and wait until the copy is done and recorded."""
     writer.publish_meanwhile(**options)
     if writer._publication is not None:
         writer._publication._thread.join()

@@ -1,4 +1,4 @@
-"""The finished run, open."""
+"""The finished run, opened."""
 
 import pytest
 

@@ -109,7 +109,7 @@ def test_means_agree_with_the_summary_that_show_prints(finished):
             np.testing.assert_allclose([one.value, one.low, one.high], [other.value, other.low, other.high])
 
 
-def test_what_components_get_is_plain_json_with_nothing_for_unknown():
+def test_payloads_are_plain_json_with_null_for_unknown():
     found = compared(a=[0.5] * 4, b=[0.2] * 4, none=[NAN] * 4)
     data = json.loads(json.dumps([payload(found), pair_payload(found)], allow_nan=False))
     assert data[0]["rows"][-1]["mean"]["value"] is None
@@ -260,7 +260,7 @@ def test_a_teacher_that_is_unavailable_says_why_and_has_no_cells(run, view):
     assert set(own["cells"]["rows"]) == {None}
 
 
-def test_the_file_of_a_path_has_a_row_a_token_and_teacher(run, view):
+def test_the_file_of_a_path_has_a_row_per_token_and_teacher(run, view):
     data = path_payload(run, view, view.teachers)
     assert len(path_table(data)) == len(data["tokens"]) * len(view.teachers)
 

@@ -1,4 +1,4 @@
-"""Scripts and styles of the components: complete, without HTML out of data, with colours that Python uses as well."""
+"""Scripts and styles of the components: complete, never HTML from data, and with the same colours as Python."""
 
 import json
 import re
@@ -70,7 +70,7 @@ def test_a_component_is_a_script_that_can_be_read(name, tmp_path):
 
 
 def node_path():
-    """The Node that Playwright brings."""
+    """The Node executable bundled with Playwright."""
     from playwright._impl._driver import compute_driver_executable
 
     return shutil.which("node") or compute_driver_executable()[0]
@@ -104,7 +104,7 @@ def luminance(colour):
     return float(XYZ[1] @ linear(srgb(colour)))
 
 
-# how others see linear RGB (Machado, Oliveira and Fernandes 2009, severity 1)
+# linear RGB as seen with colour blindness (Machado, Oliveira and Fernandes 2009, severity 1)
 SIGHT = {
     "protanope": [[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]],
     "deuteranope": [[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]],

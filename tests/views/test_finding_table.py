@@ -1,4 +1,4 @@
-"""The table of a finding: each row leads to the tokens behind it, and these open in the tree."""
+"""The table of a finding: each row links to the tokens behind it, and these to the tree."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The drawn part of the tree: paths whole, all else drawn or counted, and every rollout within reach."""
+"""The drawn part of the tree: complete paths, everything else drawn or counted, and every rollout reachable."""
 
 import json
 
@@ -22,7 +22,7 @@ def view(run):
 
 @pytest.fixture
 def narrow(monkeypatch):
-    """Few rows, so that even a small tree has much that is not drawn."""
+    """Few rows, so that even a small tree has many undrawn nodes."""
     monkeypatch.setattr(generation_graph, "ROWS", 2)
 
 
@@ -51,7 +51,7 @@ def leaves(data):
 
 
 def responses(found):
-    """Token ids of all responses that are drawn to their end."""
+    """Token ids of all responses drawn to their end."""
     ended = {tuple(found.prefix(node)) for node in found.graph if found.ended(node)}
     alone = {(*found.prefix(node), *single.tokens) for node, singles in found.singles.items() for single in singles}
     return ended | alone
@@ -125,7 +125,7 @@ def test_unfolding_again_shows_more(run, narrow, monkeypatch):
     assert counts == sorted(counts, reverse=True) and len(set(counts)) > 2
 
 
-def test_a_node_that_is_asked_for_is_drawn_with_its_ancestors(run, narrow):
+def test_a_requested_node_is_drawn_with_its_ancestors(run, narrow):
     nodes = run.query("nodes", question=0).set_index("node")
     rare = int(nodes.index[~nodes.index.isin(display(run, 0, ON_POLICY).graph)][-1])
     found = display(run, 0, ON_POLICY, node=rare)
@@ -167,7 +167,7 @@ def test_all_visits_of_the_tree_are_counted(run):
     assert tree_size(run, 0, ON_POLICY).visits >= counted(run, ON_POLICY)["visits"].drop(0).sum()
 
 
-def test_siblings_stand_by_success(run):
+def test_siblings_are_sorted_by_success(run):
     data = payload(run)
     for parent in {branch["parent"] for branch in data["branches"]} - {None}:
         rates = [branch["p"][0] for branch in data["branches"] if branch["parent"] == parent]

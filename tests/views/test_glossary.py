@@ -1,4 +1,4 @@
-"""The glossary: complete entries, each found, formulas that are whole."""
+"""The glossary: complete entries, each found by search, with complete formulas."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""A link keeps the whole view, and what it says is checked before anybody believes it."""
+"""A link contains the full view, and its values are validated."""
 
 from dataclasses import fields, replace
 from types import NoneType
@@ -19,7 +19,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60
 
 
 def values(kind):
-    """All values that a part of this type may have."""
+    """All valid values of a part of this type."""
     if get_origin(kind) is tuple:
         return st.lists(values(get_args(kind)[0]), max_size=5).map(tuple)
     if get_origin(kind) is Literal:
@@ -59,7 +59,7 @@ def test_an_empty_address_is_the_default_view():
     assert ViewState.from_query({}) == (DEFAULT, [])
 
 
-def test_a_part_that_is_not_ours_is_passed_over():
+def test_unknown_parts_are_ignored():
     assert ViewState.from_query({"embed": ["true"], "__class__": ["x"], "but": ["1"]}) == (DEFAULT, [])
 
 
@@ -67,7 +67,7 @@ def test_a_part_that_is_not_ours_is_passed_over():
 @pytest.mark.parametrize(
     "text", ["-1", "1.0", "1e3", "0x1", " 1", "1_0", "٣", "²", "1" * 10, "NaN", "1; DROP TABLE nodes"]
 )
-def test_what_is_no_number_is_left_at_its_default(name, text):
+def test_a_value_that_is_not_a_number_stays_at_its_default(name, text):
     view, problems = ViewState.from_query({name: [text]})
     assert view == DEFAULT
     assert len(problems) == 1 and name in problems[0]
@@ -84,7 +84,7 @@ def test_a_choice_that_does_not_exist_is_left_at_its_default(name, text):
 
 
 @pytest.mark.parametrize("query", [{"search": ["x" * (LONGEST + 1)]}, {"folded": ["1"] * (MOST + 1)}])
-def test_what_is_too_long_is_not_read(query):
+def test_values_that_are_too_long_are_ignored(query):
     view, problems = ViewState.from_query(query)
     assert view == DEFAULT
     assert "too long" in problems[0]

@@ -1,4 +1,4 @@
-"""Why there is nothing to see."""
+"""Reasons why there is nothing to show."""
 
 import pandas as pd
 import pytest

@@ -1,4 +1,4 @@
-"""Behind a pinned token: all children, and rollouts that really go on with each of them."""
+"""The details of a pinned token: all children, and rollouts that continue with each of them."""
 
 import json
 
@@ -21,14 +21,14 @@ from odd.views.token_path import path_rows
 
 @pytest.fixture(scope="module")
 def view(run):
-    """Pinned at the first decision point after the root that a rollout was forced at."""
+    """A view pinned at the first decision point after the root with a forced rollout."""
     view = resolve(run, ViewState(question="sum")).view
     decisions = [row["position"] for row in path_rows(run, 0, view) if row["decision"] is True]
     return view.but(position=next(position for position in decisions if position > 0))
 
 
 def through(run, view, token):
-    """Rollouts that count on-policy for the child, found the slow way."""
+    """Rollouts that count on-policy for the child, by brute force."""
     prefix = run.query("path_prefix", question=0, path=view.path, position=view.position)["token"].tolist()
     rollouts = run.query("rollouts", question=0)
     wanted = [*prefix, token]
@@ -45,7 +45,7 @@ def test_all_children_of_the_node_are_there(run, view):
     assert children["taken"].sum() == 1
 
 
-def test_rollouts_to_read_go_on_with_the_child_and_are_counted(run, view):
+def test_rollouts_to_read_continue_with_the_child_and_are_counted(run, view):
     children = token_children(run, 0, view)
     shown = continuations(run, 0, view, children, draw=0)
     tokens = dict(zip(children["text"], children["token"], strict=True))
@@ -97,7 +97,7 @@ def test_the_figure_shows_s_u_or_else_the_most_visited(run, view):
     assert len(drawn_children(nothing, most=2)) == 2
 
 
-def test_tokens_in_the_table_are_exact_and_no_formulas(run, view):
+def test_tokens_in_the_table_are_exact_and_not_formulas(run, view):
     children = token_children(run, 0, view)
     table = children_table(children.assign(text="=1+1"))
     assert set(table["token"].map(json.loads)) == {"=1+1"}

@@ -1,4 +1,4 @@
-"""The table of questions: what the run file says, filters and order, and a payload that a browser can draw."""
+"""The table of questions: contents of the run file, filters, order, and the payload for the browser."""
 
 import json
 
@@ -127,7 +127,7 @@ def test_the_payload_is_json_without_nan_and_spells_control_characters(table):
     assert "\\u001b" not in text and "<img src=x onerror=alert(1)>" in text
 
 
-def test_the_stage_is_shown_only_while_the_run_goes_on(table):
+def test_the_stage_is_shown_only_while_the_run_is_running(table):
     def titles(running):
         return [column["title"] for column in payload(table, table.rows, ViewState(), running)["columns"]]
 

@@ -1,4 +1,4 @@
-"""What a link asks for and a run does not have is named, and the nearest thing that it has is shown."""
+"""If a run lacks what a link points to, this is reported and the closest match is shown."""
 
 import shutil
 from dataclasses import replace
@@ -25,7 +25,7 @@ NODES = range(4)
 
 
 class Fake:
-    """A run of a few tables; question 2 has no paths."""
+    """A run with a few tables; question 2 has no paths."""
 
     run_id = "fake"
 
@@ -61,7 +61,7 @@ def test_what_the_run_has_is_left_as_it_is():
     assert resolve(RUN, ASKED).notices == ()
 
 
-def test_what_is_left_open_is_filled_in_without_a_word():
+def test_missing_parts_are_filled_in_silently():
     resolved = resolve(RUN, ViewState(run="fake"))
     assert resolved.notices == ()
     assert resolved.view == ViewState(
@@ -97,7 +97,7 @@ def test_resolving_twice_changes_nothing_more():
         ("convention", "unknown", "on_policy-full-off"),
     ],
 )
-def test_what_is_missing_is_named_and_the_nearest_shown(part, value, nearest):
+def test_a_missing_thing_is_named_and_the_closest_one_shown(part, value, nearest):
     resolved = resolve(RUN, replace(ASKED, **{part: value}))
     assert getattr(resolved.view, part) == nearest
     named = value[-1] if isinstance(value, tuple) else value
@@ -109,7 +109,7 @@ def test_a_token_needs_its_path():
     assert resolve(RUN, replace(ASKED, path=1, position=4)).view.position is None
 
 
-def test_of_teachers_that_are_all_unknown_all_others_are_compared():
+def test_if_all_chosen_teachers_are_unknown_all_others_are_compared():
     assert resolve(RUN, replace(ASKED, teachers=("x", "y"))).view.teachers == ("big", "small", "self")
 
 

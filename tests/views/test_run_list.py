@@ -1,4 +1,4 @@
-"""Status and order of runs, from what lies in the cache."""
+"""Status and order of the runs in a cache."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from tests.store.example_run import RUN
 
 @pytest.fixture
 def cache(tmp_path):
-    """A cache with one run, which was stopped by a kill while it was made."""
+    """A cache with one run, whose worker was killed."""
     with RunWriter(tmp_path, RUN) as writer:
         writer.publish()
     return tmp_path
@@ -67,18 +67,18 @@ def progress(cache, **changes):
     (cache / f"{RUN}.progress.json").write_text(json.dumps(state | changes))
 
 
-def test_an_empty_cache_holds_nothing(tmp_path):
+def test_an_empty_cache_lists_nothing(tmp_path):
     assert list_entries(tmp_path / "none") == list_entries(tmp_path)
     assert not list_entries(tmp_path).runs
     assert not at_work(tmp_path)
 
 
-def test_a_run_that_nobody_makes_is_stopped_whatever_its_file_says(cache):
+def test_a_run_without_worker_is_stopped_whatever_its_file_states(cache):
     assert only(cache).info.status == "running"
     assert only(cache).status == "stopped"
 
 
-def test_a_stale_progress_file_is_no_run_at_work(cache):
+def test_a_stale_progress_file_is_not_a_running_run(cache):
     progress(cache, start_time=1e9)
     assert only(cache).status == "stopped"
     assert not at_work(cache)
@@ -130,7 +130,7 @@ def test_a_finished_run_stays_finished_when_a_teacher_could_not_be_added(cache):
     assert (only(cache).status, only(cache).note) == ("finished", "adding teacher Big failed: no such model")
 
 
-def test_a_file_that_is_no_run_is_unreadable_and_says_why(tmp_path):
+def test_a_file_that_is_not_a_run_is_unreadable_with_a_reason(tmp_path):
     (tmp_path / "junk.duckdb").write_bytes(b"junk")
     (tmp_path / "<b>.duckdb").write_bytes(b"junk")
     entries = {entry.run_id: entry for entry in list_entries(tmp_path).runs}
@@ -146,7 +146,7 @@ def test_a_run_that_has_published_nothing_is_listed(tmp_path):
     assert only(tmp_path).size > 0
 
 
-def test_jobs_without_a_run_are_told_apart(cache):
+def test_jobs_without_a_run_are_distinguished(cache):
     lost = job(cache, exit_code=1, run=None)
     assert [one.id for one in list_entries(cache).jobs] == [lost.id]
     assert only(cache).job is None
@@ -164,20 +164,20 @@ def test_facts_of_a_run(finished):
 
 
 @pytest.mark.parametrize("config", ["", "{", "[]", '{"student": "x"}', "[" * 100_000])
-def test_a_student_that_is_not_said_is_unknown(finished, config):
+def test_an_unrecorded_student_is_unknown(finished, config):
     with RunReader(finished[1]) as reader:
         assert read_facts(reader, {"config": config}).student is None
 
 
 @pytest.mark.parametrize("created", ["", "yesterday", "<b>", "0001-01-01"])
-def test_a_run_that_does_not_say_when_it_was_made_has_no_age(finished, created):
+def test_a_run_without_creation_time_has_no_age(finished, created):
     with RunReader(finished[1]) as reader:
         assert not read_facts(reader, {"created_at": created}).made
 
 
 @pytest.fixture
 def several(finished, tmp_path):
-    """Three runs of different age: a, b, c from the oldest to the newest."""
+    """Three runs of different ages: a, b, c from oldest to newest."""
     for age, name in enumerate("cba"):
         path = shutil.copy(finished[1], tmp_path / f"{name}.duckdb")
         os.utime(path, (10_000 - age, 10_000 - age))

@@ -1,4 +1,4 @@
-"""The screening page's words, figures and tables."""
+"""The sentences, figures and tables of the Screening page."""
 
 import json
 
@@ -26,7 +26,7 @@ def test_sentences_say_how_many_are_kept_and_what_each_context_does(screening):
     assert any("A (+25.0" in text for text in others)
 
 
-def test_the_papers_numbers_stand_beside_the_contexts_that_it_has(screening):
+def test_the_papers_numbers_are_next_to_their_contexts(screening):
     beside = in_paper(screening, "0.6B-MMLU")
     assert beside["Baseline", "all"] == pytest.approx(0.638)
     assert beside["A", "hard"] == pytest.approx(0.982)
@@ -45,7 +45,7 @@ def test_the_table_for_files_has_every_number(screening):
     assert row["published_accuracy"] == pytest.approx(0.988)
 
 
-def test_every_question_stands_in_the_histogram_once(screening):
+def test_every_question_is_in_the_histogram_once(screening):
     figure = report(screening, "none").pass_rates
     assert sum(count for bar in figure.data for count in bar.y if count) == len(QUESTIONS)
     never = next(bar for bar in figure.data if bar.name.startswith("never"))
@@ -80,7 +80,7 @@ def test_questions_are_listed_with_their_reasons(screening):
     assert len(drawn["columns"]) == len(rows["hard"])
 
 
-def test_the_export_has_a_row_a_question(screening):
+def test_the_export_has_a_row_per_question(screening):
     table = export(screening).set_index("id")
     assert table.loc["hard", "accuracy:A"] == 0.5 and table.loc["one", "reason"] == "B: no response"
 

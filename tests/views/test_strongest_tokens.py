@@ -1,4 +1,4 @@
-"""The tokens behind a teacher's means: settled ones only, the strongest of each sign, each with its place."""
+"""A teacher's strongest tokens: only settled ones, the strongest of each sign, each with its position."""
 
 import json
 
@@ -19,7 +19,7 @@ def score(node, alignment, low, high, **other):
 
 @pytest.fixture
 def run(tmp_path):
-    """Node 0 lies at the start of both paths, node 1 behind it on both."""
+    """Node 0 is at the start of both paths, node 1 after it on both."""
 
     def make(*scores):
         rows = ROWS | {"scores": list(scores), "components": [components(0), components(1)]}
@@ -84,7 +84,7 @@ def test_the_payload_is_json_and_its_links_keep_the_view(run):
     assert ["search", "kept"] in drawn["link"]["query"]
 
 
-def test_nothing_settled_is_said(run):
+def test_a_lack_of_settled_signs_is_reported(run):
     found = strongest_tokens(run(score(0, 0.5, -0.1, 0.9)), VIEW, 8, [0])
     assert "every 95% interval contains 0" in sentence(found, "big", 8) and not payload(found, VIEW)["rows"]
 

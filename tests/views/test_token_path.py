@@ -1,4 +1,4 @@
-"""The payload of the text panel: complete, counted, small, and unknown where nothing is known."""
+"""The payload of the text panel: complete, counted, small, and null where unknown."""
 
 import json
 
@@ -41,7 +41,7 @@ def test_every_token_of_the_path_is_there_in_order(run, view):
     assert [row["token"] for row in path_rows(run, 0, view)] == ids.tolist()
 
 
-def test_the_values_stand_at_the_boundaries_of_the_tokens(run, view):
+def test_the_values_are_at_the_boundaries_of_the_tokens(run, view):
     data = payload(run, view)
     values = records(data["values"])
     assert len(values) == len(data["tokens"]) + 1
@@ -157,7 +157,7 @@ def test_more_children_can_be_asked_for():
         ("difference", {"p_teacher": None, "p_student": 0.5}, None),
     ],
 )
-def test_a_colour_lies_between_its_ends(colour, row, value):
+def test_a_colour_is_between_its_ends(colour, row, value):
     scale = 0.2 if colour in ("gain", "kl") else 1.0
     assert colour_value(colour, row, scale) == pytest.approx(value)
 
@@ -209,7 +209,7 @@ def test_means_of_a_path_are_over_its_decision_points_only():
         (8, "⟨end⟩".encode(), ["⟨end⟩", False]),
     ],
 )
-def test_marks_of_the_program_are_told_from_what_a_model_wrote(token, spelling, shown):
+def test_marks_of_the_program_are_distinguished_from_model_output(token, spelling, shown):
     assert spelled(token, spelling, frozenset({2})) == shown
 
 

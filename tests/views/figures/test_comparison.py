@@ -51,7 +51,7 @@ def test_a_probability_has_one_half_in_the_middle_of_its_legend():
     assert ticks[1] == "0.5"
 
 
-def test_a_token_without_estimate_has_no_tile_but_a_mark():
+def test_a_token_without_estimate_has_a_mark_instead_of_a_tile():
     figure = heat_map(path([[0.0, None], [None, 0.3]]), None)
     assert [list(row) for row in figure.data[0].z] == [[0.0, None], [None, 0.3]]
     mark = next(trace for trace in figure.data if trace.name == "no estimate")
@@ -106,7 +106,7 @@ def test_nine_teachers_take_two_rows_and_each_starts_with_the_ideal_gradient():
     assert middle < 0.5
 
 
-def test_under_a_panel_stands_the_cosine_with_its_interval():
+def test_the_cosine_with_its_interval_is_below_a_panel():
     assert gradient_bars(gradients(1)).layout.xaxis2.title.text.startswith("cosine +0.50<br>[+0.10, +0.90]")
     nothing = gradients(1, alignment=None)
     nothing["teachers"][0] |= {"components": [None] * 3, "low": None, "high": None}

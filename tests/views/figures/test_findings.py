@@ -21,12 +21,12 @@ PANEL = Panel("mean cosine", "cosine", 0.0, {"mean": [ABOVE, ACROSS, BELOW, UNKN
 
 
 def drawn(figure, mode="markers"):
-    """Traces with data: not those that only stand in the legend."""
+    """Traces with data, without those that are only in the legend."""
     lines = [trace for trace in figure.data if trace.type == "scatter" and trace.mode == mode]
     return [trace for trace in lines if trace.x is not None and any(x is not None for x in trace.x)]
 
 
-def test_colour_and_shape_say_on_which_side_the_interval_lies():
+def test_colour_and_shape_show_on_which_side_the_interval_is():
     found = {trace.marker.color: trace for trace in drawn(dots(TEACHERS, [[PANEL]]))}
     assert [found[colour].x for colour in (HELPFUL, NEUTRAL, HARMFUL)] == [(0.5,), (0.1,), (-0.5,)]
     assert len({trace.marker.symbol for trace in found.values()}) == 3
@@ -42,7 +42,7 @@ def test_an_interval_runs_from_low_to_high():
     assert (dot.error_x.arrayminus, dot.error_x.array) == ((0.25,), (0.25,))
 
 
-def test_an_undefined_value_is_said_not_drawn_and_a_missing_one_is_neither():
+def test_an_undefined_value_is_written_not_drawn_and_a_missing_one_is_neither():
     figure = dots(TEACHERS, [[Panel("m", "u", 0.0, {"m": [ABOVE, None, BELOW, UNKNOWN]})]])
     assert sum(len(trace.x) for trace in drawn(figure)) == 2
     assert [note.y for note in figure.layout.annotations if note.text == "–"] == [3]
@@ -61,7 +61,7 @@ def test_axes_have_names_units_and_the_line_of_no_effect():
     assert figure.layout.xaxis2.range[0] < 0.5 < figure.layout.xaxis2.range[1]
 
 
-def test_the_noise_floor_and_the_paper_s_numbers_lie_behind_and_in_the_legend():
+def test_the_noise_floor_and_the_paper_s_numbers_are_behind_and_in_the_legend():
     panel = Panel("m", "u", 0.0, {"m": [ABOVE, BELOW]}, {"m": [(-0.9, 0.2), None]}, [None, (0.04, 0.02)])
     figure = dots(["a", "b"], [[panel]], published="Qwen3-0.6B, BoolQ")
     (floor,) = drawn(figure, "lines")
@@ -71,7 +71,7 @@ def test_the_noise_floor_and_the_paper_s_numbers_lie_behind_and_in_the_legend():
     assert any("noise floor" in name for name in names) and any("Qwen3-0.6B" in name for name in names)
 
 
-def test_pairs_stand_beside_each_other_with_their_difference_below():
+def test_pairs_are_side_by_side_with_their_difference_below():
     pair = Panel("m", "u", 0.0, {"correct": [ABOVE] * 4, "incorrect": [BELOW] * 3 + [UNKNOWN]})
     change = Panel("Δ", "u", 0.0, {"gap": [BELOW] * 3 + [UNKNOWN]})
     figure = dots(TEACHERS, [[pair], [change]], {**PATHS, **run_looks(["gap"])})
@@ -80,14 +80,14 @@ def test_pairs_stand_beside_each_other_with_their_difference_below():
     assert [trace.xaxis for trace in found] == ["x", "x", "x2"]
 
 
-def test_runs_stand_apart_in_each_row_by_colour_shape_and_place():
+def test_runs_differ_in_each_row_by_colour_shape_and_position():
     panel = Panel("m", "u", 0.0, {"<b>a": [ABOVE], "b": [BELOW]})
     found = drawn(dots(["row"], [[panel]], run_looks(["<b>a", "b"])))
     assert len({trace.marker.color for trace in found}) == len({trace.y for trace in found}) == 2
     assert "<b>" not in run_looks(["<b>a"])["<b>a"].name
 
 
-def test_the_histogram_has_a_panel_a_teacher_and_run():
+def test_the_histogram_has_a_panel_per_teacher_and_run():
     edges, bars = np.linspace(-1, 1, 5).tolist(), ([0.1, 0.2, 0.3, 0.4], [0.25] * 4)
     figure = histograms(edges, {"one": {"<b>x": bars, "y": bars}, "two": {"y": bars}})
     found = [trace for trace in figure.data if trace.type == "bar"]
@@ -95,7 +95,7 @@ def test_the_histogram_has_a_panel_a_teacher_and_run():
     assert "<b>" not in figure.to_json() and len(drawn(figure, "lines")) == 3
 
 
-def test_the_map_of_conventions_marks_sure_cells_and_unknown_ones():
+def test_the_map_of_conventions_marks_settled_and_unknown_cells():
     figure = convention_map({"run": {"full": {"<b>x": ABOVE, "y": ACROSS}, "children": {"<b>x": BELOW, "y": UNKNOWN}}})
     heat, numbers = figure.data
     texts = dict(zip(zip(numbers.x, numbers.y, strict=True), numbers.text, strict=True))
@@ -103,7 +103,7 @@ def test_the_map_of_conventions_marks_sure_cells_and_unknown_ones():
     assert heat.zmin == -0.5 and heat.zmax == 0.5 and "<b>x" not in figure.to_json()
 
 
-def test_numbers_of_the_map_have_the_ink_of_their_cells():
+def test_numbers_on_the_map_contrast_with_their_cells():
     figure = convention_map({"run": {"full": {"x": ABOVE, "y": ACROSS}, "children": {"x": BELOW, "y": UNKNOWN}}})
     heat, numbers = figure.data
     known = [(heat.z[y][x], colour) for x, y, colour in zip(numbers.x, numbers.y, numbers.textfont.color, strict=True)
@@ -119,7 +119,7 @@ def test_curves_of_settled_signs_are_shared_by_runs():
     assert figure.layout.xaxis.type == "log"
 
 
-def test_a_path_has_a_dot_a_scored_token_as_large_as_what_is_at_stake():
+def test_a_path_has_a_dot_per_scored_token_sized_by_what_is_at_stake():
     steps = [Step(0, "<b>", 1.0, 0.5, 1.0, 1.0), Step(3, "x", -0.5, -1.0, 0.5, 0.1), Step(5, "y", NAN, NAN, NAN, 0.2)]
     figure = path_scores(steps, 9)
     found = drawn(figure)

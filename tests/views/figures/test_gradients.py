@@ -44,7 +44,7 @@ def test_success_has_its_interval_and_its_visits(children):
     assert dot.text == ("n=100", "n=1,764", "n=31")
 
 
-def test_axes_say_what_they_are(children):
+def test_axes_are_labelled(children):
     layout = gradient_figure(children).layout
     assert "pushes down" in layout.xaxis.title.text and "pushes up" in layout.xaxis.title.text
     assert "success" in layout.xaxis2.title.text
