@@ -1,4 +1,4 @@
-"""Prompts of teachers: fences cannot be broken, wrong examples are marked, and teachers are not shown the paths they score."""
+"""Teachers' prompts: fences cannot be broken, wrong examples are marked, and scored paths are not shown."""
 
 import re
 from string import Template

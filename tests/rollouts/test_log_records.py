@@ -1,4 +1,4 @@
-"""Rows in the formats of TRL, verl and ODD give the same records; ambiguous or malformed ones are refused with their location."""
+"""Rows in the formats of TRL, verl and ODD give the same records; malformed ones are refused with their location."""
 
 import json
 from pathlib import Path
