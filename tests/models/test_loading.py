@@ -85,7 +85,7 @@ def test_missing_weights_are_not_initialized_randomly(folder):
     weights = load_file(folder / "model.safetensors")
     del weights["model.norm.weight"]
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
-    assert "is missing 1 of its weights (model.norm.weight" in refused(folder)
+    assert "misses 1 of its weights (model.norm.weight" in refused(folder)
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def _read(place: str, config: ModelConfig, local: bool) -> Loaded:
     model, report = cast(tuple[PreTrainedModel, dict[str, set[str]]], loaded)
     if missing := sorted(report["missing_keys"]):  # transformers initializes them randomly
         raise OddError(
-            f"model {config.name!r} is missing {len(missing)} of its weights ({missing[0]} …): save or download it again"
+            f"model {config.name!r} misses {len(missing)} of its weights ({missing[0]} …): save or download it again"
         )
     return model, tokenizer
 
