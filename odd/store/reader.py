@@ -125,7 +125,7 @@ class RunInfo:
         path: path of the file.
         size: size in bytes.
         mtime: time of publication, seconds since 1970.
-        status: running, finished or stopped; "unreadable" with a problem.
+        status: running, screened, finished or stopped; "unreadable" with a problem.
         problem: why the run cannot be opened, one line; None if it can.
     """
 
