@@ -1,1 +1,1 @@
-"""What pages, HTML files and notebooks show: payloads, figures, components, the glossary and links."""
+"""Presentation for pages, HTML files and notebooks: payloads, figures, components, glossary and links."""

@@ -1,7 +1,7 @@
-"""Teachers side by side over all questions: means, and differences on the same nodes.
+"""Teachers side by side over all questions: means, and differences on shared nodes.
 
-A table of decisions is what the query `decisions` gives: a row per (question, node, teacher), every node once.
-Intervals come from resampling questions (method §7); all estimates draw the same ones.
+A table of decisions is a result of the query `decisions`: one row per (question, node, teacher), each node once.
+Intervals come from resampling questions (method §7); all estimates use the same resamples.
 """
 
 from collections.abc import Sequence
@@ -28,16 +28,16 @@ UNKNOWN = Estimate(np.nan, np.nan, np.nan, 0, 0)
 
 @dataclass(frozen=True)
 class TeacherRow:
-    """A teacher over all questions.
+    """Summary of a teacher over all questions.
 
     Attributes:
-        teacher: its name.
-        mean: alignment.
+        teacher: name.
+        mean: mean alignment.
         positive: share of decision points with alignment > 0.
-        weighted: alignment weighted by success range.
+        weighted: mean alignment weighted by success range.
         gain: mean gain.
         advantage: mean advantage.
-        difference: mean of alignment minus the baseline's on the nodes that both have; None for the baseline.
+        difference: mean of alignment minus the baseline's on shared nodes; None for the baseline.
         best: share of the common decision points at which no compared teacher is better aligned; ties are split.
     """
 
@@ -58,10 +58,10 @@ class Comparison:
     Attributes:
         rows: one per teacher; those without any alignment come last.
         baseline: name of the baseline.
-        questions: questions with decision points.
-        nodes: decision points.
-        common: those with an alignment under every teacher that has any at all.
-        pairs: differences row minus column on the same nodes, by both names.
+        questions: number of questions with decision points.
+        nodes: number of decision points.
+        common: number of decision points with an alignment under every teacher that has any at all.
+        pairs: mean difference on shared nodes, first minus second teacher, by both names.
     """
 
     rows: tuple[TeacherRow, ...]
@@ -81,10 +81,10 @@ def compare(decisions: pd.DataFrame, teachers: Sequence[str], baseline: str, see
     """Summarise the teachers over all questions.
 
     Args:
-        decisions: of one objective and convention.
-        teachers: those that are compared.
+        decisions: decisions under one objective and convention.
+        teachers: teachers to compare.
         baseline: one of them.
-        seed: of the bootstrap.
+        seed: seed of the bootstrap.
     """
     wide = _wide(decisions, teachers, "alignment")
     pairs = _pairs(wide, seed)
@@ -125,7 +125,7 @@ def _pairs(wide: pd.DataFrame, seed: int) -> dict[tuple[str, str], Estimate]:
 
 
 def _best(wide: pd.DataFrame, seed: int) -> tuple[dict[str, Estimate], int]:
-    """How often each teacher is the best aligned where all that have any alignment are defined, and how many those."""
+    """Share of the common nodes at which each teacher is best aligned, and the number of common nodes."""
     aligned = wide.loc[:, wide.notna().any()].dropna()
     shares = dict.fromkeys(wide.columns, UNKNOWN)
     if aligned.shape[1] < 2 or aligned.empty:
@@ -138,7 +138,7 @@ def _best(wide: pd.DataFrame, seed: int) -> tuple[dict[str, Estimate], int]:
 
 
 def payload(comparison: Comparison) -> dict[str, Any]:
-    """The comparison for the component `teacher_table`; what is unknown is None."""
+    """Payload of the component `teacher_table`; NaN becomes None."""
     return {
         "baseline": comparison.baseline,
         "questions": comparison.questions,
@@ -157,7 +157,7 @@ def _plain(found: Estimate | None) -> dict[str, Any] | None:
 
 
 def pair_payload(comparison: Comparison) -> dict[str, Any]:
-    """The differences of all pairs for the component `pair_matrix`; `end` is where its colours end."""
+    """Payload of the component `pair_matrix`: the differences of all pairs; `end` is the limit of the colour scale."""
     order, pairs = comparison.order, comparison.pairs
     cells = [[_plain(pairs.get((one, other))) for other in order] for one in order]
     known = [abs(cell["value"]) for row in cells for cell in row if cell and cell["value"] is not None]
@@ -165,7 +165,7 @@ def pair_payload(comparison: Comparison) -> dict[str, Any]:
 
 
 def table(comparison: Comparison) -> pd.DataFrame:
-    """The rows with every interval and n in columns of their own, for download."""
+    """The rows with every interval and n in separate columns, for download."""
     rows = []
     for row in comparison.rows:
         cells: dict[str, Any] = {"teacher": row.teacher, "baseline": comparison.baseline}
@@ -185,7 +185,7 @@ def pair_table(comparison: Comparison) -> pd.DataFrame:
 
 
 def other_teacher(comparison: Comparison, wanted: str | None) -> str | None:
-    """Who is set against the baseline in detail: the one asked for, else the one that differs most; None if alone."""
+    """The teacher to compare with the baseline in detail: the wanted one, else the one that differs most, else None."""
     others = [name for name in comparison.order if name != comparison.baseline]
     if wanted in others:
         return wanted

@@ -1,4 +1,4 @@
-"""The ideal gradient at one token of a path beside that of every teacher."""
+"""The ideal gradient and every teacher's gradient at one token of a path."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,17 +15,17 @@ from odd.views.token_path import end_tokens, measure, spelled
 
 
 def gradients_at(run: Run, view: ViewState, teachers: Sequence[str]) -> dict[str, Any] | None:
-    """Both gradients at the pinned token, each scaled to length 1: a cosine compares directions.
+    """Ideal and teacher gradients at the pinned token, each scaled to length 1, as a cosine compares directions.
 
     Args:
-        run: the run that the view names.
-        view: complete, with a pinned token.
-        teachers: those to show, in order.
+        run: the run of the view.
+        view: resolved view with a pinned token.
+        teachers: teachers to show, in order.
 
     Returns:
-        `children` of the node; `ideal` and `teachers`, each with `components`, one per child and None where it is
-        unknown or the gradient is zero, and `length`, its own; of teachers also the alignment. None if the token
-        has no gradients.
+        `children` of the node; `ideal` and `teachers`, each with `components` (one per child; None if it is unknown or
+        the gradient is zero) and `length` before scaling; teachers also with their alignment. None if the token has
+        no gradients.
     """
     question = question_number(run, view)
     under = {name: pinned_row(run, question, view.but(teacher=name)) for name in teachers}
@@ -47,13 +47,13 @@ def gradients_at(run: Run, view: ViewState, teachers: Sequence[str]) -> dict[str
 
 
 def pinned_row(run: Run, question: int, view: ViewState) -> Row:
-    """The row of `path_rows` of the pinned token."""
+    """The row of the query `path_rows` at the pinned token."""
     rows = of_teacher(run.query("path_rows", **measure(question, view)), view.teacher)
     return rows.iloc[view.position or 0].to_dict()
 
 
 def _children(run: Run, rows: pd.DataFrame, ends: frozenset[int]) -> list[dict[str, Any]]:
-    """The children of the node: what they are and how they do."""
+    """Text, student probability, success and visits of each child of the node."""
     texts = run.query("token_bytes", tokens=sorted(rows["token"].tolist()))
     spelling = dict(zip(texts["token"].tolist(), texts["bytes"], strict=True))
     return [
@@ -70,7 +70,7 @@ def _teacher(name: str, gradient: pd.Series | None, row: Row, count: int) -> dic
 
 
 def _scaled(values: np.ndarray, zero: float) -> dict[str, Any]:
-    """A gradient scaled to length 1, and its length; nothing of one that is zero but for rounding."""
+    """A gradient scaled to length 1, and its length; its components are None if it is zero up to rounding."""
     if np.isnan(values).all():
         return {"components": [None] * len(values), "length": None}
     length = float(np.linalg.norm(np.nan_to_num(values)))
@@ -79,7 +79,7 @@ def _scaled(values: np.ndarray, zero: float) -> dict[str, Any]:
 
 
 def gradient_table(found: dict[str, Any]) -> pd.DataFrame:
-    """A row a (child, teacher) of `gradients_at`, for download."""
+    """`gradients_at` as a table with one row per (child, teacher), for download."""
     rows = []
     for teacher in found["teachers"]:
         for at, child in enumerate(found["children"]):

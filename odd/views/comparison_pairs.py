@@ -1,4 +1,4 @@
-"""Where two teachers disagree most, over all questions of a run."""
+"""Tokens at which two teachers disagree most, over all questions of a run."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from odd.views.scores import settled
 from odd.views.token_path import spelled
 
 BEFORE = 6
-"""Tokens of the path shown before one in a list."""
+"""Number of preceding tokens shown in a list."""
 DISAGREEMENT = [
     "question", "node", "path", "position", "token", "alignment_one", "low_one", "high_one", "children",
     "success_range", "visits", "alignment_other", "low_other", "high_other", "difference", "weight", "id",
@@ -18,9 +18,10 @@ DISAGREEMENT = [
 
 
 def disagreements(run: Run, decisions: pd.DataFrame, one: str, other: str) -> pd.DataFrame:
-    """Decision points that two teachers have an alignment at, ranked by |difference| × success range.
+    """Decision points with an alignment under both teachers, ranked by |difference| × success range.
 
-    The success range is how much is at stake: where children succeed almost alike, an alignment is mostly noise.
+    The success range measures what is at stake: where all children have almost the same success, an alignment is mostly
+    noise.
     """
     keys = ["question", "node"]
     left, right = (decisions[decisions["teacher"] == name].dropna(subset="alignment") for name in (one, other))
@@ -37,14 +38,14 @@ def disagreements(run: Run, decisions: pd.DataFrame, one: str, other: str) -> pd
 def disagreement_payload(
     run: Run, found: pd.DataFrame, view: ViewState, pair: tuple[str, str], most: int
 ) -> dict[str, Any]:
-    """The first rows of `disagreements` for the component `disagreements`, each with the text before its token.
+    """Payload of the component `disagreements`: the first rows, each with the text before its token.
 
     Args:
-        run: where they were found.
-        found: the disagreements.
-        view: whose other parts a link into the tree keeps.
-        pair: the two teachers; the tree is that of the first.
-        most: rows to show.
+        run: the run.
+        found: result of `disagreements`.
+        view: view whose other parameters are kept in links to the tree.
+        pair: the two teachers; links open the tree of the first.
+        most: maximum number of rows.
     """
     top = found.head(most)
     words: dict[int, list[list]] = {}

@@ -1,4 +1,4 @@
-"""One path under several teachers, token by token: what the strips, their hover card and the heat map show."""
+"""One path under several teachers, token by token: data of the strips, their hover card and the heat map."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -29,29 +29,29 @@ from odd.views.scores import (
 from odd.views.token_path import end_tokens, path_rows, spelled
 
 MOST = 10
-"""Disagreements of a path that the keys d and D go through."""
+"""Maximum number of disagreements of a path that the keys d and D visit."""
 
 POINT = ("children", "success_range", "visits", "p_student", "success")
 SHOWN = ("colour", "settled", "value", "difference")
-"""What is shown of a cell: its colour, whether the sign is settled, and in its own unit value and difference."""
+"""Displayed fields of a cell: colour, whether the sign is settled, and value and difference in the measure's unit."""
 
 
 def cell_scores() -> list[str]:
-    """Columns of `path_rows` with what the card tells of a token under a teacher."""
+    """Columns of `path_rows` in the card of a token under a teacher."""
     return [*(name for one in listed() for name in (one.column, *(one.interval or ()))), "p_teacher"]
 
 
 def path_payload(run: Run, view: ViewState, teachers: Sequence[str]) -> dict[str, Any]:
-    """The path of the view under each teacher, for the component `token_strips`.
+    """Payload of the component `token_strips`: the path of the view under each teacher.
 
     Args:
-        run: the run that the view names.
-        view: complete, with a question and a path; its pinned token does not matter.
-        teachers: those to show, in the order of the strips.
+        run: the run of the view.
+        view: resolved view with a question and a path; its pinned token is ignored.
+        teachers: teachers to show, in order.
 
     Returns:
-        `tokens`, one per position, with what is the student's; `teachers`, each with one of its `cells` per position,
-        whose colour is between the ends of the legend and None without estimate; `disagreements`, positions in order.
+        `tokens`, one per position, with data of the student; `teachers`, each with `cells`, one per position, with a
+        colour on the scale of the legend (None without an estimate); `disagreements`, positions in order.
     """
     question = question_number(run, view)
     missing = _missing(run, question, teachers)
@@ -76,16 +76,16 @@ def path_payload(run: Run, view: ViewState, teachers: Sequence[str]) -> dict[str
 
 
 def shown_legend(view: ViewState) -> Legend:
-    """Legend of what the strips show: the score, or its difference to the baseline's."""
+    """Legend of what the strips show: the score, or its difference from the baseline's."""
     plain = legend(view.colour)
     if view.show == "score":
         return plain
-    words = {"name": f"{plain.name}, difference to the baseline", "symbol": f"Δ {plain.symbol}"}
-    return replace(plain, kind="diverging", centre=0.0, interval=False, low="below it", high="above it", **words)
+    words = {"name": f"{plain.name}, difference from the baseline", "symbol": f"Δ {plain.symbol}"}
+    return replace(plain, kind="diverging", centre=0.0, interval=False, low="lower", high="higher", **words)
 
 
 def _missing(run: Run, question: int, teachers: Sequence[str]) -> dict[str, str]:
-    """Why teachers have nothing to show for the question."""
+    """Why teachers have no scores for the question, by name."""
     contexts = {row["teacher"]: row for row in run.query("contexts", question=question).to_dict("records")}
     reasons = {name: "not scored yet" for name in teachers if name not in contexts}
     for name, row in contexts.items():
@@ -95,7 +95,7 @@ def _missing(run: Run, question: int, teachers: Sequence[str]) -> dict[str, str]
 
 
 def _tokens(rows: Mapping[str, Sequence[Row]], ends: frozenset[int]) -> list[dict[str, Any]]:
-    """Each token with what does not depend on the teacher; scores of a teacher that has them say what S_u is."""
+    """Each token with its teacher-independent data, taken from a teacher with scores if there is one."""
     tokens = []
     for under in zip(*rows.values(), strict=True):
         scored = next((row for row in under if number(row, "children") is not None), under[0])
@@ -108,7 +108,7 @@ def _tokens(rows: Mapping[str, Sequence[Row]], ends: frozenset[int]) -> list[dic
 def _cells(
     rows: Sequence[Row], base: Sequence[Row] | None, view: ViewState, scale: float, known: bool
 ) -> dict[str, Any]:
-    """The tokens under one teacher, missing unless it is known; `base` are the same tokens under the baseline."""
+    """The tokens under one teacher, all missing unless `known`; `base` are the same tokens under the baseline."""
     columns = cell_scores()
     if not known:
         return table([*SHOWN, *columns], [None] * len(rows))
@@ -119,7 +119,7 @@ def _cells(
 
 
 def _shown(row: Row, base: Row, view: ViewState, scale: float) -> list[Any]:
-    """Colour of a token, whether its sign is settled, its value and the difference to the baseline."""
+    """Colour of a token, whether its sign is settled, its value and the difference from the baseline."""
     value, reference = raw_value(view.colour, row), raw_value(view.colour, base)
     difference = None if value is None or reference is None else value - reference
     if view.show == "score":
@@ -135,9 +135,9 @@ def _short(value: float | None) -> float | None:
 
 
 def _disagreements(rows: Mapping[str, Sequence[Row]]) -> list[int]:
-    """Positions at which alignments of two teachers have opposite signs; of many those with most at stake.
+    """Positions at which two teachers' alignments have opposite signs: at most `MOST`, those with most at stake.
 
-    At stake is the largest difference between two teachers times the success range.
+    The stake is the largest difference between two teachers times the success range.
     """
     stakes: dict[int, float] = {}
     for position, under in enumerate(zip(*rows.values(), strict=True)):
@@ -149,7 +149,7 @@ def _disagreements(rows: Mapping[str, Sequence[Row]]) -> list[int]:
 
 
 def path_table(payload: Mapping[str, Any]) -> pd.DataFrame:
-    """A row a (token, teacher) of `path_payload`, for download."""
+    """`path_payload` as a table with one row per (token, teacher), for download."""
     rows = []
     for teacher in payload["teachers"]:
         for position, (token, cell) in enumerate(zip(payload["tokens"], records(teacher["cells"]), strict=True)):

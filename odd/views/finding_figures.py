@@ -1,4 +1,4 @@
-"""From what kinds of findings found in each run to their figures: `Kind.figure` names one of these."""
+"""Figures of findings; `Kind.figure` names one of them."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -27,7 +27,7 @@ def estimates(
     reference: str,
     keep: Callable[[Row], bool] = lambda row: True,
 ) -> go.Figure:
-    """A panel per quantity, a dot per row; several runs stand beside each other in each row."""
+    """One panel per quantity, one dot per row; several runs are shown side by side in each row."""
     tables = {name: {row.labels: row for row in found.rows if keep(row)} for name, found in founds.items()}
     keys = _keys(tables)
     panels = [_panel(quantity, tables, keys, marks) for quantity in kind.quantities]
@@ -36,12 +36,12 @@ def estimates(
 
 
 def all_teachers(kind: Kind, founds: Mapping[str, Found], marks: Marks, reference: str) -> go.Figure:
-    """As `estimates`, of the rows over all teachers; those of single teachers are in the table."""
+    """Like `estimates`, for the rows over all teachers only; single teachers are in the table."""
     return estimates(kind, founds, marks, reference, lambda row: ALL_TEACHERS in row.labels)
 
 
 def outcomes(kind: Kind, founds: Mapping[str, Found], marks: Marks, reference: str) -> go.Figure:
-    """Correct beside incorrect paths, and below the difference; of several runs the difference only."""
+    """Correct and incorrect paths, with the difference below; for several runs, only the difference."""
     gaps = {name: {row.labels[:1]: row for row in found.rows if row.labels[1] == GAP} for name, found in founds.items()}
     keys = _keys(gaps)
     own = {key[:1]: cells for key, cells in marks.items() if key[1] == GAP}
@@ -67,13 +67,13 @@ def outcomes(kind: Kind, founds: Mapping[str, Found], marks: Marks, reference: s
 
 
 def distribution(kind: Kind, founds: Mapping[str, Found], marks: Marks, reference: str) -> go.Figure:
-    """Histograms."""
+    """Histograms of the alignment."""
     del kind, marks, reference
     return histograms(BINS.tolist(), {name: found.drawn or {} for name, found in founds.items()})
 
 
 def sensitivity(kind: Kind, founds: Mapping[str, Found], marks: Marks, reference: str) -> go.Figure:
-    """A map of colours."""
+    """Heat map over conventions and teachers."""
     del kind, marks, reference
     return convention_map({name: found.drawn or {} for name, found in founds.items()})
 
@@ -92,11 +92,11 @@ FIGURES = {
     "sensitivity": sensitivity,
     "settling": settling,
 }
-"""How a kind of finding is drawn, by the name that it gives."""
+"""Functions that draw a kind of finding, by name."""
 
 
 def figure_of(finding: Finding) -> go.Figure | None:
-    """A finding as a picture; None where nothing was found."""
+    """Figure of a finding; None if no run has any rows."""
     filled = {name: found for name, found in finding.founds.items() if found.rows}
     if not filled:
         return None
@@ -104,7 +104,7 @@ def figure_of(finding: Finding) -> go.Figure | None:
 
 
 def _shared(keys: Sequence[tuple[str, ...]]) -> set[int]:
-    """Label columns in which all of several rows say the same."""
+    """Label columns that are the same in all of several rows."""
     return {at for at in range(len(keys[0])) if len({key[at] for key in keys}) == 1} if len(keys) > 1 else set()
 
 
@@ -113,12 +113,12 @@ def _axis(kind: Kind, keys: Sequence[tuple[str, ...]]) -> str:
 
 
 def _keys(tables: Mapping[str, Table]) -> list[tuple[str, ...]]:
-    """Labels of all rows, in the order in which they come."""
+    """Labels of all rows, in order of appearance."""
     return list(dict.fromkeys(labels for table in tables.values() for labels in table))
 
 
 def _names(keys: Sequence[tuple[str, ...]]) -> list[str]:
-    """One text a row, without what all rows share."""
+    """One text per row, without shared labels."""
     return [" · ".join(part for at, part in enumerate(key) if at not in _shared(keys)) for key in keys]
 
 

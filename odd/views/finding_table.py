@@ -1,4 +1,4 @@
-"""The table of a finding for the component `table`: each row leads to the tokens behind it."""
+"""The table of a finding for the component `table`; each row links to the tokens behind it."""
 
 from typing import Any
 
@@ -8,17 +8,17 @@ from odd.text import visible_text
 from odd.views.links import ViewState
 
 WIDTH = 176
-"""Pixels of a column of estimates."""
+"""Width of a column of estimates, in pixels."""
 NARROW = 118
 
 
 def row_name(finding: Finding, row: Row) -> str:
-    """What a row is called in a link."""
+    """Identifier of a row in links."""
     return f"{finding.kind.key}:{row.key}"
 
 
 def table_payload(finding: Finding, view: ViewState) -> dict[str, Any]:
-    """What the component draws: label columns, then a column per quantity and run."""
+    """Payload of the component: label columns, then one column per quantity and run."""
     several = len(finding.founds) > 1
     columns: list[dict[str, Any]] = [{"kind": "text", "title": name, "min": 110, "grow": 1}
                                      for name in finding.kind.labels]  # fmt: skip
@@ -31,8 +31,8 @@ def table_payload(finding: Finding, view: ViewState) -> dict[str, Any]:
     return {
         "label": finding.kind.title,
         "action": "List the tokens behind this row",
-        "caption": "A click on a row lists the tokens behind it.",
-        "nothing": "Nothing was found.",
+        "caption": "Click a row to list the tokens behind it.",
+        "nothing": "No rows.",
         "columns": columns,
         "rows": _rows(finding, view),
         "linked": 0,
@@ -43,7 +43,7 @@ def table_payload(finding: Finding, view: ViewState) -> dict[str, Any]:
 
 
 def merged(finding: Finding) -> dict[tuple[str, ...], dict[str, Row]]:
-    """The rows of all runs by their labels, by name of the run."""
+    """Rows of all runs, by labels and run name."""
     rows: dict[tuple[str, ...], dict[str, Row]] = {}
     for name, found in finding.founds.items():
         for row in found.rows:
@@ -68,5 +68,5 @@ def _rows(finding: Finding, view: ViewState) -> list[dict[str, Any]]:
 
 
 def destination(finding: Finding, row: Row, view: ViewState) -> dict[str, Any]:
-    """Parts of the view that list the tokens behind a row; the same parts for all rows."""
+    """View parameters that list the tokens behind a row; all rows set the same parameters."""
     return {"convention": view.convention or "", "section": view.section, "behind": row_name(finding, row), **row.at}

@@ -1,4 +1,4 @@
-"""The tokens behind a row of a finding, or along one path: each opens in the tree."""
+"""The tokens behind a row of a finding, or along a path, with links to the tree."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,17 +16,17 @@ from odd.views.links import AT_START, ViewState, parameters
 from odd.views.token_path import spelled
 
 BEFORE = 8
-"""Tokens shown before the one that a row is about."""
+"""Number of preceding tokens shown in a row."""
 
 
 @dataclass(frozen=True, eq=False)
 class TokenList:
-    """Decision points with the tokens at which they lie on a path.
+    """Decision points with their tokens on a path.
 
     Attributes:
-        rows: of the evidence's steps, one a point, with the id of the question.
-        before: the spelled tokens before each, and the token itself.
-        total: points there are, of which the rows may be a part.
+        rows: steps of the evidence, one per point, with the id of the question.
+        before: per row, the texts of the preceding tokens and of the token itself.
+        total: number of points, of which `rows` may be only a part.
     """
 
     rows: pd.DataFrame
@@ -35,12 +35,12 @@ class TokenList:
 
 
 def behind(evidence: Evidence, row: Row, most: int | None = None) -> TokenList:
-    """The tokens behind a row, what is most at stake first (success range × |cosine|).
+    """The tokens behind a row, in descending order of success range × |cosine|.
 
     Args:
-        evidence: that the row was found in.
+        evidence: evidence of the row.
         row: the row.
-        most: rows that are spelled; None for all.
+        most: maximum number of tokens; None for all.
     """
     steps = evidence.places(row.outcome or evidence.filters.outcome).drop_duplicates("point")
     rows = steps[steps["point"].isin(row.points)]
@@ -65,7 +65,7 @@ def _spelled(evidence: Evidence, rows: pd.DataFrame, total: int) -> TokenList:
 
 
 def texts_before(run: Run, rows: pd.DataFrame) -> tuple[tuple[str, ...], ...]:
-    """The spelled tokens before each place, and the one at it; rows have a question, a path and a position."""
+    """Texts of the preceding tokens and of the token itself, for rows with question, path and position."""
     before: list[list[str]] = [[] for _ in range(len(rows))]
     if len(rows):
         where = {"questions": rows["question"].tolist(), "paths": rows["path"].tolist()}
@@ -77,7 +77,7 @@ def texts_before(run: Run, rows: pd.DataFrame) -> tuple[tuple[str, ...], ...]:
 
 
 COLUMNS: list[dict[str, Any]] = [
-    {"kind": "tokens", "title": "token on the path", "note": "and what comes before", "min": 200, "grow": 3},
+    {"kind": "tokens", "title": "token on the path", "note": "with the text before it", "min": 200, "grow": 3},
     {"kind": "text", "title": "teacher", "min": 90, "grow": 1},
     {"kind": "bar", "title": "alignment", "note": "cosine", "limit": 1.0, "min": 90, "grow": 1,
      "meaning": "cosine with its 95% interval", "unit": "visits of the children"},
@@ -90,15 +90,15 @@ COLUMNS: list[dict[str, Any]] = [
 
 
 def tokens_payload(found: TokenList, run_id: str, view: ViewState) -> dict[str, Any]:
-    """What the component `table` draws; its rows open the tree of their run."""
+    """Payload of the component `table`; its rows open the tree of their run."""
     there = view.but(question=None, teacher=None, run=None, **AT_START)
     rows = [_row(row, before, run_id) for row, before in zip(found.rows.to_dict("records"), found.before, strict=True)]
     shown = f"{len(rows):,} of {found.total:,} tokens" if found.total > len(rows) else f"{found.total:,} tokens"
     return {
         "label": "Tokens",
         "action": "Open this token in the tree",
-        "caption": f"{shown}. A click opens the token in the tree.",
-        "nothing": "No token.",
+        "caption": f"{shown}. Click a row to open the token in the tree.",
+        "nothing": "No tokens.",
         "columns": COLUMNS,
         "rows": rows,
         "linked": 0,
@@ -109,7 +109,7 @@ def tokens_payload(found: TokenList, run_id: str, view: ViewState) -> dict[str, 
 
 
 def place(row: Mapping[Any, Any], run_id: str) -> dict[str, Any]:
-    """Where a row is, as parts of a view."""
+    """View parameters of a row's token."""
     return {
         "run": run_id,
         "question": row["id"],
@@ -120,7 +120,7 @@ def place(row: Mapping[Any, Any], run_id: str) -> dict[str, Any]:
 
 
 def token_key(row: Mapping[Any, Any]) -> str:
-    """What a row is called by."""
+    """Key of a row."""
     return f"{row['question']}:{row['node']}:{row['teacher']}"
 
 
@@ -135,7 +135,7 @@ def _row(row: Mapping[Any, Any], before: tuple[str, ...], run_id: str) -> dict[s
 
 
 def tokens_export(found: TokenList) -> pd.DataFrame:
-    """The tokens as a table for files."""
+    """The tokens as a table for download."""
     texts = ["".join(before[:-1]) for before in found.before]
     tokens = [before[-1] for before in found.before]
     kept = ["teacher", "id", "path", "position", "correct"]

@@ -1,8 +1,8 @@
-"""The part of a question's tree that is drawn, as a networkx graph of nodes: paths, frequent branches, unfolded ones.
+"""Choose the nodes of a question's tree to draw, as a networkx graph: paths, frequent branches, unfolded branches.
 
-A big question has a million nodes, so the database hands over a bounded choice of them (query `tree_nodes`): the most
-visited ones, the paths, and what the reader unfolded, always with all ancestors. Out of these come the rows of the
-picture. What a node has below it and is not drawn stays countable, as the database also counts its children.
+A large question has a million nodes, so the database returns a bounded number of them (query `tree_nodes`): the most
+visited nodes, the paths, and what the user unfolded, always with all ancestors. The rows of the drawing are chosen from
+these. Hidden branches can still be counted, as the query also returns the number of children of each node.
 """
 
 import heapq
@@ -19,25 +19,25 @@ from odd.method.pooling import PoolingRule, pooling_rule
 from odd.store.run import Run
 
 CANDIDATES = 4000
-"""Most visited nodes that the database hands over; few of them are drawn."""
+"""Number of most visited nodes to query; few of them are drawn."""
 ROWS = 24
-"""Rows of the picture beyond those of the paths and of what is unfolded."""
+"""Rows of the drawing in addition to paths and unfolded branches."""
 PAGE = 40
-"""Children that unfolding a node shows; each further time shows as many more."""
+"""Children shown when a node is unfolded; each further time shows as many more."""
 FOLLOWED = 0.05
-"""A row follows the most visited child as long as so much of the row's rollouts go along."""
+"""A row follows the most visited child as long as it has at least this share of the row's visits."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """What a question's rollouts sum up to.
+    """Totals over a question's rollouts.
 
     Attributes:
-        rollouts: all of them.
-        initial: those from the root.
-        visits: visits of nodes, root excluded, as the convention counts them.
+        rollouts: number of rollouts.
+        initial: number of rollouts from the root.
+        visits: visits of all nodes except the root that count under the convention.
         ends: tokens that end a response.
-        cut: length at which responses were cut; None if none was.
+        cut: length at which responses were truncated; None if none was.
     """
 
     rollouts: int
@@ -49,7 +49,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Single:
-    """A rollout that goes its own way below a node, where the tree has no nodes of its own for it."""
+    """A rollout that no other one follows below a node; the tree stores no nodes for it there."""
 
     rollout: int
     tokens: tuple[int, ...]
@@ -62,13 +62,13 @@ class Single:
 
 @dataclass
 class Display:
-    """The nodes that are drawn.
+    """The nodes to draw.
 
     Attributes:
-        graph: edges from parent to child; attributes of a node are the columns of the query `tree_nodes`.
+        graph: edges from parent to child; node attributes are the columns of the query `tree_nodes`.
         paths: nodes of each representative path, root excluded.
-        singles: by node, its rollouts that are drawn one by one.
-        size: of the whole tree.
+        singles: rollouts that are drawn individually, by node.
+        size: totals of the whole tree.
     """
 
     graph: nx.DiGraph
@@ -82,7 +82,7 @@ class Display:
         return row["children"] == 0 and (row["token"] in self.size.ends or row["depth"] == self.size.cut)
 
     def hidden(self, node: int) -> tuple[int, int]:
-        """Branches that leave a node and are not drawn, and the rollouts in them; a rollout of its own is a branch."""
+        """Number of hidden branches at a node, and of rollouts in them; a single rollout is a branch."""
         row = self.graph.nodes[node]
         if self.ended(node):
             return 0, 0
@@ -102,7 +102,7 @@ class Display:
 
 
 def tree_size(run: Run, question: int, convention: str) -> Size:
-    """What the rollouts of a question sum up to."""
+    """Totals over the rollouts of a question."""
     row = run.query("tree_size", question=question).iloc[0].to_dict()
     ends = () if row["ends"] is None else (int(token) for token in row["ends"] if token == token)
     cut = None if row["cut"] != row["cut"] or row["cut"] is None else int(row["cut"])
@@ -111,7 +111,7 @@ def tree_size(run: Run, question: int, convention: str) -> Size:
 
 
 def counted_visits(rule: PoolingRule, lengths: pd.DataFrame) -> int:
-    """Visits of all nodes but the root; `lengths` are of the query `rollout_lengths`."""
+    """Visits of all nodes except the root; `lengths` is the result of the query `rollout_lengths`."""
     depth = np.arange(1, lengths["length"].max() + 1) if len(lengths) else np.empty(0, np.int64)
     length, launch, rollouts = (lengths[name].to_numpy(np.int64)[:, None] for name in ("length", "launch", "rollouts"))
     return int((rollouts * ((depth <= length) & rule.counted(launch, depth[None]))).sum())
@@ -120,13 +120,13 @@ def counted_visits(rule: PoolingRule, lengths: pd.DataFrame) -> int:
 def display(
     run: Run, question: int, convention: str, unfolded: tuple[int, ...] = (), node: int | None = None
 ) -> Display:
-    """Choose what is drawn of a question's tree.
+    """Choose the nodes of a question's tree to draw.
 
     Args:
         run: the run.
         question: number of the question.
-        convention: label; its pooling rule says which rollouts count.
-        unfolded: nodes whose rarer branches are shown as well; each time a node is named shows `PAGE` more of them.
+        convention: label; its pooling rule decides which rollouts count.
+        unfolded: nodes whose rarer branches are shown; each repetition of a node shows `PAGE` more of them.
         node: a node that must be drawn, with its ancestors.
     """
     times = Counter(unfolded)
@@ -159,7 +159,7 @@ def _graph(rows: list[dict[Any, Any]]) -> nx.DiGraph:
 
 
 def _plain(value: Any) -> Any:
-    """A cell as JSON takes it, None where it is unknown."""
+    """Convert a cell for JSON; NaN becomes None."""
     if isinstance(value, float) and value != value:
         return None
     return value.item() if isinstance(value, np.generic) else value
@@ -167,7 +167,7 @@ def _plain(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class _Candidates:
-    """What the choice is made by: nodes that hang together with the root, and their children."""
+    """Candidate nodes that are connected to the root, and their children."""
 
     visits: dict[int, int]
     depth: dict[int, int]
@@ -190,11 +190,11 @@ class _Candidates:
         return found
 
     def urgency(self, node: int) -> tuple[float, int]:
-        """Order of drawing. Visits alone would let the many forced branches of equal size push out the early ones."""
+        """Sort key for drawing. By visits alone, the many forced branches of equal size would displace early ones."""
         return -self.visits[node] / self.depth[node] ** 0.5, node
 
     def row_from(self, head: int) -> Iterator[int]:
-        """A node and those that most of its rollouts take from there."""
+        """Yield a node and its most visited descendants, as long as enough visits follow."""
         enough = max(2, FOLLOWED * self.visits[head])
         node: int | None = head
         while node is not None:
@@ -204,7 +204,7 @@ class _Candidates:
 
 
 def drawn(candidates: _Candidates) -> set[int]:
-    """The nodes to draw: those wanted, and `ROWS` rows more, by visits and the nearer to the root the sooner."""
+    """Nodes to draw: the wanted ones and `ROWS` more rows, the most visited and those near the root first."""
     shown, children = set(candidates.wanted), candidates.children
     frontier = [candidates.urgency(child) for node in shown for child in children[node] if child not in shown]
     heapq.heapify(frontier)
@@ -221,7 +221,7 @@ def drawn(candidates: _Candidates) -> set[int]:
 
 
 def _add_singles(run: Run, question: int, convention: str, found: Display, start: int, most: int) -> None:
-    """Look up the rollouts that leave the tree where an unfolded node branches."""
+    """Add the rollouts that leave the stored tree where an unfolded node branches."""
     node, graph = start, found.graph
     while graph.out_degree(node) == 1:
         child = next(iter(graph[node]))

@@ -1,7 +1,7 @@
-"""The generation tree as the component `generation_tree` draws it: branches, paths, and decision points.
+"""Payload of the component `generation_tree`: branches, paths, and decision points.
 
-Nodes that follow one another without a branch that is drawn are one branch. Branches form a networkx graph of their
-own, numbered so that parents come first and siblings with the higher success stand above.
+Consecutive nodes without a drawn branching are merged into one branch. Branches form a second networkx graph, numbered
+with parents first and siblings in descending order of success.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,15 +19,15 @@ from odd.views.token_path import path_names, spelled
 
 PLACE = ("path", "position", "node", "child")
 COLOUR = ("value", "settled", "own")
-"""What is shown of a decision point: its colour, whether its sign is settled, and the value in its own unit."""
+"""Displayed fields of a decision point: colour, whether its sign is settled, and the value in the measure's unit."""
 
 
 def branch_graph(display: Display) -> nx.DiGraph:
-    """Merge the nodes that are drawn into branches.
+    """Merge drawn nodes into branches.
 
     Returns:
-        Branches numbered from 0, the root; edges from a branch to those that leave its end. Attributes: `nodes`, or
-        `single` for a rollout of its own; `depth` of the node that the branch leaves.
+        Branches numbered from 0, the root; edges from a branch to those that start at its end. Attributes: `nodes`, or
+        `single` for a single rollout; `depth` of the node at which the branch starts.
     """
     merged = nx.DiGraph()
     graph = display.graph
@@ -56,7 +56,7 @@ def _end_depth(merged: nx.DiGraph, branch: int) -> int:
 
 
 def _leaving(display: Display, node: int, branch: int) -> Iterator[tuple[int, int | Single]]:
-    """What leaves a node, the least successful first, as the last one is taken up first."""
+    """Branches that start at a node, the least successful first, as the last one is popped first."""
     rows = display.graph.nodes
     heads: list[tuple[float, int, int | Single]] = [
         (rows[child]["success"] if rows[child]["success"] is not None else 0.5, -child, child)
@@ -67,13 +67,13 @@ def _leaving(display: Display, node: int, branch: int) -> Iterator[tuple[int, in
 
 
 def tree_payload(run: Run, question: int, convention: str, display: Display) -> dict[str, Any]:
-    """All of the tree that does not depend on teacher, colour or what is chosen.
+    """The part of the payload that does not depend on teacher, colour or selection.
 
     Args:
         run: the run.
         question: number of the question.
         convention: label.
-        display: of `odd.views.generation_graph.display`.
+        display: result of `odd.views.generation_graph.display`.
     """
     merged, graph, size = branch_graph(display), display.graph, display.size
     spelling = _Spelling(run, display)
@@ -102,7 +102,7 @@ def tree_payload(run: Run, question: int, convention: str, display: Display) -> 
 
 
 class _Spelling:
-    """Numbers for the texts of tokens, each text being sent once."""
+    """Indices of token texts, so each text is sent once."""
 
     def __init__(self, run: Run, display: Display) -> None:
         used = {row["token"] for node, row in display.graph.nodes.items() if node != 0}
@@ -117,7 +117,7 @@ class _Spelling:
 def _record(
     display: Display, merged: nx.DiGraph, branch: int, spelling: _Spelling, through: Mapping[int, list[int]]
 ) -> dict[str, Any]:
-    """One branch: where it is, its tokens, and per node visits and success; interval and counts of its first node."""
+    """A branch: its place, its tokens, visits and success per node, and interval and counts of its first node."""
     row = merged.nodes[branch]
     place = {"parent": next(iter(merged.predecessors(branch)), None), "depth": row["depth"]}
     if "single" in row:
@@ -170,13 +170,13 @@ def _rounded(value: float | None) -> float | None:
 
 
 def decision_payload(run: Run, question: int, view: ViewState, scale: float) -> dict[str, Any]:
-    """The decision points on the paths, coloured as the tokens of the text are.
+    """The decision points on the paths, coloured like the tokens of the text.
 
     Args:
         run: the run.
         question: number of the question.
-        view: whose teacher, objective, convention, colour and filters are applied.
-        scale: value at the upper end of the colour, of `odd.views.scores.colour_scale`.
+        view: view with teacher, objective, convention, colour and filters.
+        scale: value at the upper end of the colour scale, from `odd.views.scores.colour_scale`.
     """
     asked = {"question": question, "objective": view.objective, "convention": view.convention}
     rows = of_teacher(run.query("tree_decisions", **asked), view.teacher).to_dict("records")

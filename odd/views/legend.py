@@ -1,4 +1,4 @@
-"""The legend of the colour of tokens as HTML. Only words of our own go into it."""
+"""The legend of the token colours as HTML. It contains trusted text only."""
 
 from html import escape
 
@@ -23,7 +23,7 @@ _STYLE = f"""<style>
 
 
 def legend_html(legend: Legend, scale: float) -> str:
-    """The ramp between its ends, and samples of the other marks of a token."""
+    """The colour ramp with its ends, and samples of the other token marks."""
     low, high = legend.payload(scale)["ends"]
     sign = "+" if low < 0 else ""
     beyond = "≥ " if legend.kind == "sequential" else ""

@@ -1,8 +1,8 @@
-"""What a page shows, as the query parameters of its address.
+"""The state of the dashboard as query parameters of the URL.
 
-A link carries identifiers only and carries all of them, defaults too, so that it keeps its meaning when defaults
-change. `ViewState.from_query` of `ViewState.to_query` is the identity. What an address says is untrusted: every part
-is checked here for its form; whether a run has such a thing is looked up in `odd.views.resolve`.
+A link contains identifiers only, and all of them including defaults, so it keeps its meaning when defaults change.
+`ViewState.from_query` inverts `ViewState.to_query`. URLs are untrusted: the form of every parameter is checked here,
+and `odd.views.resolve` checks whether the run has what it names.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -17,54 +17,53 @@ Having = Literal["decisions", "teachers"]
 Show = Literal["score", "difference"]
 Screened = Literal["left out", "kept", "all"]
 LONGEST = 1000
-"""Characters of a part beyond which an address is not read."""
+"""Maximum length of a parameter, in characters."""
 MOST = 400
-"""Values of a repeated part beyond which an address is not read; streamlit drops addresses of more than 1,000."""
+"""Maximum number of values of a repeated parameter; Streamlit drops URLs with more than 1,000."""
 
 
 PARAMETERS = {"position": "token"}
 """Names of parameters that differ from the names of the fields: addresses that were once shared stay valid."""
 
 NO_BRANCH: dict[str, Any] = {"node": None, "unfolded": (), "folded": ()}
-"""Parts that name nodes of one question's tree, with nothing selected: they do not apply to another question."""
+"""Parameters that name nodes of one question's tree, unset: they do not apply to another question."""
 AT_START: dict[str, Any] = {"path": None, "position": None, **NO_BRANCH}
-"""Parts that name places in one question, as it is first looked at: its first path, nothing pinned or selected."""
+"""Parameters that name places in one question, unset: its first path, with nothing pinned or selected."""
 
 
 @dataclass(frozen=True)
 class ViewState:
-    """The complete state of the dashboard; every page keeps the parts it does not use.
+    """The complete state of the dashboard; every page keeps the parameters it does not use.
 
     Attributes:
         run: run id.
         question: id of the question.
         path: number of the path in the question.
         position: of the pinned token on the path; `token` in an address.
-        node: node of the branch that is selected in the tree.
+        node: node of the selected branch of the tree.
         unfolded: nodes whose rarer branches are shown.
         folded: nodes whose subtrees are collapsed.
         teacher: the teacher of the tree page.
-        teachers: those that are compared.
-        baseline: the one that the others are compared with.
-        show: on the compare page, scores or differences to the baseline.
+        teachers: the compared teachers.
+        baseline: the teacher that the others are compared with.
+        show: on the page Compare, scores or differences from the baseline.
         objective: label of the distillation objective.
         convention: label of the convention.
-        colour: what the colour of a token stands for: key of a measure.
+        colour: key of the measure that colours tokens.
         decisions: whether only decision points are coloured.
-        children: least |S_u| of a coloured token.
-        visits: least visits of a coloured token, summed over S_u.
-        outcome: which paths the findings take.
-        difficulty: which questions are listed, and count for the findings.
-        kind: kind of answer of the questions that count for the findings.
-        runs: further runs whose findings stand beside those of the run.
-        section: part of the page Findings that is shown.
-        reference: student and benchmark of the paper whose numbers stand beside the findings.
+        children: minimum |S_u| of a coloured token.
+        visits: minimum visits of a coloured token, summed over S_u.
+        outcome: outcome of the paths in findings.
+        difficulty: difficulty of the questions in lists and findings.
+        kind: answer kind of the questions in findings.
+        runs: further runs to show findings of.
+        section: section of the page Findings.
+        reference: student and benchmark of the paper to compare with.
         behind: finding and row whose tokens are listed, as "finding:row".
-        having: listed questions have decision points, or every teacher.
+        having: what listed questions must have: decision points, every teacher.
         search: text that listed questions contain.
-        sort: column that questions are listed by; a leading "-" means falling.
+        sort: column to sort questions by; a leading "-" means descending.
         screened: which questions of a screening are listed.
-        reference: student and question set of the paper whose numbers stand beside.
     """
 
     run: str | None = None
@@ -97,15 +96,15 @@ class ViewState:
     screened: Screened = "left out"
 
     def but(self, **changes: Any) -> Self:
-        """The same view with some parts changed."""
+        """Copy of the view with some parameters changed."""
         return replace(self, **changes)
 
     def to_query(self) -> dict[str, list[str]]:
-        """Query parameters, every part written out; what is not chosen is an empty text."""
+        """All query parameters, including defaults; unset ones are empty strings."""
         return {PARAMETERS.get(field.name, field.name): _texts(getattr(self, field.name)) for field in fields(self)}
 
     def pairs(self) -> list[list[str]]:
-        """Query parameters as pairs of name and value, one for each value of a repeated one."""
+        """Query parameters as [name, value] pairs, one per value of a repeated parameter."""
         return [[name, value] for name, values in self.to_query().items() for value in values]
 
     @classmethod
@@ -113,8 +112,8 @@ class ViewState:
         """Read query parameters.
 
         Returns:
-            The view, and one sentence for each part that could not be read and was left at its default. Parameters
-            that are none of ours are passed over.
+            The view, and one sentence per parameter that could not be read and keeps its default. Unknown parameters
+            are ignored.
         """
         values, problems, hints = {}, [], get_type_hints(cls)
         parts = {PARAMETERS.get(field.name, field.name): field.name for field in fields(cls)}
@@ -144,20 +143,20 @@ def _texts(value: Any) -> list[str]:
 
 
 OPTIONS: dict[str, Callable[[], Collection[str]]] = {"colour": colours}
-"""Parts whose values come from a registry."""
+"""Parameters with values from a registry."""
 
 
 def _check(name: str, value: Any) -> None:
-    """Refuse what is not among the options of a part."""
+    """Raise ValueError if a value is not among the options of its parameter."""
     if name in OPTIONS and value not in (options := OPTIONS[name]()):
         raise ValueError(f"{value!r} is not one of {', '.join(options)}")
 
 
 def _parse(kind: Any, texts: list[str]) -> Any:
-    """Values of one parameter as the type of its field.
+    """Parse the values of one parameter as the type of its field.
 
     Raises:
-        ValueError: they have another form; the message completes "the link's X ...".
+        ValueError: the values are malformed; the message completes "the link's X ...".
     """
     if len(texts) > MOST or any(len(text) > LONGEST for text in texts):
         raise ValueError("is too long")
@@ -175,7 +174,7 @@ def _scalar(kind: Any, text: str) -> Any:
             raise ValueError(f"is neither yes nor no: {text!r}")
         return text == "yes"
     if kind is int:
-        # isdecimal alone would let digits of other scripts pass
+        # isdecimal alone accepts digits of other scripts
         if not (text.isascii() and text.isdecimal() and len(text) <= 9):
             raise ValueError(f"is not a whole number: {text!r}")
         return int(text)

@@ -1,17 +1,17 @@
-"""Why there is nothing to see, in the same words on every page. Markdown of the program's own, without foreign text."""
+"""Messages for missing scores, the same on every page. Trusted Markdown, without untrusted text."""
 
 from odd.store.run import Run
 
 NO_TEACHER = "This run has no teacher, so nothing is scored: add one on the page Runs."
-NOT_SCORED = "No question is scored yet: scores appear as the run goes on."
+NOT_SCORED = "No question is scored yet: scores appear as the run progresses."
 
 
 def no_decision_point(subject: str) -> str:
-    """Why something has none, and what may find some; `subject` begins the sentence."""
+    """Explain why `subject` has no decision point, and what could change that."""
     return (
-        f"{subject} has no decision point under this convention: at no token do two continuations with enough visits "
-        "differ in success. More rollouts (`targeting.n_min`, `sampling.initial_rollouts`) or a lower "
-        "`analysis.n_sig` may find some."
+        f"{subject} has no decision point under this convention: at no token do two children with enough visits differ "
+        "in success. More rollouts (`targeting.n_min`, `sampling.initial_rollouts`) or a lower `analysis.n_sig` may "
+        "yield some."
     )
 
 

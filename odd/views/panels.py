@@ -1,4 +1,4 @@
-"""Payloads of whole panels: what the components `token_path` and `generation_tree` draw for a view of a question."""
+"""Complete payloads of the components `token_path` and `generation_tree` for a view of a question."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -16,14 +16,14 @@ from odd.views.token_path import end_tokens, path_heading, path_names, path_payl
 def path_panel(
     run: Run, number: int, view: ViewState, rows: Sequence[Row], cards: Mapping[int, dict[str, Any]]
 ) -> dict[str, Any]:
-    """What the component `token_path` draws.
+    """Payload of the component `token_path`.
 
     Args:
         run: the run.
-        number: of the question.
-        view: with the question, path, teacher, objective, convention and colour.
-        rows: of `odd.views.token_path.path_rows`.
-        cards: of `odd.views.token_path.path_cards`.
+        number: number of the question.
+        view: view with question, path, teacher, objective, convention and colour.
+        rows: result of `odd.views.token_path.path_rows`.
+        cards: result of `odd.views.token_path.path_cards`.
     """
     data = path_payload(rows, cards, view, colour_scale(run, number, view), end_tokens(run, number))
     name = path_names(run.query("paths", question=number))[cast(int, view.path)]
@@ -32,13 +32,13 @@ def path_panel(
 
 
 def tree_panel(run: Run, number: int, view: ViewState, tree: Mapping[str, Any]) -> dict[str, Any]:
-    """What the component `generation_tree` draws.
+    """Payload of the component `generation_tree`.
 
     Args:
         run: the run.
-        number: of the question.
-        view: as for `path_panel`, with the pinned token, the selected node, and what is folded and unfolded.
-        tree: of `odd.views.generation_tree.tree_payload`.
+        number: number of the question.
+        view: as for `path_panel`, with the pinned token, the selected node, and the folded and unfolded nodes.
+        tree: result of `odd.views.generation_tree.tree_payload`.
     """
     decisions = decision_payload(run, number, view, colour_scale(run, number, view))
     chosen = {
@@ -54,19 +54,19 @@ def tree_panel(run: Run, number: int, view: ViewState, tree: Mapping[str, Any]) 
 
 
 def chosen_measure(view: ViewState) -> str:
-    """Teacher, objective and convention in words."""
+    """Display names of teacher, objective and convention."""
     parts = [view.teacher or "no teacher", objective_name(view.objective or ""), convention_name(view.convention or "")]
     return " · ".join(part for part in parts if part)
 
 
 def path_notices(run: Run, number: int, view: ViewState, rows: Sequence[Row]) -> list[str]:
-    """Why there may be nothing to see on a path, as Markdown; `rows` are those of `path_rows`."""
+    """Why a path may show no scores, as Markdown; `rows` is the result of `path_rows`."""
     if view.teacher is None:
-        return [f"{NO_TEACHER} What is shown is success."]
+        return [f"{NO_TEACHER} Success is shown instead."]
     contexts = run.query("contexts", question=number)
     own = contexts[contexts["teacher"] == view.teacher]
     if len(own) and not own["available"].iloc[0]:
-        reason = own["reason"].iloc[0] or "its context could not be made"
+        reason = own["reason"].iloc[0] or "its context could not be built"
         return [markdown_escaped(f"{view.teacher} has no scores for this question: {reason}.")]
     if not any(row["decision"] is True for row in rows):
         return [no_decision_point("This path")]
@@ -80,8 +80,8 @@ def why_no_tree(run: Run, number: int) -> str:
     if isinstance(row["note"], str):
         return f"This question has no tree: {row['note']}."
     if not row["initial_rollouts"]:
-        return "Nothing is sampled for this question yet: its tree appears here once it is scored."
+        return "No rollout of this question is sampled yet: its tree appears here once it is scored."
     return (
         f"{row['initial_rollouts']:,} initial and {row['targeted_rollouts']:,} targeted rollouts are sampled so far "
-        f"({row['initial_correct']:,} of the initial ones right): the tree appears here once the question is scored."
+        f"({row['initial_correct']:,} of the initial ones correct): the tree appears here once the question is scored."
     )

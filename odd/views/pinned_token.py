@@ -1,4 +1,4 @@
-"""What a pinned token has behind it: all children of its node, and continuations of each to read."""
+"""Details of a pinned token: all children of its node, and sample continuations of each."""
 
 import json
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ from odd.views.scores import number, short
 from odd.views.token_path import end_tokens, measure, spelled
 
 EVERY = 10_000
-"""Children that are read of a node: all."""
+"""Limit on the children of a node, high enough for all of them."""
 BEFORE = 12
-"""Tokens before the pinned one that are shown with its continuations."""
+"""Number of preceding tokens shown with continuations."""
 TABLE = {
     "p_student": "P student",
     "p_teacher": "P teacher",
@@ -29,11 +29,11 @@ TABLE = {
     "ideal": "ideal gradient",
     "teacher_gradient": "teacher gradient",
 }
-"""Columns of `token_children` that the table shows, with their headings."""
+"""Columns of `token_children` in the table, with their headings."""
 
 
 def token_children(run: Run, question: int, view: ViewState) -> pd.DataFrame:
-    """All children of the node of the pinned token, with `text` and `mark`; those of S_u first."""
+    """All children of the pinned token's node, with `text` and `mark`; those in S_u first."""
     place = measure(question, view) | {"position": view.position}
     children = of_teacher(run.query("token_children", most=EVERY, **place), view.teacher)
     ends = end_tokens(run, question)
@@ -48,20 +48,20 @@ def token_children(run: Run, question: int, view: ViewState) -> pd.DataFrame:
 
 
 def drawn_children(children: pd.DataFrame, most: int = 16) -> pd.DataFrame:
-    """Those that a figure shows: S_u and the bucket; where nothing is estimated, the most visited."""
+    """Children in the figure: S_u and the bucket; without any estimate, the most visited ones."""
     significant = children[children["significant"]]
     return (significant if len(significant) else children).head(most)
 
 
 def children_table(children: pd.DataFrame) -> pd.DataFrame:
-    """The children as a table to read and to save. Tokens are JSON texts: exact, and never a spreadsheet's formula."""
+    """The children as a table for display and download. Tokens are JSON strings: exact, and never read as formulas."""
     tokens = [json.dumps(text, ensure_ascii=False) for text in children["text"]]
     frame = pd.DataFrame({"token": tokens, "taken": children["taken"], "in S_u": children["significant"]})
     return frame.assign(**{heading: children[name] for name, heading in TABLE.items()}).reset_index(drop=True)
 
 
 def read_table(table: pd.DataFrame) -> pd.DataFrame:
-    """`children_table` to be read in little room: success and its interval as one text."""
+    """Compact `children_table` for display: success and its interval in one column."""
     ends = ("P̂ success", "P̂ low", "P̂ high")
     written = [
         "–" if pd.isna(value) else f"{value:.2f}" + ("" if pd.isna(low) else f" [{low:.2f}, {high:.2f}]")
@@ -73,16 +73,16 @@ def read_table(table: pd.DataFrame) -> pd.DataFrame:
 def continuations(
     run: Run, question: int, view: ViewState, children: pd.DataFrame, draw: int, each: int = 2, groups: int = 6
 ) -> dict[str, Any]:
-    """Rollouts that go on with each child, some right and some wrong, for the component `continuations`.
+    """Payload of the component `continuations`: some correct and some incorrect rollouts through each child.
 
     Args:
         run: the run.
         question: number of the question.
-        view: whose token is pinned; its convention says which rollouts count.
-        children: of `token_children`.
-        draw: another number draws other rollouts.
-        each: right ones, and wrong ones, of each child.
-        groups: children, those of S_u and the taken one first.
+        view: view with a pinned token; its convention decides which rollouts count.
+        children: result of `token_children`.
+        draw: seed; another number draws other rollouts.
+        each: maximum number of correct and of incorrect rollouts per child.
+        groups: maximum number of children; those in S_u and the taken one come first.
     """
     known = children[children["token"] != REST]
     known = known.sort_values(["significant", "taken"], ascending=False, kind="stable").head(groups)
@@ -114,7 +114,7 @@ def _group(row: dict, lines: dict[int, list[dict[str, Any]]]) -> dict[str, Any]:
 
 
 def _texts(run: Run, question: int, sequences: Sequence[Sequence[int]]) -> list[str]:
-    """Token sequences spelled out, whole characters put together again; end tokens have no text."""
+    """Texts of token sequences, with characters split across tokens rejoined; end tokens have no text."""
     ends = end_tokens(run, question)
     wanted = sorted({int(token) for sequence in sequences for token in sequence} - ends)
     rows = run.query("token_bytes", tokens=wanted)
@@ -125,7 +125,7 @@ def _texts(run: Run, question: int, sequences: Sequence[Sequence[int]]) -> list[
 
 
 def drawn_rollouts(run: Run, question: int, draw: int, each: int = 4) -> dict[str, Any]:
-    """Some initial rollouts of a question, right and wrong, for the component `continuations`."""
+    """Payload of the component `continuations`: some correct and incorrect initial rollouts of a question."""
     rows = run.query("rollouts_drawn", question=question, draw=draw, each=each).to_dict("records")
     lines = [_line(row, visible_text(row["text"] or "").replace("\n", "⏎")) for row in rows]
     return {"before": "", "groups": [{"text": None, "lines": lines}] if lines else []}

@@ -1,8 +1,7 @@
-"""The table of questions: one row each, with what the student can do and where each teacher points.
+"""The table of questions: one row each, with pass rate and mean alignment per teacher.
 
-A question's alignment under a teacher is the mean cosine over its decision points, every node counted once. The gap
-is the mean over the nodes of incorrect paths minus that over the nodes of correct paths; a node that both share counts
-for both.
+A question's alignment under a teacher is the mean cosine over its decision points, each node counted once. The gap is
+the mean over the nodes of incorrect paths minus that over the nodes of correct paths; a node on both counts for both.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,11 +18,11 @@ from odd.text import visible_text
 from odd.views.links import AT_START, ViewState
 
 FEW = 5
-"""Decision points below which a mean is drawn muted."""
+"""A mean of fewer decision points is drawn muted."""
 
 DIFFICULTIES = ("easy", "medium", "hard", "never")
 LIMITS = (0.05, 0.1, 0.25, 0.5, 1.0)
-"""Ends that the scale of the bars may have."""
+"""Possible limits of the bars' scale."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +30,11 @@ class QuestionTable:
     """All questions of a run under one objective and convention.
 
     Attributes:
-        rows: a question each, in the order of the run. Beside the columns of the query `questions`: `low` and `high` of
-            the pass rate (95% Jeffreys), `decision_points` under the convention, `gap` (mean over teachers), and for
-            each teacher `alignment:T`, `n:T`, `gap:T`, `gap_n:T`. Unknown numbers are NaN.
+        rows: one row per question, in run order. In addition to the columns of the query `questions`: `low` and `high`
+            of the pass rate (95% Jeffreys), `decision_points` under the convention, `gap` (mean over teachers), and per
+            teacher T `alignment:T`, `n:T`, `gap:T`, `gap_n:T`. Unknown numbers are NaN.
         teachers: names in order.
-        reasons: why a teacher has no context for a question, by number of the question and teacher.
+        reasons: why a teacher has no context for a question, by question number and teacher.
     """
 
     rows: pd.DataFrame
@@ -44,17 +43,17 @@ class QuestionTable:
 
     @cached_property
     def drawn(self) -> dict[int, dict[str, Any]]:
-        """Each row as the component draws it, by number of the question; the stage comes last."""
+        """Payload of each row, by question number; the stage comes last."""
         return {row["question"]: _row(self, row) for row in self.rows.to_dict("records")}
 
 
 def question_table(run: Run, objective: str | None, convention: str | None) -> QuestionTable:
-    """Gather the table.
+    """Build the table.
 
     Args:
         run: the run.
-        objective: label; None where the run has none.
-        convention: label; None where the run has none.
+        objective: label; None if the run has none.
+        convention: label; None if the run has none.
     """
     rows = run.query("questions").drop(columns="decision_points").set_index("question", drop=False)
     low, high = jeffreys(rows["initial_correct"].to_numpy(float), rows["initial_rollouts"].to_numpy(float))
@@ -81,13 +80,13 @@ def question_table(run: Run, objective: str | None, convention: str | None) -> Q
 
 
 def sort_keys(table: QuestionTable) -> list[str]:
-    """What the table can be sorted by; a leading "-" means falling."""
+    """Keys the table can be sorted by; in a view, a leading "-" means descending."""
     bars = [f"alignment:{teacher}" for teacher in table.teachers]
     return ["question", "text", "kind", "pass_rate", "difficulty", "decision_points", *bars, "gap", "stage"]
 
 
 def listed(table: QuestionTable, view: ViewState) -> pd.DataFrame:
-    """The rows that the view's filters leave, in its order. What is unknown comes last either way."""
+    """Rows that pass the view's filters, in its order; unknown values come last in either direction."""
     rows = table.rows
     keep = np.ones(len(rows), dtype=bool)
     if view.difficulty != "all":
@@ -115,7 +114,7 @@ def _sorted(rows: pd.DataFrame, sort: str, keys: Sequence[str]) -> pd.DataFrame:
 
 
 def scale_limit(values: np.ndarray) -> float:
-    """The least of `LIMITS` that all defined values stay within."""
+    """The smallest of `LIMITS` that contains all defined values."""
     most = np.nanmax(np.abs(values)) if np.isfinite(values).any() else 0.0
     return next((limit for limit in LIMITS if most <= limit), LIMITS[-1])
 
@@ -123,14 +122,14 @@ def scale_limit(values: np.ndarray) -> float:
 def payload(
     table: QuestionTable, rows: pd.DataFrame, view: ViewState, running: bool, caption: str = ""
 ) -> dict[str, Any]:
-    """What the component `table` draws.
+    """Payload of the component `table`.
 
     Args:
-        table: all questions; the bars' scale comes from them, so that filters do not change it.
-        rows: those that are shown, in order.
-        view: for the order and the links.
-        running: whether the stage of each question is shown.
-        caption: stands above the table.
+        table: all questions; they determine the scale of the bars, so filters do not change it.
+        rows: rows to show, in order.
+        view: gives the order and the links.
+        running: whether to show the stage of each question.
+        caption: text above the table.
     """
     columns = _columns(table, running)
     sort = view.sort if view.sort.removeprefix("-") in sort_keys(table) else "question"
@@ -139,7 +138,7 @@ def payload(
         "action": "Open this question's tree",
         "caption": caption,
         "few": FEW,
-        "nothing": "No question passes these filters.",
+        "nothing": "No question matches these filters.",
         "columns": columns,
         "rows": [table.drawn[question] for question in rows["question"].tolist()],
         "linked": 1,
@@ -205,7 +204,7 @@ def _why(table: QuestionTable, row: Mapping[Any, Any], teacher: str) -> str:
         return "not scored yet"
     if not row["decision_points"]:
         return "no decision point"
-    return "no alignment is defined at its decision points: a gradient is zero"
+    return "alignment undefined at its decision points: a gradient is zero"
 
 
 def _shown(text: Any) -> str | None:
@@ -217,7 +216,7 @@ def _number(value: Any) -> float | None:
 
 
 def export(table: QuestionTable, rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows as a table for files, all digits kept."""
+    """The rows as a table for download, at full precision."""
     first = ["id", "text", "kind", "stage", "difficulty", "note", "pass_rate", "low", "high", "initial_rollouts"]
     bars = [f"{measure}:{teacher}" for teacher in table.teachers for measure in ("alignment", "n", "gap")]
     named = {"low": "pass_rate_low", "high": "pass_rate_high", "gap": "gap_mean_of_teachers"}

@@ -1,4 +1,4 @@
-"""From what a link asks for to what the run has: defaults filled in, and the nearest thing where there is none."""
+"""Resolve a view against a run: fill in defaults, and replace what the run does not have."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from odd.views.links import AT_START, ViewState
 
 @dataclass(frozen=True)
 class Resolved:
-    """A view whose every id exists in the run, and one sentence for each id that did not."""
+    """A view with ids that all exist in the run, and one sentence per id that did not."""
 
     view: ViewState
     notices: tuple[str, ...]
 
 
 def usual_measure(run: Run) -> dict[str, str | None]:
-    """Objective and convention that are shown unless a link asks for others; None where the run has none."""
+    """Objective and convention shown by default; None if the run has none."""
     measures = run.query("measures")
     options = {part: measures[part].unique().tolist() for part in USUAL}
     return {part: USUAL[part] if USUAL[part] in found else next(iter(found), None) for part, found in options.items()}
@@ -31,7 +31,7 @@ class _Resolver:
         self.notices: list[str] = []
 
     def pick(self, part: str, options: Sequence, default: object = None) -> None:
-        """Keep the view's value of a part if the run has it, or take the default and say so."""
+        """Keep the view's value of a parameter if the run has it, else use the default and add a notice."""
         wanted = getattr(self.view, part)
         if wanted in options:
             return
@@ -95,8 +95,8 @@ def resolve(run: Run, view: ViewState) -> Resolved:
     """Fill in what the link leaves open and replace what the run does not have.
 
     Args:
-        run: the run that `view.run` names.
-        view: what the link asks for.
+        run: the run named by `view.run`.
+        view: the requested view.
     """
     resolver = _Resolver(run, view)
     resolver.measures()
@@ -106,7 +106,7 @@ def resolve(run: Run, view: ViewState) -> Resolved:
 
 
 def question_number(run: Run, view: ViewState) -> int:
-    """Number in the run of the question that the view names, which the run must have."""
+    """Number of the view's question, which must exist in the run."""
     questions = run.query("questions")
     return int(questions["question"].iloc[questions["id"].tolist().index(view.question)])
 

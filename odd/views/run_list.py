@@ -1,4 +1,4 @@
-"""The runs of a cache as a list: published files, work files, jobs and progress files put together."""
+"""List of the runs of a cache, from run files, work files, jobs and progress files."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ Status = Literal["running", "stopping", "screened", "finished", "stopped", "fail
 
 @dataclass(frozen=True)
 class Facts:
-    """What is in a published file; decision points are those under the usual measure.
+    """Contents of a run file; decision points are those under the usual objective and convention.
 
-    `student`, and `made`, seconds since 1970, are None where the file does not say.
+    `student` and `made` (time of creation, seconds since 1970) are None if they are not in the file.
     """
 
     student: str | None
@@ -34,11 +34,11 @@ class Facts:
 
 
 def read_facts(run: Run, meta: Mapping[str, str]) -> Facts:
-    """What is in a run.
+    """Read the facts of a run.
 
     Args:
-        run: answers the queries.
-        meta: its table `meta`, which may hold anything.
+        run: the run.
+        meta: its table `meta`; untrusted.
     """
     counts = {name: int(value) for name, value in run.query("run_facts").iloc[0].items()}
     decisions = run.query("question_decisions", **usual_measure(run))
@@ -68,14 +68,14 @@ def _student(config: str) -> str | None:
 
 @dataclass(frozen=True)
 class Entry:
-    """A run: what is published of it, its newest job, and the progress file that some process keeps or has left.
+    """A run: its run file, its newest job, and its progress file.
 
     Attributes:
-        run_id: name of the file without its ending; a valid run id unless `valid` is False.
-        info: the published file; None if there is none yet.
+        run_id: file name without suffix; a valid run id unless `valid` is False.
+        info: the run file; None if there is none yet.
         work: the work file; None if there is none.
-        job: the newest job that worked on it, if it was started from here.
-        progress: the newest step.
+        job: the newest job of the run; None if none was started from here.
+        progress: the newest progress record.
     """
 
     run_id: str
@@ -86,17 +86,17 @@ class Entry:
 
     @property
     def valid(self) -> bool:
-        """Whether the run has a name by which it can be removed or continued."""
+        """Whether the run has a valid id, so it can be removed or continued."""
         return _is_run_id(self.run_id)
 
     @property
     def elsewhere(self) -> bool:
-        """Whether a process makes it that was not started from here."""
+        """Whether it is running in a process that was not started from here."""
         return not (self.job and self.job.alive) and self.progress is not None and self.progress.alive
 
     @property
     def status(self) -> Status:
-        """What a reader wants to know first."""
+        """Status to show."""
         if self.job and self.job.alive:
             return "stopping" if self.job.state == "stopping" else "running"
         if self.elsewhere:
@@ -111,14 +111,14 @@ class Entry:
 
     @property
     def _failed(self) -> bool:
-        """Whether its newest job failed, and nobody has published it since."""
+        """Whether its newest job failed and its run file has not been written since."""
         if self.job is None or self.job.state != "failed":
             return False
         return self.info is None or self.info.mtime <= self.job.ended + 1
 
     @property
     def note(self) -> str | None:
-        """Why it is not finished, or what went wrong since it was; None if there is nothing to say."""
+        """Why it is not finished, or what has failed since; None if there is nothing to report."""
         if self.status == "unreadable" and self.info:
             return self.info.problem
         if self.status == "finished":
@@ -126,23 +126,23 @@ class Entry:
         if self.status == "failed" and self.job:
             return self.job.reason
         if self.status == "running" and self.elsewhere:
-            return "it is made by a process that was not started here"
+            return "running in a process that was not started here"
         if self.status == "screened":
-            return "its questions are screened; Run goes on from there"
+            return "its questions are screened; Run continues from there"
         if self.status == "stopped" and self.info is None:
-            return "nothing of it is published yet; what was done is kept"
+            return "it has no run file yet; completed work is kept"
         return None
 
     @property
     def size(self) -> int:
-        """Bytes of the published file, else of the work file."""
+        """Size of the run file, else of the work file, in bytes."""
         if self.info:
             return self.info.size
         return self.work.stat().st_size if self.work and self.work.exists() else 0
 
     @property
     def changed(self) -> float:
-        """When it last changed, seconds since 1970."""
+        """Time of the last change, seconds since 1970."""
         if self.info:
             return self.info.mtime
         return self.work.stat().st_mtime if self.work and self.work.exists() else 0.0
@@ -162,14 +162,14 @@ def _is_run_id(text: str) -> bool:
 
 @dataclass(frozen=True)
 class Listing:
-    """The runs of a cache, the newest first, and the jobs that belong to none of them, the newest first."""
+    """The runs of a cache, and the jobs that belong to none of them; both newest first."""
 
     runs: tuple[Entry, ...]
     jobs: tuple[Job, ...]
 
 
 def list_entries(cache: Path) -> Listing:
-    """All that a cache holds."""
+    """List the runs and jobs of a cache."""
     infos = {info.run_id: info for info in list_runs(cache)}
     works = {path.stem: path for path in (cache / "work").glob("*.duckdb") if _is_run_id(path.stem)}
     jobs = list_jobs(cache)
@@ -191,7 +191,7 @@ def _progress(cache: Path, run_id: str) -> ProgressRecord | None:
 
 
 def at_work(cache: Path) -> frozenset[str]:
-    """What is being done now: ids of jobs, and of runs that other processes make. Cheap: no run file is opened."""
+    """Ids of active jobs, and of runs that are running in other processes. Cheap: no run file is opened."""
     jobs = [job for job in list_jobs(cache) if job.alive]
     theirs = {job.run_id for job in jobs}
     watched = (read_progress(cache, name) for name in watched_runs(cache) if _is_run_id(name))
@@ -218,7 +218,7 @@ SORTS: dict[str, Any] = {
 def sort_entries(
     entries: Sequence[Entry], facts: Mapping[str, Facts | None], order: str, search: str = ""
 ) -> list[Entry]:
-    """The runs whose name, student or teachers contain the text, in one of the orders of `SORTS`."""
+    """Runs with the search text in name, student or teachers, in one of the orders of `SORTS`."""
 
     def matches(entry: Entry) -> bool:
         known = facts.get(entry.run_id)

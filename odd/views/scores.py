@@ -1,6 +1,6 @@
-"""What the colour of a token stands for: its value between its ends, whether its sign is settled, its legend.
+"""Token colours: the value on the colour scale, whether its sign is settled, and the legend.
 
-A row is anything with the columns of the query `path_rows`; missing ones are unknown.
+A row is any mapping with columns of the query `path_rows`; missing columns are unknown.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,17 +18,17 @@ Row = Mapping[Any, Any]
 
 @dataclass(frozen=True)
 class Legend:
-    """A colour in words.
+    """Description of a colour scale.
 
     Attributes:
-        name: of the quantity.
-        symbol: a short name for axes.
-        unit: of it; empty for a pure number.
+        name: name of the measure.
+        symbol: short name for axes.
+        unit: unit; empty for a pure number.
         low: what the low end means.
         high: what the high end means.
         kind: diverging from -1 to 1, success from 0 to 1, or sequential from 0 to 1.
-        centre: value in the middle of a diverging colour.
-        interval: whether the run holds intervals, without which no sign is called settled or not.
+        centre: value in the middle of a diverging scale.
+        interval: whether an interval decides if the sign is settled.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Legend:
 
 
 def legend(colour: str) -> Legend:
-    """The legend of a colour."""
+    """The legend of a measure's colour."""
     one = MEASURES[colour]
     words = one.name, one.symbol, one.unit, one.low, one.high
     return Legend(*words, one.kind, one.centre, interval=one.settled_by is not None)
@@ -63,18 +63,18 @@ def number(row: Row, name: str) -> float | None:
 
 
 def raw_value(colour: str, row: Row) -> float | None:
-    """The quantity in its own unit."""
+    """Value of the measure in its unit; None if unknown."""
     measure = MEASURES[colour]
     value, less = number(row, measure.column), number(row, measure.minus) if measure.minus else 0.0
     return None if value is None or less is None else value - less
 
 
 def colour_value(colour: str, row: Row, scale: float = 1.0) -> float | None:
-    """The quantity between the ends of its colour: -1 to 1 where that diverges, else 0 to 1; None without an estimate.
+    """Value of the measure on its colour scale: -1 to 1 if diverging, else 0 to 1; None without an estimate.
 
     Args:
-        colour: what is shown.
-        row: of the token.
+        colour: key of the measure.
+        row: row of the token.
         scale: value at the upper end, from `colour_scale`.
     """
     value, centre = raw_value(colour, row), MEASURES[colour].centre
@@ -82,14 +82,14 @@ def colour_value(colour: str, row: Row, scale: float = 1.0) -> float | None:
 
 
 def colour_interval(colour: str, row: Row, scale: float = 1.0) -> list[float] | None:
-    """The ends of the quantity's interval, on the scale of the colour; None where it has none."""
+    """Ends of the measure's interval on the colour scale; None if it has none."""
     ends, centre = [short(row, name) for name in MEASURES[colour].interval or ()], MEASURES[colour].centre
     known = [min(1.0, max(-1.0, (end - centre) / (scale - centre))) for end in ends if end is not None]
     return known if len(known) == 2 else None
 
 
 def settled(colour: str, row: Row) -> bool | None:
-    """Whether the 95% interval that decides excludes 0; None where the quantity has none, or no estimate."""
+    """Whether the deciding 95% interval excludes 0; None if the measure has no interval or no estimate."""
     ends = MEASURES[colour].settled_by
     if ends is None or raw_value(colour, row) is None:
         return None
@@ -98,7 +98,7 @@ def settled(colour: str, row: Row) -> bool | None:
 
 
 def passes(row: Row, view: ViewState) -> bool:
-    """Whether the filters let a token have a colour. Scores begin at two children: that minimum filters nothing."""
+    """Whether a token passes the colour filters. Scores need two children, so a minimum of 2 filters nothing."""
     if view.decisions and not number(row, "decision"):
         return False
     enough = view.children <= 2 or (number(row, "children") or 0) >= view.children
@@ -106,9 +106,9 @@ def passes(row: Row, view: ViewState) -> bool:
 
 
 def colour_scale(run: Run, question: int, view: ViewState) -> float:
-    """Value at the upper end of the colour: the measure's own, or the question's, over all teachers.
+    """Value at the upper end of the colour scale: fixed per measure, or per question over all teachers.
 
-    The scale does not depend on teacher or path, so that colours can be compared between them.
+    The scale does not depend on teacher or path, so colours are comparable between them.
     """
     measure = MEASURES[view.colour]
     if measure.scale == "fixed":
@@ -118,38 +118,38 @@ def colour_scale(run: Run, question: int, view: ViewState) -> float:
 
 
 def short(row: Row, name: str) -> float | None:
-    """A column with four significant digits, None where it is unknown."""
+    """A column rounded to four significant digits; None if unknown."""
     value = number(row, name)
     return None if value is None else float(f"{value:.4g}")
 
 
 def shorts(rows: Sequence[Row], names: Sequence[str]) -> list[list[float | None]]:
-    """Columns of many rows, row by row, as `short` has each: a page writes thousands of numbers."""
+    """Apply `short` to several columns of many rows, vectorised: a page has thousands of numbers."""
     known = [[np.nan if (value := number(row, name)) is None else value for name in names] for row in rows]
     values = np.array(known, dtype=float).reshape(len(rows), len(names))
     with np.errstate(divide="ignore"):
         digits = 3 - np.floor(np.log10(np.abs(values)))
-    # by powers of ten that are whole: what is divided by one is the nearest to its decimal digits
+    # scale by whole powers of ten: dividing by one gives the float nearest to the decimal digits
     power = 10.0 ** np.clip(np.nan_to_num(np.abs(digits)), 0, 300)
     rounded = np.where(digits >= 0, np.rint(values * power) / power, np.rint(values / power) * power)
     return [[None if value != value else value for value in row] for row in rounded.tolist()]
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any] | None]) -> dict[str, Any]:
-    """Many records of a payload, small: the names of their parts once; a row that is None is a record that is missing.
+    """Compact table of many records: field names are stored once, and a row of None is a missing record.
 
-    `records` reads them by name, here and in common.js.
+    `records` restores them, here and in common.js.
     """
     return {"columns": list(columns), "rows": list(rows)}
 
 
 def records(found: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The records of a `table`; empty ones for those that are missing."""
+    """The records of a `table`; missing ones are empty."""
     return [{} if row is None else dict(zip(found["columns"], row, strict=True)) for row in found["rows"]]
 
 
 def facts(measures: Sequence[Measure]) -> list[dict[str, Any]]:
-    """How a component writes some measures: where their numbers are, and their names in few words."""
+    """How a component formats measures: columns, names, digits and units."""
     return [
         {
             "column": one.column,

@@ -1,4 +1,4 @@
-"""A screening as the page Screening shows it: words, figures, a table of contexts, and question by question."""
+"""Report of a screening for the page Screening: sentences, figures, a table of contexts and a table of questions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -26,14 +26,14 @@ BINS = ("all", *DIFFICULTIES)
 
 @dataclass(frozen=True)
 class ScreeningReport:
-    """All that the page shows.
+    """Contents of the page.
 
     Attributes:
-        sentences: what was found, in plain text that holds untrusted names.
-        pass_rates: figure.
-        accuracy: figure.
-        shown: table of contexts by difficulty, to read.
-        table: the same with every number, for files.
+        sentences: results as plain text with untrusted names.
+        pass_rates: figure of pass rates.
+        accuracy: figure of accuracies.
+        shown: table of contexts by difficulty, for display.
+        table: the same with all numbers, for download.
     """
 
     sentences: tuple[str, ...]
@@ -44,11 +44,11 @@ class ScreeningReport:
 
 
 def report(screening: Screening, reference: Reference) -> ScreeningReport:
-    """Gather the report.
+    """Build the report.
 
     Args:
-        screening: what was found.
-        reference: whose published numbers stand beside.
+        screening: the screening.
+        reference: student and benchmark of the paper to compare with.
     """
     found = accuracies(screening)
     paper = in_paper(screening, reference)
@@ -87,7 +87,7 @@ def in_paper(screening: Screening, reference: Reference) -> dict[tuple[str, str]
 
 
 def percent(estimate: Estimate, change: bool = False) -> str:
-    """A share in percent, or a difference of shares in points, with its interval."""
+    """A share in percent, or a difference of shares in percentage points, with its interval."""
     value, low, high = (
         signed(100 * number, 1) if change else signed(100 * number, 1).removeprefix("+")
         for number in (estimate.value, estimate.low, estimate.high)
@@ -100,13 +100,13 @@ def _kept_sentence(screening: Screening) -> str:
     by_bin = listed([f"{bins[bin_]} {bin_}" for bin_ in DIFFICULTIES])
     left = "" if screening.complete else " The screening is not complete."
     return (
-        f"Without a context: {by_bin} questions, and {bins['never']} never answered right. {kept} of "
-        f"{len(screening.questions)} questions are kept: the student answers them at times, "
-        f"and every context could be made.{left}"
+        f"Without a context: {by_bin} questions, and {bins['never']} never answered correctly. {kept} of "
+        f"{len(screening.questions)} questions are kept: the student answers them correctly at least once, "
+        f"and every context could be built.{left}"
     )
 
 
-SIDES = {"above": "raises accuracy", "below": "lowers accuracy", "open": "cannot be told apart from no context"}
+SIDES = {"above": "raises accuracy", "below": "lowers accuracy", "open": "cannot be distinguished from no context"}
 
 
 def _context_sentences(found: Sequence[Accuracy]) -> list[str]:
@@ -114,7 +114,7 @@ def _context_sentences(found: Sequence[Accuracy]) -> list[str]:
     baseline = overall[0].accuracy
     if not baseline.n:
         return ["No question is kept, so contexts cannot be compared."]
-    said = [f"On the questions kept, the student alone is right in {percent(baseline)}% of its rollouts."]
+    said = [f"On the kept questions, the student alone is correct in {percent(baseline)}% of its rollouts."]
     sides: dict[str, list[str]] = {}
     for one in overall[1:]:
         change = one.difference
@@ -128,7 +128,7 @@ def _context_sentences(found: Sequence[Accuracy]) -> list[str]:
 
 
 def _shown(found: Sequence[Accuracy], paper: Mapping[tuple[str, str], float]) -> pd.DataFrame:
-    """A row per context: accuracy in percent over all and by difficulty, and the paper's beside it."""
+    """One row per context: accuracy in percent, overall and by difficulty, with the paper's next to it."""
     rows: dict[str, dict[str, str]] = {}
     for one in found:
         row = rows.setdefault(one.context, {"context": visible_text(one.context)})
@@ -147,7 +147,7 @@ def _questions(found: Sequence[Accuracy], bin_: str) -> int:
 
 
 def _numbers(found: Sequence[Accuracy], paper: Mapping[tuple[str, str], float]) -> pd.DataFrame:
-    """Every number, a row per context and difficulty."""
+    """All numbers, with one row per context and difficulty."""
     rows = []
     for one in found:
         row: dict[str, Any] = {"context": one.context, "difficulty": one.difficulty}
@@ -164,19 +164,19 @@ def _flat(name: str, estimate: Estimate) -> dict[str, Any]:
 
 
 def chosen(screening: Screening, which: Screened) -> pd.DataFrame:
-    """The questions that are listed."""
+    """The questions to list."""
     questions = screening.questions
     return questions if which == "all" else questions[questions["kept"] == (which == "kept")]
 
 
 def payload(screening: Screening, view: ViewState) -> dict[str, Any]:
-    """What the component `table` draws of the questions that the view lists."""
+    """Payload of the component `table` for the questions that the view lists."""
     rows = chosen(screening, view.screened)
     made = {(row["question"], row["context"]): row for row in screening.accuracy.to_dict("records")}
     return {
         "label": "Questions of the screening",
         "action": "Open this question's tree",
-        "caption": f"{len(rows)} of {len(screening.questions)} questions. A click opens the tree.",
+        "caption": f"{len(rows)} of {len(screening.questions)} questions. Click a row to open its tree.",
         "nothing": f"No question is {view.screened}.",
         "columns": _columns(screening.contexts),
         "rows": [_row(row, screening.contexts, made) for row in rows.to_dict("records")],
@@ -214,7 +214,7 @@ def _row(
 
 
 def _rate(row: Mapping[Any, Any] | None) -> dict[str, Any]:
-    """A cell of a share of correct rollouts."""
+    """Table cell of a share of correct rollouts."""
     if row is None or not row["rollouts"]:
         return {"value": None, "low": None, "high": None, "n": 0}
     low, high = jeffreys(np.array(float(row["correct"])), np.array(float(row["rollouts"])))
@@ -224,7 +224,7 @@ def _rate(row: Mapping[Any, Any] | None) -> dict[str, Any]:
 
 
 def export(screening: Screening) -> pd.DataFrame:
-    """All questions as a table for files."""
+    """All questions as a table for download."""
     columns = ["id", "text", "difficulty", "kept", "reason", "rollouts", "correct", "truncated", "pass_rate"]
     table = screening.questions.set_index("question")[columns]
     for name in screening.contexts:

@@ -1,4 +1,4 @@
-"""The tokens behind a teacher's means: where it helps and hurts most, each opening in the tree."""
+"""The tokens at which a teacher helps and harms most, with links to the tree."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ from odd.views.token_path import spelled
 
 @dataclass(frozen=True)
 class StrongestTokens:
-    """Decision points of a teacher whose sign is settled, the strongest of each sign, helpful ones first.
+    """The strongest decision points of a teacher with a settled sign, helpful ones first.
 
     Attributes:
-        rows: of the query `strongest_tokens`.
-        before: the spelled tokens before each.
-        helpful: how many are settled as helpful in all.
-        harmful: how many as harmful.
+        rows: result of the query `strongest_tokens`.
+        before: per row, the texts of the preceding tokens and of the token itself.
+        helpful: total number settled as helpful.
+        harmful: total number settled as harmful.
     """
 
     rows: pd.DataFrame
@@ -33,13 +33,13 @@ class StrongestTokens:
 
 
 def strongest_tokens(run: Run, view: ViewState, most: int, questions: Collection[int]) -> StrongestTokens:
-    """Find them, ranked by success range × |cosine|.
+    """Find the strongest tokens by success range × |cosine|.
 
     Args:
         run: the run.
-        view: names teacher, objective, convention and outcome.
-        most: rows of each sign.
-        questions: numbers of those that count.
+        view: gives teacher, objective, convention and outcome.
+        most: maximum number of rows per sign.
+        questions: numbers of the selected questions.
     """
     rows = run.query("strongest_tokens", **asked_of(view, most, questions))
     helpful = rows["alignment"] > 0
@@ -48,20 +48,20 @@ def strongest_tokens(run: Run, view: ViewState, most: int, questions: Collection
 
 
 def asked_of(view: ViewState, most: int, questions: Collection[int]) -> dict[str, Any]:
-    """Parameters of the query for `strongest_tokens`."""
+    """Parameters of the query `strongest_tokens`."""
     parts = {name: getattr(view, name) for name in ("teacher", "objective", "convention", "outcome")}
     return {"limit": most, "questions": sorted(questions), **parts}
 
 
 def sentence(found: StrongestTokens, teacher: str, most: int) -> str:
-    """What the table shows, in plain text."""
+    """Describe the table, in plain text."""
     name = short(teacher)
     if not len(found.rows):
-        return f"At no token is the sign of the alignment of {name} settled: every 95% interval contains 0."
+        return f"The sign of the alignment of {name} is not settled at any token: every 95% interval contains 0."
     return (
-        f"{name} points towards success at {_tokens(found.helpful)} and away from it at {_tokens(found.harmful)} whose "
-        f"95% interval excludes 0. Shown are up to {most} of each, the largest by success range × cosine; as they are "
-        "picked for being large, their true size is rather smaller."
+        f"{name} points towards success at {_tokens(found.helpful)} and away from it at {_tokens(found.harmful)} with "
+        f"a 95% interval that excludes 0. Up to {most} of each are shown, the largest by success range × |cosine|. As "
+        "they are selected for being large, their true values are probably smaller."
     )
 
 
@@ -70,7 +70,7 @@ def _tokens(count: int) -> str:
 
 
 COLUMNS: list[dict[str, Any]] = [
-    {"kind": "tokens", "title": "token on the path", "note": "and what comes before", "min": 200, "grow": 3},
+    {"kind": "tokens", "title": "token on the path", "note": "with the text before it", "min": 200, "grow": 3},
     {"kind": "bar", "title": "alignment", "note": "cosine", "limit": 1.0, "min": 90, "grow": 1,
      "meaning": "cosine with its 95% interval", "unit": "visits of the children"},
     {"kind": "number", "title": "range", "note": "of success", "digits": 2, "min": 62},
@@ -82,14 +82,14 @@ COLUMNS: list[dict[str, Any]] = [
 
 
 def payload(found: StrongestTokens, view: ViewState) -> dict[str, Any]:
-    """What the component `table` draws."""
+    """Payload of the component `table`."""
     there = view.but(question=None, **AT_START)
     rows = found.rows.to_dict("records")
     return {
         "label": "Strongest tokens",
         "action": "Open this token in the tree",
-        "caption": "A click opens the token in the tree.",
-        "nothing": "No token.",
+        "caption": "Click a row to open the token in the tree.",
+        "nothing": "No tokens.",
         "columns": COLUMNS,
         "rows": [_row(row, before) for row, before in zip(rows, found.before, strict=True)],
         "linked": 0,
@@ -100,12 +100,12 @@ def payload(found: StrongestTokens, view: ViewState) -> dict[str, Any]:
 
 
 def place(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """Where a row is, as parts of a view."""
+    """View parameters of a row's token."""
     return {"question": row["id"], "path": int(row["path"]), "position": int(row["position"])}
 
 
 def row_key(row: Mapping[Any, Any]) -> str:
-    """What a row is called by."""
+    """Key of a row."""
     return f"{row['question']}:{row['node']}"
 
 
@@ -119,12 +119,12 @@ def _row(row: Mapping[Any, Any], before: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _token(spelling: object) -> str:
-    """A token that is raised; without bytes it is the bucket of all others."""
+    """Text of a raised token; without bytes, it is the bucket of all others."""
     return spelled(0, spelling)[0] if isinstance(spelling, bytes) else "all others"
 
 
 def export(found: StrongestTokens) -> pd.DataFrame:
-    """The rows as a table for files."""
+    """The rows as a table for download."""
     texts = ["".join(before[:-1]) for before in found.before]
     tokens = [before[-1] for before in found.before]
     raised = {

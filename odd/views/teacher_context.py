@@ -1,4 +1,4 @@
-"""What a teacher is given for a question: its prompt, who wrote what it is shown, and how many tries that took."""
+"""Context of a teacher for a question: its prompt, its demonstrations, and how many tries they took."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,7 @@ from odd.text import parse_json
 
 @dataclass(frozen=True)
 class Example:
-    """A demonstration; `response` is what its summary was made of, None where it is shown whole."""
+    """A demonstration; `response` is the response that `text` summarises, None if it is shown in full."""
 
     title: str
     text: str
@@ -19,13 +19,13 @@ class Example:
 
 @dataclass(frozen=True)
 class Given:
-    """What a teacher is given. All texts are untrusted.
+    """Context of a teacher. All texts are untrusted.
 
     Attributes:
-        prompt: template included; None where it could not be made.
-        reason: why not, or what a reader of its scores should know.
-        examples: what it is shown.
-        tries: a sentence for each model that wrote them.
+        prompt: full prompt, including the template; None if it could not be built.
+        reason: why not, or a caveat about its scores.
+        examples: demonstrations in the prompt.
+        tries: one sentence per model that wrote them.
     """
 
     prompt: str | None
@@ -35,7 +35,7 @@ class Given:
 
 
 def given_to(run: Run, question: int, teacher: str | None) -> Given | None:
-    """What a teacher is given for a question; None if that is not known yet."""
+    """Context of a teacher for a question; None if it is not known yet."""
     contexts = run.query("contexts", question=question)
     own = contexts[contexts["teacher"] == teacher].to_dict("records")
     if not own:
@@ -44,8 +44,8 @@ def given_to(run: Run, question: int, teacher: str | None) -> Given | None:
     shown = _demonstrations(row["demonstrations"])
     sources = {_text(one.get("source")) for one in shown}
     tries = [
-        f"{short(one['source'])} was right in {one['correct']} of {one['tries']} tries at temperature "
-        f"{one['temperature']:g}, wrong in {one['wrong']}, and cut in {one['truncated']}."
+        f"{short(one['source'])} was correct in {one['correct']} of {one['tries']} tries at temperature "
+        f"{one['temperature']:g}, wrong in {one['wrong']}, and truncated in {one['truncated']}."
         for one in run.query("demonstrations", question=question).to_dict("records")
         if one["source"] in sources
     ]
@@ -58,7 +58,7 @@ def given_to(run: Run, question: int, teacher: str | None) -> Given | None:
 
 
 def _demonstrations(stored: Any) -> list[dict[str, Any]]:
-    """The demonstrations that a run file says were shown; it may say anything."""
+    """Parse the demonstrations in a run file, which are untrusted."""
     try:
         parsed = parse_json(stored) if isinstance(stored, str) else []
     except ValueError:
@@ -68,7 +68,7 @@ def _demonstrations(stored: Any) -> list[dict[str, Any]]:
 
 def _example(one: dict[str, Any]) -> Example:
     kind = "correct" if one.get("correct") is True else "wrong"
-    whose = f" of {short(source)}" if (source := _text(one.get("source"))) else ""
+    whose = f" by {short(source)}" if (source := _text(one.get("source"))) else ""
     title = f"a {kind} response{whose}"
     if summarizer := _text(one.get("summarizer")):
         title += f", summarised by {short(summarizer)}"

@@ -1,4 +1,4 @@
-"""A path as coloured text with everything that its tokens can show when they are pointed at: one payload."""
+"""Payload of a path as coloured text, with the hover cards of its tokens."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -25,7 +25,7 @@ from odd.views.scores import (
 )
 
 SHOWN = 8
-"""Children of a token in its card; those beyond are counted."""
+"""Maximum number of children in a card; the others are counted."""
 END = "⟨end⟩"
 
 VALUE = ("value", "value_low", "value_high", "value_visits")
@@ -35,13 +35,13 @@ CHILD_COLUMNS = ("text", "mark", "taken", "significant", *CHILD)
 
 
 def shown_columns() -> list[str]:
-    """Columns of `path_rows` with what cards tell of a token."""
+    """Columns of `path_rows` shown in cards."""
     elsewhere = [one.column for one in MEASURES.values() if one.listed and one.table != "scores"]
     return [*(name for name in score_columns() if name != "decision"), *elsewhere]
 
 
 def path_names(paths: pd.DataFrame) -> dict[int, str]:
-    """Names of the paths of a question, counted by outcome: "incorrect 1"."""
+    """Names of the paths of a question, numbered by outcome: "incorrect 1"."""
     counts: dict[bool, int] = {}
     names = {}
     for path, correct in zip(paths["path"].tolist(), paths["correct"].tolist(), strict=True):
@@ -51,7 +51,7 @@ def path_names(paths: pd.DataFrame) -> dict[int, str]:
 
 
 def spelled(token: int, spelling: object, ends: frozenset[int] = frozenset()) -> list:
-    """Text of a token, and whether it is one of the program's own marks rather than what the model wrote."""
+    """Text of a token, and whether it is a placeholder rather than model output."""
     if token == REST:
         return ["all other tokens", True]
     if token in ends:
@@ -60,22 +60,22 @@ def spelled(token: int, spelling: object, ends: frozenset[int] = frozenset()) ->
 
 
 def measure(question: int, view: ViewState) -> dict[str, Any]:
-    """Parameters of the queries of a path: where it is, and under which objective and convention."""
+    """Parameters of the queries of a path: question, path, objective and convention."""
     return {"question": question} | {name: getattr(view, name) for name in ("path", "objective", "convention")}
 
 
 def end_tokens(run: Run, question: int) -> frozenset[int]:
-    """The tokens that ended the paths of the question, which no visible text stands for."""
+    """End tokens of the question's paths, which have no visible text."""
     return frozenset(run.query("path_ends", question=question)["token"].tolist())
 
 
 def path_rows(run: Run, question: int, view: ViewState) -> Sequence[Row]:
-    """One row per token: its place, probabilities, success and scores; unknown ones are NULL or NaN."""
+    """One row per token: position, probabilities, success and scores; unknown values are NULL or NaN."""
     return of_teacher(run.query("path_rows", **measure(question, view)), view.teacher).to_dict("records")
 
 
 def path_cards(run: Run, question: int, view: ViewState) -> dict[int, dict[str, Any]]:
-    """By node of the path: its children to show, and how many more there are with how many visits.
+    """Per node of the path: its children to show, and number and visits of the others.
 
     A child is a list in the order of `CHILD_COLUMNS`.
     """
@@ -84,7 +84,7 @@ def path_cards(run: Run, question: int, view: ViewState) -> dict[int, dict[str, 
     cards: dict[int, dict[str, Any]] = {}
     rows = children.to_dict("records")
     for row, values in zip(rows, shorts(rows, CHILD), strict=True):
-        # the first row of a node is one of its children: the bucket of all others comes last
+        # the first row of a node is a child: the bucket of all other tokens comes last
         new = {"children": [], "more": number(row, "siblings"), "unseen": number(row, "siblings_visits")}
         card = cards.setdefault(int(row["node"]), new)
         own = [*spelled(int(row["token"]), row["bytes"], ends), bool(row["taken"]), bool(row["significant"])]
@@ -98,14 +98,14 @@ def path_cards(run: Run, question: int, view: ViewState) -> dict[int, dict[str, 
 def path_payload(
     rows: Sequence[Row], cards: Mapping[int, dict[str, Any]], view: ViewState, scale: float, ends: frozenset[int]
 ) -> dict[str, Any]:
-    """What the component `token_path` draws.
+    """Payload of the component `token_path`.
 
     Args:
-        rows: of `path_rows`.
-        cards: of `path_cards`.
-        view: whose colour and filters are applied.
-        scale: value at the upper end of the colour.
-        ends: of `end_tokens`.
+        rows: result of `path_rows`.
+        cards: result of `path_cards`.
+        view: view with the colour and filters to apply.
+        scale: value at the upper end of the colour scale.
+        ends: result of `end_tokens`.
     """
     columns = shown_columns()
     return {
@@ -121,7 +121,7 @@ def path_payload(
 
 
 def _token(row: Row, view: ViewState, scale: float, ends: frozenset[int]) -> dict[str, Any]:
-    """A token: text, own mark or not, line break, colour value with interval, settled, decision point."""
+    """A token: text, placeholder or not, line break, colour value with interval, settled, decision point."""
     text, mark = spelled(int(row["token"]), row["bytes"], ends)
     shown = passes(row, view)
     value = colour_value(view.colour, row, scale) if shown else None
@@ -137,12 +137,12 @@ def _token(row: Row, view: ViewState, scale: float, ends: frozenset[int]) -> dic
 
 
 def _outcome(row: Row) -> list[float | None]:
-    """The value behind the last token, in the order of `VALUE`."""
+    """The value after the last token, in the order of `VALUE`."""
     return [short(row, f"success{name.removeprefix('value')}") for name in VALUE]
 
 
 def path_heading(rows: Sequence[Row], name: str) -> dict[str, Any]:
-    """Title of a path and its plain means over decision points; tokens of one path allow no honest interval."""
+    """Title of a path and its plain means over decision points; tokens of one path allow no valid interval."""
     decisions = [row for row in rows if number(row, "decision")]
     means: dict[str, Any] = {}
     for measured in ("alignment", "gain"):

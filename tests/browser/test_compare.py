@@ -99,7 +99,7 @@ def test_the_baseline_and_the_difference_change_the_address_and_the_strips(compa
     has(compare, baseline="Self-1C")
     compare.get_by_test_id("stButtonGroup").get_by_text("difference").click()
     has(compare, show="difference")
-    expect(compare.get_by_text("difference to the baseline").first).to_be_visible()
+    expect(compare.get_by_text("difference from the baseline").first).to_be_visible()
     expect(compare.locator(".names .baseline").first).to_have_text("Self-1C")
     assert decision.locator(".cell").evaluate_all(f"cells => cells.map({mark})") != before
 

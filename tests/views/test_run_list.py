@@ -55,7 +55,7 @@ def test_a_screened_run_is_neither_finished_nor_stopped(cache):
     with RunWriter(cache, RUN) as writer:
         writer.set_meta("status", "screened")
         writer.finish()
-    assert only(cache).status == "screened" and "Run goes on" in only(cache).note
+    assert only(cache).status == "screened" and "Run continues" in only(cache).note
 
 
 def progress(cache, **changes):

@@ -20,7 +20,7 @@ def screening():
 
 def test_sentences_say_how_many_are_kept_and_what_each_context_does(screening):
     first, second, *others = report(screening, "none").sentences
-    assert "2 easy, 1 medium and 1 hard questions, and 1 never answered right." in first
+    assert "2 easy, 1 medium and 1 hard questions, and 1 never answered correctly." in first
     assert "3 of 5 questions are kept" in first
     assert "50.0" in second
     assert any("A (+25.0" in text for text in others)

@@ -1,8 +1,8 @@
-"""The dashboard's own pieces: scripts and styles that draw a payload in the browser.
+"""Components of the dashboard: scripts and styles that draw a payload in the browser.
 
-A component is `<name>.js` with `<name>.css`; both are put after `common.js` and `common.css`. A script exports one
-function that draws the JSON in `data.payload` into its element, and may be called again with newer data at any time.
-Text out of models and files reaches the page as text nodes only, never as HTML.
+A component is `<name>.js` with `<name>.css`, appended to `common.js` and `common.css`. A script exports one function
+that draws the JSON in `data.payload` into its element; it may be called again with newer data at any time. Text from
+models and files is inserted as text nodes only, never as HTML.
 """
 
 import json
@@ -27,12 +27,12 @@ PARTS = {
     "pair_matrix": ("picture",),
     "figure_picture": ("picture",),
 }
-"""Further scripts that a component's own script uses, put before it."""
+"""Further scripts that a component uses, placed before its own script."""
 
 
 @cache
 def source(name: str) -> tuple[str, str]:
-    """Script and style of a component, complete in themselves."""
+    """Self-contained script and style of a component."""
     files = {"js": ("common", *PARTS.get(name, ()), name), "css": ("common", name)}
     script, style = (
         "\n".join((FOLDER / f"{part}.{kind}").read_text(encoding="utf-8") for part in parts)

@@ -1,4 +1,4 @@
-// What all components share: elements, colours, numbers, downloads. Text is only ever set through textContent.
+// Shared by all components: elements, colours, numbers, downloads. Text is only set through textContent.
 
 const SVG_NAMESPACE = "http://www.w3.org/2000/svg"
 
@@ -23,12 +23,12 @@ function furnish(node, { text, on, style, ...attributes }, children) {
 }
 
 const known = (value) => value !== null && value !== undefined && Number.isFinite(value)
-/** The records of a table of a payload, {columns, rows}, by name; a row that is null is a record that is missing. */
+/** Records of a payload table {columns, rows} as objects; a null row is a missing record. */
 const records = ({ columns, rows }) => rows.map((row) => row && Object.fromEntries(columns.map((name, at) => [name, row[at]])))
 
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value))
 
-/** A number with `digits` decimals, an en dash where it is unknown; `signed` writes the plus. */
+/** Format a number with `digits` decimals, an en dash if unknown; `signed` adds a plus sign. */
 function number(value, digits = 2, signed = false) {
   if (!known(value)) return "–"
   const text = Math.abs(value).toFixed(digits)
@@ -36,7 +36,7 @@ function number(value, digits = 2, signed = false) {
   return (value < 0 && !zero ? "−" : signed && !zero ? "+" : "") + text
 }
 
-/** What a fact of the payload says of some scores: {value, interval, text}. */
+/** Format a fact of the payload for the given scores: {value, interval, text}. */
 function written({ column, digits, signed, suffix, interval: ends }, scores) {
   const value = number(scores[column], digits, signed) + (suffix ? ` ${suffix}` : "")
   const range = ends ? interval(scores[ends[0]], scores[ends[1]], digits, signed) : ""
@@ -58,7 +58,7 @@ function mix(from, to, share) {
   return `rgb(${channel(1)},${channel(3)},${channel(5)})`
 }
 
-/** Colour of a value between -1 (harmful) and 1 (helpful): the page itself at 0. */
+/** Colour of a value between -1 (harmful) and 1 (helpful): transparent at 0. */
 function divergingColour(value) {
   if (!known(value)) return "transparent"
   return rgba(value < 0 ? PALETTE.harmful : PALETTE.helpful, Math.min(1, Math.abs(value)) * 0.92)
@@ -71,7 +71,7 @@ function successColour(value) {
   return value < 0.5 ? mix(failure, half, value * 2) : mix(half, success, value * 2 - 1)
 }
 
-/** Text on a colour that is painted over the page: the theme's on a weak one, else black or white, as can be read. */
+/** Colour of text on a colour painted over the page: null (the theme's) if it is weak, else black or white. */
 function ink(hex, alpha) {
   if (alpha <= 0.5) return null
   const linear = (part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
@@ -83,12 +83,12 @@ function ink(hex, alpha) {
   return `light-dark(${light}, ${dark})`
 }
 
-/** Of text on a diverging colour. */
+/** Colour of text on a diverging colour. */
 function divergingInk(value) {
   return known(value) ? ink(value < 0 ? PALETTE.harmful : PALETTE.helpful, Math.min(1, Math.abs(value)) * 0.92) : null
 }
 
-/** The text of a token or a longer one, in which every blank can be seen (styled by `.blank`) and is still itself. */
+/** Nodes of a text in which every blank is visible (styled by `.blank`) and is still copied as it is. */
 function legible(text) {
   return text.split(/([^\S\n])/u).filter((piece) => piece !== "").map((piece) => {
     if (!/^[^\S\n]$/u.test(piece)) return document.createTextNode(piece)
@@ -96,7 +96,7 @@ function legible(text) {
   })
 }
 
-/** Saves text as a file of the reader. */
+/** Download text as a file. */
 function download(name, text, type) {
   const address = URL.createObjectURL(new Blob([text], { type }))
   const link = element("a", { href: address, download: name })
@@ -104,7 +104,7 @@ function download(name, text, type) {
   setTimeout(() => URL.revokeObjectURL(address), 10000)
 }
 
-/** The drawing with the computed look of each of its elements written into it, so that it stands alone. */
+/** The drawing with the computed style of each element inlined, so it is self-contained. */
 function standaloneSvg(svg) {
   const copy = svg.cloneNode(true)
   const properties = ["fill", "stroke", "stroke-width", "stroke-dasharray", "opacity", "font-size", "font-family",
@@ -115,7 +115,7 @@ function standaloneSvg(svg) {
   originals.forEach((original, i) => {
     const look = getComputedStyle(original)
     for (const property of properties) copies[i].style.setProperty(property, look.getPropertyValue(property))
-    // a picture does not bring the page's fonts along: in another one a text keeps its width
+    // the file does not include the page's fonts: texts keep their width in another font
     const wide = original instanceof SVGTextContentElement && !original.children.length && original.getComputedTextLength()
     if (wide) {
       copies[i].setAttribute("textLength", wide)
@@ -150,7 +150,7 @@ function downloadPng(svg, name) {
   image.src = "data:image/svg+xml;charset=utf-8," + encodeURIComponent(standaloneSvg(svg))
 }
 
-/** Whether a key press belongs to something the reader is typing into or choosing from. */
+/** Whether a key press belongs to an element the user is typing into or choosing from. */
 function isTyping(event) {
   const target = event.composedPath()[0]
   return Boolean(event.ctrlKey || event.metaKey || event.altKey || target?.isContentEditable ||

@@ -1,4 +1,4 @@
-/** Rollouts to read: grouped by the token they go on with, right ones and wrong ones. */
+/** Sample rollouts, right and wrong, grouped by their next token. */
 export default function ({ data: { payload }, parentElement }) {
   const data = JSON.parse(payload)
   const place = parentElement.querySelector(".odd")
@@ -10,7 +10,7 @@ export default function ({ data: { payload }, parentElement }) {
 function groupOf(group, before) {
   return element("section", {}, group.text === null ? null : headOf(group),
     ...group.lines.map((line) => lineOf(line, group, before)),
-    group.lines.length ? null : element("p", { class: "faint", text: "no rollout that counts goes on with it" }))
+    group.lines.length ? null : element("p", { class: "faint", text: "no counted rollout continues with it" }))
 }
 
 function headOf({ text, mark, taken, rate, visits }) {
@@ -26,7 +26,7 @@ function chipOf(text, mark) {
 }
 
 function lineOf({ correct, truncated, text, found }, group, before) {
-  const outcome = truncated ? "cut at the length limit, therefore wrong" : correct ? "right" : "wrong"
+  const outcome = truncated ? "cut at the length limit, so it is wrong" : correct ? "right" : "wrong"
   const sign = element("span", { class: correct ? "right" : "wrong", text: correct ? "✓" : "✗", title:
     `${outcome}; one of ${found.toLocaleString("en")} ${correct ? "right" : "wrong"} ones`, role: "img", "aria-label": outcome })
   const words = element("span", { class: "words mono" }, element("span", { class: "faint", text: before }),

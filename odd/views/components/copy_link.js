@@ -1,8 +1,8 @@
-/** A button that copies the address of the page, which holds the whole view. */
+/** A button that copies the URL of the page, which contains the whole view. */
 export default function ({ parentElement }) {
   const place = parentElement.querySelector(".odd")
   const button = element("button", {
-    class: "tool primary", text: "Copy link", type: "button", title: "Copy the address of exactly this view",
+    class: "tool primary", text: "Copy link", type: "button", title: "Copy a link to exactly this view",
     on: { click: () => copy() },
   })
   async function copy() {
@@ -11,7 +11,7 @@ export default function ({ parentElement }) {
       button.textContent = "Copied"
       setTimeout(() => { button.textContent = "Copy link" }, 1500)
     } catch {
-      // without a secure connection browsers refuse the clipboard: hand the address over to be copied by hand
+      // browsers block the clipboard without a secure connection: show the URL for copying by hand
       const field = element("input", { value: window.location.href, readonly: true, "aria-label": "Link to this view" })
       place.replaceChildren(field)
       field.select()

@@ -1,4 +1,4 @@
-/** The address of a row on another page, with the whole view. */
+/** URL of a row on another page, with the whole view. */
 function address(page, query, { question, path, position }) {
   const parts = { ...query, question: [question], path: [path], token: [position] }
   const written = new URLSearchParams(Object.entries(parts).flatMap(([key, values]) => values.map((value) => [key, value])))
@@ -25,11 +25,11 @@ function line(row, data, open) {
     element("td", {}, link))
 }
 
-/** Tokens of all questions at which two teachers disagree most; a row opens its path, a link its tree. */
+/** Tokens of all questions at which two teachers disagree most; a row opens the path, a link the tree. */
 export default function ({ data: { payload }, parentElement, setTriggerValue }) {
   const data = JSON.parse(payload)
   const open = ({ question, path, position }) => setTriggerValue("open", { question, path, position })
-  const headings = ["token, after the text before it", "question", "position", ...data.pair, "range", "at stake", ""]
+  const headings = ["token, with the text before it", "question", "position", ...data.pair, "range", "at stake", ""]
   const explained = { range: "Success range: largest minus smallest success of the children",
     "at stake": "|difference of the alignments| × success range, by which the rows are ranked" }
   const classes = ["", "", "number", "score", "score", "number", "number", ""]

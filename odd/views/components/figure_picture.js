@@ -1,4 +1,4 @@
-/** Two buttons that save the plotly figure of the page's place `data.place`. */
+/** Two buttons that save the plotly figure in the page container `place`. */
 export default function ({ data: { payload }, parentElement }) {
   const { place, name } = JSON.parse(payload)
   const root = parentElement.querySelector(".odd")

@@ -61,7 +61,7 @@ class GenerationTree {
     this.tip.hide()
   }
 
-  /** Rows, size, and everything that is drawn; also after a fold. */
+  /** Recompute rows and size and redraw everything; also after folding. */
   arrange() {
     const width = this.canvas.clientWidth
     if (!width) return
@@ -164,7 +164,7 @@ class GenerationTree {
       near: () => this.near(nodes),
     }
     acts[target.dataset.act]()
-    // keys then belong to the text again, which moves from token to token by them
+    // give the keys back to the text, where they move from token to token
     if (byPointer) this.svg.getRootNode().activeElement?.blur?.()
   }
 
@@ -233,7 +233,7 @@ class GenerationTree {
     this.send("unfold", this.data.unfolded)
   }
 
-  /** The nodes with most rollouts out of sight. */
+  /** Unfold the nodes with the most hidden rollouts. */
   unfoldMost() {
     const of = (branch) => branch.hidden.map(({ at, rollouts }) => ({ rollouts, node: branch.nodes[at] }))
     const hidden = this.visible.flatMap(of)

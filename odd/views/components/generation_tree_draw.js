@@ -1,5 +1,5 @@
-// The parts of the drawing of the generation tree. `scene` is what is drawn: {data, tree, visible, most, frame, places
-// of nodes, selected branch, unfolding nodes}. Parts with `data-act` are what the component listens to.
+// Elements of the generation tree drawing. `scene` is what is drawn: {data, tree, visible, most, frame, places of
+// nodes, selected branch, unfolding nodes}. Elements with `data-act` are interactive.
 
 const FONT = { mono: 6.65, label: 6 }
 const counted = (n) => n.toLocaleString("en-US")
@@ -12,7 +12,7 @@ function span({ parent, depth, length }) {
 }
 const tspan = (name, text, dx) => shape("tspan", { class: name, text, dx })
 
-/** Attributes of a part that a click, Enter or Space makes something happen with. */
+/** Attributes of an element that reacts to click, Enter and Space. */
 function acting(name, act, key, label, more = {}) {
   return { class: name, tabindex: 0, role: "button", "data-act": act, "data-key": key, "aria-label": label, ...more }
 }
@@ -110,7 +110,7 @@ function spokenBranch(branch, scene) {
   return `branch, ${span(branch)}, ${success}, ${counted(branch.n[0])} visits, text ${text}`
 }
 
-/** From the end of a leaf to its counts in the margin. */
+/** Line from the end of a leaf to its counts in the margin. */
 function leader({ branch, y, end }, { frame }) {
   if (!isLeaf(branch)) return null
   const open = branch.collapsed || !branch.ended
@@ -125,7 +125,7 @@ function pathLine(path, scene) {
   return shape("path", { class: path.path === scene.data.path ? "path chosen" : "path", d: parts.join(" ") })
 }
 
-/** Right or wrong, where the rollouts of a leaf end. */
+/** Mark for right or wrong at the end of a leaf. */
 function outcome({ branch, y, end }) {
   if (!branch.ended || branch.collapsed || branch.children.length) return null
   const right = branch.p.at(-1) > 0.5
@@ -139,7 +139,7 @@ function outcome({ branch, y, end }) {
     shape("path", { d: mark }))
 }
 
-/** Token by token, once there is room: each at its depth. Tokens with a chip are written there. */
+/** Texts of tokens, each at its depth; tokens with a chip are written on the chip. */
 function tokenTexts(placed, scene, covered) {
   const { branch } = placed
   const { frame, data } = scene
@@ -156,7 +156,7 @@ function tokenTexts(placed, scene, covered) {
   return texts
 }
 
-/** What becomes of the rollouts of a row, at the right edge, where it stays while the tree moves. */
+/** Outcome counts of a row at the right edge, which stay there while the tree moves. */
 function margin({ branch, y }, scene) {
   const { frame, data } = scene
   const outside = y < SPACE.top - 1 || y > frame.height - SPACE.bottom + 1

@@ -1,9 +1,9 @@
-// Where the branches of the generation tree are: rows, then pixels. A branch lies in the row of its main child, so that
-// a path runs straight on and what leaves it stands above (more successful) or below it.
+// Layout of the generation tree: rows, then pixels. A branch is in the row of its main child, so a path runs straight,
+// with side branches above it (more successful) or below it.
 
 const SPACE = { left: 30, top: 50, bottom: 8, end: 18, deepest: 64, widest: 15, thinnest: 1.3, row: 46 }
 
-/** Branches with their children, and the row of each that no collapsed branch hides. */
+/** Branches with their children, and the row of each visible one. */
 function treeRows(branches, folded) {
   const tree = branches.map((branch, at) => ({ ...branch, at, children: [], row: null }))
   for (const branch of tree) if (branch.parent !== null) tree[branch.parent].children.push(branch)
@@ -36,19 +36,19 @@ function onPath(visible, path, position) {
   return visible.find((branch) => branch.paths.includes(path) && holds(branch)) ?? null
 }
 
-/** Branches below one that a collapse hides. */
+/** Number of branches in the subtree of a branch, which collapsing hides. */
 function countBelow(branch) {
   return branch.children.reduce((sum, child) => sum + 1 + countBelow(child), 0)
 }
 
-/** Branch and place in it of every node. */
+/** Branch of every node, and its offset in the branch. */
 function nodePlaces(tree) {
   const places = new Map()
   for (const branch of tree) branch.nodes.forEach((node, offset) => places.set(node, { branch, offset }))
   return places
 }
 
-/** The part of the tree that is in view: pixels a token and a row, and what stands at the upper left corner. */
+/** The part of the tree in view: pixels per token and per row, and depth and row at the upper left corner. */
 class Frame {
   constructor() {
     this.zoom = 1
@@ -56,7 +56,7 @@ class Frame {
     this.row = 0
   }
 
-  /** Take the size of the place and of the tree; what is in view stays. */
+  /** Adapt to the width of the container and the size of the tree, keeping the view. */
   fit(width, rows, depth) {
     Object.assign(this, { width, rows: Math.max(1, rows), deepest: Math.max(1, depth) })
     this.gutter = width < 900 ? 132 : 214
@@ -80,21 +80,21 @@ class Frame {
     this.row = clamp(row, 0, Math.max(0, this.rows - this.tall / this.pitch))
   }
 
-  /** Zoom so that what is under a point stays there. */
+  /** Zoom around a point. */
   zoomAt(factor, x, y) {
     const [depth, row] = [this.depthAt(x), this.rowAt(y)]
     this.to(this.zoom * factor, 0, 0)
     this.to(this.zoom, depth - (x - SPACE.left) / this.token, row - (y - SPACE.top) / this.pitch)
   }
 
-  /** Bring a stretch of depths of a row into view, as large as fits. */
+  /** Zoom to a range of depths in a row, as far as possible. */
   show(from, to, row) {
     const zoom = this.plot / this.base.token / Math.max(4, (to - from) * 1.5)
     this.to(zoom, 0, 0)
     this.to(zoom, (from + to) / 2 - this.plot / this.token / 2, row + 0.5 - this.tall / this.pitch / 2)
   }
 
-  /** Move no further than needed to see a place. */
+  /** Bring a place into view, moving as little as needed. */
   reveal(depth, row) {
     const [wide, high] = [this.plot / this.token, this.tall / this.pitch]
     const within = (start, size, at) => (at < start + size * 0.05 || at > start + size * 0.95 ? at - size / 2 : start)
@@ -140,12 +140,12 @@ function branchPixels(branch, tree, frame) {
   return { from, y, end, turn: Math.min(end, from.x + reach) }
 }
 
-/** Place on the curve by which a branch leaves its parent; both control points lie half way. */
+/** Point at `t` on the curve from the parent to a branch; both control points are half way. */
 function onCurve({ from, y, turn }, t) {
   return [from.x + (turn - from.x) * (1.5 * t * (1 - t) + t ** 3), from.y + (y - from.y) * (3 * t * t - 2 * t ** 3)]
 }
 
-/** Height of the middle of a branch at some x: on its curve or behind it. */
+/** Vertical position of the middle of a branch at some x, on its curve or after it. */
 function heightAt(placed, x) {
   if (x >= placed.turn || placed.turn === placed.from.x) return placed.y
   let [low, high] = [0, 1]
@@ -163,7 +163,7 @@ function curve({ from, y, turn }) {
     `${middle.toFixed(1)},${y.toFixed(1)} ${turn.toFixed(1)},${y.toFixed(1)}`
 }
 
-/** The outline of a branch, at every depth as thick as its visits there. */
+/** The outline of a branch; its thickness at each depth shows its visits there. */
 function outline(placed, frame, most) {
   const { branch, from, y, end, turn } = placed
   const half = (x) => {
@@ -197,7 +197,7 @@ function depthTicks(frame) {
   return ticks
 }
 
-/** Places taken by labels and chips; `free` takes a place unless something is there. */
+/** Boxes taken by labels and chips; `free` takes a box and returns true if it is empty. */
 class Places {
   constructor() {
     this.taken = []
@@ -215,7 +215,7 @@ class Places {
   }
 }
 
-// scripts of East Asia and emoji
+// East Asian scripts and emoji
 const WIDE = new RegExp("[\\u1100-\\u115f\\u2e80-\\ua4cf\\uac00-\\ud7a3\\uf900-\\ufaff\\ufe30-\\ufe6f\\uff00-\\uff60" +
   "\\u{1f000}-\\u{1faff}\\u{20000}-\\u{3fffd}]", "u")
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/
@@ -228,13 +228,13 @@ function cells(text) {
   return width
 }
 
-/** Pixels that a token needs for most of the tokens to be written out, each at its depth. */
+/** Pixels per token that are needed to write out most tokens, each at its depth. */
 function spellingWidth(visible, tokens) {
   const lengths = visible.flatMap((branch) => branch.tokens.map((token) => tokens[token].text.length)).sort((a, b) => a - b)
   return clamp((lengths[Math.floor(lengths.length * 0.85)] ?? 1) * 6.65 + 4, 20, SPACE.deepest - 4)
 }
 
-/** The beginning of a text that fits into so many cells. */
+/** Truncate a text to at most `most` cells. */
 function clipped(text, most) {
   if (cells(text) <= most) return text
   let [kept, width] = ["", 0]
@@ -246,5 +246,5 @@ function clipped(text, most) {
   return `${kept}…`
 }
 
-/** A token among others: its direction stays its own. */
+/** A token with its text direction isolated from its neighbours. */
 const isolated = (text) => (RIGHT_TO_LEFT.test(text) ? `\u2068${text}\u2069` : text)

@@ -1,13 +1,13 @@
-// What stands on the branches of the generation tree: decision points, labels, joints, and handles of what is hidden.
+// Marks on the branches of the generation tree: decision points, labels, joints, and handles of hidden branches.
 
 const SHIFTS = [0, 12, -12, 24, -24, 36, -36, 48, -48]
 
-/** Half the height of what stands on a branch. */
+/** Half the height of a mark on a branch. */
 const halfChip = (frame) => clamp(frame.pitch * 0.34, 3.5, 8.5)
 
 const bend = ({ from, y }) => Math.abs(y - from.y)
 
-/** Decision points: a chip a token of a path, as wide as its depth, or wider to hold its text where nothing is near. */
+/** Decision points: one chip per token of a path, one depth step wide, or wider to fit its text if there is space. */
 function decisionChips(scene, inView, places) {
   const { data, frame } = scene
   const byBranch = new Map()
@@ -22,7 +22,7 @@ function decisionChips(scene, inView, places) {
   }
   const covered = new Set()
   const drawn = []
-  // chips of branches that go on straight stay where they are: those of branches that bend give way
+  // chips of straight branches are placed first; those of bending branches give way
   for (const placed of inView.toSorted((one, other) => bend(one) - bend(other))) {
     const own = (byBranch.get(placed.branch.at) ?? []).sort((one, other) => one.offset - other.offset)
     own.forEach((chip, at) => {
@@ -62,7 +62,7 @@ function decisionChip({ decision, offset }, placed, left, next, scene, places) {
     written ? shape("text", word) : null)
 }
 
-/** Height of a chip. Where branches have only just parted, it goes on towards its own row until nothing is under it. */
+/** Vertical position of a chip. Where branches have just parted, it moves towards its own row until it is free. */
 function chipMiddle(placed, left, width, half, frame, places) {
   const middle = heightAt(placed, left + Math.min(width, frame.token) / 2)
   const way = placed.y - middle, step = 2 * half + 1
@@ -80,7 +80,7 @@ function spokenDecision(decision, text, legend) {
   return `decision point, token ${decision.position} ${text}, ${legend.name} ${value}${muted}, ${decision.children} children`
 }
 
-/** The token that is pinned in the text. */
+/** Mark of the token that is pinned in the text. */
 function pinMark({ data, visible, tree, frame }, places) {
   const branch = onPath(visible, data.path, data.position)
   if (!branch) return null
@@ -127,7 +127,7 @@ function label({ branch, from, y, end, turn }, scene, places) {
   return shape("text", { class: "label", "xml:space": "preserve", x, y: base }, ...spans)
 }
 
-/** Where branches part: a click collapses what follows, and brings it back. */
+/** Joint where branches part: a click collapses or expands the subtree. */
 function joint({ branch, y, end }, { frame }) {
   if (!branch.children.length || !branch.nodes.length || end < SPACE.left - 4 || end > frame.right) return null
   const below = countBelow(branch)
@@ -143,7 +143,7 @@ function joint({ branch, y, end }, { frame }) {
   return shape("g", about, shape("title", { text: name }), ...shown)
 }
 
-/** Nodes with branches that are not drawn, near ones together; the last may be the open end of a leaf. */
+/** Groups of nearby nodes with hidden branches; the last may be the open end of a leaf. */
 function hiddenGroups(branch, frame) {
   const near = frame.token < 9 ? 80 : 48
   const groups = []
@@ -162,7 +162,7 @@ function join(group, { branches, rollouts, nodes }) {
   group.nodes = [...nodes, ...group.nodes]
 }
 
-/** The end of a leaf whose rollouts go on: a handle behind it. */
+/** Handle after the end of a leaf whose rollouts continue. */
 function endHandle({ branch, y, end }, scene, places) {
   const { frame } = scene
   const group = hiddenGroups(branch, frame).at(-1)
@@ -170,7 +170,7 @@ function endHandle({ branch, y, end }, scene, places) {
   return handle({ left: end + 4, ...group }, y - 6, scene, places)
 }
 
-/** Counts of branches that are not drawn, under the nodes that they leave. */
+/** Handles with the counts of hidden branches, under their nodes. */
 function handles(placed, scene, places) {
   const { branch } = placed
   const { frame } = scene
@@ -182,7 +182,7 @@ function handles(placed, scene, places) {
   for (const group of hiddenGroups(branch, frame)) {
     if (group.open || group.x < SPACE.left - 2 || group.x > frame.right + 2) continue
     const last = groups.at(-1)
-    // what finds no room joins the next one
+    // a group without room is merged into the next one
     if (last && !room(last, last.x, below(last.x))) join(group, groups.pop())
     groups.push(group)
   }
@@ -213,7 +213,7 @@ function handle({ left, branches, rollouts, nodes }, y, scene, places) {
     shape("text", { x: x + size / 2, y: y + 9, "text-anchor": "middle", text }))
 }
 
-/** Folds again what was unfolded. */
+/** Handle that folds an unfolded node again. */
 function closer(node, branch, below, frame) {
   const x = frame.x(branch.depth + branch.nodes.indexOf(node) + 1)
   const y = below(x)

@@ -1,14 +1,14 @@
-// What moves in the generation tree: the frame by wheel and drag, the tip, the cursor by arrow keys, and news of the
-// server, which come later than clicks.
+// Interaction with the generation tree: zoom and pan by wheel and drag, the tooltip, arrow keys, and clicks that the
+// server has not confirmed yet.
 
-const PATIENCE = 5000 // ms after which what the server says holds again, even if it is not what was clicked
+const PATIENCE = 5000 // ms after which the server's state applies again, even if it differs from what was clicked
 
-/** What an event is about. */
+/** The part of the drawing that an event belongs to. */
 const part = (event) => event.target.closest?.("[data-act]") ?? null
 
-/** The pointer over the drawing: it drags and zooms the frame, and points at parts. */
+/** The pointer over the drawing: drags and zooms the frame, and hovers over parts. */
 class TreeHand {
-  /** `moved()` is called when the frame has moved, `pointed(target)` for a part that is pointed at or null. */
+  /** `moved()` is called when the frame has moved, `pointed(target)` with the hovered part or null. */
   constructor(svg, frame, moved, pointed) {
     Object.assign(this, { svg, frame, moved, pointed, held: null, armed: false, dragged: false })
     const on = (event, act, options) => svg.addEventListener(event, act, options)
@@ -28,7 +28,7 @@ class TreeHand {
       frame.pan(-(event.deltaX || event.deltaY), 0)
       return this.moved()
     }
-    // a page that is being scrolled moves the tree under the pointer: only a pointer that came by itself zooms
+    // scrolling the page can move the tree under the pointer: zoom only if the pointer itself has moved
     if (!this.armed || (frame.zoom <= 1 && event.deltaY > 0)) return
     event.preventDefault()
     const box = this.svg.getBoundingClientRect()
@@ -57,7 +57,7 @@ class TreeHand {
     this.moved()
   }
 
-  /** Whether a click is the end of a drag, and no click. */
+  /** Whether a click is only the end of a drag. */
   dropped() {
     const { dragged } = this
     this.dragged = false
@@ -65,7 +65,7 @@ class TreeHand {
   }
 }
 
-/** The tip beside a part of the drawing. */
+/** The tooltip next to a part of the drawing. */
 class TreeTip {
   constructor() {
     this.place = element("div", { class: "tip", popover: "manual", role: "tooltip" })
@@ -91,7 +91,7 @@ class TreeTip {
   }
 }
 
-/** What was clicked and the server has not heard of yet, by name. */
+/** Values that were set by clicks and are not confirmed by the server yet, by name. */
 class Claims {
   constructor() {
     this.made = {}
@@ -101,7 +101,7 @@ class Claims {
     this.made[name] = { values, until: Date.now() + PATIENCE }
   }
 
-  /** What the server says, unless something newer was clicked. */
+  /** The server's values, unless something newer was clicked. */
   settle(name, values) {
     const claim = this.made[name]
     if (claim && claim.values.join() !== values.join() && Date.now() < claim.until) return claim.values
@@ -110,12 +110,12 @@ class Claims {
   }
 }
 
-/** Places of nodes in branches that no collapsed one hides. */
+/** Places of nodes in visible branches. */
 function visiblePlaces(places) {
   return { get: (node) => (places.get(node)?.branch.row ?? null) === null ? undefined : places.get(node) }
 }
 
-/** The branch that an arrow key leads to. */
+/** The branch that an arrow key moves to. */
 function neighbour(branch, key, visible, tree) {
   const distance = (one) => Math.abs(one.row - branch.row) * 1e6 + Math.abs(one.depth - branch.depth)
   const near = (step) => visible.filter((one) => one.parent !== null && (one.row - branch.row) * step > 0)

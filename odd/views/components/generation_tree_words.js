@@ -1,4 +1,4 @@
-// What the generation tree says in words: legend, tips, the selected branch, and its table for a file.
+// Texts of the generation tree: legend, tooltips, the selected branch, and the CSV file.
 
 function treeLegend(data, frame, most) {
   const { legend } = data
@@ -21,14 +21,14 @@ function treeLegend(data, frame, most) {
   const optional = (shown, ...parts) => (shown ? [item(...parts)] : [])
   return [
     item(`${data.counts.name}: ${data.counts.about}`, text("width: "), ...sizes.map(size), text(data.counts.name)),
-    item("estimated probability that the student ends right", text("colour: P_succ 0 "), ramp("success"), text(" 1")),
+    item("estimated probability that the student ends correct", text("colour: P_succ 0 "), ramp("success"), text(" 1")),
     item(`decision points on the paths, coloured by ${legend.name}`, text(`chips: ${legend.name} ${ends[0]} `),
       ramp(legend.kind), text(` ${ends[1]}`)),
     ...optional(legend.interval, "the 95% interval contains 0", muted, text("sign not settled")),
     ...optional(data.paths.length, "representative paths", path("chosen"), text("path shown "), path("other"),
       text("other paths")),
-    item("of siblings, the one with the higher P_succ stands above", text("rows: branches, higher P_succ above")),
-    ...optional(data.filtered, "they do not pass the filters", text(`${data.filtered} decision points filtered out`)),
+    item("siblings with higher P_succ are drawn above those with lower", text("rows: branches, higher P_succ above")),
+    ...optional(data.filtered, "they do not match the filters", text(`${data.filtered} decision points filtered out`)),
   ]
 }
 
@@ -41,14 +41,14 @@ function visitsText(branch) {
   return `${counted(n)} visits (${counted(branch.right)} right, ${counted(n - branch.right)} wrong)`
 }
 
-/** A tip for a branch or a decision point; null where a title says enough. */
+/** Tooltip for a branch or a decision point; null where a title is enough. */
 function tipContent(target, { tree, data }) {
   const line = (text, name = "") => element("div", { class: name, text })
   const chip = (text) => element("div", { class: "text mono" }, ...legible(text))
   if (target.dataset.act === "select") {
     const branch = tree[Number(target.dataset.at)]
     return [line(`${successText(branch)} · n=${counted(branch.n[0])}`, "strong"),
-      line(span(branch) + (known(branch.student) ? ` · P_θ of the first ${number(branch.student, 3)}` : ""), "faint"),
+      line(span(branch) + (known(branch.student) ? ` · P_θ of the first token ${number(branch.student, 3)}` : ""), "faint"),
       chip(clipped(words({ data }, branch), 160))]
   }
   if (target.dataset.act !== "pin") return null
@@ -72,7 +72,7 @@ function tipContent(target, { tree, data }) {
   ].filter(Boolean)
 }
 
-/** The selected branch: numbers, its text after what leads to it, and what can be done with it. */
+/** The selected branch: numbers, its text with the text before it, and its actions. */
 function branchDetails(branch, component) {
   const { data, tree } = component
   const before = []
@@ -81,13 +81,13 @@ function branchDetails(branch, component) {
   const names = data.paths.filter(({ path }) => branch.paths.includes(path))
   const shown = names.some(({ path }) => path === data.path)
   const paths = names.filter(({ path }) => path !== data.path)
-    .map(({ path, name }) => tool(`show the path through it: ${name}`, () => component.send("pin", [path, -1])))
+    .map(({ path, name }) => tool(`show its path: ${name}`, () => component.send("pin", [path, -1])))
   const hidden = branch.hidden.reduce((sum, { branches }) => sum + branches, 0)
   const fullest = branch.hidden.toSorted((one, other) => other.rollouts - one.rollouts).slice(0, AT_ONCE)
   const rarer = fullest.map(({ at }) => branch.nodes[at])
   const folding = branch.children.length && branch.nodes.length
-    ? tool(branch.collapsed ? "expand what follows" : "collapse what follows", () => component.fold(branch)) : null
-  const kind = branch.rollout === undefined ? "" : ` · rollout ${branch.rollout}, which nothing else follows here`
+    ? tool(branch.collapsed ? "expand its subtree" : "collapse its subtree", () => component.fold(branch)) : null
+  const kind = branch.rollout === undefined ? "" : ` · rollout ${branch.rollout}, the only one on this branch`
   const student = known(branch.student) ? `P_θ of the first token ${number(branch.student, 3)}` : null
   const facts = [successText(branch), visitsText(branch), student, `${span(branch)}${kind}`].filter(Boolean)
   return [
@@ -104,7 +104,7 @@ function branchDetails(branch, component) {
   ]
 }
 
-/** Tokens of a branch, each in a text direction of its own; a line break is marked and also made. */
+/** Tokens of a branch, each with its own text direction; line breaks are both marked and rendered. */
 function reading(branch, data) {
   return branch.tokens.map((token) => {
     const { text, mark } = data.tokens[token]
@@ -113,7 +113,7 @@ function reading(branch, data) {
   })
 }
 
-/** The branches that are shown as CSV. A text is a JSON text: exact, and never a formula to a spreadsheet. */
+/** The visible branches as CSV. Texts are JSON strings: exact, and never read as formulas. */
 function treeCsv(visible, data) {
   const names = ["branch", "parent", "node", "rollout", "first_token", "last_token", "visits", "right", "p_succ", "low",
     "high", "p_student", "paths", "ended", "cut", "rarer_branches_folded", "rollouts_folded", "text"]

@@ -1,8 +1,8 @@
-"""Colours of tokens, branches and charts, for Python and JavaScript alike.
+"""Colours of tokens, branches and charts, shared by Python and JavaScript.
 
-Scores diverge from nothing at 0 to purple (harmful) and green (helpful), success from red at 0 to blue at 1: both
-pairs stay apart for all common forms of colour blindness (as ColorBrewer's PRGn and RdBu do). Scores are painted with
-opacity |score| over the page, so that 0 is the page's own colour in light and in dark.
+Scores diverge from transparent at 0 to purple (harmful) and green (helpful), success from red at 0 to blue at 1. Both
+pairs are distinguishable under all common forms of colour blindness (like ColorBrewer's PRGn and RdBu). Scores are
+painted with opacity |score| over the page, so 0 has the page's colour in the light and the dark theme.
 """
 
 HARMFUL = "#8e3a9d"
@@ -13,9 +13,9 @@ IDEAL = "#2a6cb0"
 TEACHER = "#df8a1d"
 NEUTRAL = "#8a94a6"
 HALF = "#b2a2b7"
-"""Of a success of one half."""
+"""Colour of success 0.5."""
 PAGES = "#ffffff", "#0e1117"
-"""Backgrounds of the light and the dark theme, as `.streamlit/config.toml` has them."""
+"""Backgrounds of the light and the dark theme, as in `.streamlit/config.toml`."""
 
 PALETTE = {
     "harmful": HARMFUL,
@@ -32,7 +32,7 @@ DIVERGING = [[0.0, HARMFUL], [0.5, "rgba(138,148,166,0.12)"], [1.0, HELPFUL]]
 """Plotly colour scale of scores from -1 to 1."""
 
 SOLID_SCALE = [[0.0, HARMFUL], [0.5, "#e3e6ec"], [1.0, HELPFUL]]
-"""The same where text stands on it, whose colour has to be known: no page shines through."""
+"""The same without transparency: text on it needs a known background."""
 
 SUCCESS_SCALE = [[0.0, FAILURE], [0.5, HALF], [1.0, SUCCESS]]
 """Plotly colour scale of success probabilities from 0 to 1."""
@@ -47,12 +47,12 @@ def mixed(share: float) -> tuple[float, ...]:
 
 def ink(share: float) -> str:
     """Black or white, whichever is easier to read on a score of `SOLID_SCALE`."""
-    # black and white have the same contrast (WCAG 2) with a luminance of 0.179
+    # black and white have the same contrast (WCAG 2) on a luminance of 0.179
     return "#000000" if luminance(mixed(share)) > 0.179 else "#ffffff"
 
 
 def luminance(colour: tuple[float, ...]) -> float:
-    """Relative luminance of red, green and blue, as WCAG 2 has it."""
+    """Relative luminance of red, green and blue, as defined by WCAG 2."""
     linear = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour)
     return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 

@@ -1,8 +1,8 @@
-// Saves what is laid out as HTML as one drawing: texts, fills, lines under rows and the drawings inside.
+// Convert an HTML layout to one SVG drawing: texts, fills, lines under rows, and nested drawings.
 
 const HATCH = "odd-hatch"
 
-/** An SVG of an element as it looks now on a page. Parts with the attribute `data-unpictured` are left out. */
+/** An SVG of an element as displayed, on the background `page`. Elements with `data-unpictured` are left out. */
 function picture(root, page) {
   const box = root.getBoundingClientRect()
   const lines = shape("path", { d: "M0,6 L6,0", stroke: page, "stroke-width": 1.6 })
@@ -52,14 +52,14 @@ function write(node, svg, left, top) {
     ...(upright ? { "text-anchor": "middle", transform: `rotate(-90 ${x} ${y})` } : {}), style: { "white-space": "pre" } }))
 }
 
-/** The part of a text that can be seen where the rest is cut off. */
+/** The visible part of a text that is cut off by an ellipsis. */
 function cut(node) {
   const { clientWidth, scrollWidth } = node.parentElement
   if (getComputedStyle(node.parentElement).textOverflow !== "ellipsis" || scrollWidth <= clientWidth) return node.data
   return `${node.data.slice(0, Math.max(1, Math.floor(node.data.length * clientWidth / scrollWidth) - 1))}…`
 }
 
-/** Two buttons that save an element as SVG and as PNG; `holder`, where it is not the element, knows the page's colours. */
+/** Two buttons that save an element as SVG and PNG; `holder`, by default the element, provides the page's colours. */
 function pictureButtons(target, name, holder) {
   const save = (write) => {
     const within = holder ?? target()

@@ -1,14 +1,14 @@
-// A table whose rows open something. Columns say what their cells are:
+// A table with clickable rows. The `kind` of a column determines its cells:
 //   count, text      a whole number, a text
 //   number           a number, with `digits` decimals
-//   lines            texts, a line each; the first one counts most
+//   lines            texts, one per line; the first is emphasised
 //   question         {title, text, note}
 //   rate             {value, low, high, n}: a probability with its interval
 //   bar              {value, low, high, n, few, why, parts}: a bar from 0, to `limit` on either side
 //   tokens           [{text, mark}]: text around a token, spaces kept
 //   tick             true or false
-// A column is at least `min` pixels wide and takes `grow` parts of what is left; those with a `sort` can be sorted by it.
-// A row is {key, at, cells}; `at` is what its link changes in the view.
+// A column is at least `min` pixels wide and takes `grow` parts of the remaining width; it is sortable if it has `sort`.
+// A row is {key, at, cells}; `at` are the view parameters that its link changes.
 
 const states = new WeakMap()
 const GAP = 10
@@ -86,7 +86,7 @@ function axis({ limit }) {
   return element("small", { class: "axis faint", "aria-hidden": "true" }, label(-limit), element("span", { text: "0" }), label(limit))
 }
 
-/** All rows in order. Those that were there before are used again, so that sorting thousands is quick. */
+/** All rows in order. Existing row elements are reused, so sorting thousands is fast. */
 function lines(data, state) {
   const columns = JSON.stringify([data.columns, data.linked, data.action])
   if (columns !== state.columns) state.lines.clear()
@@ -100,7 +100,7 @@ function lines(data, state) {
   for (const row of data.rows) {
     const text = JSON.stringify(row)
     const old = before.get(row.key)
-    before.delete(row.key) // a name that stands twice has two rows
+    before.delete(row.key) // a duplicate key gets a row of its own
     const kept = old?.text === text ? old : { text, ...line(row, data, state) }
     kept.node.classList.toggle("chosen", row.key === data.chosen)
     kept.link.tabIndex = -1
@@ -176,7 +176,7 @@ const CELLS = {
   },
 }
 
-/** What a cell says in full. */
+/** Full text of a cell. */
 function hintLines(cell, column) {
   if (column.kind === "rate") {
     if (!known(cell.value)) return [`${column.title}: not known yet`]
@@ -185,7 +185,7 @@ function hintLines(cell, column) {
   if (column.kind !== "bar") return []
   const value = `${column.title}: ${number(cell.value, 3, true)} ${interval(cell.low, cell.high, 3, true)}`.trim()
   const parts = (cell.parts ?? []).map((part, at) => `${column.parts[at]}: ${number(part, 3, true)}`)
-  const few = cell.few && known(cell.value) ? "few: read it with care" : null
+  const few = cell.few && known(cell.value) ? "few: interpret with care" : null
   return [value, column.meaning, known(cell.n) ? `n = ${cell.n} ${column.unit}` : null, cell.why, few, ...parts].filter(Boolean)
 }
 

@@ -2,14 +2,14 @@ const TABLES = new WeakMap()
 const ROW = 40
 const NUMBERS = 720
 const TICK = 40
-/** Widths of the two plots in a table of this width: what the numbers leave, and no second plot where that is little. */
+/** Widths of the two plots in a table of this width: the space left by the numbers; no second plot if it is small. */
 function plotWidths(width) {
   const left = width - NUMBERS
   return left < 240 ? { mean: clamp(left, 130, 300), difference: 0 }
     : { mean: Math.min(300, left * 0.56), difference: Math.min(230, left * 0.44) }
 }
 
-/** Ticks at round numbers in a range, as many as can be read in a width. */
+/** Ticks at round numbers in a range, as many as are readable in a width. */
 function ticks([low, high], width) {
   const raw = (high - low) / Math.max(1, Math.min(4, Math.floor(width / TICK))), power = 10 ** Math.floor(Math.log10(raw))
   const step = [1, 2, 4, 5, 10].map((times) => times * power).find((size) => size >= raw)
@@ -17,7 +17,7 @@ function ticks([low, high], width) {
   return Array.from({ length: Math.floor(high / step + 1e-9) - first + 1 }, (_, i) => (first + i) * step)
 }
 
-/** A range that contains 0 and all of these estimates, with some air. */
+/** A range that contains 0 and all of the estimates, with a margin. */
 function range(estimates) {
   const ends = estimates.filter(Boolean).flatMap(({ value, low, high }) => [value, low, high]).filter(known)
   const low = Math.min(0, ...ends), high = Math.max(0, ...ends), air = Math.max(0.02, (high - low) * 0.06)
@@ -59,7 +59,7 @@ function estimate(found, { digits = 3, signed = true, percent = false } = {}) {
   if (!known(found?.value)) return cell
   cell.append(element("div", { class: "faint small", text: interval(scaled(found.low), scaled(found.high), digits, signed) }))
   cell.title = `${found.n} decision points in ${found.clusters} questions` +
-    (known(found.low) ? "; 95% interval from resampling questions" : "; an interval takes two questions or more")
+    (known(found.low) ? "; 95% interval from resampling questions" : "; an interval needs at least two questions")
   return cell
 }
 
@@ -72,18 +72,18 @@ function name(row, data, choose) {
 }
 
 const HEADINGS = [["teacher"], ["mean alignment (cosine)", "mean"], ["positive"], ["range-weighted"], ["mean gain"], ["advantage"],
-  ["difference to baseline", "difference"], ["best at"]]
+  ["difference from baseline", "difference"], ["best at"]]
 
 const EXPLAINED = {
   positive: "Share of decision points with alignment > 0",
   "range-weighted": "Alignment weighted by the success range of each decision point",
   "mean gain": "First-order change of success per unit step along the teacher's gradient",
   advantage: "Success under the teacher minus success under the student, on the visited children",
-  "difference to baseline": "Mean of alignment minus the baseline's, over nodes that both have one at",
+  "difference from baseline": "Mean of alignment minus the baseline's, over nodes where both are defined",
   "best at": "Share of the common decision points at which no compared teacher is better aligned; ties are split",
 }
 
-/** Teachers in rows: dots with intervals, the numbers, and the difference to the baseline. */
+/** Teachers in rows: dots with intervals, the numbers, and the difference from the baseline. */
 export default function ({ data: { payload }, parentElement, setTriggerValue }) {
   const data = JSON.parse(payload)
   TABLES.get(parentElement)?.disconnect()
@@ -95,7 +95,7 @@ export default function ({ data: { payload }, parentElement, setTriggerValue }) 
     const draw = (wide) => place.replaceChildren(
       ...build(data, plotWidths(wide), (teacher) => setTriggerValue("baseline", teacher)))
     draw(width)
-    // names and numbers may be wider than usual: the plots give way
+    // shrink the plots if names and numbers are wider than usual
     const excess = place.querySelector("table").offsetWidth - width
     if (excess > 0) draw(width - excess)
   })

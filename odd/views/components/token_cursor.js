@@ -1,12 +1,13 @@
-// Tokens that pointer and keys go through: one of them is pointed at and has a card, one is pinned.
+// Navigation of tokens by pointer and keys: the current token has a card, and one token can be pinned.
 
-const REST_AFTER = 350 // ms after which the token that a key led to is pinned
+const REST_AFTER = 350 // ms after which a token reached by key is pinned
 const ELSEWHERE = 'button, a, summary, canvas, [role="grid"], [role="tab"], [role="radio"], [role="button"]'
 
 /**
- * Base of components that show tokens in a `field`, each an element with its number in `data-at`.
- * A subclass keeps `data.tokens` and has `anchor(at)`, the element of a token; `content(at)` of its card; `said(at)`, the
- * token in words; `keys()`, where further keys lead as [step, test]; and `arrange()`, for another width, which it keeps.
+ * Base class of components that show tokens in a `field`, each an element with its number in `data-at`.
+ * A subclass sets `data.tokens` and has `anchor(at)`, the element of a token; `content(at)`, the content of its card;
+ * `said(at)`, its text for screen readers; `keys()`, further keys as [step, test]; and `arrange()`, which lays out the
+ * tokens for a new width and stores it in `width`.
  */
 class TokenCursor {
   constructor(field) {
@@ -23,7 +24,7 @@ class TokenCursor {
     this.pressed = (event) => this.press(event)
     this.moved = () => this.placeCard()
     this.fonts = () => this.measure()
-    // a pin told after the reader has gone on would call this page back: it is told before, or not at all
+    // a pin sent after the user has left would bring this page back: it is sent before, or not at all
     this.going = (event) => !field.contains(event.target) && this.resting !== null && this.pin(this.resting)
     this.gone = () => {
       this.resting = null
@@ -54,12 +55,12 @@ class TokenCursor {
     document.fonts.removeEventListener("loadingdone", this.fonts)
   }
 
-  /** For another font. */
+  /** Lay out the tokens for another font. */
   measure() {
     this.arrange()
   }
 
-  /** Take over the token that the server pins, for other tokens or if another panel pinned it; says whether one did. */
+  /** Adopt the server's pinned token if the tokens are new or another panel pinned it; return whether one did. */
   follow(position, anew) {
     const elsewhere = this.position !== undefined && position !== this.position && position !== this.sent
     if (anew || elsewhere) {
@@ -71,7 +72,7 @@ class TokenCursor {
     return elsewhere
   }
 
-  /** Show where the pin, the cursor and the pointer are. */
+  /** Highlight the pin, the cursor and the pointer. */
   mark() {
     const lit = this.pointed ?? this.cursor
     for (const part of this.field.querySelectorAll("[data-at]")) {
@@ -106,7 +107,7 @@ class TokenCursor {
     if (this.card.matches(":popover-open")) this.card.hidePopover()
   }
 
-  /** Put the cursor on a token by key: its card at once, its pin when the reader rests there. */
+  /** Move the cursor to a token by key: open its card at once, and pin it if the user stays there. */
   move(at, stay = false) {
     this.cursor = at
     this.pointed = null
@@ -119,7 +120,7 @@ class TokenCursor {
     this.rest()
   }
 
-  /** Pin the token that a key led to when the reader has rested there. */
+  /** Pin the token reached by key once the user has stayed there. */
   rest() {
     clearTimeout(this.timer)
     if (this.resting !== null) this.timer = setTimeout(() => this.pin(this.resting), REST_AFTER)
@@ -168,19 +169,19 @@ class TokenCursor {
   }
 }
 
-/** Which token an event is about; null if none. */
+/** Number of the token of an event; null if none. */
 function tokenAt(event) {
   const part = event.target.closest?.("[data-at]")
   return part ? Number(part.dataset.at) : null
 }
 
-/** Keys and what they lead to, as a hint: [names, text, title]. */
+/** Hints for keys, given as [names, text, title]. */
 function keyHints(keys) {
   return keys.map(([names, text, title]) => element("span", { class: "keys", title },
     ...names.map((name) => element("kbd", { text: name })), document.createTextNode(` ${text}`)))
 }
 
-/** Put the card beside what it belongs to: below if there is room, else above, and never outside the window. */
+/** Place the card next to its target: below if there is room, else above, and never outside the window. */
 function placeCard(card, target) {
   const [box, own, margin] = [target.getBoundingClientRect(), card.getBoundingClientRect(), 8]
   const below = box.bottom + margin

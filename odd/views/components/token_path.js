@@ -1,10 +1,10 @@
-/** A path as coloured text, under each of its lines a staff, and a card for the token that is pointed at. */
+/** A path as coloured text, with a staff under each line and a card for the hovered token. */
 
 const PANELS = new WeakMap()
 const KEYS = [[["←", "→"], "token"], [["n", "p"], "decision point"], [["h", "H"], "harmful"], [["g", "G"], "helpful"]]
 const HELP = [["← →", "previous, next token"], ["n p", "next, previous decision point"],
   ["h H", "next, previous harmful token (score below 0)"], ["g G", "next, previous helpful token (score above 0)"],
-  ["Enter", "pin the token now; a token you rest on is pinned by itself"], ["Esc", "unpin"]]
+  ["Enter", "pin the token now; a token you stay on is pinned automatically"], ["Esc", "unpin"]]
 
 export default function ({ data: { payload }, parentElement, setTriggerValue }) {
   const data = JSON.parse(payload)
@@ -70,14 +70,14 @@ class TokenPath extends TokenCursor {
     ...legible(token.text))
   }
 
-  /** Widths of all tokens, in one go; they only change with the font. */
+  /** Measure the widths of all tokens at once; they only change with the font. */
   measure() {
     this.ruler.replaceChildren(...this.words)
     this.widths = this.words.map((word) => word.getBoundingClientRect().width + 1)
     this.arrange()
   }
 
-  /** Break the tokens into lines and draw the staff of each under it, at the places where the browser put them. */
+  /** Break the tokens into lines and draw a staff under each, aligned with the tokens as laid out. */
   arrange() {
     this.width = this.lines.clientWidth
     if (!this.width) return
@@ -117,7 +117,7 @@ class TokenPath extends TokenCursor {
   }
 }
 
-/** Lines of token numbers no wider than `width`: broken after line breaks, and before blanks where there are any. */
+/** Break tokens into lines of numbers, at most `width` wide: after line breaks, and before blanks if there are any. */
 function breakLines(tokens, widths, width) {
   const lines = [[]]
   const sum = (line) => line.reduce((total, index) => total + widths[index], 0)
@@ -126,7 +126,7 @@ function breakLines(tokens, widths, width) {
     const line = lines.at(-1)
     if (line.length && used + widths[index] > width) {
       const start = line.findLastIndex((earlier) => /^\s/u.test(tokens[earlier].text))
-      // a word moves down as a whole, unless that would leave half a line empty or not help
+      // a whole word moves to the next line, unless that leaves half a line empty or does not help
       const whole = !/^\s/u.test(token.text) && start > line.length / 2 && sum(line.slice(start)) + widths[index] <= width
       const moved = whole ? line.splice(start) : []
       lines.push(moved)

@@ -8,18 +8,18 @@ function cardContent(data, at) {
   const card = data.cards[at]
   return [
     cardHead(token, at),
-    card ? childTable(card) : element("p", { class: "faint", text: "Nothing is known about the other tokens here." }),
+    card ? childTable(card) : element("p", { class: "faint", text: "No data on other tokens here." }),
     card && card.more > 0
       ? element("p", { class: "faint", text: `and ${card.more} more with ${card.unseen} ${visits(card.unseen)}` })
       : null,
     ...cardFacts(token, data.values[at], data.facts),
-    element("p", { class: "hint", text: "click or Enter pins it · Esc unpins" }),
+    element("p", { class: "hint", text: "click or Enter to pin · Esc to unpin" }),
   ].filter((part) => part !== null)
 }
 
 const probability = (value) => (value > 0 && value < 0.0005 ? "<0.001" : number(value, 3))
 const visits = (count) => (count === 1 ? "visit" : "visits")
-const HEAD = ["alignment", "p_positive"] // columns that the head of a card tells
+const HEAD = ["alignment", "p_positive"] // columns shown in the head of a card
 
 function chip(text, mark, style = {}) {
   return element("span", { class: mark ? "chip mono mark" : "chip mono", style }, ...legible(text))
@@ -69,7 +69,7 @@ function childRow(child, lengths) {
     element("td", {}, child.significant ? pairedBars(child, lengths) : null))
 }
 
-/** Ideal above teacher, each gradient scaled to length 1: what the cosine compares is their direction. */
+/** Ideal above teacher, each gradient scaled to length 1, as the cosine compares directions. */
 function pairedBars(child, lengths) {
   const half = BAR.width / 2
   const bar = (value, length, y, colour, name) => {

@@ -1,21 +1,21 @@
-// The staff under a line of text: V(u) at the boundaries of the tokens with its band, and the score of each as a bar.
+// The staff under a line of text: V(u) with its band at token boundaries, and the score of each token as a bar.
 
 const STAFF = { gutter: 74, value: { top: 6, height: 34 }, score: { top: 54, height: 36 }, height: 96 }
 
-/** Colour of a token's value between its ends, as background of text. */
+/** Background colour of a token by its value on the colour scale. */
 function tokenColour(kind, value) {
   if (!known(value)) return "transparent"
   if (kind === "success") return `color-mix(in srgb, ${successColour(value)} 50%, transparent)`
   return kind === "sequential" ? rgba(PALETTE.teacher, value * 0.85) : divergingColour(value)
 }
 
-/** Colour of text on it. */
+/** Colour of text on this background. */
 function tokenInk(kind, value) {
   if (!known(value) || kind === "success") return null
   return kind === "sequential" ? ink(PALETTE.teacher, value * 0.85) : divergingInk(value)
 }
 
-/** Colour of a bar: its direction is its sign, its length its size, so that small ones can be seen too. */
+/** Colour of a bar. Its direction shows the sign and its length the size, so it is opaque and small ones are visible. */
 function barColour(kind, value) {
   if (kind === "success") return successColour(value)
   if (kind === "sequential") return PALETTE.teacher
@@ -57,7 +57,7 @@ function axes(legend, right) {
   ]
 }
 
-/** The column of a token, which lights up when the token is pointed at. */
+/** The column of a token, highlighted on hover. */
 function shade({ at, left, right }) {
   return shape("rect", { class: "column", "data-at": at, x: left, y: 0, width: right - left, height: STAFF.height })
 }
@@ -91,7 +91,7 @@ function scoreBar({ left, right, token }, { kind }) {
   return [bar, shape("line", { class: "whisker", x1: middle, x2: middle, y1: low, y2: high })]
 }
 
-/** Scores of the tokens as CSV. A token is a JSON text: exact, and never a formula to a spreadsheet. */
+/** Scores of the tokens as CSV. Tokens are JSON strings: exact, and never read as formulas. */
 function pathCsv({ tokens, values, columns, legend }) {
   const names = ["position", "token", "decision_point", legend.symbol, ...columns, "value_before", "value_low",
     "value_high", "value_visits"]

@@ -1,4 +1,4 @@
-/** A path once per teacher. Every token is a column of one cell a teacher, so that its cells stay under each other. */
+/** A path once per teacher. Every token is a column with one cell per teacher, so its cells stay aligned. */
 
 const STRIPS = new WeakMap()
 const LONG_WORD = 24
@@ -47,8 +47,8 @@ class TokenStrips extends TokenCursor {
 
   heading() {
     const { disagreements } = this.data
-    const title = `tokens at which two teachers' alignments have opposite signs: here ${disagreements.length}, ` +
-      "of many those with the largest difference × success range"
+    const title = `tokens at which two teachers' alignments have opposite signs: ${disagreements.length} here ` +
+      "(if there are many, those with the largest difference × success range)"
     return [element("span", { class: "legend", text: "▾ disagreement", title }),
       ...keyHints([[["←", "→"], "token"], [["d", "D"], "disagreement", title]]),
       ...pictureButtons(() => this.body, "path-under-teachers")]
@@ -68,7 +68,7 @@ class TokenStrips extends TokenCursor {
       element("span", { class: "place", text: at % 10 === 0 ? String(at) : "" }), ...cells)
   }
 
-  /** Columns in words, which lines are not broken in unless they are long. */
+  /** Columns grouped into words; only long words are broken across lines. */
   words() {
     const words = []
     let letters = 0
@@ -84,7 +84,7 @@ class TokenStrips extends TokenCursor {
     return words
   }
 
-  /** Names of the teachers before each line into which the columns were broken. */
+  /** Put the names of the teachers before each line of columns. */
   arrange() {
     if (!this.columns?.length) return
     this.width = this.flow.clientWidth

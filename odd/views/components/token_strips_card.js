@@ -1,4 +1,4 @@
-// The card of a token: what it is for the student, and its scores under every teacher.
+// The card of a token: data of the student, and its scores under every teacher.
 
 /** Content of the card of token `at`. */
 function stripsCard(data, at) {
@@ -8,7 +8,7 @@ function stripsCard(data, at) {
       element("div", {}, element("b", { text: `token ${at} ` }), chip(token.text, token.mark)),
       element("div", { class: "figures" }, ...studentFacts(token))),
     teacherScores(data, at),
-    element("p", { class: "hint", text: "click or Enter pins it · Esc unpins" }),
+    element("p", { class: "hint", text: "click or Enter to pin · Esc to unpin" }),
   ]
 }
 
@@ -38,7 +38,7 @@ function teacherScore(data, teacher, at) {
   if (!cell)
     return element("tr", {}, label, element("td", { class: "faint", colspan: data.facts.length + 2, text: teacher.note }))
   const cells = data.facts.map((fact) => {
-    // one interval is all that there is room for
+    // there is room for one interval only
     const { value, interval: range } = written({ ...fact, suffix: "" }, cell)
     return element("td", {}, element("span", { text: value }),
       fact.column === "alignment" && range ? element("small", { text: ` ${range}` }) : null)

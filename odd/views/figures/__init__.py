@@ -1,1 +1,1 @@
-"""Plotly figures: data in, figure out. They know neither the store nor streamlit."""
+"""Plotly figures as functions of their data, independent of the store and of Streamlit."""

@@ -1,4 +1,4 @@
-"""Figures of the page Compare: teacher × token, and gradients beside each other."""
+"""Figures of the page Compare: a heat map of teacher × token, and gradients side by side."""
 
 from collections.abc import Mapping, Sequence
 from math import ceil
@@ -11,54 +11,54 @@ from odd.views.components.palette import DIVERGING, IDEAL, NEUTRAL, SUCCESS_SCAL
 from odd.views.scores import records
 
 MANY = 48
-"""Scored tokens beyond which the token axis shows positions only."""
+"""With more scored tokens, the token axis shows positions only."""
 SIDE_BY_SIDE = 5
-"""Teachers in one row of gradients."""
+"""Teachers per row of gradients."""
 BAR, BETWEEN = 26, 122
-"""Pixels of a child, and between two rows of gradients."""
+"""Pixels per child, and between two rows of gradients."""
 LONGEST = 18
 TICK = 8
-"""Characters of a name, and of a token at a tick, beyond which it is cut."""
+"""Maximum length of a name, and of a token at a tick, in characters."""
 SCALE = 190
-"""Pixels of the colour bar with its title."""
+"""Height of the colour bar with its title, in pixels."""
 SEQUENTIAL = [[0.0, "rgba(223,138,29,0.06)"], [1.0, TEACHER]]
 MARKS: dict[str, dict[str, Any]] = {
     "score": {"opacity": 0, "size": 20, "symbol": "square"},
     "sign not settled": {"opacity": 0.9, "size": 9, "symbol": "line-ne-open", "line": {"width": 2, "color": "#d9dde4"}},
     "no estimate": {"opacity": 0.45, "size": 5, "symbol": "line-ew-open"},
 }
-"""Marks over the tiles; those of scores with a settled sign are there to be pointed at only."""
+"""Marks over the tiles; those of scores with a settled sign are invisible hover targets."""
 SCALES = {"diverging": DIVERGING, "success": SUCCESS_SCALE, "sequential": SEQUENTIAL}
 
 
 def label(text: str, longest: int = LONGEST) -> str:
-    """A token for an axis: blanks visible, as on the pages, cut where it is long."""
+    """Truncate and escape a token for an axis, with spaces visible as on the pages."""
     shown = text if len(text) <= longest else text[: longest - 1] + "…"
     return plotly_escaped(shown.replace(" ", "·"))
 
 
 def name(text: str) -> str:
-    """A teacher's name, cut where it is long."""
+    """Truncate and escape a teacher's name."""
     return plotly_escaped(text if len(text) <= LONGEST else text[: LONGEST - 1] + "…")
 
 
 def signed(value: float | None, digits: int = 2) -> str:
-    """A number with its sign; an en dash where it is unknown."""
+    """Format a number with its sign; an en dash if unknown."""
     return "–" if value is None or value != value else f"{value:+.{digits}f}".replace("-", "−")
 
 
 def bounds(low: float | None, high: float | None, digits: int = 2) -> str:
-    """An interval in brackets; nothing where it is unknown."""
+    """Format an interval in brackets; empty if unknown."""
     known = low is not None and high is not None and low == low and high == high
     return f"[{signed(low, digits)}, {signed(high, digits)}]" if known else ""
 
 
 def heat_map(path: Mapping[str, Any], token: int | None) -> go.Figure:
-    """Teacher × token of a path: tiles where there is a score, a small mark where there is none.
+    """Heat map of teacher × token for a path: tiles where there is a score, small marks where there is none.
 
     Args:
-        path: of `odd.views.comparison_path.path_payload`.
-        token: the pinned one.
+        path: result of `odd.views.comparison_path.path_payload`.
+        token: position of the pinned token.
     """
     legend, teachers = path["legend"], path["teachers"]
     texts = [one["text"] for one in path["tokens"]]
@@ -96,7 +96,7 @@ def _colour_bar(legend: Mapping[str, Any]) -> dict[str, Any]:
         "tickvals": [-1, 0, 1] if middle else [0, 1],
         "ticktext": [plotly_escaped(text.replace("-", "−")) for text in written],
         "thickness": 12,
-        # a share of the figure would leave no room for its own words where there are few teachers
+        # as a fraction of the figure it would be too short for its labels with few teachers
         "lenmode": "pixels",
         "len": SCALE,
         "outlinewidth": 0,
@@ -104,11 +104,11 @@ def _colour_bar(legend: Mapping[str, Any]) -> dict[str, Any]:
 
 
 Cells = Sequence[Sequence[Mapping[str, Any]]]
-"""Of each teacher, of each token."""
+"""Cells by teacher and token."""
 
 
 def _marks(path: Mapping[str, Any], cells: Cells) -> list[go.Scatter]:
-    """What is pointed at and clicked, one trace a kind."""
+    """Hover and click targets, one trace per kind of mark."""
     labels = [label(token["text"]) for token in path["tokens"]]
     places: dict[str, list[tuple[int, int]]] = {kind: [] for kind in MARKS}
     for row, of_teacher in enumerate(cells):
@@ -123,7 +123,7 @@ def _mark(
     path: Mapping[str, Any], cells: Cells, labels: list[str], kind: str, places: list[tuple[int, int]]
 ) -> go.Scatter:
     look = {"color": NEUTRAL} | MARKS[kind]
-    # what is selected is pinned, which the frame shows: marks keep their look
+    # the frame shows the pinned token, so selected marks keep their look
     same = {"marker": {"opacity": look["opacity"]}}
     return go.Scatter(
         x=[at for _, at in places], y=[row for row, _ in places], mode="markers", marker=look, name=kind,
@@ -148,10 +148,10 @@ def _token_ticks(path: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def gradient_bars(found: Mapping[str, Any]) -> go.Figure:
-    """The ideal gradient beside every teacher's, one panel each, over the same children; every row has the ideal one.
+    """Ideal and teacher gradients over the same children, one panel each; every row starts with the ideal one.
 
     Args:
-        found: of `odd.views.comparison_gradients.gradients_at`.
+        found: result of `odd.views.comparison_gradients.gradients_at`.
     """
     teachers, children = found["teachers"], found["children"]
     across = min(SIDE_BY_SIDE, len(teachers)) + 1
@@ -177,7 +177,7 @@ def gradient_bars(found: Mapping[str, Any]) -> go.Figure:
 def _axes(
     number: str, panel: Mapping[str, Any], labels: list[str], width: list[float], height: list[float]
 ) -> dict[str, Any]:
-    """Axes of one panel in its part of the figure; children are written beside the ideal gradient only."""
+    """Axes of one panel in its part of the figure; children are labelled next to the ideal gradient only."""
     first = panel["name"] == "ideal" and "alignment" not in panel
     across = {"range": [-1.08, 1.08], "tickvals": [-1, 0, 1], "zerolinecolor": NEUTRAL}
     up = {"range": [len(labels) - 0.5, -0.5], "zeroline": False, "showgrid": False, "showticklabels": first}
@@ -210,7 +210,7 @@ def _bars(found: Mapping[str, Any], panel: Mapping[str, Any], number: str) -> di
 
 
 def _under(panel: Mapping[str, Any]) -> str:
-    """What stands under a panel: the cosine with its interval, and the length that the bars do not show."""
+    """Text under a panel: the cosine with its interval, and the length before scaling."""
     length = "–" if panel["length"] is None else f"{panel['length']:.3g}"
     if "alignment" not in panel:
         return f"success per logit<br>scaled to length 1<br>length {length}"

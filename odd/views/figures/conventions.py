@@ -1,4 +1,4 @@
-"""The range-weighted cosine of every teacher under every convention, as a map of colours."""
+"""The range-weighted cosine of every teacher under every convention, as a heat map."""
 
 from collections.abc import Mapping
 
@@ -11,16 +11,16 @@ from odd.views.components.palette import NEUTRAL, SOLID_SCALE, ink
 from odd.views.figures.panels import frame, label
 
 ROW, HEAD, FOOT = 26, 60, 58
-"""Pixels a convention, above and below."""
+"""Pixels per convention, above the map and below it."""
 SURE = "●"
-"""Marks an interval that does not hold 0."""
+"""Marks an interval that excludes 0."""
 
 
 def convention_map(runs: Mapping[str, Mapping[str, Mapping[str, Estimate]]]) -> go.Figure:
     """A column per teacher, a row per convention, side by side for several runs.
 
     Args:
-        runs: estimates by convention and teacher, by name of the run.
+        runs: estimates by run name, convention and teacher.
     """
     titles = [label(name, 60) for name in runs] if len(runs) > 1 else None
     figure = make_subplots(rows=1, cols=max(1, len(runs)), shared_yaxes=True, subplot_titles=titles,
@@ -69,7 +69,7 @@ def _heat(conventions: list[str], table: Mapping[str, Mapping[str, Estimate]], l
 
 
 def _texts(conventions: list[str], table: Mapping[str, Mapping[str, Estimate]], limit: float) -> go.Scatter:
-    """The numbers, each in a colour that can be read on its cell; the page's would be lost on strong ones."""
+    """The numbers, each in a colour that is readable on its cell; the page's text colour is not on strong ones."""
     found = [(x, y, table.get(name, {}).get(teacher))
              for y, name in enumerate(conventions) for x, teacher in enumerate(_teachers(table))]  # fmt: skip
     colours = [ink(one.value / limit) if one and one.n else NEUTRAL for *_, one in found]

@@ -1,4 +1,4 @@
-"""Histograms of the scores, a panel per teacher, with what shuffled success would give as a line."""
+"""Histograms of the scores, one panel per teacher, with the distribution under shuffled success as a line."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,20 +10,20 @@ from odd.views.components.palette import HARMFUL, HELPFUL, NEUTRAL
 from odd.views.figures.panels import frame, label
 
 ACROSS = 4
-"""Panels beside each other."""
+"""Maximum number of panels side by side."""
 HEIGHT, GAP = 190, 70
 """Pixels of a row of panels, and between two."""
 
 Bars = tuple[Sequence[float], Sequence[float]]
-"""Shares in each bin, and the same under shuffled success."""
+"""Share in each bin, and the same under shuffled success."""
 
 
 def histograms(edges: Sequence[float], runs: Mapping[str, Mapping[str, Bars]]) -> go.Figure:
-    """Bars of every teacher of every run.
+    """Histograms of every teacher in every run.
 
     Args:
-        edges: of the bins, from -1 to 1.
-        runs: bars by teacher, by name of the run; runs stand below each other.
+        edges: bin edges, from -1 to 1.
+        runs: bars by run name and teacher.
     """
     panels = [
         (run if len(runs) > 1 else "", teacher, bars) for run, found in runs.items() for teacher, bars in found.items()
@@ -43,7 +43,7 @@ def histograms(edges: Sequence[float], runs: Mapping[str, Mapping[str, Bars]]) -
         figure.add_trace(_bars(edges, middles, shares, colours), row=row, col=col)
         figure.add_trace(_line(edges, shuffled), row=row, col=col)
     key = {"x": [None], "y": [None], "mode": "lines", "line": {"color": NEUTRAL, "width": 2}}
-    figure.add_trace(go.Scatter(name="if success were shuffled among siblings", **key))
+    figure.add_trace(go.Scatter(name="with success shuffled among siblings", **key))
     figure.update_xaxes(range=[-1.02, 1.02], nticks=5, zeroline=False)
     figure.update_xaxes(title="alignment <i>(cosine)</i>", row=down)
     figure.update_yaxes(tickformat=".0%", zeroline=False)
@@ -66,7 +66,7 @@ def _bars(edges: Sequence[float], middles: np.ndarray, shares: Sequence[float], 
 
 
 def _line(edges: Sequence[float], shares: Sequence[float]) -> go.Scatter:
-    """Steps along the bins."""
+    """Step line along the bins."""
     x = np.repeat(edges, 2)[1:-1]
     line = {"color": NEUTRAL, "width": 2}
     return go.Scatter(x=x, y=np.repeat(shares, 2), mode="lines", line=line, showlegend=False, hoverinfo="skip")

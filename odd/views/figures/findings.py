@@ -1,6 +1,6 @@
-"""Figures of estimates: rows down, a panel per quantity, dots with 95% intervals across questions.
+"""Figures of estimates: one row per label, one panel per quantity, dots with 95% intervals across questions.
 
-Behind the dots lie the noise floor, where 95% of an estimate would fall if teacher and success were unrelated, and
+Behind the dots are the noise floor, which would contain 95% of the estimates if teacher and success were unrelated, and
 the numbers of the paper.
 """
 
@@ -23,10 +23,10 @@ class Look:
     """How a series is drawn.
 
     Attributes:
-        name: in the legend.
-        colour: of dot and interval.
-        symbol: of the dot.
-        shift: downwards from the middle of the row.
+        name: name in the legend.
+        colour: colour of dot and interval.
+        symbol: symbol of the dot.
+        shift: offset downwards from the middle of the row.
     """
 
     name: str
@@ -36,9 +36,9 @@ class Look:
 
 
 STATES = {
-    "above": Look("interval beyond the line: helpful", HELPFUL, "circle"),
-    "below": Look("interval short of it: harmful", HARMFUL, "diamond"),
-    "open": Look("interval across it: not told apart", NEUTRAL, "circle-open"),
+    "above": Look("interval right of the line: helpful", HELPFUL, "circle"),
+    "below": Look("interval left of the line: harmful", HARMFUL, "diamond"),
+    "open": Look("interval across the line: inconclusive", NEUTRAL, "circle-open"),
 }
 PATHS = {
     "correct": Look("correct paths", SUCCESS, "circle", -0.14),
@@ -51,7 +51,7 @@ PUBLISHED = Look("published", TEACHER, "x-thin")
 
 
 def run_looks(names: Sequence[str]) -> dict[str, Look]:
-    """Looks of several runs, beside each other in each row."""
+    """Looks of several runs, side by side in each row."""
     shifts = [0.6 * (at + 0.5) / len(names) - 0.3 for at in range(len(names))]
     return {
         name: Look(label(name, 60), *RUNS[at % len(RUNS)], shift)
@@ -69,11 +69,11 @@ def dots(
     """A dot with its interval for each row, panel and series.
 
     Args:
-        rows: names, the first at the top.
-        blocks: rows of equally many panels, one below the other.
-        looks: of the series by name; None: each panel has one, and its side of no effect colours it.
-        name: of the vertical axis.
-        published: what the numbers of the paper are of, for the legend.
+        rows: row names, from top to bottom.
+        blocks: rows of panels of the same number, one below the other.
+        looks: looks of the series by name; None if each panel has one series, coloured by its side of the null value.
+        name: title of the vertical axis.
+        published: name of the paper's student and benchmark, for the legend.
     """
     panels = [panel for block in blocks for panel in block]
     traces = []
@@ -85,7 +85,7 @@ def dots(
 
 
 def _traces(rows: Sequence[str], panel: Panel, looks: Mapping[str, Look] | None) -> list[dict[str, Any]]:
-    """What a panel shows, from the back to the front."""
+    """Traces of a panel, from back to front."""
     found = [
         _floor(floors, 0.0 if looks is None else looks[series].shift, len(panel.floors))
         for series, floors in panel.floors.items()
@@ -101,7 +101,7 @@ def _traces(rows: Sequence[str], panel: Panel, looks: Mapping[str, Look] | None)
 def _parts(
     panel: Panel, estimates: Sequence[Estimate | None], looks: Mapping[str, Look] | None, series: str
 ) -> list[tuple[Look, list[int]]]:
-    """Looks and the rows that have them."""
+    """Looks, each with the rows that have it."""
     there = [at for at, one in enumerate(estimates) if one is not None]
     if looks is not None:
         return [(looks[series], there)]
@@ -114,13 +114,13 @@ def _parts(
 
 
 def _legend(panels: Sequence[Panel], looks: Mapping[str, Look] | None, published: str) -> list[dict[str, Any]]:
-    """Entries of the legend for what is drawn."""
+    """Legend entries for what is drawn."""
     shown = list(looks.values()) if looks is not None else []
     if looks is None and any(panel.judged and panel.null == panel.null for panel in panels):
         shown = list(STATES.values())
     entries = [_key(look) for look in shown]
     if any(one for panel in panels for floors in panel.floors.values() for one in floors):
-        text = "noise floor: 95% if success were shuffled"
+        text = "noise floor: 95% range with success shuffled"
         line = {"color": FLOOR_COLOUR, "width": 12}
         entries.append({"x": [None], "y": [None], "mode": "lines", "line": line, "name": text})
     if any(one for panel in panels for one in panel.published):
@@ -140,7 +140,7 @@ def _marker(look: Look, size: int = 7) -> dict[str, Any]:
 def _dots(
     rows: Sequence[str], panel: Panel, estimates: Sequence[Estimate | None], look: Look, chosen: Sequence[int]
 ) -> dict[str, Any]:
-    """Dots with intervals of the rows that are chosen by number; undefined ones are left out."""
+    """Dots with intervals for the chosen row numbers; undefined ones are left out."""
     picked = {at: one for at in chosen if (one := estimates[at]) is not None and one.value == one.value}
     ends = [(one.value - one.low, one.high - one.value) if one.low == one.low else (0, 0) for one in picked.values()]
     named = look in STATES.values() or look is PLAIN
@@ -164,7 +164,7 @@ def _dots(
 
 
 def _floor(floors: Sequence[tuple[float, float] | None], shift: float, series: int) -> dict[str, Any]:
-    """Broad bars where the noise floor lies."""
+    """Thick bars for the noise floor."""
     x: list[float | None] = []
     y: list[float | None] = []
     for at, ends in enumerate(floors):

@@ -1,4 +1,4 @@
-"""Ideal against teacher gradient at one node, beside the success that the ideal one comes from."""
+"""Ideal and teacher gradient at one node, next to the success estimates behind the ideal one."""
 
 import numpy as np
 import pandas as pd
@@ -11,18 +11,18 @@ SERIES = (("ideal", "ideal gradient", IDEAL), ("teacher_gradient", "teacher grad
 
 
 SHARE = 0.6
-"""Of the width, for the gradients."""
+"""Share of the width for the gradients."""
 
 
 def token_label(text: str, taken: bool) -> str:
-    """A token as an axis label: blanks as dots, which plotly would trim; the taken token is marked."""
+    """A token as an axis label: spaces are dots, because plotly trims them; the taken token is marked."""
     short = text if len(text) <= 24 else text[:23] + "…"
     label = plotly_escaped(short.replace(" ", "·"))
     return f"▸ <b>{label}</b>" if taken else label
 
 
 def unit(values: np.ndarray) -> np.ndarray:
-    """A vector scaled to length 1, unknown components left unknown; the zero vector stays."""
+    """Scale a vector to length 1; NaN components stay NaN, and the zero vector stays zero."""
     length = float(np.sqrt(np.nansum(values**2)))
     return values / length if length > 0 else values
 
@@ -30,7 +30,7 @@ def unit(values: np.ndarray) -> np.ndarray:
 def gradient_figure(children: pd.DataFrame) -> go.Figure:
     """Paired bars of both gradients, each scaled to length 1, and P̂ of each child with its 95% interval.
 
-    Where neither gradient is known, P̂ is shown alone.
+    If neither gradient is known, only P̂ is shown.
 
     Args:
         children: rows with `text`, `taken`, `success` with `_low`, `_high` and `_visits`, `ideal`, `teacher_gradient`.
@@ -39,13 +39,13 @@ def gradient_figure(children: pd.DataFrame) -> go.Figure:
     places, last = np.arange(len(children)), "2" if estimated else ""
     traces = [
         {"type": "bar", "x": unit(values), "y": places, "orientation": "h", "name": title, "customdata": values}
-        | {"marker": {"color": colour}, "hovertemplate": "%{x:+.3f} of length 1, %{customdata:+.3g} itself"}
+        | {"marker": {"color": colour}, "hovertemplate": "%{x:+.3f} scaled to length 1, %{customdata:+.3g} unscaled"}
         for values, title, colour in ((children[name].to_numpy(float), *look) for name, *look in estimated)
     ]
     traces.append({"y": places, "xaxis": f"x{last}", "yaxis": "y"} | _success(children))
     labels = [token_label(text, taken) for text, taken in zip(children["text"], children["taken"], strict=True)]
     rows = {"tickvals": places, "ticktext": labels, "range": [len(children) - 0.5, -0.5], "title": "next token"}
-    # made at once, as plotly takes its time for each later change of a figure
+    # built in one go, because every later change to a plotly figure is slow
     layout = {
         "yaxis": rows,
         "height": 130 + 46 * max(2, len(children)),
@@ -54,7 +54,7 @@ def gradient_figure(children: pd.DataFrame) -> go.Figure:
         "legend": {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
     }
     if estimated:
-        title = "pushes down ← 0 → pushes up<br>(logit gradient, each of length 1)"
+        title = "pushes down ← 0 → pushes up<br>(logit gradient, each scaled to length 1)"
         line = {"zeroline": True, "zerolinewidth": 2}
         layout["xaxis"] = {"title": title, "range": [-1.05, 1.05], "domain": [0, SHARE]} | line
     title = "P̂ success<br>(95% interval, n visits)"
@@ -63,7 +63,7 @@ def gradient_figure(children: pd.DataFrame) -> go.Figure:
 
 
 def _success(children: pd.DataFrame) -> dict:
-    """P̂ as a dot with its interval; visits are written beside it."""
+    """P̂ as a dot with its interval and its visits as text."""
     success, low, high = (children[f"success{end}"].to_numpy(float) for end in ("", "_low", "_high"))
     visits = [f"n={int(count):,}" if count == count else "" for count in children["success_visits"].to_numpy(float)]
     return {

@@ -1,6 +1,6 @@
 """Panels of estimates: their axes, the line of no effect, and a dash where a row has no value.
 
-Layouts are written down whole, as plotly takes its time for each later change of a figure.
+Layouts are built in one go, because every later change to a plotly figure is slow.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,13 +12,13 @@ from odd.text import plotly_escaped
 from odd.views.components.palette import NEUTRAL
 
 LONGEST = 26
-"""Characters of a name that is beside something else."""
+"""Maximum length of a name next to other panels, in characters."""
 LONG = 46
-"""Characters of a row's name where there are few panels."""
+"""Maximum length of a row name if there are few panels, in characters."""
 FEW = 4
-"""Panels beside each other that leave room for long names."""
+"""Maximum number of panels side by side that leaves room for long names."""
 ROW = 34
-"""Pixels a row."""
+"""Pixels per row."""
 HEAD, FOOT = 34, 86
 """Pixels of the legend above, and of the axis below each row of panels."""
 
@@ -28,14 +28,14 @@ class Panel:
     """A quantity of all rows.
 
     Attributes:
-        title: its name.
-        unit: of its axis.
+        title: name of the quantity.
+        unit: unit of the axis.
         null: the value that means no effect; NaN if there is none.
-        series: estimates in the order of the rows, by name of the series; None where a row has none.
-        floors: ends of the noise floor in the order of the rows, by name of the series; None where there is none.
-        published: value and half width of the paper in the order of the rows; None where there is none.
-        judged: whether the side of the null value on which an interval lies colours it, where there is one series.
-        digits: after the point, in the texts that are shown on pointing.
+        series: estimates in row order, by series name; None for rows without one.
+        floors: ends of the noise floor in row order, by series name; None for rows without one.
+        published: value and half-width from the paper in row order; None for rows without one.
+        judged: whether an interval is coloured by its side of the null value, if there is one series.
+        digits: decimals in hover texts.
     """
 
     title: str
@@ -49,12 +49,12 @@ class Panel:
 
 
 def label(name: str, longest: int = LONGEST) -> str:
-    """An untrusted name for an axis or legend, cut where it is long."""
+    """Truncate and escape an untrusted name for an axis or legend."""
     return plotly_escaped(name if len(name) <= longest else name[: longest - 1] + "…")
 
 
 def frame(height: int, top: int = HEAD, foot: int = FOOT) -> dict[str, Any]:
-    """Size, margins and legend, which all figures of the page share."""
+    """Size, margins and legend, shared by all figures of the page."""
     legend = {"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, "xanchor": "left"}
     legend |= {"itemclick": False, "itemdoubleclick": False}
     margin = {"l": 0, "r": 8, "t": top, "b": foot}
@@ -62,7 +62,7 @@ def frame(height: int, top: int = HEAD, foot: int = FOOT) -> dict[str, Any]:
 
 
 def axis(number: int) -> str:
-    """How plotly numbers the axes of a panel."""
+    """Plotly's suffix for the axes of a panel."""
     return str(number + 1) if number else ""
 
 
@@ -70,13 +70,13 @@ def layout(rows: Sequence[str], blocks: Sequence[Sequence[Panel]], name: str) ->
     """Layout of blocks of panels, one below the other.
 
     Args:
-        rows: names, the first at the top.
-        blocks: rows of equally many panels.
-        name: of the vertical axis.
+        rows: row names, from top to bottom.
+        blocks: rows of panels of the same number.
+        name: title of the vertical axis.
     """
     columns, count = len(blocks[0]), len(blocks)
     between = FOOT / (count * ROW * len(rows) + (count - 1) * FOOT)
-    # plotly wants gaps as shares of a cell with its gap
+    # plotly expects gaps as fractions of a cell plus its gap
     gap = {"ygap": count * between / (1 + between)} if count > 1 else {}
     grid = {"rows": count, "columns": columns, "pattern": "independent", "xgap": 0.12} | gap
     found: dict[str, Any] = {"grid": grid, "shapes": [], "annotations": []}
@@ -89,7 +89,7 @@ def layout(rows: Sequence[str], blocks: Sequence[Sequence[Panel]], name: str) ->
 
 
 def _across(panel: Panel) -> dict[str, Any]:
-    """The axis of the quantity; the line of no effect is always in view."""
+    """The axis of the quantity; its range always includes the line of no effect."""
     ends = [panel.null] if panel.null == panel.null else []
     for estimates in panel.series.values():
         ends += [end for one in estimates if one for end in (one.value, one.low, one.high) if end == end]
@@ -102,16 +102,16 @@ def _across(panel: Panel) -> dict[str, Any]:
 
 
 def _down(rows: Sequence[str], name: str | None, columns: int) -> dict[str, Any]:
-    """The axis of the rows, named at the left only."""
+    """The axis of the rows, labelled in the leftmost panel only."""
     longest = LONG if columns <= FEW else LONGEST
-    # numbered rows, as plotly would take names that look like numbers or dates for such
+    # rows are numbered, because plotly would parse names that look like numbers or dates
     ticks = {"tickvals": list(range(len(rows))), "ticktext": [label(one, longest) for one in rows]}
     look = {"range": [len(rows) - 0.5, -0.5], "zeroline": False, "showgrid": False}
     return ticks | look | ({"showticklabels": False} if name is None else {"title": {"text": name}})
 
 
 def _no_effect(panel: Panel, at: str) -> list[dict[str, Any]]:
-    """The line of no effect, where there is one."""
+    """The line of no effect, if there is one."""
     if panel.null != panel.null:
         return []
     line = {"color": NEUTRAL, "width": 1.5, "dash": "dash"}
@@ -120,7 +120,7 @@ def _no_effect(panel: Panel, at: str) -> list[dict[str, Any]]:
 
 
 def _missing(panel: Panel, at: str) -> list[dict[str, Any]]:
-    """Say where a row has no value."""
+    """Dashes for rows without a value."""
     look = {"showarrow": False, "xanchor": "left", "xshift": 4, "font": {"size": 14, "color": NEUTRAL}, "text": "–"}
     place = {"x": panel.null if panel.null == panel.null else 0.0, "xref": f"x{at}", "yref": f"y{at}"}
     rows = []

@@ -18,12 +18,12 @@ class Step:
     """A decision point on the path.
 
     Attributes:
-        position: of the token.
-        text: the token, untrusted.
-        alignment: cosine; NaN where undefined.
+        position: position of the token.
+        text: text of the token, untrusted.
+        alignment: cosine; NaN if undefined.
         low: lower end of its interval.
-        high: upper end of it.
-        success_range: of the children.
+        high: upper end of its interval.
+        success_range: success range of the children.
     """
 
     position: int
@@ -35,11 +35,11 @@ class Step:
 
 
 def path_scores(steps: Sequence[Step], length: int) -> go.Figure:
-    """A dot a decision point, as large as what is at stake, joined in order.
+    """One dot per decision point, sized by success range and joined in order.
 
     Args:
         steps: decision points in order along the path; undefined ones are left out.
-        length: tokens of the path.
+        length: number of tokens of the path.
     """
     known = [step for step in steps if step.alignment == step.alignment]
     figure = go.Figure()

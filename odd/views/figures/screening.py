@@ -1,4 +1,4 @@
-"""Figures of the page Screening: how hard the questions are, and how often the student is right with each context."""
+"""Figures of the page Screening: pass rates of the questions, and accuracy of the student with each context."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,20 +15,20 @@ from odd.views.figures.findings import label
 COLOURS = {"easy": SUCCESS, "medium": HALF, "hard": FAILURE, "never": NEUTRAL}
 RANGES = {"easy": "p ≥ 0.8", "medium": "0.25 ≤ p < 0.8", "hard": "0 < p < 0.25", "never": "p = 0"}
 STEP = 0.05
-"""Width of a bar; the bins of difficulty begin at multiples of it."""
+"""Width of a bar; the difficulty bins start at multiples of it."""
 ROW, HEAD, FOOT = 34, 58, 56
-"""Pixels of a context, of what stands above, and of the axis."""
+"""Pixels per context, of the space above, and of the axis."""
 
 
 def pass_rates(rates: np.ndarray, difficulties: Sequence[str], kept: np.ndarray) -> go.Figure:
-    """Questions by pass rate, a colour each difficulty; those left out are hatched. A pass rate of 0 has its own bar.
+    """Number of questions by pass rate, coloured by difficulty, hatched if left out. A pass rate of 0 has its own bar.
 
     Args:
         rates: pass rate of each question, shape (Q,).
         difficulties: bin of each.
         kept: which are kept, bool (Q,).
     """
-    # a sliver is added as 0.8 / 0.05 falls short of 16
+    # the epsilon is needed because 0.8 / 0.05 is just below 16
     bins = np.where(rates == 0, -1, np.minimum(np.floor(rates / STEP + 1e-9), round(1 / STEP) - 1)).astype(int)
     places = np.arange(-1, round(1 / STEP))
     edges = [("0" if at < 0 else f"{at * STEP:.2f} to {(at + 1) * STEP:.2f}") for at in places]
@@ -52,7 +52,7 @@ def pass_rates(rates: np.ndarray, difficulties: Sequence[str], kept: np.ndarray)
 
 
 def _step(bins: np.ndarray) -> int:
-    """Distance of the marks of an axis of counts: whole numbers, and not too many."""
+    """Tick step of an axis of counts: a whole number, for few ticks."""
     most = max(np.unique(bins, return_counts=True)[1], default=1)
     return max(1, -(-int(most) // 6))
 
@@ -62,9 +62,9 @@ class AccuracyPanel:
     """Accuracy with each context on one bin of difficulty.
 
     Attributes:
-        title: its name, with the number of questions.
-        estimates: by context.
-        published: the paper's, 0 to 1, by context, where it has one.
+        title: name, with the number of questions.
+        estimates: accuracy by context.
+        published: the paper's accuracy, 0 to 1, by context, for those it has.
     """
 
     title: str
@@ -76,8 +76,8 @@ def accuracy(panels: Sequence[AccuracyPanel], reference: str) -> go.Figure:
     """A dot with its interval for each context and difficulty, a line at the baseline, and the paper's value.
 
     Args:
-        panels: of the same contexts in the same order, the baseline first.
-        reference: what the published values are of, for the legend.
+        panels: panels with the same contexts in the same order, the baseline first.
+        reference: name of the paper's student and benchmark, for the legend.
     """
     contexts = list(panels[0].estimates)
     traces, shapes, titles = [], [], []
@@ -107,7 +107,7 @@ def accuracy(panels: Sequence[AccuracyPanel], reference: str) -> go.Figure:
 def _axes(contexts: Sequence[str], axis: str) -> dict[str, dict]:
     """Axes of a panel."""
     across = {"title": {"text": "accuracy, %"}, "range": [-3, 103], "nticks": 5, "zeroline": False}
-    # numbered rows, as plotly would take names that look like numbers or dates for such
+    # rows are numbered, because plotly would parse names that look like numbers or dates
     down = {"tickvals": list(range(len(contexts))), "ticktext": [label(name) for name in contexts]}
     down |= {"range": [len(contexts) - 0.5, -0.5], "zeroline": False, "showgrid": False, "showticklabels": not axis}
     down |= {} if axis else {"title": {"text": "context"}}
@@ -130,7 +130,7 @@ def _dots(contexts: Sequence[str], panel: AccuracyPanel) -> dict[str, Any]:
         "x": [100 * one.value for _, one in shown],
         "y": [at for at, _ in shown],
         "mode": "markers",
-        "name": "here, 95% interval",
+        "name": "this run, 95% interval",
         "legendgroup": "here",
         "marker": {"color": SUCCESS, "size": 9},
         "error_x": bars,

@@ -1,4 +1,4 @@
-"""How the share of settled signs would grow with more rollouts."""
+"""The expected share of settled signs with more rollouts."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,9 +19,9 @@ def settling_curves(
     """A line per teacher, side by side for several runs.
 
     Args:
-        factors: of the rollouts, rising.
-        runs: expected shares of settled signs by teacher, by name of the run.
-        goal: share that is marked.
+        factors: factors of rollouts, ascending.
+        runs: expected shares of settled signs, by run name and teacher.
+        goal: share to mark with a line.
     """
     titles = [label(name, 60) for name in runs] if len(runs) > 1 else None
     figure = make_subplots(rows=1, cols=max(1, len(runs)), shared_yaxes=True, subplot_titles=titles,

@@ -1,11 +1,11 @@
-"""What every quantity of the dashboard means: a sentence, its formula, its range, and where it is shown."""
+"""Glossary of the dashboard: the meaning, formula and range of each term, and the pages that show it."""
 
 from odd.views.glossary.findings import FINDINGS, SCREENING
 from odd.views.glossary.terms import ACROSS, APART, GRADIENTS, KEYS, TEACHERS, TREE, Entry, counting, scores
 
 
 def glossary() -> dict[str, tuple[Entry, ...]]:
-    """Title of each group to its terms."""
+    """All terms, by group title."""
     return {
         "The tree": TREE,
         "Scores of a token": scores(),
@@ -21,7 +21,7 @@ def glossary() -> dict[str, tuple[Entry, ...]]:
 
 
 def find(text: str) -> dict[str, tuple[Entry, ...]]:
-    """The groups with the terms that hold every word of a text in their name or meaning; none without terms."""
+    """Find terms that contain every word of a text in name or meaning, by group; empty groups are left out."""
     words = text.casefold().split()
     found = {
         group: tuple(

@@ -1,6 +1,6 @@
-"""The terms of the tree, the scores and the teachers: a sentence, its formula, its range, and where it is shown.
+"""Terms of tree, scores, conventions and teachers.
 
-The formulas are those of docs/method.md, in LaTeX. All texts here are our own and may be shown as Markdown.
+The formulas are those of docs/method.md, in LaTeX. All texts are trusted and may be shown as Markdown.
 """
 
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ class Entry:
     """A term.
 
     Attributes:
-        term: its name, as the pages write it.
-        meaning: a sentence.
-        formula: LaTeX; empty where a sentence says it all.
-        range: values and unit; empty for what is not a number.
+        term: name, as written on the pages.
+        meaning: definition in one sentence.
+        formula: LaTeX; empty if none is needed.
+        range: values and unit; empty if it is not a number.
         where: pages that show it.
     """
 
@@ -29,7 +29,7 @@ class Entry:
 
 
 def entry(key: str) -> Entry:
-    """The term of a measure."""
+    """Term of a measure."""
     one = MEASURES[key]
     return Entry(one.term or one.name, one.meaning, one.formula, one.range, one.where)
 
@@ -37,13 +37,13 @@ def entry(key: str) -> Entry:
 TREE = (
     Entry(
         "Question, pass rate",
-        "The share of the initial rollouts, sampled from the question itself, whose answer is verified as correct; its "
+        "Share of initial rollouts, sampled from the question itself, with an answer that is verified as correct; its "
         "interval is the 95% Jeffreys interval.",
         r"p = \frac{\text{correct initial rollouts}}{\text{initial rollouts}}", "0 to 1", "Questions, Tree",
     ),
     Entry(
         "Difficulty",
-        "The bin of the pass rate; questions that the student never answers are excluded from scoring.",
+        "Bin of the pass rate; questions that the student never answers correctly are excluded from scoring.",
         r"\begin{gathered} \text{easy: } p \ge 0.8 \quad \text{medium: } p \ge 0.25 \\ \text{hard: } p > 0 \quad "
         r"\text{never: } p = 0 \end{gathered}", "bins of p", "Questions",
     ),
@@ -55,32 +55,32 @@ TREE = (
     ),
     Entry(
         "Targeted rollout",
-        "A rollout that is forced through a chosen token and then continued by the student, so that rare tokens get "
-        "enough visits.",
+        "A rollout that is forced through a chosen token and then continued by the student, so rare tokens get enough "
+        "visits.",
         "", "", "Tree",
     ),
     Entry(
         "Node u, child k, depth",
-        "A node is a prefix of response tokens, a child is one next token, and depth counts the tokens of the prefix; "
-        "nodes are told apart by token ids, never by text.",
+        "A node is a prefix of response tokens, a child is one next token, and depth is the number of tokens in the "
+        "prefix; nodes are identified by token ids, never by text.",
         "", "tokens", "Tree",
     ),
     Entry(
         "P student",
-        "Probability of the token under the student, from the very distribution that was sampled.",
+        "Probability of the token under the student, in the exact distribution that was sampled.",
         r"P_\theta^k = \pi_\theta(k \mid q, u)", "0 to 1", "Tree, Compare",
     ),
     Entry(
         "P teacher",
-        "Probability of the same token after the same response prefix under the teacher, which reads its own prompt.",
+        "Probability of the same token after the same response prefix under the teacher, which has its own prompt.",
         r"P_{te}^k = \pi_{te}(k \mid q', u)", "0 to 1", "Tree, Compare",
     ),
     entry("success"),
     Entry(
         "Value V(u)",
-        "The student's probability of ending correct from a node on: its children's success, weighted by how likely it "
-        "takes them, with an interval made of theirs (children that were never visited may all succeed or fail), or "
-        "the share of successes among the node's own visits where these give a narrower interval.",
+        "Probability that the student ends correct from a node on: the children's success weighted by their student "
+        "probability, with an interval combined from theirs (children never visited may all succeed or all fail), or "
+        "the share of successes among the node's own visits if that gives a narrower interval.",
         r"V(u) = \sum_k P_\theta^k \hat P^k", "0 to 1", "Tree",
     ),
     entry("children"),
@@ -88,53 +88,54 @@ TREE = (
     entry("decision"),
     Entry(
         "Correct and incorrect path",
-        "Representative responses whose every token is studied, told apart by how they end; a node that both share "
-        "counts for both.",
+        "Representative correct and incorrect responses, scored at every token; a node on paths of both kinds counts "
+        "for both.",
         "", "", "Tree, Findings",
     ),
 )  # fmt: skip
 
 
 def counting() -> tuple[Entry, ...]:
-    """The terms of conventions; a pooling rule brings its own."""
+    """Terms of conventions, including one per pooling rule."""
     rules = (Entry(f"{rule.label.capitalize()} counting", rule.meaning, rule.formula) for rule in RULES.values())
     return CONVENTION, *rules, *OUTSIDE
 
 
 CONVENTION = Entry(
     "Convention",
-    "What the method leaves open, recorded with every score: which rollouts count, the baseline, and what becomes of "
-    "all other tokens.",
+    "Choices that the method leaves open, recorded with every score: which rollouts count, the baseline, and the "
+    "treatment of all other tokens.",
     r"\text{pooling}\,\text{-}\,\text{baseline}\,\text{-}\,\text{rest}", "", "everywhere",
 )  # fmt: skip
 
 OUTSIDE = (
     Entry(
         "Baseline: full or children",
-        "Full takes probabilities and means over the whole vocabulary and then looks at the children; children's "
-        "renormalises both distributions on them, and with two children the cosine is then always 1 or −1.",
+        "Full computes probabilities and means over the whole vocabulary and then restricts to the children; "
+        "children's renormalises both distributions on the children, so with two children the cosine is always 1 or "
+        "−1.",
         r"\tilde P^k = P^k \Big/ \sum_{S_u} P^j",
     ),
     Entry(
         "Rest: off or bucket",
-        "Off leaves out the tokens outside the children that count; bucket joins them into one more child with its own "
-        "probability and success.",
+        "Off leaves out all tokens that are not counted children; bucket merges them into one additional child with "
+        "its own probability and success.",
     ),
 )  # fmt: skip
 
 GRADIENTS = (
     Entry(
         "Ideal gradient",
-        "The direction in the student's logits that raises success fastest: up for tokens that succeed more often than "
-        "the mean, down for the others, weighted by their probability.",
+        "The direction in the student's logits that increases success fastest: up for tokens that succeed more often "
+        "than the mean, down for the others, weighted by their probability.",
         r"\begin{gathered} g^{ideal}_j = P_\theta^j (\hat P^j - \bar P) \\ "
         r"\bar P = \frac{\sum_{S_u} P_\theta^k \hat P^k}{\sum_{S_u} P_\theta^k} \end{gathered}",
         "success per logit", "Tree, Compare",
     ),
     Entry(
         "Teacher gradient",
-        "The direction in which training on the teacher would move the student's logits; always written so that "
-        "following it is what training does.",
+        "The direction in which training on the teacher would move the student's logits; the sign is always such that "
+        "training follows it.",
         r"\begin{gathered} g_j = P_j (f_j - \bar f) \\ \ell_k = \log P_\theta^k - \log P_{te}^k \end{gathered}",
         "per logit", "Tree, Compare",
     ),
@@ -144,97 +145,97 @@ GRADIENTS = (
     Entry("JSD (β)", "Minimises the generalised Jensen–Shannon divergence to the mixture M of both.",
           r"\begin{gathered} P_\theta^j (f_j - \bar f), \quad f = -(1-\beta) \log\frac{P_\theta}{M} \\ "
           r"M = \beta P_{te} + (1-\beta) P_\theta \end{gathered}"),
-    Entry("sampled reverse KL", "Estimates the reverse KL from the token r that each rollout drew.",
+    Entry("sampled reverse KL", "Estimates the reverse KL from the token r sampled in each rollout.",
           r"\operatorname{mean}_r\, (\log P_{te}^r - \log P_\theta^r - 1)(\delta_{rj} - P_\theta^j)"),
-    Entry("Dr. GRPO", "The policy gradient of the rewards themselves, without a teacher: a check, whose cosine must "
-          "tend to 1.", r"\begin{gathered} \operatorname{mean}_i\, A_i (\delta_{rj} - P_\theta^j) \\ "
+    Entry("Dr. GRPO", "The policy gradient of the rewards themselves, without a teacher: a sanity check, as its cosine "
+          "must tend to 1.", r"\begin{gathered} \operatorname{mean}_i\, A_i (\delta_{rj} - P_\theta^j) \\ "
           r"A_i = \frac{R_i - \bar R}{\operatorname{std} R} \end{gathered}"),
-    Entry("MiniLLM (γ)", "The policy gradient whose reward is how much likelier the teacher finds the rest of the "
-          "response, each token counting γ times as much as the one before.",
+    Entry("MiniLLM (γ)", "The policy gradient with reward log P teacher − log P student, summed over the rest of the "
+          "response; each token counts γ times as much as the one before.",
           r"\begin{gathered} P_\theta^j (f_j - \bar f) \\ f_k = \operatorname{mean} \sum_{t' \ge t} \gamma^{t'-t} "
           r"(\log P_{te} - \log P_\theta) \end{gathered}"),
-    Entry("top-k KL", "The same on the k likeliest tokens; the label says whose, and whether the rest is one bucket, "
-          "renormalised away, or dropped."),
+    Entry("top-k KL", "A KL on the k most likely tokens; the label states under which model, and whether the rest is "
+          "one bucket, renormalised away, or dropped."),
 )  # fmt: skip
 
 INTERVALS = (
     Entry(
         "Interval of a score",
-        "Success of each child is drawn from its posterior again and again; 95% of the scores that follow lie in the "
-        "interval.",
+        "The success of each child is drawn repeatedly from its posterior; the interval contains 95% of the resulting "
+        "scores.",
         r"\hat P^k \sim \mathrm{Beta}(S_k + \tfrac12,\, N_k - S_k + \tfrac12)", "", "Tree, Compare",
     ),
     Entry(
         "Sign not settled",
-        "The 95% interval of the score contains 0, so the rollouts do not yet tell helpful from harmful; such tokens "
-        "are muted.",
+        "The 95% interval of the score contains 0, so the rollouts do not yet show whether the teacher helps or harms; "
+        "such tokens are muted.",
         r"\text{low} \le 0 \le \text{high}", "", "Tree, Compare",
     ),
 )  # fmt: skip
 
 ELSEWHERE = ("children", "success_range", "visits", "decision", "success", "kl", "difference")
-"""Measures that other groups of terms explain."""
+"""Measures explained in other groups of terms."""
 
 
 def scores() -> tuple[Entry, ...]:
-    """The terms of the scores of a token."""
+    """Terms of the scores of a token."""
     first, *others = (entry(key) for key in MEASURES if key not in ELSEWHERE)
     return first, *INTERVALS, *others
 
 
 ACROSS = (
-    Entry("Mean cosine", "Mean alignment over the decision points, every node counted once.",
+    Entry("Mean cosine", "Mean alignment over the decision points, each node counted once.",
           r"\frac1n \sum_u \cos_u", "−1 to 1", "Questions, Compare, Findings"),
-    Entry("Fraction positive", "Share of the decision points at which the teacher helps; a coin would give 0.5.",
+    Entry("Fraction positive", "Share of the decision points at which the teacher helps; chance would give 0.5.",
           r"\frac1n \sum_u [\cos_u > 0]", "0 to 1", "Compare, Findings"),
-    Entry("Range-weighted cosine", "Mean alignment in which a node counts as much as its choice decides.",
+    Entry("Range-weighted cosine", "Mean alignment with each node weighted by its success range.",
           r"\frac{\sum_u \text{range}_u \cos_u}{\sum_u \text{range}_u}", "−1 to 1", "Compare, Findings"),
     Entry(
         "Interval across questions",
-        "Scores of one question share its rollouts, so whole questions are resampled; the interval holds 95% of 2,000 "
-        "means, and with few questions it is rough and rather too short.",
+        "Scores of one question share its rollouts, so whole questions are resampled; the interval contains 95% of "
+        "2,000 resampled means. With few questions it is rough and tends to be too narrow.",
         "", "", "Compare, Findings",
     ),
-    Entry("Incorrect − correct", "Mean score at the nodes of incorrect paths minus that at the nodes of correct paths: "
-          "above 0, the teacher helps more where the student goes wrong.",
+    Entry("Incorrect − correct", "Mean score at the nodes of incorrect paths minus that at the nodes of correct paths; "
+          "if it is above 0, the teacher helps more where the student goes wrong.",
           r"\overline{\cos}_{\text{incorrect}} - \overline{\cos}_{\text{correct}}", "−2 to 2", "Questions, Findings"),
-    Entry("Cannot be told apart", "The 95% interval of the difference contains 0; it may be zero, or too small for "
-          "these questions to show.", "", "", "Findings"),
+    Entry("Cannot be distinguished", "The 95% interval of the difference contains 0; the difference may be zero, or "
+          "too small to detect with these questions.", "", "", "Findings"),
 )  # fmt: skip
 
 APART = (
     entry("kl"),
-    Entry("KL(teacher ‖ student)", "The same the other way round.",
+    Entry("KL(teacher ‖ student)", "The same in the other direction.",
           r"\sum_k P_{te}^k \log \frac{P_{te}^k}{P_\theta^k}", "nats, from 0", "Tree"),
-    Entry("Jensen–Shannon divergence", "Mean divergence of both to their middle m; symmetric.",
+    Entry("Jensen–Shannon divergence", "Mean KL divergence of both from their mean m; symmetric.",
           r"\tfrac12 KL(P_\theta \Vert m) + \tfrac12 KL(P_{te} \Vert m)", "0 to log 2 = 0.69 nats", "Tree"),
-    Entry("L2 distance, probability cosine", "Length of the difference of the two probability vectors, and the cosine "
+    Entry("L2 distance, probability cosine", "Norm of the difference of the two probability vectors, and the cosine "
           "of the angle between them.", r"\begin{gathered} \lVert P_\theta - P_{te}\rVert \\ "
           r"\frac{\langle P_\theta, P_{te}\rangle}{\lVert P_\theta\rVert \lVert P_{te}\rVert} \end{gathered}",
           "0 to √2; 0 to 1", "Tree"),
-    Entry("Entropy", "How undecided the student, or the teacher, is about the next token.",
+    Entry("Entropy", "Uncertainty of the student or the teacher about the next token.",
           r"-\sum_k P^k \log P^k", "nats, from 0", "Tree"),
-    Entry("Top-16 overlap and mass", "Share of the 16 likeliest tokens that student and teacher have in common, and "
-          "the probability that each gives to the other's.", r"|T_\theta \cap T_{te}| / 16", "0 to 1", "Tree"),
+    Entry("Top-16 overlap and mass", "Share of the 16 most likely tokens that student and teacher have in common, and "
+          "the probability that each assigns to the other's.", r"|T_\theta \cap T_{te}| / 16", "0 to 1", "Tree"),
     entry("difference"),
 )  # fmt: skip
 
 TEACHERS = (
-    Entry("Teacher", "A model plus a context: another model of the same vocabulary, or the student itself with a "
+    Entry("Teacher", "A model plus a context: another model with the same vocabulary, or the student itself with a "
           "richer prompt."),
-    Entry("Self-1C", "The student that sees one of its own correct responses to the question."),
-    Entry("Self-1C1W", "The student that sees a correct response, and a wrong one marked as not to be imitated."),
-    Entry("Self-3C, Self-Sum", "The student that sees three correct responses, or summaries by a larger model."),
+    Entry("Self-1C", "The student shown one of its own correct responses to the question."),
+    Entry("Self-1C1W", "The student shown a correct response, and a wrong one marked as not to be imitated."),
+    Entry("Self-3C, Self-Sum", "The student shown three correct responses, or summaries by a larger model."),
     Entry("Self-check", "The student with its own prompt: its gradient is zero, so it must have no alignment."),
 )  # fmt: skip
 
 KEYS = (
-    Entry("← →", "The token before, the token after; on a branch of the tree, its parent and its main child.",
+    Entry("← →", "Previous, next token; on a branch of the tree, its parent and its main child.",
           where="Tree, Compare"),
-    Entry("n p", "The next, the previous decision point.", where="Tree"),
-    Entry("h H", "The next, the previous harmful token.", where="Tree"),
-    Entry("g G", "The next, the previous helpful token.", where="Tree"),
-    Entry("d D", "The next, the previous token at which teachers disagree.", where="Compare"),
-    Entry("Enter, Esc", "Pins the token, or opens the row of a table; takes the pin away.", where="everywhere"),
-    Entry("↑ ↓ Home End", "Another row of a table, or another branch of the tree.", where="Questions, Findings, Tree"),
+    Entry("n p", "Next, previous decision point.", where="Tree"),
+    Entry("h H", "Next, previous harmful token.", where="Tree"),
+    Entry("g G", "Next, previous helpful token.", where="Tree"),
+    Entry("d D", "Next, previous token at which teachers disagree.", where="Compare"),
+    Entry("Enter, Esc", "Pin the token or open the row of a table; unpin the token.", where="everywhere"),
+    Entry("↑ ↓ Home End", "Go to another row of a table or branch of the tree.", where="Questions, Findings, Tree"),
 )  # fmt: skip
