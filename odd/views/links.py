@@ -23,7 +23,7 @@ MOST = 400
 
 
 PARAMETERS = {"position": "token"}
-"""Names of parameters that differ from the names of the fields: addresses that were once shared stay valid."""
+"""Parameter names that differ from their field names, so that links shared earlier stay valid."""
 
 NO_BRANCH: dict[str, Any] = {"node": None, "unfolded": (), "folded": ()}
 """Parameters that name nodes of one question's tree, unset: they do not apply to another question."""
@@ -39,7 +39,7 @@ class ViewState:
         run: run id.
         question: id of the question.
         path: number of the path in the question.
-        position: of the pinned token on the path; `token` in an address.
+        position: position of the pinned token on the path; `token` in URLs.
         node: node of the selected branch of the tree.
         unfolded: nodes whose rarer branches are shown.
         folded: nodes whose subtrees are collapsed.
@@ -130,7 +130,7 @@ class ViewState:
 
 
 def parameters(parts: Mapping[str, Any]) -> dict[str, Any]:
-    """Parts of a view under the names of the query parameters."""
+    """Fields of a view under the names of their query parameters."""
     return {PARAMETERS.get(name, name): value for name, value in parts.items()}
 
 

@@ -29,7 +29,7 @@ function treeRows(branches, folded) {
 
 const weight = (branch) => branch.paths.length * 1e9 + (branch.n[0] ?? 0)
 
-/** The branch with a position of a path; null if a collapsed one hides it, or no position is given. */
+/** The visible branch that contains a position of a path; null if there is none or no position is given. */
 function onPath(visible, path, position) {
   if (position === null || position === undefined) return null
   const holds = (branch) => branch.depth <= position && position < branch.depth + branch.length

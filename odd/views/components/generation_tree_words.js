@@ -48,7 +48,7 @@ function tipContent(target, { tree, data }) {
   if (target.dataset.act === "select") {
     const branch = tree[Number(target.dataset.at)]
     return [line(`${successText(branch)} · n=${counted(branch.n[0])}`, "strong"),
-      line(span(branch) + (known(branch.student) ? ` · P_θ of the first token ${number(branch.student, 3)}` : ""), "faint"),
+      line(span(branch) + (known(branch.student) ? ` · P_θ of first token ${number(branch.student, 3)}` : ""), "faint"),
       chip(clipped(words({ data }, branch), 160))]
   }
   if (target.dataset.act !== "pin") return null

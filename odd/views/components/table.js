@@ -7,7 +7,7 @@
 //   bar              {value, low, high, n, few, why, parts}: a bar from 0, to `limit` on either side
 //   tokens           [{text, mark}]: text around a token, spaces kept
 //   tick             true or false
-// A column is at least `min` pixels wide and takes `grow` parts of the remaining width; it is sortable if it has `sort`.
+// A column is at least `min` pixels wide and takes `grow` parts of the remaining width; `sort` makes it sortable.
 // A row is {key, at, cells}; `at` are the view parameters that its link changes.
 
 const states = new WeakMap()

@@ -15,7 +15,7 @@ function tokenInk(kind, value) {
   return kind === "sequential" ? ink(PALETTE.teacher, value * 0.85) : divergingInk(value)
 }
 
-/** Colour of a bar. Its direction shows the sign and its length the size, so it is opaque and small ones are visible. */
+/** Colour of a bar. Direction shows the sign and length the size, so it is opaque and small ones are visible. */
 function barColour(kind, value) {
   if (kind === "success") return successColour(value)
   if (kind === "sequential") return PALETTE.teacher
