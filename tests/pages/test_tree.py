@@ -91,7 +91,7 @@ def test_the_teachers_prompt_can_be_read(finished, open_tree):
     correct, wrong, prompt = (code.value for code in app.code)
     assert correct in prompt and wrong in prompt and "do not imitate" in prompt
     said = words(app).replace("\\", "")
-    assert "a correct response of tiny-s" in said and "a wrong response of tiny-s" in said
+    assert "a correct response by tiny-s" in said and "a wrong response by tiny-s" in said
     assert "tries at temperature 0.7" in said
 
 

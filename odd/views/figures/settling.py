@@ -42,7 +42,7 @@ def settling_curves(
     figure.add_hline(y=goal, line={"color": NEUTRAL, "width": 1, "dash": "dash"})
     ticks = [factor for factor in factors if factor in (1, 4, 16, 64, 256, 1024)]
     text = [f"× {factor:,.0f}" for factor in ticks]
-    figure.update_xaxes(type="log", tickvals=ticks, ticktext=text, title="rollouts <i>(multiple of the current number)</i>")
+    figure.update_xaxes(type="log", tickvals=ticks, ticktext=text, title="rollouts <i>(multiple of current)</i>")
     figure.update_yaxes(tickformat=".0%", range=[0, 1.02])
     figure.update_yaxes(title="settled signs", col=1)
     return figure.update_layout(frame(HEIGHT, top=50, foot=50))

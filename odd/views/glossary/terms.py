@@ -193,7 +193,7 @@ ACROSS = (
     Entry(
         "Interval across questions",
         "Scores of one question share its rollouts, so whole questions are resampled; the interval contains 95% of "
-        "2,000 resampled means. With few questions it is rough and tends to be too narrow.",
+        "2,000 resampled means, and with few questions it is rough and tends to be too narrow.",
         "", "", "Compare, Findings",
     ),
     Entry("Incorrect − correct", "Mean score at the nodes of incorrect paths minus that at the nodes of correct paths; "
