@@ -22,7 +22,7 @@ def small_config(folder: Path, **changes) -> RunConfig:
         "title": "small",
         "cache": str(folder / "cache"),
         "questions": {"source": str(source)},
-        "sampling": {"initial_rollouts": 48, "max_new_tokens": 48, "batch_size": 8},
+        "sampling": {"initial_rollouts": 48, "max_new_tokens": 48, "batch_size": 24},
         "targeting": {"n_min": 12, "n_gradient": 4, "n_difference": 2, "correct_paths": 1, "incorrect_paths": 1},
         "analysis": {"n_sig": 6, "posterior_draws": 60},
         "teachers": [

@@ -10,7 +10,7 @@ TARGETING = {
     "n_min": 24, "n_gradient": 4, "n_difference": 2, "correct_paths": 1, "incorrect_paths": 1, "allocation": "adaptive",
     "floor": 6,
 }  # fmt: skip
-SAMPLING = {"initial_rollouts": 48, "max_new_tokens": 48, "batch_size": 8}
+SAMPLING = {"initial_rollouts": 48, "max_new_tokens": 48, "batch_size": 24}
 
 
 def adaptive(folder):

@@ -23,7 +23,7 @@ def test_same_config_and_seed_give_same_rollouts_and_scores(finished, tmp_path):
 
 
 def test_another_seed_gives_other_rollouts(finished, tmp_path):
-    sampling = {"initial_rollouts": 48, "max_new_tokens": 48, "batch_size": 8, "seed": 1}
+    sampling = {"initial_rollouts": 48, "max_new_tokens": 48, "batch_size": 24, "seed": 1}
     other = run(small_config(tmp_path, sampling=sampling), lambda step: None)
     assert repr(rows(finished[1], ROLLOUTS)) != repr(rows(other, ROLLOUTS))
 

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from odd.method.measures import colours
-from odd.views.links import LONGEST, MOST, ViewState
+from odd.views.links import LONGEST, MOST, ViewState, parameters
 
 DEFAULT = ViewState()
-PARTS = [field.name for field in fields(ViewState)]
-NUMBERS = [name for name, kind in get_type_hints(ViewState).items() if int in (kind, *get_args(kind))]
+PARTS = list(parameters({field.name: None for field in fields(ViewState)}))
+NUMBERS = [name for name, kind in parameters(get_type_hints(ViewState)).items() if int in (kind, *get_args(kind))]
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60)
 
 
@@ -53,6 +53,10 @@ def test_every_part_is_written_out(view):
 @given(VIEWS, VIEWS)
 def test_different_views_have_different_links(one, other):
     assert (one.to_query() == other.to_query()) == (one == other)
+
+
+def test_the_position_of_the_pinned_token_is_called_token_in_an_address():
+    assert ViewState.from_query({"token": ["3"]}) == (replace(DEFAULT, position=3), [])
 
 
 def test_an_empty_address_is_the_default_view():
