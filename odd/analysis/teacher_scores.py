@@ -83,8 +83,8 @@ class _Block:
         same = [not objective.has_teacher for objective in self.objectives]
         pairs[:, same] = pairs[0, same]
         self.distinct, self.copies = np.unique(pairs.ravel(), return_inverse=True)
-        # its gradient comes from the outcomes themselves, so its halves would not be independent
-        self.halved = np.flatnonzero(~np.tile(same, len(self.names)))
+        outcomes = [objective.uses_outcomes() for objective in self.objectives]
+        self.halved = np.flatnonzero(~np.tile(outcomes, len(self.names)))
         self.vectors: dict[tuple[int, int], tuple[np.ndarray, ...]] = {}
 
     def cut_down(self) -> Iterator[TableRows]:

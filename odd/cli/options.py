@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from odd.config import PRESETS, ModelConfig, RunConfig, TeacherConfig, default_cache, load_config, parse_config
-from odd.config.teachers import SHOWN
+from odd.config.teachers import CONTEXTS
 from odd.errors import OddError
 
 TABLE_WIDTH = 136
@@ -29,7 +29,7 @@ LIMIT = Annotated[int | None, typer.Option(help="Use only the first N questions.
 TEACHER = Annotated[
     list[str] | None,
     typer.Option(
-        help=f"NAME=MODEL[:CONTEXT][,demonstrations=MODEL][,summarizer=MODEL], contexts {', '.join(SHOWN)}; "
+        help=f"NAME=MODEL[:CONTEXT][,demonstrations=MODEL][,summarizer=MODEL], contexts {', '.join(CONTEXTS)}; "
         "MODEL 'student' is the student. Repeatable."
     ),
 ]

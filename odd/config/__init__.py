@@ -17,16 +17,16 @@ from odd.config.run import (
     default_cache,
     fingerprint,
 )
-from odd.config.teachers import SHOWN, ContextKind, DemonstrationsConfig, TeacherConfig, Templates
+from odd.config.teachers import CONTEXTS, ContextKind, DemonstrationsConfig, TeacherConfig, Templates
 from odd.method.conventions import Convention
 from odd.method.objectives import Objective, objective
 
 __all__ = [
     "BASELINE",
+    "CONTEXTS",
     "PRESETS",
     "RULE_THRESHOLDS",
     "SCORING_MEMORY",
-    "SHOWN",
     "USUAL",
     "AnalysisConfig",
     "ContextKind",

@@ -26,7 +26,9 @@ class ModelConfig(Settings):
     @property
     def label(self) -> str:
         """Its name, followed in brackets by the settings that differ from the defaults."""
-        own = [value for value, usual in ((self.device, "cpu"), (self.dtype, "float32")) if value != usual]
+        usual = type(self).model_fields
+        chosen = {name: getattr(self, name) for name in ("engine", "device", "dtype")}
+        own = [value for name, value in chosen.items() if value != usual[name].default]
         own += ["thinking"] if self.thinking else []
         return f"{self.name} [{', '.join(own)}]" if own else self.name
 

@@ -4,7 +4,7 @@ As in `odd.config.run`, all defaults are defined here.
 """
 
 from string import Template
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -13,15 +13,24 @@ from odd.settings import Settings
 
 ContextKind = Literal["none", "1c", "1c1w", "3c", "sum_1c", "sum_1c1w"]
 
-SHOWN: dict[ContextKind, tuple[int, int]] = {
-    "none": (0, 0),
-    "1c": (1, 0),
-    "1c1w": (1, 1),
-    "3c": (3, 0),
-    "sum_1c": (1, 0),
-    "sum_1c1w": (1, 1),
+
+class Context(NamedTuple):
+    """Correct and wrong responses that a teacher is shown, whole or as summaries, and a label for them."""
+
+    correct: int
+    wrong: int
+    summarized: bool
+    label: str
+
+
+CONTEXTS: dict[ContextKind, Context] = {
+    "none": Context(0, 0, False, "the question alone"),
+    "1c": Context(1, 0, False, "with a correct response"),
+    "1c1w": Context(1, 1, False, "with a correct and a wrong response"),
+    "3c": Context(3, 0, False, "with three correct responses"),
+    "sum_1c": Context(1, 0, True, "with the summary of a correct response"),
+    "sum_1c1w": Context(1, 1, True, "with the summaries of a correct and a wrong response"),
 }
-"""How many correct and wrong responses each context shows."""
 _HOLDS = {"message": ("question", "heading", "examples", "closing"), "example": ("label", "text")}
 _HOLDS["request"] = ("question", "summarize", "text")
 
@@ -114,12 +123,12 @@ class TeacherConfig(Settings):
     @property
     def shown(self) -> tuple[int, int]:
         """How many correct and wrong responses it is shown."""
-        return SHOWN[self.context]
+        return CONTEXTS[self.context][:2]
 
     @property
     def summarized(self) -> bool:
         """Whether it is shown summaries."""
-        return self.context.startswith("sum_")
+        return CONTEXTS[self.context].summarized
 
     def templates(self, of_run: Templates) -> Templates:
         """Return the run's templates with this teacher's replacements applied."""

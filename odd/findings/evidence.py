@@ -30,8 +30,6 @@ SEED = 0
 SHUFFLES = 200
 """Permutations of success per noise floor."""
 SCORES = tuple(one.name for one in fields(Scores))
-OUTCOME_MADE = "dr_grpo"
-"""Objective whose gradient is computed from the outcomes: halves of the rollouts are not independent of it."""
 
 
 @dataclass(frozen=True)
@@ -182,11 +180,11 @@ class Evidence:
 
     @cached_property
     def halves(self) -> tuple[Scores, Scores] | None:
-        """Scores of every point from each half of the rollouts; None if the halves would not be independent."""
-        if (self.filters.objective or "").startswith(OUTCOME_MADE):
-            return None
+        """Scores of every point from each half of the rollouts; None for an objective that uses the outcomes."""
         asked = {"objective": self.filters.objective, "convention": self.filters.convention}
         rows = self.run.query("finding_halves", **asked)
+        if rows.empty:
+            return None
         points = pd.MultiIndex.from_frame(self.points[POINT])
         halves = (rows[rows["half"] == half].set_index(POINT).reindex(points) for half in (0, 1))
         first, second = (Scores(*(half[name].to_numpy(float) for name in SCORES)) for half in halves)

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 
 from odd.findings import words
-from odd.findings.evidence import OUTCOME_MADE, SEED, Evidence
+from odd.findings.evidence import SEED, Evidence
 from odd.findings.model import ALL_TEACHERS, Cell, Found, Row
 from odd.findings.statistics import Estimate, cluster_bootstrap, cluster_correlation, spearman_brown
 
@@ -16,10 +16,11 @@ ANY = "any"
 
 def find(evidence: Evidence) -> Found:
     """Split-half correlations of alignment and gain, and agreement of the sign."""
-    if evidence.halves is None:
-        return Found((), (f"{OUTCOME_MADE} is computed from the outcomes, so its halves cannot be compared.",))
     if not evidence.scored:
         return Found((), (words.NOTHING,))
+    if evidence.halves is None:
+        name = evidence.filters.objective
+        return Found((), (f"{name} is computed from the outcomes, so halves of the rollouts cannot be compared.",))
     rows = [_row(evidence, ALL_TEACHERS, text, points) for text, points in _bins(evidence)]
     every = _row(evidence, ALL_TEACHERS, ANY, evidence.on(ties=True))
     own = [_row(evidence, name, ANY, evidence.on(teacher=name, ties=True)) for name in evidence.scored]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from odd.config import TeacherConfig, parse_config
+from odd.config import CONTEXTS, TeacherConfig, parse_config
 from odd.errors import OddError
 from odd.models.embedded import EMBEDDED
 from odd.pipeline.jobs import delete_run, start_adding_teachers
@@ -17,14 +17,6 @@ from pages.parts.run_state import DIALOG, close_dialog, done, entry_of, facts_of
 from pages.shared.data import CACHE
 from pages.shared.state import change_view
 
-CONTEXTS = {
-    "none": "the question alone",
-    "1c": "with a correct response",
-    "1c1w": "with a correct and a wrong response",
-    "3c": "with three correct responses",
-    "sum_1c": "with the summary of a correct response",
-    "sum_1c1w": "with the summaries of a correct and a wrong response",
-}
 STUDENT = "student"
 REFUSED = "runs-refused"
 
@@ -108,11 +100,11 @@ def _teach(entry: Entry) -> None:
         key="teacher-model",
     )
     context = st.selectbox(
-        "Reads", list(CONTEXTS), format_func=lambda context: CONTEXTS[context], key="teacher-context"
+        "Reads", list(CONTEXTS), format_func=lambda context: CONTEXTS[context].label, key="teacher-context"
     )
     writers = {
         "demonstrations": _writer("Responses written by", "source") if context != "none" else STUDENT,
-        "summarizer": _writer("Summarised by", "summarizer") if context.startswith("sum_") else STUDENT,
+        "summarizer": _writer("Summarised by", "summarizer") if CONTEXTS[context].summarized else STUDENT,
     }
     if not st.button("Add", type="primary", icon=":material/person_add:", key="teacher-start"):
         return

@@ -8,7 +8,7 @@ import streamlit as st
 
 from odd.cli.options import parse_teacher
 from odd.config import PRESETS, ModelConfig, QuestionsConfig, RunConfig, TeacherConfig, parse_config
-from odd.config.teachers import PAPER_TEACHERS, SELF_3C, SELF_CHECK, SELF_TEACHERS, SHOWN
+from odd.config.teachers import CONTEXTS, PAPER_TEACHERS, SELF_3C, SELF_CHECK, SELF_TEACHERS
 from odd.errors import OddError
 from odd.method.objectives import objective
 from odd.models.embedded import EMBEDDED, TINY
@@ -173,7 +173,7 @@ def _teachers(base: RunConfig, student: dict[str, Any], key: str) -> list[dict[s
     more = st.text_area(
         "more teachers",
         placeholder="NAME=MODEL:CONTEXT, one per line, for instance Big=./my-teacher:none or "
-        f"Big-1C=student:1c,demonstrations=./my-teacher; contexts are {', '.join(SHOWN)}",
+        f"Big-1C=student:1c,demonstrations=./my-teacher; contexts are {', '.join(CONTEXTS)}",
         height=68,
         key=f"{key}-more",
     )

@@ -195,6 +195,7 @@ def test_the_students_weights_are_in_the_fingerprint():
 def test_the_label_names_settings_that_differ_from_the_defaults():
     assert ModelConfig(name="big").label == "big"
     assert ModelConfig(name="big", device="cuda", thinking=True).label == "big [cuda, thinking]"
+    assert ModelConfig(name="big", engine="served").label == "big [served]"
 
 
 def test_default_labels_are_unique():

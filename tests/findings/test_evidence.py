@@ -70,9 +70,10 @@ def test_a_teacher_that_agrees_with_the_student_has_no_score_in_halves_or_shuffl
     assert np.isnan(found.floor.alignment[:, check]).all() and np.isnan(found.halves[0].gain[check]).all()
 
 
-def test_an_objective_made_of_outcomes_has_no_independent_halves():
-    found = evidence({"a": 0.5}, questions=4, filters=Filters("dr_grpo", "on_policy-full-off"))
-    assert found.halves is None
+@pytest.mark.parametrize(("objective", "known"), [("dr_grpo", False), ("sampled_reverse_kl", True)])
+def test_an_objective_made_of_outcomes_has_no_independent_halves(reader, objective, known):
+    found = gather(reader, reader.meta, Filters(objective, "on_policy-full-off"))
+    assert found.scored and (found.halves is not None) == known
 
 
 def test_more_visits_needed_leave_fewer_children(reader):

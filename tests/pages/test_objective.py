@@ -11,6 +11,7 @@ from odd.method.objectives import Objective
 from odd.method.objectives.base import NOT_KNOWN
 from odd.method.objectives.reverse_kl import reverse_kl
 from odd.pipeline.worker import run
+from odd.views.glossary import find
 from tests.runs import rows, small_config
 
 
@@ -18,6 +19,8 @@ from tests.runs import rows, small_config
 def declared():
     class HalfKL(Objective):
         name: Literal["half_kl"] = "half_kl"
+        title = "half a KL"
+        meaning = "Goes half as far as the reverse KL."
 
         def gradient(self, log_p, log_q, taken=NOT_KNOWN):
             return reverse_kl(log_p, log_q, self.temperature) / 2
@@ -70,6 +73,10 @@ def test_a_reader_can_choose_it(made, open_page):
     assert not app.exception
     (box,) = (box for box in app.selectbox if box.label == "objective")
     assert box.value == "half_kl" and len(box.options) == 2
+
+
+def test_the_glossary_explains_it():
+    assert find("half as far")["Gradients"][0].term == "half a KL"
 
 
 def test_what_is_not_declared_is_named():

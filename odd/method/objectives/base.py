@@ -138,6 +138,12 @@ class Objective(Settings):
     needs: ClassVar[frozenset[Need]] = frozenset()
     has_teacher: ClassVar[bool] = True
     """Whether it uses the teacher; if not, the gradient is the same for every teacher."""
+    title: ClassVar[str] = ""
+    """Heading in the glossary; without one the objective is listed under its name."""
+    meaning: ClassVar[str] = ""
+    """What it minimises or rewards, in one sentence for the glossary."""
+    formula: ClassVar[str] = ""
+    """Its gradient in TeX."""
     default: ClassVar[bool] = False
     """Whether it is among the default objectives of a run."""
     order: ClassVar[int] = 100
@@ -149,6 +155,11 @@ class Objective(Settings):
         """Register the objective under its name; classes without a name are base classes."""
         if "name" in cls.model_fields:
             Objective.registry[cls.model_fields["name"].default] = cls
+
+    @classmethod
+    def uses_outcomes(cls) -> bool:
+        """Return whether the gradient is computed from outcomes; if so, halves of the rollouts depend on it."""
+        return "successes" in cls.needs
 
     @property
     def kind(self) -> str:

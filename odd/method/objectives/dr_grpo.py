@@ -43,6 +43,14 @@ class DrGRPO(Objective):
     has_teacher = False
     default = True
     order = 5
+    title = "Dr. GRPO"
+    meaning = (
+        "The policy gradient of the rewards themselves, without a teacher: a sanity check, as its cosine tends to 1."
+    )
+    formula = (
+        r"\begin{gathered} \operatorname{mean}_i\, A_i (\delta_{rj} - P_\theta^j) \\ "
+        r"A_i = \frac{R_i - \bar R}{\operatorname{std} R} \end{gathered}"
+    )
 
     def gradient(self, log_p: LogProbs, log_q: LogProbs, taken: Taken = NOT_KNOWN) -> Gradient:
         """See `dr_grpo`."""

@@ -22,6 +22,9 @@ class ForwardKL(Objective):
     name: Literal["forward_kl"] = "forward_kl"
     default = True
     order = 2
+    title = "forward KL"
+    meaning = "Minimises KL(teacher ‖ student)."
+    formula = r"P_{te}^j - P_\theta^j"
 
     def gradient(self, log_p: LogProbs, log_q: LogProbs, taken: Taken = NOT_KNOWN) -> Gradient:
         """See `forward_kl`."""

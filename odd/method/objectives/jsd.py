@@ -39,6 +39,12 @@ class JSD(Objective):
     beta: float = Field(default=0.5, gt=0, lt=1, description="TRL's beta")
     default = True
     order = 3
+    title = "JSD (β)"
+    meaning = "Minimises the generalised Jensen–Shannon divergence to the mixture M of both."
+    formula = (
+        r"\begin{gathered} P_\theta^j (f_j - \bar f), \quad f = -(1-\beta) \log\frac{P_\theta}{M} \\ "
+        r"M = \beta P_{te} + (1-\beta) P_\theta \end{gathered}"
+    )
 
     @property
     def parameters(self) -> str:

@@ -50,6 +50,15 @@ class MiniLLM(Objective):
     length_normalization: bool = Field(default=False, description="divide by the remaining length; TRL's is true")
     needs = frozenset({"rewards"})
     order = 8
+    title = "MiniLLM (γ)"
+    meaning = (
+        "The policy gradient with reward log P teacher − log P student, summed over the rest of the response; each "
+        "token counts γ times as much as the one before."
+    )
+    formula = (
+        r"\begin{gathered} P_\theta^j (f_j - \bar f) \\ f_k = \operatorname{mean} \sum_{t' \ge t} \gamma^{t'-t} "
+        r"(\log P_{te} - \log P_\theta) \end{gathered}"
+    )
 
     @property
     def parameters(self) -> str:

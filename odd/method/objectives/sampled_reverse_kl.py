@@ -47,6 +47,9 @@ class SampledReverseKL(Objective):
     needs = frozenset({"visits"})
     default = True
     order = 4
+    title = "sampled reverse KL"
+    meaning = "Estimates the reverse KL from the token r sampled in each rollout."
+    formula = r"\operatorname{mean}_r\, (\log P_{te}^r - \log P_\theta^r - 1)(\delta_{rj} - P_\theta^j)"
 
     def gradient(self, log_p: LogProbs, log_q: LogProbs, taken: Taken = NOT_KNOWN) -> Gradient:
         """See `sampled_reverse_kl`."""

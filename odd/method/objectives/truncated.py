@@ -27,6 +27,11 @@ class TopK(Objective):
     k: int = Field(default=16, ge=1, description="tokens of the support")
     support: Support = "student"
     tail: Tail = "bucket"
+    title = "top-k KL"
+    meaning = (
+        "A KL on the k most likely tokens; the label states under which model, and whether the rest is one bucket, "
+        "renormalised away, or dropped."
+    )
 
     @property
     def label(self) -> str:

@@ -1,7 +1,7 @@
 """Glossary of the dashboard: the meaning, formula and range of each term, and the pages that show it."""
 
 from odd.views.glossary.findings import FINDINGS, SCREENING
-from odd.views.glossary.terms import ACROSS, APART, GRADIENTS, KEYS, TEACHERS, TREE, Entry, counting, scores
+from odd.views.glossary.terms import ACROSS, APART, KEYS, TEACHERS, TREE, Entry, counting, gradients, scores
 
 
 def glossary() -> dict[str, tuple[Entry, ...]]:
@@ -9,7 +9,7 @@ def glossary() -> dict[str, tuple[Entry, ...]]:
     return {
         "The tree": TREE,
         "Scores of a token": scores(),
-        "Gradients": GRADIENTS,
+        "Gradients": gradients(),
         "Conventions: what counts": counting(),
         "Across questions": ACROSS,
         "Findings": FINDINGS,

@@ -6,7 +6,9 @@ The formulas are those of docs/method.md, in LaTeX. All texts are trusted and ma
 from dataclasses import dataclass
 
 from odd.method.measures import MEASURES
+from odd.method.objectives import Objective
 from odd.method.pooling import RULES
+from odd.views.names import objective_name
 
 
 @dataclass(frozen=True)
@@ -139,24 +141,16 @@ GRADIENTS = (
         r"\begin{gathered} g_j = P_j (f_j - \bar f) \\ \ell_k = \log P_\theta^k - \log P_{te}^k \end{gathered}",
         "per logit", "Tree, Compare",
     ),
-    Entry("reverse KL", "Minimises KL(student ‖ teacher); the paper calls it forward.",
-          r"-P_\theta^j (\ell_j - \bar\ell), \quad \bar\ell = \sum_k P_\theta^k \ell_k"),
-    Entry("forward KL", "Minimises KL(teacher ‖ student).", r"P_{te}^j - P_\theta^j"),
-    Entry("JSD (β)", "Minimises the generalised Jensen–Shannon divergence to the mixture M of both.",
-          r"\begin{gathered} P_\theta^j (f_j - \bar f), \quad f = -(1-\beta) \log\frac{P_\theta}{M} \\ "
-          r"M = \beta P_{te} + (1-\beta) P_\theta \end{gathered}"),
-    Entry("sampled reverse KL", "Estimates the reverse KL from the token r sampled in each rollout.",
-          r"\operatorname{mean}_r\, (\log P_{te}^r - \log P_\theta^r - 1)(\delta_{rj} - P_\theta^j)"),
-    Entry("Dr. GRPO", "The policy gradient of the rewards themselves, without a teacher: a sanity check, as its cosine "
-          "must tend to 1.", r"\begin{gathered} \operatorname{mean}_i\, A_i (\delta_{rj} - P_\theta^j) \\ "
-          r"A_i = \frac{R_i - \bar R}{\operatorname{std} R} \end{gathered}"),
-    Entry("MiniLLM (γ)", "The policy gradient with reward log P teacher − log P student, summed over the rest of the "
-          "response; each token counts γ times as much as the one before.",
-          r"\begin{gathered} P_\theta^j (f_j - \bar f) \\ f_k = \operatorname{mean} \sum_{t' \ge t} \gamma^{t'-t} "
-          r"(\log P_{te} - \log P_\theta) \end{gathered}"),
-    Entry("top-k KL", "A KL on the k most likely tokens; the label states under which model, and whether the rest is "
-          "one bucket, renormalised away, or dropped."),
 )  # fmt: skip
+
+
+def gradients() -> tuple[Entry, ...]:
+    """Terms of the gradients, with every objective."""
+    kinds = sorted(Objective.registry.items(), key=lambda item: item[1].order)
+    # objectives that differ only in what they truncate share a title
+    own = {kind.title or objective_name(name): kind for name, kind in kinds}
+    return *GRADIENTS, *(Entry(title, kind.meaning, kind.formula) for title, kind in own.items())
+
 
 INTERVALS = (
     Entry(
