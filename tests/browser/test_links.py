@@ -180,7 +180,7 @@ def test_missing_parts_of_a_link_are_named(reader, url):
     page = reader.go(f"{url}/tree?question=sum&token=9999&teacher=nobody")
     expect(page.get_by_text("9999")).to_be_visible()
     expect(page.get_by_text("nobody")).to_be_visible()
-    assert (view(page).token, view(page).teacher) == (None, "tiny-m")
+    assert (view(page).position, view(page).teacher) == (None, "tiny-m")
 
 
 def test_a_run_deleted_while_open_is_reported_as_missing(page, url, cache):
