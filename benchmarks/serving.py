@@ -18,7 +18,7 @@ import playwright
 from playwright.sync_api import Browser, Playwright, sync_playwright
 
 ROOT = Path(__file__).parents[1]
-BROWSERS = "chromium", "chromium-browser", "google-chrome"
+BROWSERS = "chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"
 PATIENCE = 120.0
 """Timeout for starting the app, in seconds."""
 
@@ -101,7 +101,7 @@ def chromium_path() -> str:
     """
     path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
-        raise RuntimeError("no Chromium: apt-get install chromium, or set CHROMIUM to its path")
+        raise RuntimeError("no Chromium: apt-get install chromium-headless-shell, or set CHROMIUM to its path")
     return path
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import quiet
+from tests.browser.conftest import quiet, settle
 from tests.hostile import FILE, IMAGE, make_hostile
 
 
@@ -118,6 +118,7 @@ def test_d_jumps_to_a_disagreement_and_is_ignored_while_typing(contested):
     has(contested, token=places[0])
     contested.keyboard.press("ArrowRight")
     has(contested, token=places[0] + 1)
+    settle(contested)
     contested.keyboard.press("D")
     has(contested, token=places[0])
 
