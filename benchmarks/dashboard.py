@@ -87,7 +87,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = chosen.folder or Path(temporary)
         file = run_file((folder / "small" if chosen.small else folder).resolve(), plan.size, console)
-        with patient_chromium() as browser, opened() as taps:
+        with patient_chromium(not chosen.small) as browser, opened() as taps:
             rows = Bench(browser, taps, file, plan).measure()
         machine = (
             f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.machine()}, load {load:.1f} before"

@@ -129,7 +129,7 @@ def test_a_verifier_that_disagrees_with_the_rewards_is_pointed_out():
     account = {"taken": 2, "without": 1, "agreeing": 1, "judged": 2,
                "refused": [{"reason": "it has no reward", "rows": 3, "example": "import a.jsonl, line 1"}]}  # fmt: skip
     lines = import_lines(json.dumps(account))
-    assert lines[1] == "not imported: 3 rows, it has no reward; such as a.jsonl, line 1"
+    assert lines[1] == "not imported: 3 rows, it has no reward; e.g. a.jsonl, line 1"
     assert lines[2] == "left out: 1 questions without a rollout"
     assert "1 of 2 rollouts (50.0%); the verifier judges targeted rollouts" in lines[3]
 

@@ -78,7 +78,7 @@ def test_line_breaks_of_unicode_inside_a_question_are_kept(tmp_path):
         (lines({"answer": ""}), "line 1: answer"),
         (lines({"answr": "2"}), "line 1: answr"),
         (lines({"id": "a/b"}), "line 1: id"),
-        (lines({"id": "a"}, {"id": "a"}), "'a' stands twice"),
+        (lines({"id": "a"}, {"id": "a"}), "'a' occurs twice"),
         (lines({"kind": "choice", "choices": ["x", "y"], "answer": "C"}), "answer letter, not 'C'"),
         (lines({"kind": "choice", "answer": "A"}), "2 to 10 choices"),
         (lines({"kind": "choice", "choices": ["x"] * 11, "answer": "A"}), "line 1: choices"),

@@ -17,6 +17,7 @@ from tests.store.example_run import RUN
 
 KEYS = {
     "nodes": ["node"],
+    "teacher_tokens": ["node", "teacher"],
     "success": ["node", "pooling"],
     "node_values": ["node", "pooling"],
     "components": ["node", "convention"],
@@ -82,7 +83,13 @@ def old(tree, tables, tmp_path):
     gradients = (
         tables["gradients"].merge(tables["components"], on=["node", "convention"]).drop(columns=["p", "success"])
     )
-    made = {"nodes": old_nodes(tree, tables), "halves": old_halves(tree), "gradients": gradients}
+    read = tables["teacher_tokens"].rename(columns={"log_q": "log_p"})
+    made = {
+        "nodes": old_nodes(tree, tables),
+        "halves": old_halves(tree),
+        "gradients": gradients,
+        "teacher_tokens": read,
+    }
     with duckdb.connect(str(writer.published)) as connection:
         for view in ("token_gradients", "branches"):
             connection.execute(f"DROP VIEW {view}")

@@ -139,9 +139,9 @@ class Objective(Settings):
     has_teacher: ClassVar[bool] = True
     """Whether it uses the teacher; if not, the gradient is the same for every teacher."""
     title: ClassVar[str] = ""
-    """Heading in the glossary; without one the objective is listed under its name."""
+    """Heading in the glossary; empty: its name."""
     meaning: ClassVar[str] = ""
-    """What it minimises or rewards, in one sentence for the glossary."""
+    """What it minimises or rewards, in one sentence for the glossary, which leaves it out without one."""
     formula: ClassVar[str] = ""
     """Its gradient in TeX."""
     default: ClassVar[bool] = False

@@ -148,7 +148,7 @@ def gradients() -> tuple[Entry, ...]:
     """Terms of the gradients, with every objective."""
     kinds = sorted(Objective.registry.items(), key=lambda item: item[1].order)
     # objectives that differ only in what they truncate share a title
-    own = {kind.title or objective_name(name): kind for name, kind in kinds}
+    own = {kind.title or objective_name(name): kind for name, kind in kinds if kind.meaning}
     return *GRADIENTS, *(Entry(title, kind.meaning, kind.formula) for title, kind in own.items())
 
 
