@@ -9,6 +9,9 @@ import typer
 from odd.cli import app
 from odd.errors import OddError
 
+INTERRUPTED = 130
+"""Exit status after Ctrl-C."""
+
 
 def _leave(*_: object) -> None:
     """Exit on the first SIGTERM; a second one must not interrupt the publication of finished work."""
@@ -23,19 +26,21 @@ def main() -> int:
     # takes a fifth of their import time
     gc.set_threshold(100_000)
     try:
-        app(standalone_mode=False)
+        # Typer turns Ctrl-C into this value; all commands return None
+        status = app(standalone_mode=False) or 0
     except OddError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except typer.Exit as leave:
-        return leave.exit_code
+        status = leave.exit_code
     except (typer.Abort, KeyboardInterrupt):
-        print("stopped; finished work is kept, and the same command resumes from there", file=sys.stderr)
-        return 130
+        status = INTERRUPTED
     except typer.TyperException as error:
         print(f"error: {error.format_message().rstrip('.')}; see odd --help", file=sys.stderr)
         return 2
-    return 0
+    if status == INTERRUPTED:
+        print("stopped; finished work is kept, and the same command resumes from there", file=sys.stderr)
+    return status
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Commands that open the dashboard: `app`, and `demo`, which first creates a run."""
 
 import os
+import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +20,13 @@ PORT = Annotated[
 ]
 HOST = Annotated[str, typer.Option(help="Address to listen on. There is no login: whoever reaches it can delete runs.")]
 HEADLESS = Annotated[bool, typer.Option("--headless", "--no-open", help="Serve without opening a browser.")]
+ALLOW_HOST = Annotated[
+    list[str] | None,
+    typer.Option(help="Further name that browsers may use for the server, e.g. a proxy's. Repeatable."),
+]
 LOCAL = "localhost"
+LOCAL_NAMES = "localhost", "127.0.0.1", "::1"
+ALL_ADDRESSES = "0.0.0.0", "::", ""
 
 
 def app(
@@ -27,10 +34,11 @@ def app(
     cache: CACHE = DEFAULT_CACHE,
     port: PORT = None,
     host: HOST = LOCAL,
+    allow_host: ALLOW_HOST = None,
     headless: HEADLESS = False,
 ) -> None:
     """Open the dashboard. Streamlit options such as --server.maxUploadSize=2000 are passed on."""
-    serve(cache, command(port, host, headless, context.args), host)
+    serve(cache, command(port, host, headless, context.args, allow_host or ()), host)
 
 
 def demo(
@@ -48,7 +56,9 @@ def demo(
         serve(cache, command(port, host, headless, ["--", f"questions?run={run.stem}"]), host)
 
 
-def command(port: int | None, host: str, headless: bool, others: Sequence[str] = ()) -> list[str]:
+def command(
+    port: int | None, host: str, headless: bool, others: Sequence[str] = (), names: Sequence[str] = ()
+) -> list[str]:
     """Return the command that serves the dashboard.
 
     Args:
@@ -56,6 +66,7 @@ def command(port: int | None, host: str, headless: bool, others: Sequence[str] =
         host: address to listen on.
         headless: whether to open no browser.
         others: options of `streamlit run`; after `--`, the page to open in the browser.
+        names: further names by which browsers may address the server.
 
     Raises:
         OddError: the files of the dashboard are missing.
@@ -65,9 +76,22 @@ def command(port: int | None, host: str, headless: bool, others: Sequence[str] =
         raise OddError(f"the dashboard is missing from {DASHBOARD}: install odd again")
     # -P: do not import modules from the working directory
     start = [sys.executable, "-P", "-m", "streamlit", "run", str(script), "--server.address", host]
+    for name in allowed_hosts(host, names):
+        start += ["--server.allowedHosts", name]
     start += ["--server.port", str(port)] if port is not None else []
     start += ["--server.headless", "true"] if headless else []
     return [*start, *others]
+
+
+def allowed_hosts(host: str, names: Sequence[str] = ()) -> list[str]:
+    """Return the names by which browsers may address the server, so that no other site can pose as it (DNS rebinding).
+
+    Args:
+        host: address to listen on; one that stands for all addresses adds the names of this machine.
+        names: further names.
+    """
+    own = sorted({socket.gethostname(), socket.getfqdn()}, key=len) if host in ALL_ADDRESSES else [host]
+    return list(dict.fromkeys([*LOCAL_NAMES, *own, *names]))
 
 
 def serve(cache: Path, server: list[str], host: str) -> NoReturn:

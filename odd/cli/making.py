@@ -10,18 +10,21 @@ from odd.cli.options import (
     CACHE,
     CONFIG,
     DEFAULT_CACHE,
+    JSON,
     LIMIT,
     NEW_CACHE,
     PRESET,
     QUESTIONS,
+    QUIET,
     RUN,
     SET,
     SHOW_CONFIG,
     STUDENT,
     TEACHER,
+    Reporting,
     locate,
     parse_teacher,
-    print_run,
+    reporting,
     say,
     settings_of,
 )
@@ -39,11 +42,13 @@ def run(
     teacher: TEACHER = None,
     cache: NEW_CACHE = None,
     set_: SET = None,
+    quiet: QUIET = False,
+    json_: JSON = False,
     show_config: SHOW_CONFIG = False,
 ) -> None:
     """Execute a run, or resume one that was interrupted, and print its tables."""
     settings = settings_of(preset, config, student, questions, limit, teacher, cache, set_)
-    _make(settings, show_config)
+    _make(settings, show_config, reporting(quiet, json_))
 
 
 def import_(
@@ -63,35 +68,38 @@ def import_(
     teacher: TEACHER = None,
     cache: NEW_CACHE = None,
     set_: SET = None,
+    quiet: QUIET = False,
+    json_: JSON = False,
     show_config: SHOW_CONFIG = False,
 ) -> None:
     """Execute a run with initial rollouts from the logs of a training run (docs/import.md)."""
     given = {"files": files, "steps": step, "reward": reward, "threshold": threshold, "verify": verify or None}
     own = [f"imported.{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
-    _make(settings_of(preset, config, student, questions, limit, teacher, cache, [*own, *(set_ or ())]), show_config)
+    settings = settings_of(preset, config, student, questions, limit, teacher, cache, [*own, *(set_ or ())])
+    _make(settings, show_config, reporting(quiet, json_))
 
 
-def _make(settings: RunConfig, show_config: bool, kind: Kind = "run") -> None:
+def _make(settings: RunConfig, show_config: bool, report: Reporting, kind: Kind = "run") -> None:
     """Execute a run or its screening, or only print its settings."""
     if show_config:
         print(settings.model_dump_json(indent=2))
     else:
-        make(settings, kind)
+        make(settings, report, kind)
 
 
-def make(settings: RunConfig, kind: Kind = "run") -> Path:
-    """Execute a run or its screening with progress bars; print its results and return its file."""
+def make(settings: RunConfig, report: Reporting = "progress", kind: Kind = "run") -> Path:
+    """Execute a run or its screening, reporting progress; print its results and return its file."""
     # these imports load torch, so they come after the settings have been validated
-    from odd.cli.console import Bars
+    from odd.cli.console import listening, print_result
     from odd.pipeline import screening, worker
     from odd.pipeline.cost import reading_of_a_run
 
-    if kind == "run":
+    if kind == "run" and report == "progress":
         say(reading_of_a_run(settings))
     work = worker.run if kind == "run" else screening.screen
-    with Bars(settings.cache, Stage.of(kind)) as bars:
-        path = work(settings, bars)
-    print_run(path)
+    with listening(settings.cache, Stage.of(kind), report) as listener:
+        path = work(settings, listener)
+    print_result(path, report)
     return path
 
 
@@ -104,11 +112,13 @@ def screen(
     teacher: TEACHER = None,
     cache: NEW_CACHE = None,
     set_: SET = None,
+    quiet: QUIET = False,
+    json_: JSON = False,
     show_config: SHOW_CONFIG = False,
 ) -> None:
     """Measure the student's accuracy without and with each context; `run` with the same options continues from it."""
     settings = settings_of(preset, config, student, questions, limit, teacher, cache, set_)
-    _make(settings, show_config, "screening")
+    _make(settings, show_config, reporting(quiet, json_), "screening")
 
 
 def add_teacher(
@@ -116,6 +126,8 @@ def add_teacher(
     teacher: TEACHER = None,
     config: Annotated[Path | None, typer.Option(help="TOML or JSON file with the teachers to add.")] = None,
     cache: CACHE = DEFAULT_CACHE,
+    quiet: QUIET = False,
+    json_: JSON = False,
 ) -> None:
     """Add teachers to a finished run; each costs one forward pass per path, and new demonstrations if needed."""
     teachers = [parse_teacher(text, ModelConfig()) for text in teacher or ()]
@@ -124,11 +136,13 @@ def add_teacher(
     if not teachers:
         raise OddError("no teacher given: pass --teacher NAME=MODEL[:CONTEXT], or --config FILE with [[teachers]]")
     folder, run_id = locate(run_, cache)
-    from odd.cli.console import Bars
+    from odd.cli.console import listening, print_result
     from odd.pipeline.cost import reading_of_teachers
     from odd.pipeline.worker import add_teachers
 
-    say(reading_of_teachers(folder, run_id, len(teachers)))
-    with Bars(folder, Stage.of("run")) as bars:
-        path = add_teachers(folder, run_id, teachers, bars)
-    print_run(path)
+    report = reporting(quiet, json_)
+    if report == "progress":
+        say(reading_of_teachers(folder, run_id, len(teachers)))
+    with listening(folder, Stage.of("run"), report) as listener:
+        path = add_teachers(folder, run_id, teachers, listener)
+    print_result(path, report)

@@ -3,7 +3,7 @@
 import json
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -35,7 +35,18 @@ TEACHER = Annotated[
 ]
 NEW_CACHE = Annotated[Path | None, _IN]
 SET = Annotated[list[str] | None, typer.Option("--set", help="Any other setting, as section.key=value. Repeatable.")]
+QUIET = Annotated[bool, typer.Option("--quiet", "-q", help="Report no progress.")]
+JSON = Annotated[bool, typer.Option("--json", help="Print progress and the result as JSON Lines, for programs.")]
 SHOW_CONFIG = Annotated[bool, typer.Option("--show-config", help="Print the settings and stop.")]
+
+
+Reporting = Literal["progress", "quiet", "json"]
+"""How a command reports its progress and its result."""
+
+
+def reporting(quiet: bool, json_: bool) -> Reporting:
+    """Return how to report, from the options."""
+    return "json" if json_ else "quiet" if quiet else "progress"
 
 
 def settings_of(

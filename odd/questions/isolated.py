@@ -1,7 +1,7 @@
 """Client of `odd.questions.judge`, which runs in a separate process with a time limit.
 
-One judge process serves all threads of a program, one request at a time. The first request starts it; if it dies or
-exceeds its limit, the next request starts a new one. It exits with the program, however the program ends.
+One judge process serves all threads of a program, one request at a time. The first request starts it; if it dies, the
+next request starts a new one. It exits with the program, however the program ends.
 """
 
 import json
@@ -21,6 +21,8 @@ SECONDS = 5.0
 """CPU seconds for judging one answer."""
 MAKING = 600.0
 """CPU seconds for generating one set of questions."""
+LONGEST_EXPRESSION, LONGEST_ANSWER = 10_000, 200_000
+"""Characters of an expression, and of an answer to reasoning-gym, beyond which it is wrong without being judged."""
 PATIENCE = 120.0
 """Additional wall-clock seconds, for loading libraries on a busy machine."""
 
@@ -67,6 +69,8 @@ class Judge:
             except (OSError, ValueError, Unanswered) as error:
                 self._end()
                 raise Unanswered(call) from error
+        if "lost" in reply:
+            raise Unanswered(call)
         if "error" in reply:
             raise JudgeError(reply["error"], reply["message"])
         return reply["reply"]
@@ -79,7 +83,7 @@ class Judge:
         # BLAS threads would reserve more address space than the process is allowed
         settings = {"PYTHONPATH": root, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "agg"}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "odd.questions.judge"],
+            [sys.executable, "-P", "-m", "odd.questions.judge"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -114,6 +118,8 @@ JUDGE = Judge()
 @lru_cache(maxsize=1 << 16)
 def equal_expressions(gold: str, answer: str) -> bool:
     """Whether math-verify considers an answer equal to the gold answer; False if it cannot decide in time."""
+    if len(answer) > LONGEST_EXPRESSION:
+        return False
     try:
         return bool(JUDGE.ask("equal", gold, answer))
     except (Unanswered, JudgeError):
@@ -131,6 +137,8 @@ def gym_score(metadata: str, answer: str) -> float:
     Raises:
         OddError: reasoning-gym is not installed.
     """
+    if len(answer) > LONGEST_ANSWER:
+        return 0.0
     given = json.loads(metadata)
     try:
         arguments = (given[name] for name in ("generator", "parameters", "entry"))

@@ -2,48 +2,26 @@
 
 math-verify and the scorers of reasoning-gym pass answers to SymPy, which evaluates Python and may never return on a
 short text such as `9^{9^{9}}`. So they run here: `odd.questions.isolated` starts this module, writes one JSON request
-per line and reads one JSON reply per line. A request that exceeds its CPU time limit ends the process; a wall-clock
-limit would make verdicts depend on the load of the machine. While a request runs, writing files, starting programs and
-network access are blocked. This is not a sandbox: it stops mistakes and crude attacks in model output, no more.
+per line and reads one JSON reply per line. This process only imports libraries. For each request it forks a child,
+which is confined (`odd.questions.sandbox`) before it sees the request, replies, and ends; what an answer does to it
+reaches neither the files nor the network, nor the verdict on another answer. Its limit is in CPU seconds: a wall-clock
+limit would make verdicts depend on the load of the machine.
 """
 
 import json
 import os
-import resource
 import signal
 import sys
 from collections.abc import Callable
 from functools import lru_cache
 from importlib import import_module
-from math import ceil
 from typing import Any
 
-MEMORY = 4 << 30
-"""Bytes of address space; large libraries reserve much more than they use."""
-CLOSED = (
-    "socket.",
-    "subprocess.",
-    "os.exec",
-    "os.fork",
-    "os.posix_spawn",
-    "os.spawn",
-    "os.system",
-    "os.remove",
-    "os.rename",
-    "os.rmdir",
-    "os.mkdir",
-    "os.link",
-    "os.symlink",
-    "os.chmod",
-    "os.chown",
-    "os.truncate",
-    "os.kill",
-    "shutil.",
-    "ctypes.",
-    "pty.",
-)
-"""Prefixes of the audit events that are blocked."""
-WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+from odd.questions.guarded import replace_eval
+from odd.questions.sandbox import confine, preload
+
+LONGEST_REPLY = 1 << 28
+"""Bytes of a reply beyond which it is dropped; generated questions are the longest."""
 
 
 def equal(gold: str, answer: str) -> bool:
@@ -122,65 +100,85 @@ LIBRARY = {"equal": "math_verify"}
 """Library that a call imports, if not reasoning_gym."""
 
 
-class Doors:
-    """Audit hook that blocks the events of `CLOSED` and writes while a call runs, but not while libraries load."""
+@lru_cache
+def _prepare(call: str) -> None:
+    """Import the library of a call, and fill its caches with a harmless request; children inherit both.
 
-    shut = False
-
-    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """Block the event if a call is running.
-
-        Raises:
-            PermissionError: the event is blocked.
-        """
-        if self.shut:
-            _refuse(event, arguments)
+    Raises:
+        ImportError: the library is not installed.
+    """
+    import_module(LIBRARY.get(call, "reasoning_gym"))
+    if call == "equal":
+        equal(r"\frac{1}{2} + \sqrt{x}", "x^2 = 3")
+    replace_eval()
 
 
-DOORS = Doors()
-
-
-def _refuse(event: str, arguments: tuple[Any, ...]) -> None:
-    if event == "open":
-        _, mode, flags = arguments
-        if (isinstance(mode, str) and set(mode) & set("wax+")) or (isinstance(flags, int) and flags & WRITES):
-            raise PermissionError("writing files is blocked here")
-    elif event.startswith(CLOSED):
-        raise PermissionError(f"{event} is blocked here")
-
-
-def _limit() -> None:
-    """Limit memory and file size, and install the audit hook."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the client handles Ctrl-C; its exit closes our stdin
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    sys.addaudithook(DOORS)
-
-
-def _answered(line: bytes) -> dict[str, Any]:
+def _answered(request: dict[str, Any]) -> dict[str, Any]:
     """Return the reply to one request."""
-    request = json.loads(line)
-    call = request["call"]
     try:
-        import_module(LIBRARY.get(call, "reasoning_gym"))
-        spent = resource.getrusage(resource.RUSAGE_SELF)
-        resource.setrlimit(resource.RLIMIT_CPU, (ceil(spent.ru_utime + spent.ru_stime + request["seconds"]), -1))
-        DOORS.shut = True
-        return {"reply": CALLS[call](*request["arguments"])}
+        return {"reply": CALLS[request["call"]](*request["arguments"])}
     except Exception as error:  # on model output, libraries may raise anything
         return {"error": type(error).__name__, "message": (str(error).splitlines() or [""])[0][:200]}
-    finally:
-        DOORS.shut = False
-        resource.setrlimit(resource.RLIMIT_CPU, (-1, -1))
+
+
+def _child(line: bytes, seconds: float, replies: int) -> None:
+    """Answer one request in this process, which ends here."""
+    confine(seconds, replies)
+    reply = json.dumps(_answered(json.loads(line))).encode()
+    while reply:
+        reply = reply[os.write(replies, reply) :]
+
+
+def _forked(line: bytes, seconds: float) -> dict[str, Any]:
+    """Answer one request in a child process; `lost` if it died or exceeded its limits."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            os.close(reading)
+            _child(line, seconds, writing)
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as file:
+        reply = file.read(LONGEST_REPLY)
+    os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    try:
+        return _checked(json.loads(reply))
+    except ValueError:
+        return {"lost": status}
+
+
+def _checked(reply: Any) -> dict[str, Any]:
+    """Return the reply of a child, which code in an answer may have written, if it has the form of one.
+
+    Raises:
+        ValueError: it has not.
+    """
+    if not isinstance(reply, dict) or set(reply) not in ({"reply"}, {"error", "message"}):
+        raise ValueError("not a reply")
+    if "error" in reply and not all(isinstance(part, str) for part in reply.values()):
+        raise ValueError("not an error")
+    return reply
 
 
 def main() -> None:
     """Answer requests until stdin closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the client handles Ctrl-C; its exit closes our stdin
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # keep what libraries print out of the replies
-    _limit()
+    preload()
     for line in sys.stdin.buffer:
-        replies.write(json.dumps(_answered(line)).encode() + b"\n")
+        request = json.loads(line)
+        try:
+            _prepare(request["call"])
+            reply = _forked(line, request["seconds"])
+        except ImportError as error:
+            reply = {"error": type(error).__name__, "message": str(error)}
+        replies.write(json.dumps(reply).encode() + b"\n")
         replies.flush()
 
 

@@ -32,10 +32,10 @@ HASHES_LINE = re.compile(r"^[ \t]*####[ \t]*(.*)$", re.MULTILINE)
 NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:/\d+)?|[-+]?\.\d+")
 # models also write typographic minus signs
 MINUS = str.maketrans({"\N{MINUS SIGN}": "-", "\N{EN DASH}": "-"})
-# TeX that affects the look of a number, not its value
+# TeX that affects the look of a number, not its value; possessive, as model output may repeat any of it a million times
 LOOKS = re.compile(
     r"\\(?:boxed|text|textbf|mathrm|mathbf|left|right|displaystyle)(?![a-zA-Z])"
-    r"|\\[$%!,;: ()\[\]]|\^\s*\{?\s*\\circ\s*\}?|[{}$]"
+    r"|\\[$%!,;: ()\[\]]|\^\s*+\{?+\s*+\\circ\s*+\}?|[{}$]"
 )
 TEXT = re.compile(r"\$?\\text(?:bf|rm)?\{([^{}]*)\}\$?|([A-Za-z][A-Za-z ]{2,})")
 FULL_MARKS = 1.0 - 1e-9

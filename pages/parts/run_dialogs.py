@@ -13,7 +13,7 @@ from odd.text import markdown_escaped, size
 from odd.views.links import ViewState
 from odd.views.run_list import Entry, Listing
 from pages.parts.run_form import run_form
-from pages.parts.run_state import DIALOG, close_dialog, done, entry_of, facts_of
+from pages.parts.run_state import DIALOG, close_dialog, done, entry_of, facts_of, restart
 from pages.shared.data import CACHE
 from pages.shared.state import change_view
 
@@ -31,6 +31,8 @@ def show_dialog(view: ViewState, listing: Listing) -> None:
         _upload()
     elif kind == "delete" and entry:
         _delete(entry, view)
+    elif kind == "resume" and entry:
+        _resume(entry)
     elif kind == "add-teacher" and entry:
         _teach(entry)
     else:
@@ -83,6 +85,26 @@ def _delete(entry: Entry, view: ViewState) -> None:
         if view.run == entry.run_id:
             change_view(**vars(ViewState()))
         done(f"Run {entry.run_id} was deleted")
+
+
+@st.dialog("Resume this run?", on_dismiss=close_dialog)
+def _resume(entry: Entry) -> None:
+    st.markdown(f"**{markdown_escaped(entry.run_id)}** was not started here.")
+    st.write(
+        "Its answers are judged by scorers of reasoning-gym that its questions choose. They run isolated, without "
+        "files, network or other processes. Resume it only if you trust whoever made the file."
+    )
+    sure, leave = st.columns(2)
+    if leave.button("Leave it", type="primary", width="stretch", key="resume-leave"):
+        close_dialog()
+        st.rerun()
+    if sure.button("Resume", icon=":material/play_arrow:", width="stretch", key="resume-sure"):
+        try:
+            restart(entry)
+        except OddError as error:
+            st.error(markdown_escaped(str(error)), icon=":material/error:")
+            return
+        done(f"Run {entry.run_id} is resumed")
 
 
 @st.dialog("Add a teacher", on_dismiss=close_dialog)

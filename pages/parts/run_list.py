@@ -6,16 +6,15 @@ from typing import Literal
 import streamlit as st
 
 from odd.config import PRESETS
-from odd.errors import OddError
 from odd.pipeline.estimate import benchmark_speed, estimate
-from odd.pipeline.jobs import Job, continue_run, remove_job, resume, start_run, tail
+from odd.pipeline.jobs import Job, remove_job, resume, start_run, tail
 from odd.places import example_run, the_example_run
 from odd.store import accept_run
 from odd.text import age, markdown_escaped, rough, size
 from odd.views.links import ViewState
 from odd.views.run_list import SORTS, Entry, Facts, Listing, sort_entries
-from pages.parts.run_state import ask, attempt, facts_of, view_of
-from pages.shared.data import CACHE, open_run
+from pages.parts.run_state import ask, attempt, facts_of, kinds, restart, view_of
+from pages.shared.data import CACHE
 
 Badge = tuple[Literal["blue", "orange", "violet", "green", "gray", "red"], str]
 
@@ -31,6 +30,8 @@ BADGES: dict[str, Badge] = {
 NEEDS_FACTS = ("student", "questions", "decision points")
 MENU = {"Add a teacher": "add-teacher", "Delete": "delete"}
 A_PAGE = 20
+SCORED_BY_GYM = "reasoning_gym"
+"""Kind of answer that scorers of reasoning-gym judge, as the question asks them to."""
 SHOWN_TEACHERS = 5
 
 
@@ -147,13 +148,11 @@ def _chosen(key: str, run_id: str) -> None:
 
 
 def _resume(entry: Entry) -> None:
-    """Restart the run's job, or continue from the configuration in its file if it has no job."""
-    if entry.job is not None:
-        resume(entry.job, CACHE)
-    elif entry.info is not None:
-        continue_run(CACHE, open_run(entry.info.path).meta)
+    """Resume a run; ask first if it came as a file and its questions bring their own scorers."""
+    if entry.job is None and entry.info is not None and SCORED_BY_GYM in set(kinds(entry.info.path)):
+        ask("resume", entry.run_id)
     else:
-        raise OddError(f"run {entry.run_id} was not started here: resume it with the command that started it")
+        restart(entry)
 
 
 def offer_first_run() -> None:

@@ -1,16 +1,18 @@
 """Shared by the parts of the Runs page: the listing, facts of each run file, links to a run, and the open dialog."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 import streamlit as st
 
 from odd.errors import OddError
+from odd.pipeline.jobs import continue_run, resume
 from odd.store import RunInfo
 from odd.text import markdown_escaped
 from odd.views.links import ViewState
 from odd.views.run_list import Entry, Facts, Listing, list_entries, read_facts
-from pages.shared.data import CACHE, OpenRun, as_it_is, kept
+from pages.shared.data import CACHE, OpenRun, as_it_is, kept, open_run
 from pages.shared.frame import header
 from pages.shared.state import read_view, write_view
 
@@ -75,6 +77,25 @@ def attempt(action: Callable[..., object], *arguments: Any) -> None:
         action(*arguments)
     except (OddError, OSError) as error:
         st.session_state[ERROR] = str(error)
+
+
+def restart(entry: Entry) -> None:
+    """Restart the run's job, or continue from the configuration in its file if it has no job.
+
+    Raises:
+        OddError: there is neither, or the cache cannot be written.
+    """
+    if entry.job is not None:
+        resume(entry.job, CACHE)
+    elif entry.info is not None:
+        continue_run(CACHE, open_run(entry.info.path).meta)
+    else:
+        raise OddError(f"run {entry.run_id} was not started here: resume it with the command that started it")
+
+
+def kinds(path: Path) -> list[str]:
+    """Kinds of answers of a run's questions."""
+    return open_run(path).query("questions")["kind"].dropna().unique().tolist()
 
 
 def done(message: str) -> NoReturn:

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import socket
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -163,6 +164,25 @@ def test_the_page_runs_keeps_the_view(reader, url):
     expect(page).to_have_url(re.compile("/tree"))
     settle(page)
     assert query(page) == before
+
+
+def opening(url, host):
+    """First line of the answer to a browser that opens the page's websocket under a host name."""
+    place = urlsplit(url)
+    with socket.create_connection((place.hostname, place.port), timeout=30) as connection:
+        asked = f"GET /_stcore/stream HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\nUpgrade: websocket\r\n"
+        key = "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        connection.sendall((asked + key).encode())
+        return connection.recv(100).split(b"\r\n")[0].decode()
+
+
+LOCAL = "localhost", "127.0.0.1", "[::1]"
+
+
+@pytest.mark.parametrize("host", [*LOCAL, "evil.example", "localhost.evil.example", "169.254.1.1"])
+def test_only_local_names_open_the_dashboard(url, host):
+    status = opening(url, f"{host}:{urlsplit(url).port}")
+    assert (" 101 " in status) == (host in LOCAL)
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -5,6 +5,7 @@ import io
 import json
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -80,17 +81,25 @@ def test_the_version_is_printed():
     assert odd("--version").stdout == f"odd {__version__}\n"
 
 
+def allowed(*names):
+    return [part for name in names for part in ("--server.allowedHosts", name)]
+
+
+LOCAL = allowed("localhost", "127.0.0.1", "::1")
+NAMED = allowed(*sorted({socket.gethostname(), socket.getfqdn()} - {"localhost"}, key=len))
+
+
 @pytest.mark.parametrize(
     ("arguments", "asked"),
     [
-        ((None, "localhost", False), ["--server.address", "localhost"]),
+        ((None, "localhost", False), ["--server.address", "localhost", *LOCAL]),
         (
             (8600, "0.0.0.0", True),
-            ["--server.address", "0.0.0.0", "--server.port", "8600", "--server.headless", "true"],
+            ["--server.address", "0.0.0.0", *LOCAL, *NAMED, "--server.port", "8600", "--server.headless", "true"],
         ),
         (
             (None, "localhost", False, ["--server.maxUploadSize=9"]),
-            ["--server.address", "localhost", "--server.maxUploadSize=9"],
+            ["--server.address", "localhost", *LOCAL, "--server.maxUploadSize=9"],
         ),
     ],
 )

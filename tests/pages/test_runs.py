@@ -6,6 +6,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from odd.config import PRESETS, ModelConfig, QuestionsConfig, load_config, objective
@@ -113,6 +114,32 @@ def test_a_hostile_cache_is_shown_as_text(cache, finished):
     assert "<img src=x onerror=window.hacked=1>" in written(app)
     for part in (*app.markdown, *app.caption):
         assert not re.search(r"(?<!\\)<(img|script)", part.value)  # every such bracket is escaped
+
+
+def with_questions_of_gym(run):
+    """A stopped run whose questions are judged by scorers of reasoning-gym."""
+    with RunWriter(run.parent, run.stem) as writer:
+        writer.set_meta("status", "stopped")
+        writer.finish()
+    with duckdb.connect(str(run)) as connection:
+        connection.execute("UPDATE questions SET kind = 'reasoning_gym'")
+
+
+def test_a_run_that_brings_its_scorers_asks_before_it_is_resumed(run, started):
+    with_questions_of_gym(run)
+    app = launch("runs")
+    button(app, "Resume").click().run()
+    assert not started
+    assert "was not started here" in written(app)
+    button(app, "Leave it").click().run()
+    assert not started and "was not started here" not in written(app)
+
+
+def test_it_is_resumed_on_request(run, started):
+    with_questions_of_gym(run)
+    app = open_dialog(launch("runs"), "resume", run.stem)
+    app.button(key="resume-sure").click().run()
+    assert not app.exception and len(started) == 1
 
 
 def test_a_stopped_run_can_be_resumed(run, started):

@@ -1,5 +1,6 @@
 """The last answer line decides, and equal answers are equal however they are written."""
 
+import time
 from fractions import Fraction
 
 import pytest
@@ -135,3 +136,18 @@ def test_any_text_can_be_judged(kind, text):
 def test_a_gold_answer_that_no_response_can_give_is_refused(kind, answer):
     with pytest.raises(ValueError, match=f"answer of this {kind} question"):
         Question(id="a", question="?", answer=answer, kind=kind)
+
+
+MEGABYTE = 1_000_000
+REPEATED = ["^ ", "^{ ", " ", "^", "answer ", "answer:", "Answer: ^", "\\boxed{", "}", "#### ", "1,", "1", ",111", "1/",
+"\\text{", "\\circ", "<think>", "</think>", "\n", "\n>", "*", "-", "$", "\\(", "é", "\x1b[", ":"]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", GOLD)
+@pytest.mark.parametrize("part", REPEATED)
+def test_a_megabyte_is_judged_in_linear_time(kind, part):
+    for text in (part * (MEGABYTE // len(part)), f"Answer: {part[0]}" + part[1:] * (MEGABYTE // max(1, len(part) - 1))):
+        began = time.process_time()
+        judged(kind, text)
+        is_correct(GOLD[kind], text)
+        assert time.process_time() - began < 2

@@ -1,0 +1,161 @@
+"""Confine a process before it evaluates untrusted input, for good.
+
+Each layer stands on its own. Everywhere: resource limits, and an audit hook that refuses what the process must not do.
+On Linux, as far as the kernel has them: Landlock, which leaves nothing of the file system but the installed libraries,
+read-only; and seccomp, which leaves the system calls of pure computation. The process cannot undo any of them, and
+none consults state that evaluated code could change.
+"""
+
+import ctypes
+import errno
+import os
+import resource
+import signal
+import sys
+import sysconfig
+from importlib import import_module
+from math import ceil
+from pathlib import Path
+from typing import NoReturn
+
+MEMORY = 4 << 30
+"""Bytes of address space; large libraries reserve much more than they use."""
+OPEN_FILES = 64
+"""Limit of file descriptors; lazy imports need a few."""
+PARENT_DEATH_SIGNAL, DUMPABLE, NO_NEW_PRIVS = 1, 4, 38
+"""Options of prctl(2)."""
+WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+OPENS = {"open": 1, "openat": 2}
+"""System calls that open files, allowed for reading, with the index of the argument that holds their flags."""
+CALLS = (
+    "access", "brk", "clock_getres", "clock_gettime", "close", "exit", "exit_group", "faccessat", "faccessat2",
+    "fstat", "futex", "getcwd", "getdents64", "getegid", "geteuid", "getgid", "getpid", "getrandom", "getrusage",
+    "gettid", "gettimeofday", "getuid", "lseek", "lstat", "madvise", "mmap", "mprotect", "mremap", "munmap",
+    "newfstatat", "pread64", "read", "readlink", "readlinkat", "readv", "rseq", "rt_sigaction", "rt_sigprocmask",
+    "rt_sigreturn", "sched_getaffinity", "sched_yield", "set_robust_list", "sigaltstack", "stat", "statx",
+    "sysinfo", "times", "uname", "write", "writev",
+)  # fmt: skip
+"""System calls that computing and importing need; all others fail with EPERM. None waits, so time is CPU time."""
+REFUSED = (
+    "code.__new__",
+    "ctypes.",
+    "gc.get_",
+    "os.chmod",
+    "os.chown",
+    "os.exec",
+    "os.fork",
+    "os.kill",
+    "os.link",
+    "os.mkdir",
+    "os.posix_spawn",
+    "os.remove",
+    "os.rename",
+    "os.rmdir",
+    "os.spawn",
+    "os.symlink",
+    "os.system",
+    "os.truncate",
+    "pty.",
+    "shutil.",
+    "socket.",
+    "subprocess.",
+)
+"""Prefixes of the audit events that are refused."""
+
+
+def confine(seconds: float, kept: int) -> None:
+    """Confine this process, which must have a single thread.
+
+    Args:
+        seconds: CPU seconds that it may use in all.
+        kept: the only file descriptor that stays open; 0, 1 and 2 lead to /dev/null.
+    """
+    null = os.open(os.devnull, os.O_RDWR)
+    for standard in range(3):
+        os.dup2(null, standard)
+    os.closerange(3, kept)
+    os.closerange(kept + 1, os.sysconf("SC_OPEN_MAX"))
+    limits = {"AS": MEMORY, "CPU": ceil(seconds), "FSIZE": 0, "CORE": 0, "NPROC": 0}
+    limits["NOFILE"] = max(OPEN_FILES, kept + 1)
+    for name, limit in limits.items():
+        if (kind := getattr(resource, f"RLIMIT_{name}", None)) is not None:
+            hard = resource.getrlimit(kind)[1]
+            lowest = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+            resource.setrlimit(kind, (lowest, lowest))
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None)
+        libc.prctl(PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
+        libc.prctl(NO_NEW_PRIVS, 1, 0, 0, 0)
+        libc.prctl(DUMPABLE, 0, 0, 0, 0)
+        _restrict_files()
+        _restrict_calls()
+    sys.addaudithook(_refuse)
+
+
+def preload() -> None:
+    """Import what `confine` needs, which a confined process could no longer do."""
+    if sys.platform == "linux":
+        for name in ("landlock", "pyseccomp"):
+            _library(name)
+
+
+def layers() -> tuple[str, ...]:
+    """Return the layers that this machine offers."""
+    found = ["resource limits", "audit hook"]
+    if sys.platform == "linux":
+        landlock = _library("landlock")
+        found += ["Landlock"] if landlock is not None and landlock.landlock_abi_version() > 0 else []
+        found += ["seccomp"] if _library("pyseccomp") is not None else []
+    return tuple(found)
+
+
+def _library(name: str):
+    """Return a library; None if it cannot be loaded here, as pyseccomp without libseccomp."""
+    try:
+        return import_module(name)
+    except (ImportError, RuntimeError, OSError):
+        return None
+
+
+def _restrict_files() -> None:
+    """Leave the folders of libraries, read-only, if the kernel has Landlock."""
+    landlock = _library("landlock")
+    if landlock is None or landlock.landlock_abi_version() < 1:
+        return
+    rules = landlock.Ruleset()
+    checkout = Path(__file__).parents[2]  # its cache has runs
+    folders = {Path(path) for path in (*sys.path, *sysconfig.get_paths().values()) if path} - {checkout}
+    for folder in (*folders, checkout / "odd", Path("/usr/lib"), Path("/lib")):
+        if folder.exists():
+            rules.allow(str(folder), rules=landlock.FSAccess.READ_FILE | landlock.FSAccess.READ_DIR)
+    rules.apply()
+
+
+def _restrict_calls() -> None:
+    """Leave the system calls of `CALLS`, and opening for reading, if libseccomp is installed."""
+    seccomp = _library("pyseccomp")
+    if seccomp is None:
+        return
+    allowed = seccomp.SyscallFilter(seccomp.ERRNO(errno.EPERM))
+    for call in CALLS:
+        try:
+            allowed.add_rule(seccomp.ALLOW, call)
+        except (OSError, RuntimeError):
+            continue  # other architectures lack some of them
+    for call, at in OPENS.items():
+        allowed.add_rule(seccomp.ALLOW, call, seccomp.Arg(at, seccomp.MASKED_EQ, WRITES, 0))
+    allowed.load()
+
+
+def _refuse(event: str, arguments: tuple[object, ...]) -> None:
+    """Refuse the events of `REFUSED` and opening for writing."""
+    if event == "open":
+        _, mode, flags = arguments
+        if (isinstance(mode, str) and set(mode) & set("wax+")) or (isinstance(flags, int) and flags & WRITES):
+            _deny("writing files")
+    elif event.startswith(REFUSED):
+        _deny(event)
+
+
+def _deny(what: str) -> NoReturn:
+    raise PermissionError(f"{what} is not allowed here")
