@@ -34,8 +34,9 @@ NAMES = frozenset([
     "Symbol", "Integer", "Float", "Rational", "I", "E", "pi", "oo", "nan", "zoo", "GoldenRatio", "EulerGamma",
     "Abs", "sign", "sqrt", "cbrt", "root", "exp", "log", "ln", "sin", "cos", "tan", "cot", "sec", "csc", "asin",
     "acos", "atan", "atan2", "acot", "asec", "acsc", "sinh", "cosh", "tanh", "coth", "sech", "csch", "asinh",
-    "acosh", "atanh", "abs", "max", "min", "floor", "ceiling", "factorial", "binomial", "gamma", "erf", "Add",
-    "Mul", "Pow", "Min", "Max", "Mod", "gcd", "lcm", "re", "im", "conjugate",
+    "acosh", "atanh", "abs", "pow", "expand", "factor", "simplify", "Poly", "max", "min", "floor", "ceiling",
+    "factorial", "binomial", "gamma", "erf", "Add", "Mul", "Pow", "Min", "Max", "Mod", "gcd", "lcm", "re", "im",
+    "conjugate",
 ])  # fmt: skip
 """SymPy's names that may be used, besides symbols that a scorer defines."""
 MODULES = ("reasoning_gym", "sympy.parsing.sympy_parser")
@@ -50,16 +51,19 @@ def guarded_eval(code: Any, names: Mapping[str, Any] | None = None, local: Mappi
     """Evaluate an expression.
 
     Args:
-        code: the expression as text.
+        code: the expression as text, or as the tree that `guarded_compile` returns.
         names: global names, of which only those of `NAMES` count.
         local: further names, such as symbols.
 
     Raises:
         ValueError: it contains anything that is not allowed.
     """
-    if not isinstance(code, str) or len(code) > LONGEST:
+    if isinstance(code, ast.Expression):
+        tree = code
+    elif isinstance(code, str) and len(code) <= LONGEST:
+        tree = ast.parse(code.strip(), mode="eval")
+    else:
         raise ValueError("not an expression")
-    tree = ast.parse(code.strip(), mode="eval")
     own = {name: value for name, value in (local or {}).items() if _is_symbol(value)}
     known = {name: value for name, value in (names or {}).items() if name in NAMES} | own
     for node in ast.walk(tree):
@@ -70,6 +74,17 @@ def guarded_eval(code: Any, names: Mapping[str, Any] | None = None, local: Mappi
         if isinstance(node, ast.Call) and not isinstance(node.func, ast.Name):
             raise ValueError("only functions can be called in an answer")
     return builtins.eval(compile(tree, "<answer>", "eval"), {"__builtins__": {}}, known)
+
+
+def guarded_compile(tree: Any, *_: Any) -> ast.Expression:
+    """Return the tree for `guarded_eval`, where SymPy's parser compiles an expression that it does not simplify.
+
+    Raises:
+        ValueError: it is not the tree of an expression.
+    """
+    if not isinstance(tree, ast.Expression):
+        raise ValueError("code is not compiled here")
+    return tree
 
 
 def guarded_exec(code: Any, names: dict[str, Any] | None = None, *others: Any) -> None:
@@ -89,7 +104,7 @@ def replace_eval() -> None:
     """Let all loaded modules of `MODULES` use the functions above."""
     for name, module in list(sys.modules.items()):
         if module is not None and any(name == own or name.startswith(f"{own}.") for own in MODULES):
-            vars(module).update({"eval": guarded_eval, "exec": guarded_exec})
+            vars(module).update({"eval": guarded_eval, "exec": guarded_exec, "compile": guarded_compile})
 
 
 def _is_symbol(value: Any) -> bool:

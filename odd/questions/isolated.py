@@ -23,8 +23,14 @@ MAKING = 600.0
 """CPU seconds for generating one set of questions."""
 LONGEST_EXPRESSION, LONGEST_ANSWER = 10_000, 200_000
 """Characters of an expression, and of an answer to reasoning-gym, beyond which it is wrong without being judged."""
+KEPT = "PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", "VIRTUAL_ENV"
+"""Environment variables that the process gets; others may hold secrets."""
 PATIENCE = 120.0
 """Additional wall-clock seconds, for loading libraries on a busy machine."""
+
+
+MISSING = "ModuleNotFoundError"
+"""Kind of the error for a library that is not installed."""
 
 
 class Unanswered(Exception):
@@ -57,6 +63,7 @@ class Judge:
         Raises:
             Unanswered: the request exceeded the limit, or the process died.
             JudgeError: the request failed.
+            OddError: a process cannot be confined here.
         """
         request = json.dumps({"call": call, "arguments": arguments, "seconds": seconds}).encode() + b"\n"
         with self._lock:
@@ -69,6 +76,11 @@ class Judge:
             except (OSError, ValueError, Unanswered) as error:
                 self._end()
                 raise Unanswered(call) from error
+            except BaseException:
+                self._end()  # Ctrl-C: the reply still to come must not be taken for that to the next request
+                raise
+        if "broken" in reply:
+            raise OddError(f"answers cannot be judged on this machine: {reply['broken']}")
         if "lost" in reply:
             raise Unanswered(call)
         if "error" in reply:
@@ -82,12 +94,13 @@ class Judge:
         root = str(Path(__file__).parents[2])
         # BLAS threads would reserve more address space than the process is allowed
         settings = {"PYTHONPATH": root, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "agg"}
+        settings["PYTHONHASHSEED"] = "0"  # some generators iterate over sets: the same seed gives the same questions
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "odd.questions.judge"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, **settings},
+            env={name: os.environ[name] for name in KEPT if name in os.environ} | settings,
         )
         return self._process
 
@@ -115,18 +128,26 @@ class Judge:
 JUDGE = Judge()
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 13)
 def equal_expressions(gold: str, answer: str) -> bool:
-    """Whether math-verify considers an answer equal to the gold answer; False if it cannot decide in time."""
+    """Whether math-verify considers an answer equal to the gold answer; False if it cannot decide in time.
+
+    Raises:
+        OddError: answers cannot be judged on this machine.
+    """
     if len(answer) > LONGEST_EXPRESSION:
         return False
     try:
         return bool(JUDGE.ask("equal", gold, answer))
-    except (Unanswered, JudgeError):
+    except JudgeError as error:
+        if error.kind == MISSING:
+            raise OddError(f"math-verify cannot be imported ({error}): install odd again") from error
+        return False
+    except Unanswered:
         return False
 
 
-@lru_cache(maxsize=1 << 14)
+@lru_cache(maxsize=1 << 10)
 def gym_score(metadata: str, answer: str) -> float:
     """Score an answer with the scorer of its reasoning-gym generator; 0 if the scorer fails.
 
@@ -178,7 +199,7 @@ def check_installed(error: JudgeError, what: str) -> None:
     Raises:
         OddError: reasoning-gym is not installed.
     """
-    if error.kind == "ModuleNotFoundError":
+    if error.kind == MISSING:
         raise OddError(
             f"{what} with the package reasoning-gym, which is not installed: pip install reasoning-gym"
         ) from error

@@ -20,8 +20,11 @@ from typing import Any
 from odd.questions.guarded import replace_eval
 from odd.questions.sandbox import confine, preload
 
-LONGEST_REPLY = 1 << 28
-"""Bytes of a reply beyond which it is dropped; generated questions are the longest."""
+LONGEST_VERDICT, LONGEST_REPLY = 1 << 12, 1 << 28
+"""Bytes of a verdict and of any other reply beyond which it is dropped; generated questions are the longest."""
+ARITHMETIC = "countdown", "puzzle24"
+"""Generators that ask for sums of given numbers; SymPy's parser would accept constants and functions, too."""
+SIGNS = frozenset("0123456789+-*/() \t\n")
 
 
 def equal(gold: str, answer: str) -> bool:
@@ -48,6 +51,8 @@ def entries(generator: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
 
 def score(generator: str, parameters: dict[str, Any], entry: dict[str, Any], answer: str) -> float:
     """Score an answer, 0 to 1, with the generator's scorer; some scorers also use the parameters."""
+    if generator in ARITHMETIC and not (set(answer) <= SIGNS and "**" not in answer and "//" not in answer):
+        return 0.0
     return float(_data_set(generator, json.dumps(parameters)).score_answer(answer, _unpacked(entry)))
 
 
@@ -96,6 +101,8 @@ def _unpacked(value: Any) -> Any:
 
 
 CALLS: dict[str, Callable[..., Any]] = {"equal": equal, "entries": entries, "score": score, "generators": generators}
+VERDICTS = "equal", "score"
+"""Calls that judge what a stranger wrote; their reply is a number from 0 to 1."""
 LIBRARY = {"equal": "math_verify"}
 """Library that a call imports, if not reasoning_gym."""
 
@@ -110,12 +117,13 @@ def _prepare(call: str) -> None:
     import_module(LIBRARY.get(call, "reasoning_gym"))
     if call == "equal":
         equal(r"\frac{1}{2} + \sqrt{x}", "x^2 = 3")
-    replace_eval()
 
 
 def _answered(request: dict[str, Any]) -> dict[str, Any]:
     """Return the reply to one request."""
     try:
+        if request["call"] in VERDICTS:
+            replace_eval()  # generators evaluate nothing that a stranger wrote
         return {"reply": CALLS[request["call"]](*request["arguments"])}
     except Exception as error:  # on model output, libraries may raise anything
         return {"error": type(error).__name__, "message": (str(error).splitlines() or [""])[0][:200]}
@@ -123,14 +131,22 @@ def _answered(request: dict[str, Any]) -> dict[str, Any]:
 
 def _child(line: bytes, seconds: float, replies: int) -> None:
     """Answer one request in this process, which ends here."""
-    confine(seconds, replies)
-    reply = json.dumps(_answered(json.loads(line))).encode()
+    try:
+        confine(seconds, replies)
+    except Exception as error:
+        reply = json.dumps({"broken": f"{type(error).__name__}: {error}"}).encode()
+    else:
+        reply = json.dumps(_answered(json.loads(line))).encode()
     while reply:
         reply = reply[os.write(replies, reply) :]
 
 
-def _forked(line: bytes, seconds: float) -> dict[str, Any]:
-    """Answer one request in a child process; `lost` if it died or exceeded its limits."""
+def _forked(line: bytes, call: str, seconds: float) -> dict[str, Any]:
+    """Answer one request in a child process; `lost` if it died or exceeded its limits, `broken` if it has none.
+
+    Raises:
+        OSError: there can be no further process.
+    """
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
@@ -143,25 +159,33 @@ def _forked(line: bytes, seconds: float) -> dict[str, Any]:
             os._exit(status)
     os.close(writing)
     with os.fdopen(reading, "rb") as file:
-        reply = file.read(LONGEST_REPLY)
+        reply = file.read(LONGEST_VERDICT if call in VERDICTS else LONGEST_REPLY)
     os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     try:
-        return _checked(json.loads(reply))
-    except ValueError:
+        return _checked(json.loads(reply), call)
+    except (ValueError, RecursionError, MemoryError):
         return {"lost": status}
 
 
-def _checked(reply: Any) -> dict[str, Any]:
+def _checked(reply: Any, call: str) -> dict[str, Any]:
     """Return the reply of a child, which code in an answer may have written, if it has the form of one.
 
     Raises:
         ValueError: it has not.
     """
-    if not isinstance(reply, dict) or set(reply) not in ({"reply"}, {"error", "message"}):
+    if not isinstance(reply, dict) or set(reply) not in ({"reply"}, {"error", "message"}, {"broken"}):
         raise ValueError("not a reply")
-    if "error" in reply and not all(isinstance(part, str) for part in reply.values()):
+    if "reply" not in reply and not all(isinstance(part, str) for part in reply.values()):
         raise ValueError("not an error")
+    if reply.get("error") in ("ModuleNotFoundError", "ImportError"):
+        raise ValueError("only the process that imports libraries can miss one")
+    if (
+        "reply" in reply
+        and call in VERDICTS
+        and not (type(reply["reply"]) in (bool, int, float) and 0 <= reply["reply"] <= 1)
+    ):
+        raise ValueError("not a verdict")
     return reply
 
 
@@ -175,9 +199,11 @@ def main() -> None:
         request = json.loads(line)
         try:
             _prepare(request["call"])
-            reply = _forked(line, request["seconds"])
+            reply = _forked(line, request["call"], request["seconds"])
         except ImportError as error:
-            reply = {"error": type(error).__name__, "message": str(error)}
+            reply = {"error": "ModuleNotFoundError", "message": str(error)}
+        except OSError as error:
+            reply = {"broken": str(error)}
         replies.write(json.dumps(reply).encode() + b"\n")
         replies.flush()
 

@@ -27,9 +27,11 @@ PARENT_DEATH_SIGNAL, DUMPABLE, NO_NEW_PRIVS = 1, 4, 38
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 OPENS = {"open": 1, "openat": 2}
 """System calls that open files, allowed for reading, with the index of the argument that holds their flags."""
+FUTEX_WAKES = 1, 3, 4, 5, 10
+"""Operations of futex(2) that do not wait."""
 CALLS = (
     "access", "brk", "clock_getres", "clock_gettime", "close", "exit", "exit_group", "faccessat", "faccessat2",
-    "fstat", "futex", "getcwd", "getdents64", "getegid", "geteuid", "getgid", "getpid", "getrandom", "getrusage",
+    "fstat", "getcwd", "getdents64", "getegid", "geteuid", "getgid", "getpid", "getrandom", "getrusage",
     "gettid", "gettimeofday", "getuid", "lseek", "lstat", "madvise", "mmap", "mprotect", "mremap", "munmap",
     "newfstatat", "pread64", "read", "readlink", "readlinkat", "readv", "rseq", "rt_sigaction", "rt_sigprocmask",
     "rt_sigreturn", "sched_getaffinity", "sched_yield", "set_robust_list", "sigaltstack", "stat", "statx",
@@ -123,11 +125,14 @@ def _restrict_files() -> None:
     if landlock is None or landlock.landlock_abi_version() < 1:
         return
     rules = landlock.Ruleset()
-    checkout = Path(__file__).parents[2]  # its cache has runs
-    folders = {Path(path) for path in (*sys.path, *sysconfig.get_paths().values()) if path} - {checkout}
-    for folder in (*folders, checkout / "odd", Path("/usr/lib"), Path("/lib")):
+    root = Path(__file__).parents[2]
+    folders = {Path(path) for path in (*sys.path, *sysconfig.get_paths().values()) if path}
+    if (root / "app.py").exists():
+        folders = folders - {root} | {root / "odd"}  # the cache of a checkout has runs
+    for folder in (*folders, *map(Path, ("/usr/lib", "/usr/lib64", "/lib", "/lib64"))):
         if folder.exists():
-            rules.allow(str(folder), rules=landlock.FSAccess.READ_FILE | landlock.FSAccess.READ_DIR)
+            folder_too = landlock.FSAccess.READ_DIR if folder.is_dir() else 0
+            rules.allow(str(folder), rules=landlock.FSAccess.READ_FILE | folder_too)
     rules.apply()
 
 
@@ -142,6 +147,8 @@ def _restrict_calls() -> None:
             allowed.add_rule(seccomp.ALLOW, call)
         except (OSError, RuntimeError):
             continue  # other architectures lack some of them
+    for operation in FUTEX_WAKES:
+        allowed.add_rule(seccomp.ALLOW, "futex", seccomp.Arg(1, seccomp.MASKED_EQ, 0x7F, operation))
     for call, at in OPENS.items():
         allowed.add_rule(seccomp.ALLOW, call, seccomp.Arg(at, seccomp.MASKED_EQ, WRITES, 0))
     allowed.load()

@@ -4,11 +4,13 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from odd.questions import sandbox
 from odd.questions.isolated import Judge, JudgeError
+from odd.questions.judge import _checked
 from odd.questions.sandbox import confine, layers, preload
 from scripts.rooms import ROOT
 
@@ -189,3 +191,63 @@ def test_no_answer_is_executed(judge, tmp_path, monkeypatch, generator, attack):
     with suppress(JudgeError):  # where the scorer fails, the answer is wrong
         assert judge.ask("score", generator, {}, entry, attack.format(mark=mark)) < 0.2
     assert not mark.exists()
+
+
+DIED = "SIGABRT", "SIGSEGV"
+
+
+@SECCOMP
+def test_waiting_for_ever_is_ended():
+    assert attempt("import threading; lock = threading.Lock(); lock.acquire(); lock.acquire()") in DIED
+
+
+def test_an_interrupted_request_does_not_shift_the_replies(judge):
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.5)
+    with pytest.raises(KeyboardInterrupt):
+        judge.ask("equal", "7", "9^{9^{9^{9}}}")
+    signal.signal(signal.SIGALRM, before)
+    verdicts = [judge.ask("equal", gold, answer) for gold, answer in (("1", "1"), ("2", "3"), ("4", "4"), ("5", "6"))]
+    assert verdicts == [True, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("gold", "answer"), [("2.5", "5/2 $"), ("2.5", "$ 5/2"), ("14", "= 7*2$"), ("5", r"\boxed 2+3"), ("1/2", "0.5")]
+)
+def test_expressions_in_plain_text_are_equal(judge, gold, answer):
+    assert judge.ask("equal", gold, answer) is True
+
+
+@pytest.mark.parametrize("answer", ["2*x**3/3 + pow(x, 2) + C", "expand(x**2*(2*x/3 + 1)) + C"])
+def test_functions_of_mathematics_may_be_used(judge, answer):
+    entry = {"answer": "", "metadata": {"integrand": "2*x**2 + 2*x", "variable": "x"}}
+    assert judge.ask("score", "simple_integration", {}, entry, answer) == 1.0
+
+
+@pytest.mark.parametrize("answer", ["(3+5)*(pi-pi)+ 0x64", "factorial(5)-20+3*0-5*0", "3**5", "5//3"])
+def test_arithmetic_puzzles_take_only_arithmetic(judge, answer):
+    entry = {"answer": "", "metadata": {"numbers": [3, 5], "target": 100}}
+    assert judge.ask("score", "countdown", {}, entry, answer) < 0.1
+
+
+def test_generated_programs_are_executed_for_their_questions(judge):
+    entries = judge.ask("entries", "codeio", {"size": 3, "seed": 1}, seconds=100)
+    assert all(entry["answer"] != "{}" for entry in entries)
+
+
+@pytest.mark.parametrize(
+    "reply", [[], {"reply": []}, {"reply": 2}, {"reply": float("nan")}, {"reply": "1"}, {"error": "ModuleNotFoundError",
+              "message": ""}, {"error": 1, "message": ""}, {"broken": 1}, {"reply": 1, "more": 1}]
+)  # fmt: skip
+def test_a_forged_reply_is_no_verdict(reply):
+    with pytest.raises(ValueError):
+        _checked(reply, "score")
+
+
+def test_the_environment_of_the_program_is_not_passed_on(monkeypatch):
+    monkeypatch.setenv("SECRET_TOKEN", "x")
+    judge = Judge()
+    assert judge.ask("equal", "1", "1") is True
+    assert judge._process is not None
+    assert b"SECRET_TOKEN" not in Path(f"/proc/{judge._process.pid}/environ").read_bytes()
+    judge._end()
