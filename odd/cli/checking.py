@@ -32,9 +32,10 @@ def vectors(file: Annotated[Path, typer.Argument(help="JSON in the format of tes
     """Compute the results for a file of test vectors and print them as JSON, to check other implementations."""
     from odd.cli.vectors import compute_vectors
     from odd.text import parse_json
+    from odd.untrusted import read_text
 
     try:
-        document = parse_json(file.read_text(encoding="utf-8"))
+        document = parse_json(read_text(file))
     except OSError as error:
         raise OddError(f"{file}: {error.strerror}; give a JSON file of test vectors") from error
     except ValueError as error:

@@ -12,6 +12,7 @@ from odd.config.teachers import PAPER_TEACHERS, SELF_CHECK, SELF_TEACHERS
 from odd.errors import OddError
 from odd.settings import Settings
 from odd.text import parse_json
+from odd.untrusted import read_text
 
 Parsed = TypeVar("Parsed", bound=Settings)
 
@@ -104,9 +105,11 @@ def read_settings(file: Path) -> dict[str, Any]:
     """
     form, read = ("JSON", parse_json) if file.suffix == ".json" else ("TOML", tomllib.loads)
     try:
-        settings = read(file.read_text(encoding="utf-8"))
+        settings = read(read_text(file))
     except OSError as error:
         raise OddError(f"config file {file}: {error.strerror}; give the path of a TOML or JSON file") from error
+    except RecursionError as error:
+        raise OddError(f"config file {file} is nested too deeply: write it flatter") from error
     except ValueError as error:
         raise OddError(f"config file {file} is not valid {form} ({error}): fix it there") from error
     if not isinstance(settings, dict):
@@ -122,11 +125,15 @@ def parse_override(override: str) -> dict[str, Any]:
     """
     key, equals, value = override.partition("=")
     if not equals or not re.fullmatch(r"[a-z0-9_]+(\.[a-z0-9_]+)*", key):
-        raise OddError(f"--set {override!r}: write it as section.key=value, for instance sampling.seed=3")
+        raise OddError(f"--set {override[:80]!r}: write it as section.key=value, for instance sampling.seed=3")
     try:
         parsed: Any = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         parsed = value
+    except RecursionError as error:
+        raise OddError(f"--set {key}: the value is nested too deeply") from error
+    except ValueError as error:  # Python limits the digits of a number
+        raise OddError(f"--set {key}: the number has too many digits") from error
     for part in reversed(key.split(".")):
         parsed = {part: parsed}
     return parsed

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from odd.errors import OddError
 from odd.questions.base import Question
 from odd.text import parse_json
+from odd.untrusted import check_file
 
 SUFFIXES = (".jsonl", ".csv", ".parquet")
 NESTED = ("choices", "shots", "metadata")
@@ -33,9 +34,12 @@ def read_questions(path: Path) -> list[Question]:
     """
     readers = {".csv": _csv_rows, ".parquet": _parquet_rows}
     try:
+        check_file(path)
         rows = list(readers.get(path.suffix.lower(), _json_rows)(path))
     except UnicodeDecodeError as error:
         raise OddError(f"questions {path}: not UTF-8: save it as UTF-8") from error
+    except ValueError as error:
+        raise OddError(f"questions {path}: {error}: split the file") from error
     except OSError as error:
         raise OddError(f"questions {path}: {error.strerror or error}: give a {', '.join(SUFFIXES)} file") from error
     return [question_of(f"questions {path}, {place}", row) for place, row in rows]

@@ -1,0 +1,36 @@
+"""Reading files that anybody may have written: their kind and size are checked before their content is read."""
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+LARGEST = 256 << 20
+"""Bytes of a file of settings, questions or test vectors beyond which it is not read."""
+
+
+def check_file(path: Path, largest: int = LARGEST) -> None:
+    """Check that a path leads to a regular file of bearable size.
+
+    Raises:
+        OSError: it does not exist, cannot be read, or is something else, such as a device or a pipe.
+        ValueError: it is too large.
+    """
+    found = os.stat(path)
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, "is a folder", str(path))
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "is not a regular file", str(path))
+    if found.st_size > largest:
+        raise ValueError(f"it has {found.st_size / 1e6:,.0f} MB, more than the {largest / 1e6:,.0f} MB that are read")
+
+
+def read_text(path: Path, encoding: str = "utf-8", largest: int = LARGEST) -> str:
+    """Read a text file.
+
+    Raises:
+        OSError: as for `check_file`.
+        ValueError: it is too large, or a UnicodeDecodeError.
+    """
+    check_file(path, largest)
+    return path.read_text(encoding=encoding)
