@@ -27,8 +27,6 @@ KEPT = "PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", "VIRTUAL_E
 """Environment variables that the process gets; others may hold secrets."""
 PATIENCE = 120.0
 """Additional wall-clock seconds, for loading libraries on a busy machine."""
-
-
 MISSING = "ModuleNotFoundError"
 """Kind of the error for a library that is not installed."""
 
@@ -140,8 +138,7 @@ def equal_expressions(gold: str, answer: str) -> bool:
     try:
         return bool(JUDGE.ask("equal", gold, answer))
     except JudgeError as error:
-        if error.kind == MISSING:
-            raise OddError(f"math-verify cannot be imported ({error}): install odd again") from error
+        check_installed(error, "expressions are judged", "math-verify")
         return False
     except Unanswered:
         return False
@@ -193,13 +190,11 @@ def gym_entries(generator: str, parameters: dict[str, Any]) -> list[dict[str, An
         ) from error
 
 
-def check_installed(error: JudgeError, what: str) -> None:
-    """Raise with the install command if the error is that reasoning-gym is missing.
+def check_installed(error: JudgeError, what: str, package: str = "reasoning-gym") -> None:
+    """Raise with the install command if the error is that a package is missing.
 
     Raises:
-        OddError: reasoning-gym is not installed.
+        OddError: the package is not installed.
     """
     if error.kind == MISSING:
-        raise OddError(
-            f"{what} with the package reasoning-gym, which is not installed: pip install reasoning-gym"
-        ) from error
+        raise OddError(f"{what} with the package {package}, which is not installed: pip install {package}") from error

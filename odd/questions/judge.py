@@ -45,7 +45,7 @@ def _as_latex(text: str) -> str:
 
 def entries(generator: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
     """Return all entries of a reasoning-gym data set."""
-    data = _data_set(generator, json.dumps(parameters))
+    data = _data_set(generator, parameters)
     return [_packed(dict(data[i])) for i in range(len(data))]
 
 
@@ -53,7 +53,7 @@ def score(generator: str, parameters: dict[str, Any], entry: dict[str, Any], ans
     """Score an answer, 0 to 1, with the generator's scorer; some scorers also use the parameters."""
     if generator in ARITHMETIC and not (set(answer) <= SIGNS and "**" not in answer and "//" not in answer):
         return 0.0
-    return float(_data_set(generator, json.dumps(parameters)).score_answer(answer, _unpacked(entry)))
+    return float(_data_set(generator, parameters).score_answer(answer, _unpacked(entry)))
 
 
 def generators() -> list[str]:
@@ -63,15 +63,14 @@ def generators() -> list[str]:
     return sorted(reasoning_gym.factory.DATASETS)
 
 
-@lru_cache(maxsize=64)
-def _data_set(generator: str, parameters: str) -> Any:
+def _data_set(generator: str, parameters: dict[str, Any]) -> Any:
     import reasoning_gym
     from reasoning_gym.composite import DatasetSpec
 
-    settings = json.loads(parameters)
     if generator == "composite":
-        settings["datasets"] = [DatasetSpec(**{"config": {}} | part) for part in settings.get("datasets", [])]
-    return reasoning_gym.create_dataset(generator, **settings)
+        parts = [DatasetSpec(**{"config": {}} | part) for part in parameters.get("datasets", [])]
+        parameters = parameters | {"datasets": parts}
+    return reasoning_gym.create_dataset(generator, **parameters)
 
 
 def _packed(value: Any) -> Any:
@@ -129,20 +128,20 @@ def _answered(request: dict[str, Any]) -> dict[str, Any]:
         return {"error": type(error).__name__, "message": (str(error).splitlines() or [""])[0][:200]}
 
 
-def _child(line: bytes, seconds: float, replies: int) -> None:
+def _child(request: dict[str, Any], replies: int) -> None:
     """Answer one request in this process, which ends here."""
     try:
-        confine(seconds, replies)
+        confine(request["seconds"], replies)
     except Exception as error:
         reply = json.dumps({"broken": f"{type(error).__name__}: {error}"}).encode()
     else:
-        reply = json.dumps(_answered(json.loads(line))).encode()
+        reply = json.dumps(_answered(request)).encode()
     while reply:
         reply = reply[os.write(replies, reply) :]
 
 
-def _forked(line: bytes, call: str, seconds: float) -> dict[str, Any]:
-    """Answer one request in a child process; `lost` if it died or exceeded its limits, `broken` if it has none.
+def _forked(request: dict[str, Any]) -> dict[str, Any]:
+    """Answer one request in a child process; `lost` if it died or exceeded its limits, `broken` if it is not confined.
 
     Raises:
         OSError: there can be no further process.
@@ -153,17 +152,17 @@ def _forked(line: bytes, call: str, seconds: float) -> dict[str, Any]:
         status = 1
         try:
             os.close(reading)
-            _child(line, seconds, writing)
+            _child(request, writing)
             status = 0
         finally:
             os._exit(status)
     os.close(writing)
     with os.fdopen(reading, "rb") as file:
-        reply = file.read(LONGEST_VERDICT if call in VERDICTS else LONGEST_REPLY)
+        reply = file.read(LONGEST_VERDICT if request["call"] in VERDICTS else LONGEST_REPLY)
     os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     try:
-        return _checked(json.loads(reply), call)
+        return _checked(json.loads(reply), request["call"])
     except (ValueError, RecursionError, MemoryError):
         return {"lost": status}
 
@@ -199,7 +198,7 @@ def main() -> None:
         request = json.loads(line)
         try:
             _prepare(request["call"])
-            reply = _forked(line, request["call"], request["seconds"])
+            reply = _forked(request)
         except ImportError as error:
             reply = {"error": "ModuleNotFoundError", "message": str(error)}
         except OSError as error:

@@ -16,7 +16,7 @@ import sysconfig
 from importlib import import_module
 from math import ceil
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 MEMORY = 4 << 30
 """Bytes of address space; large libraries reserve much more than they use."""
@@ -105,13 +105,12 @@ def layers() -> tuple[str, ...]:
     """Return the layers that this machine offers."""
     found = ["resource limits", "audit hook"]
     if sys.platform == "linux":
-        landlock = _library("landlock")
-        found += ["Landlock"] if landlock is not None and landlock.landlock_abi_version() > 0 else []
+        found += ["Landlock"] if _landlock() is not None else []
         found += ["seccomp"] if _library("pyseccomp") is not None else []
     return tuple(found)
 
 
-def _library(name: str):
+def _library(name: str) -> Any:
     """Return a library; None if it cannot be loaded here, as pyseccomp without libseccomp."""
     try:
         return import_module(name)
@@ -119,10 +118,16 @@ def _library(name: str):
         return None
 
 
+def _landlock() -> Any:
+    """Return the library for Landlock; None if the kernel has no Landlock."""
+    landlock = _library("landlock")
+    return landlock if landlock is not None and landlock.landlock_abi_version() > 0 else None
+
+
 def _restrict_files() -> None:
     """Leave the folders of libraries, read-only, if the kernel has Landlock."""
-    landlock = _library("landlock")
-    if landlock is None or landlock.landlock_abi_version() < 1:
+    landlock = _landlock()
+    if landlock is None:
         return
     rules = landlock.Ruleset()
     root = Path(__file__).parents[2]
