@@ -5,7 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
@@ -28,16 +28,18 @@ def listening(cache: Path, stages: Sequence[Stage], report: Reporting) -> Iterat
         stages: stages of each question.
         report: how to report; `progress` draws bars in a terminal, and writes lines to standard error elsewhere.
     """
+    file = ProgressFile(cache)
     if report == "quiet":
-        yield ProgressFile(cache)
-    elif report == "json":
-        yield JsonLines(cache)
-    elif sys.stdout.isatty():
-        with Bars(cache, stages) as bars:
-            yield bars
-    else:
-        with Lines(cache) as lines:
-            yield lines
+        yield file
+        return
+    shown = nullcontext(print_json) if report == "json" else Bars(stages) if sys.stdout.isatty() else Lines()
+    with shown as show:
+
+        def both(progress: Progress) -> None:
+            file(progress)
+            show(progress)
+
+        yield both
 
 
 def print_result(path: Path, report: Reporting) -> None:
@@ -48,26 +50,24 @@ def print_result(path: Path, report: Reporting) -> None:
         print_run(path)
 
 
-class JsonLines:
-    """Listener that prints every progress step as a JSON object and writes the progress file."""
+def print_json(progress: Progress) -> None:
+    """Print a progress step as a JSON object on one line."""
+    print(progress.model_dump_json(), flush=True)
 
-    def __init__(self, cache: Path) -> None:
-        self._file: Listener = ProgressFile(cache)
 
-    def __call__(self, progress: Progress) -> None:
-        """Print one progress step."""
-        self._file(progress)
-        print(progress.model_dump_json(), flush=True)
+def _rate(progress: Progress) -> str:
+    speed = progress.tokens_per_second
+    return "" if speed is None else f"{speed:,.0f} tokens/s"
 
 
 class Lines:
     """Listener that prints a line per question and stage, and at least one per `silence` seconds, as plain text."""
 
-    def __init__(self, cache: Path, silence: float = SILENCE) -> None:
-        self._file: Listener = ProgressFile(cache)
+    def __init__(self, silence: float = SILENCE) -> None:
         self._silence = silence
         self._last: Progress | None = None
-        self._printed = self._at = time.monotonic()
+        self._told: Progress | None = None
+        self._printed = time.monotonic()
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._watch = threading.Thread(target=self._repeat, daemon=True)
@@ -81,21 +81,17 @@ class Lines:
         """Print the last step if it is not printed yet, and stop watching."""
         self._ended.set()
         self._watch.join()
-        if self._last is not None and self._at > self._printed:
-            self._print(self._last)
+        self._tell(self._last)
 
     def __call__(self, progress: Progress) -> None:
         """Report one progress step."""
-        self._file(progress)
         with self._lock:
             last, self._last = self._last, progress
             # a stage may end early, so its end is known only when the next one begins
-            ended = last is not None and (last.question, last.stage) != (progress.question, progress.stage)
-            if last is not None and ended and self._at > self._printed:
-                self._print(last)
-            self._at = time.monotonic()
+            if last is not None and (last.question, last.stage) != (progress.question, progress.stage):
+                self._tell(last)
             if progress.done == progress.total or progress.stage is Stage.DONE:
-                self._print(progress)
+                self._tell(progress)
 
     def _repeat(self) -> None:
         while not self._ended.wait(max(0.0, self._printed + self._silence - time.monotonic())):
@@ -106,8 +102,14 @@ class Lines:
                     else:
                         self._print(self._last)
 
+    def _tell(self, progress: Progress | None) -> None:
+        """Print a step unless it was the last one printed."""
+        if progress is not None and progress is not self._told:
+            self._print(progress)
+
     def _print(self, progress: Progress) -> None:
-        rate = f", {progress.tokens / progress.seconds:,.0f} tokens/s" if progress.tokens and progress.seconds else ""
+        self._told = progress
+        rate = f", {_rate(progress)}" if _rate(progress) else ""
         place = f"question {progress.question + 1} of {progress.questions}, {progress.stage.label}"
         step = progress.stage.label if progress.stage is Stage.DONE else f"{place}: {progress.done} of {progress.total}"
         self._say(f"{progress.run_id}: {step}{rate}")
@@ -118,16 +120,10 @@ class Lines:
 
 
 class Bars:
-    """Listener that draws progress bars and writes the progress file."""
+    """Listener that draws progress bars."""
 
-    def __init__(self, cache: Path, stages: Sequence[Stage]) -> None:
-        """Create the bars.
-
-        Args:
-            cache: folder of the progress file.
-            stages: stages of each question.
-        """
-        self._file: Listener = ProgressFile(cache)
+    def __init__(self, stages: Sequence[Stage]) -> None:
+        """Create the bars for the stages of each question."""
         self._stages = stages
         self._question = 0
         self._bars = RichProgress(
@@ -151,7 +147,6 @@ class Bars:
 
     def __call__(self, progress: Progress) -> None:
         """Draw one progress step."""
-        self._file(progress)
         if self._questions is None:
             self._questions = self._bars.add_task("questions", total=progress.questions, rate=progress.run_id)
             # the bar of a stage that most runs lack appears when the stage starts
@@ -168,6 +163,5 @@ class Bars:
         self._bars.update(self._questions, completed=finished)
         if progress.stage is Stage.DONE:
             return
-        rate = f"{progress.tokens / progress.seconds:,.0f} tokens/s" if progress.tokens and progress.seconds else ""
         task = self._tasks[progress.stage]
-        self._bars.update(task, completed=progress.done, total=progress.total, rate=rate, visible=True)
+        self._bars.update(task, completed=progress.done, total=progress.total, rate=_rate(progress), visible=True)

@@ -45,6 +45,11 @@ class Progress(BaseModel):
     tokens: Count = 0
     seconds: float = 0.0
 
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Speed in the current stage of the current question; None if no tokens are counted."""
+        return self.tokens / self.seconds if self.tokens and self.seconds > 0 else None
+
 
 Listener = Callable[[Progress], None]
 
@@ -78,11 +83,6 @@ class ProgressRecord(Progress):
     def alive(self) -> bool:
         """Whether the process that wrote the file still works on the run."""
         return self.stage is not Stage.DONE and is_running(self.pid, self.start_time)
-
-    @property
-    def tokens_per_second(self) -> float | None:
-        """Speed in the current stage of the current question; None if no tokens are counted."""
-        return self.tokens / self.seconds if self.tokens and self.seconds > 0 else None
 
     @property
     def share(self) -> float:

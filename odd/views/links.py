@@ -101,7 +101,7 @@ class ViewState:
 
     def to_query(self) -> dict[str, list[str]]:
         """All query parameters, including defaults; unset ones are empty strings."""
-        return {PARAMETERS.get(field.name, field.name): _texts(getattr(self, field.name)) for field in fields(self)}
+        return parameters({field.name: _texts(getattr(self, field.name)) for field in fields(self)})
 
     def pairs(self) -> list[list[str]]:
         """Query parameters as [name, value] pairs, one per value of a repeated parameter."""
@@ -116,7 +116,7 @@ class ViewState:
             are ignored.
         """
         values, problems, hints = {}, [], get_type_hints(cls)
-        parts = {PARAMETERS.get(field.name, field.name): field.name for field in fields(cls)}
+        parts = parameters({field.name: field.name for field in fields(cls)})
         for name, texts in query.items():
             if name not in parts:
                 continue

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from odd.cli.console import JsonLines, Lines
+from odd.cli.console import Lines, print_json
 from odd.pipeline.progress import Progress
 from odd.pipeline.stages import Stage
 from scripts.rooms import ROOT
@@ -24,17 +24,17 @@ def step(stage=Stage.INITIAL, question=0, done=1, total=4):
     )
 
 
-def lines_of(tmp_path, capsys, steps, silence=60.0, pause=0.0):
-    with Lines(tmp_path, silence) as lines:
+def lines_of(capsys, steps, silence=60.0, pause=0.0):
+    with Lines(silence) as lines:
         for one in steps:
             lines(one)
         time.sleep(pause)
     return capsys.readouterr().err.splitlines()
 
 
-def test_a_stage_of_a_question_is_one_line(tmp_path, capsys):
+def test_a_stage_of_a_question_is_one_line(capsys):
     steps = [step(done=done) for done in range(1, 5)] + [step(Stage.PLAN, done=4), step(question=1, done=4)]
-    told = lines_of(tmp_path, capsys, steps)
+    told = lines_of(capsys, steps)
     assert [line.split(" ", 1)[1] for line in told] == [
         "a-1: question 1 of 2, initial rollouts: 4 of 4, 15 tokens/s",
         "a-1: question 1 of 2, teachers score the paths: 4 of 4, 15 tokens/s",
@@ -42,24 +42,23 @@ def test_a_stage_of_a_question_is_one_line(tmp_path, capsys):
     ]
 
 
-def test_a_stage_that_ends_early_is_told_when_the_next_begins(tmp_path, capsys):
-    told = lines_of(tmp_path, capsys, [step(done=2), step(Stage.PLAN, done=4)])
+def test_a_stage_that_ends_early_is_told_when_the_next_begins(capsys):
+    told = lines_of(capsys, [step(done=2), step(Stage.PLAN, done=4)])
     assert "initial rollouts: 2 of 4" in told[0] and "teachers score the paths" in told[1]
 
 
-def test_the_last_step_is_told_at_the_end(tmp_path, capsys):
-    assert "2 of 4" in lines_of(tmp_path, capsys, [step(done=2)])[-1]
+def test_the_last_step_is_told_at_the_end(capsys):
+    assert "2 of 4" in lines_of(capsys, [step(done=2)])[-1]
 
 
-def test_silence_is_broken(tmp_path, capsys):
-    told = lines_of(tmp_path, capsys, [step(done=2)], silence=0.05, pause=0.4)
+def test_silence_is_broken(capsys):
+    told = lines_of(capsys, [step(done=2)], silence=0.05, pause=0.4)
     assert len(told) >= 3 and len({line.split(" ", 1)[1] for line in told}) == 1
 
 
-def test_json_lines_hold_every_step(tmp_path, capsys):
-    listener = JsonLines(tmp_path)
+def test_json_lines_hold_every_step(capsys):
     for done in (1, 4):
-        listener(step(done=done))
+        print_json(step(done=done))
     told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(one["stage"], one["done"]) for one in told] == [("initial", 1), ("initial", 4)]
 
