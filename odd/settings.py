@@ -1,13 +1,14 @@
 """Base class of all settings and records that are read from files."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-LARGEST_SEED = (1 << 63) - 1
-"""Seeds are stored as 64-bit integers."""
 MANY = 10**9
 """Bound of counts: beyond any run, and small enough for 64-bit products of two of them."""
+Count = Annotated[int, Field(ge=0, le=MANY)]
+Positive = Annotated[int, Field(ge=1, le=MANY)]
+Seed = Annotated[int, Field(ge=0, lt=1 << 63)]
 
 
 class Settings(BaseModel):
@@ -21,6 +22,8 @@ class Settings(BaseModel):
         if isinstance(value, str):
             if "\0" in value:
                 raise ValueError("it contains a NUL character: remove it")
-            if any("\ud800" <= letter <= "\udfff" for letter in value):
-                raise ValueError("it is not valid Unicode: write it again")
+            try:
+                value.encode()
+            except UnicodeEncodeError as error:
+                raise ValueError("it is not valid Unicode: write it again") from error
         return value

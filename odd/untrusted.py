@@ -13,8 +13,7 @@ def check_file(path: Path, largest: int = LARGEST) -> None:
     """Check that a path leads to a regular file of bearable size.
 
     Raises:
-        OSError: it does not exist, cannot be read, or is something else, such as a device or a pipe.
-        ValueError: it is too large.
+        OSError: it does not exist, is something else, such as a device or a pipe, or is too large.
     """
     found = os.stat(path)
     if stat.S_ISDIR(found.st_mode):
@@ -22,15 +21,16 @@ def check_file(path: Path, largest: int = LARGEST) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise OSError(errno.EINVAL, "is not a regular file", str(path))
     if found.st_size > largest:
-        raise ValueError(f"it has {found.st_size / 1e6:,.0f} MB, more than the {largest / 1e6:,.0f} MB that are read")
+        reason = f"it has {found.st_size / 1e6:,.0f} MB, more than the {largest / 1e6:,.0f} MB that are read"
+        raise OSError(errno.EFBIG, reason, str(path))
 
 
 def read_text(path: Path, encoding: str = "utf-8", largest: int = LARGEST) -> str:
     """Read a text file.
 
     Raises:
-        OSError: as for `check_file`.
-        ValueError: it is too large, or a UnicodeDecodeError.
+        OSError: as for `check_file`, or it cannot be read.
+        UnicodeDecodeError: it has another encoding.
     """
     check_file(path, largest)
     return path.read_text(encoding=encoding)

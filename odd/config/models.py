@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from odd.settings import MANY, Settings
+from odd.settings import Positive, Settings
 
 SCORING_MEMORY = 64
 """MiB of logits in memory at a time when distributions are read; more is rarely faster."""
@@ -21,7 +21,7 @@ class ModelConfig(Settings):
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     engine: str = Field(default="transformers", description="engine that samples and scores it")
     thinking: bool = Field(default=False, description="thinking mode of chat templates that have one")
-    scoring_memory: int = Field(default=SCORING_MEMORY, ge=1, le=MANY, description="MiB of logits in memory at a time")
+    scoring_memory: Positive = Field(default=SCORING_MEMORY, description="MiB of logits in memory at a time")
 
     @property
     def label(self) -> str:

@@ -26,7 +26,7 @@ from odd.config.teachers import (
 )
 from odd.method.conventions import Baseline, Convention, Pooling, Rest
 from odd.method.objectives import AnyObjective, default_objectives
-from odd.settings import LARGEST_SEED, MANY, Settings
+from odd.settings import Count, Positive, Seed, Settings
 
 USUAL = {"objective": "reverse_kl", "convention": "on_policy-full-off"}
 """Labels of the scores that are shown by default."""
@@ -42,7 +42,7 @@ class QuestionsConfig(Settings):
     """Which questions: a bundled set, a file, a data set or a generator, see `odd.questions.sources`."""
 
     source: str = "tiny-demo"
-    limit: int | None = Field(default=None, ge=1, le=MANY)
+    limit: Positive | None = None
 
 
 CHUNK_BATCHES = 4
@@ -52,13 +52,11 @@ CHUNK_BATCHES = 4
 class SamplingConfig(Settings):
     """How the student is sampled. Gradients use the probabilities of this distribution."""
 
-    initial_rollouts: int = Field(default=200, ge=1, le=MANY, description="G, rollouts from the root")
-    max_new_tokens: int = Field(default=128, ge=1, le=MANY)
+    initial_rollouts: Positive = Field(default=200, description="G, rollouts from the root")
+    max_new_tokens: Positive = 128
     temperature: float = Field(default=1.0, ge=0.01, le=100)
-    batch_size: int = Field(
-        default=128, ge=1, le=MANY, description="rollouts sampled at a time; changes what a seed draws"
-    )
-    seed: int = Field(default=0, ge=0, le=LARGEST_SEED)
+    batch_size: Positive = Field(default=128, description="rollouts sampled at a time; changes what a seed draws")
+    seed: Seed = 0
 
     @property
     def chunk_size(self) -> int:
@@ -69,15 +67,15 @@ class SamplingConfig(Settings):
 class TargetingConfig(Settings):
     """Where targeted rollouts go (method §5)."""
 
-    correct_paths: int = Field(default=2, ge=0, le=MANY)
-    incorrect_paths: int = Field(default=2, ge=0, le=MANY)
-    first_window: int = Field(default=50, ge=1, le=MANY, description="tokens; each following window is twice as long")
+    correct_paths: Count = 2
+    incorrect_paths: Count = 2
+    first_window: Positive = Field(default=50, description="tokens; each following window is twice as long")
     tau: float = Field(default=0.02, ge=0, lt=1, description="candidates need P_theta > tau or P_te > tau")
-    n_gradient: int = Field(default=8, ge=0, le=MANY, description="pairs per window by |P_theta (l - mean l)|")
-    n_difference: int = Field(default=4, ge=0, le=MANY, description="pairs per window by |P_te - P_theta|")
-    n_min: int = Field(default=100, ge=1, le=MANY, description="visits each chosen pair gets; adaptive: on average")
+    n_gradient: Count = Field(default=8, description="pairs per window by |P_theta (l - mean l)|")
+    n_difference: Count = Field(default=4, description="pairs per window by |P_te - P_theta|")
+    n_min: Positive = Field(default=100, description="visits each chosen pair gets; adaptive: on average")
     allocation: Literal["uniform", "adaptive"] = Field(default="uniform", description="adaptive: see method.md")
-    floor: int = Field(default=8, ge=1, le=MANY, description="visits each pair gets first, if adaptive")
+    floor: Positive = Field(default=8, description="visits each pair gets first, if adaptive")
 
     @property
     def drawn_by(self) -> dict[str, Any]:
@@ -88,14 +86,14 @@ class TargetingConfig(Settings):
 class AnalysisConfig(Settings):
     """What is computed from the tree; changing it never needs new rollouts."""
 
-    n_sig: int = Field(default=20, ge=1, le=MANY, description="visits a child needs to be in S_u")
+    n_sig: Positive = Field(default=20, description="visits a child needs to be in S_u")
     objectives: tuple[AnyObjective, ...] = Field(default_factory=default_objectives, min_length=1)
     poolings: tuple[Pooling, ...] = Field(default=("on_policy", "stratified", "pooled"), min_length=1)
     baselines: tuple[Baseline, ...] = Field(default=("full", "children"), min_length=1)
     rests: tuple[Rest, ...] = Field(default=("off", "bucket"), min_length=1)
     prior: Literal["jeffreys", "siblings"] = Field(default="jeffreys", description="prior of success for the intervals")
     posterior_draws: int = Field(default=400, ge=50, le=100_000, description="draws for the interval of each score")
-    seed: int = Field(default=0, ge=0, le=LARGEST_SEED)
+    seed: Seed = 0
 
     @model_validator(mode="after")
     def _labels_are_unique(self) -> "AnalysisConfig":
@@ -124,13 +122,10 @@ BASELINE = "Baseline"
 class ScreeningConfig(Settings):
     """How questions are screened before they are studied (method §6)."""
 
-    rollouts: int = Field(
-        default=32,
-        ge=1,
-        le=MANY,
-        description="G; the first of the run's initial rollouts, in chunks of their own",
+    rollouts: Positive = Field(
+        default=32, description="G; the first of the run's initial rollouts, in chunks of their own"
     )
-    context_rollouts: int = Field(default=32, ge=1, le=MANY, description="rollouts with each context")
+    context_rollouts: Positive = Field(default=32, description="rollouts with each context")
     teachers: tuple[TeacherConfig, ...] = Field(
         default=(SELF_3C,), description="compared in the screening only, in addition to the run's own contexts"
     )

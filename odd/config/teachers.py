@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from pydantic import Field, ValidationError, model_validator
 
 from odd.config.models import ModelConfig
-from odd.settings import MANY, Settings
+from odd.settings import Positive, Settings
 
 ContextKind = Literal["none", "1c", "1c1w", "3c", "sum_1c", "sum_1c1w"]
 
@@ -71,10 +71,10 @@ class DemonstrationsConfig(Settings):
     """How the responses shown to teachers are sampled: in batches, until there are enough."""
 
     temperature: float = Field(default=0.7, ge=0.01, le=100)
-    tries: int = Field(default=60, ge=1, le=MANY, description="maximum per question and source model")
-    batch_size: int = Field(default=10, ge=1, le=MANY, description="tries sampled together; changes what a seed draws")
-    summary_tries: int = Field(
-        le=MANY, default=8, ge=1, description="a summary must be complete and have the outcome of its response"
+    tries: Positive = Field(default=60, description="maximum per question and source model")
+    batch_size: Positive = Field(default=10, description="tries sampled together; changes what a seed draws")
+    summary_tries: Positive = Field(
+        default=8, description="a summary must be complete and have the outcome of its response"
     )
 
     @model_validator(mode="after")

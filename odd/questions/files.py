@@ -38,8 +38,6 @@ def read_questions(path: Path) -> list[Question]:
         rows = list(readers.get(path.suffix.lower(), _json_rows)(path))
     except UnicodeDecodeError as error:
         raise OddError(f"questions {path}: not UTF-8: save it as UTF-8") from error
-    except ValueError as error:
-        raise OddError(f"questions {path}: {error}: split the file") from error
     except OSError as error:
         raise OddError(f"questions {path}: {error.strerror or error}: give a {', '.join(SUFFIXES)} file") from error
     return [question_of(f"questions {path}, {place}", row) for place, row in rows]

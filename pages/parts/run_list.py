@@ -13,8 +13,9 @@ from odd.store import accept_run
 from odd.text import age, markdown_escaped, rough, size
 from odd.views.links import ViewState
 from odd.views.run_list import SORTS, Entry, Facts, Listing, sort_entries
-from pages.parts.run_state import ask, attempt, facts_of, kinds, restart, view_of
-from pages.shared.data import CACHE
+from pages.parts.run_state import ask, attempt, facts_of, restart, view_of
+from pages.shared.choices import answer_kinds
+from pages.shared.data import CACHE, open_run
 
 Badge = tuple[Literal["blue", "orange", "violet", "green", "gray", "red"], str]
 
@@ -149,7 +150,7 @@ def _chosen(key: str, run_id: str) -> None:
 
 def _resume(entry: Entry) -> None:
     """Resume a run; ask first if it came as a file and its questions bring their own scorers."""
-    if entry.job is None and entry.info is not None and SCORED_BY_GYM in set(kinds(entry.info.path)):
+    if entry.job is None and entry.info is not None and SCORED_BY_GYM in answer_kinds(open_run(entry.info.path)):
         ask("resume", entry.run_id)
     else:
         restart(entry)

@@ -1,7 +1,6 @@
 """Shared by the parts of the Runs page: the listing, facts of each run file, links to a run, and the open dialog."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NoReturn
 
 import streamlit as st
@@ -91,11 +90,6 @@ def restart(entry: Entry) -> None:
         continue_run(CACHE, open_run(entry.info.path).meta)
     else:
         raise OddError(f"run {entry.run_id} was not started here: resume it with the command that started it")
-
-
-def kinds(path: Path) -> list[str]:
-    """Kinds of answers of a run's questions."""
-    return open_run(path).query("questions")["kind"].dropna().unique().tolist()
 
 
 def done(message: str) -> NoReturn:

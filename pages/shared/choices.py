@@ -44,10 +44,14 @@ def choose_convention(run: OpenRun, view: ViewState, **arguments) -> None:
     choose("convention", "convention", options, view, format_func=convention_name, **arguments)
 
 
+def answer_kinds(run: OpenRun) -> list[str]:
+    """Kinds of answers of the run's questions, sorted."""
+    return sorted(run.query("questions")["kind"].dropna().unique().tolist())
+
+
 def choose_answers(run: OpenRun, view: ViewState, **arguments) -> None:
     """Choose the kind of answer that questions must have."""
-    kinds = sorted(run.query("questions")["kind"].dropna().unique().tolist())
-    options = dict.fromkeys(["", *kinds, view.kind or ""])
+    options = dict.fromkeys(["", *answer_kinds(run), view.kind or ""])
     tied = bound("kind", view.kind or "", to_view=lambda kind: kind or None)
     st.selectbox("answers", list(options), format_func=lambda kind: kind or "all", **tied, **arguments)
 

@@ -104,5 +104,5 @@ def test_a_file_may_be_as_large_as_said(tmp_path):
             file.truncate(size)
         if size == LARGEST:
             check_file(path)
-    with pytest.raises(ValueError, match="268 MB"):
+    with pytest.raises(OSError, match="268 MB"):
         check_file(path)
