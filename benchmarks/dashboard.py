@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.rows import Row
-from benchmarks.serving import chromium_path, patient_chromium
+from benchmarks.serving import chromium, chromium_path, patient_chromium
 from benchmarks.synthetic import Size, make_run
 from benchmarks.tap import opened
 from benchmarks.visits import FULL, SMALL, Bench
@@ -87,7 +87,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = chosen.folder or Path(temporary)
         file = run_file((folder / "small" if chosen.small else folder).resolve(), plan.size, console)
-        with patient_chromium(not chosen.small) as browser, opened() as taps:
+        with (chromium if chosen.small else patient_chromium)() as browser, opened() as taps:
             rows = Bench(browser, taps, file, plan).measure()
         machine = (
             f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.machine()}, load {load:.1f} before"

@@ -106,18 +106,20 @@ def chromium_path() -> str:
 
 
 @contextmanager
-def patient_chromium(patient: bool = True) -> Iterator[Browser]:
+def chromium() -> Iterator[Browser]:
+    """Run a browser and its driver."""
+    with sync_playwright() as driver:
+        browser = launch_chromium(driver)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def patient_chromium() -> Iterator[Browser]:
     """Run a browser and its driver with idle priority.
 
     They represent the readers' machines, and would otherwise compete with the server for CPU time.
-
-    Args:
-        patient: False for normal priority, where times do not matter.
     """
-    if not patient:
-        with sync_playwright() as driver:
-            yield launch_chromium(driver)
-        return
     with tempfile.TemporaryDirectory() as folder:
         node = _patient(Path(playwright.__file__).parent / "driver" / "node", Path(folder, "node"))
         with patch.dict(os.environ, PLAYWRIGHT_NODEJS_PATH=node), sync_playwright() as driver:

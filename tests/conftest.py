@@ -8,9 +8,8 @@ from pathlib import Path  # noqa: E402 - the hook comes before anything of odd i
 
 import pytest  # noqa: E402
 from filelock import FileLock  # noqa: E402
-from playwright.sync_api import sync_playwright  # noqa: E402
 
-from benchmarks.serving import chromium_path, launch_chromium  # noqa: E402
+from benchmarks import serving  # noqa: E402
 from odd.config import RunConfig  # noqa: E402
 from odd.models.embedded import embedded_path  # noqa: E402
 from odd.pipeline.screening import screen  # noqa: E402
@@ -67,10 +66,8 @@ def smollm2_cache(common) -> Path:
 def chromium():
     """A headless Chromium. Playwright allows one per process. A missing browser is a failure, not a skip."""
     try:
-        chromium_path()
+        serving.chromium_path()
     except RuntimeError as error:
         pytest.fail(str(error))
-    with sync_playwright() as playwright:
-        browser = launch_chromium(playwright)
+    with serving.chromium() as browser:
         yield browser
-        browser.close()

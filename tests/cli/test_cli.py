@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from unittest import mock
 
@@ -79,6 +80,11 @@ def test_help_lists_every_command_and_no_old_name(arguments):
 
 def test_the_version_is_printed():
     assert odd("--version").stdout == f"odd {__version__}\n"
+
+
+def test_without_the_command_the_server_answers_to_the_same_local_names():
+    settings = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
+    assert settings["server"]["allowedHosts"] == list(dashboard.LOCAL_NAMES)
 
 
 def allowed(*names):

@@ -139,7 +139,7 @@ class Objective(Settings):
     has_teacher: ClassVar[bool] = True
     """Whether it uses the teacher; if not, the gradient is the same for every teacher."""
     title: ClassVar[str] = ""
-    """Heading in the glossary; empty: its name."""
+    """Heading in the glossary; empty: its name as pages show it."""
     meaning: ClassVar[str] = ""
     """What it minimises or rewards, in one sentence for the glossary, which leaves it out without one."""
     formula: ClassVar[str] = ""
@@ -297,10 +297,14 @@ AnyObjective = Annotated[SerializeAsAny[Objective], BeforeValidator(parse_object
 """Any registered objective, as a field of settings."""
 
 
+def registered() -> dict[str, type[Objective]]:
+    """Return all objectives by name, in their order."""
+    return dict(sorted(Objective.registry.items(), key=lambda item: item[1].order))
+
+
 def default_objectives() -> tuple[Objective, ...]:
     """Return the default objectives of a run."""
-    kinds = sorted(Objective.registry.values(), key=lambda kind: kind.order)
-    return tuple(kind() for kind in kinds if kind.default)
+    return tuple(kind() for kind in registered().values() if kind.default)
 
 
 def finished(

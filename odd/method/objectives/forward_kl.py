@@ -22,7 +22,6 @@ class ForwardKL(Objective):
     name: Literal["forward_kl"] = "forward_kl"
     default = True
     order = 2
-    title = "forward KL"
     meaning = "Minimises KL(teacher ‖ student)."
     formula = r"P_{te}^j - P_\theta^j"
 

@@ -25,7 +25,6 @@ class ReverseKL(Objective):
     name: Literal["reverse_kl"] = "reverse_kl"
     default = True
     order = 1
-    title = "reverse KL"
     meaning = "Minimises KL(student ‖ teacher); the paper calls it forward."
     formula = r"-P_\theta^j (\ell_j - \bar\ell), \quad \bar\ell = \sum_k P_\theta^k \ell_k"
 

@@ -47,7 +47,6 @@ class SampledReverseKL(Objective):
     needs = frozenset({"visits"})
     default = True
     order = 4
-    title = "sampled reverse KL"
     meaning = "Estimates the reverse KL from the token r sampled in each rollout."
     formula = r"\operatorname{mean}_r\, (\log P_{te}^r - \log P_\theta^r - 1)(\delta_{rj} - P_\theta^j)"
 

@@ -6,7 +6,7 @@ The formulas are those of docs/method.md, in LaTeX. All texts are trusted and ma
 from dataclasses import dataclass
 
 from odd.method.measures import MEASURES
-from odd.method.objectives import Objective
+from odd.method.objectives import registered
 from odd.method.pooling import RULES
 from odd.views.names import objective_name
 
@@ -146,9 +146,8 @@ GRADIENTS = (
 
 def gradients() -> tuple[Entry, ...]:
     """Terms of the gradients, with every objective."""
-    kinds = sorted(Objective.registry.items(), key=lambda item: item[1].order)
     # objectives that differ only in what they truncate share a title
-    own = {kind.title or objective_name(name): kind for name, kind in kinds if kind.meaning}
+    own = {kind.title or objective_name(name): kind for name, kind in registered().items() if kind.meaning}
     return *GRADIENTS, *(Entry(title, kind.meaning, kind.formula) for title, kind in own.items())
 
 
