@@ -156,7 +156,7 @@ def test_the_run_of_a_job_is_not_a_path(tmp_path):
     assert Job(folder, "run", "x", 0.0).run_id is None
 
 
-@pytest.mark.parametrize("text", ["plain", 'q"\\', "tab\tline\nend\x7f\x00", "Ünï 🎉 \u2028", "[a]\nb=1", "{x}", "'''"])
+@pytest.mark.parametrize("text", ["plain", 'q"\\', "tab\tline\nend\x7f\x01", "Ünï 🎉 \u2028", "[a]\nb=1", "{x}", "'''"])
 def test_settings_survive_their_file(tmp_path, monkeypatch, text):
     monkeypatch.setattr(starting, "_start", lambda job, cache: job)
     config = small_config(tmp_path).model_copy(update={"templates": Templates(closing=text)})
