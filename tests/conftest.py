@@ -14,7 +14,7 @@ from odd.config import RunConfig  # noqa: E402
 from odd.models.embedded import embedded_path  # noqa: E402
 from odd.pipeline.screening import screen  # noqa: E402
 from odd.pipeline.worker import run  # noqa: E402
-from tests.runs import screening_config, small_config  # noqa: E402
+from tests.runs import quick_config, quick_screening_config, screening_config, small_config  # noqa: E402
 
 
 def pytest_collection_modifyitems(items):
@@ -48,9 +48,21 @@ def finished(common) -> tuple[RunConfig, Path]:
 
 
 @pytest.fixture(scope="session")
+def quick(common) -> tuple[RunConfig, Path]:
+    """A finished run of a fake engine, the same as `finished` otherwise."""
+    return made_once(common / "quick", quick_config, run)
+
+
+@pytest.fixture(scope="session")
 def screened(common) -> tuple[RunConfig, Path]:
     """The same run, only screened, with demonstrations and summaries by a larger model: its config and its file."""
     return made_once(common / "screened", screening_config, screen)
+
+
+@pytest.fixture(scope="session")
+def quick_screened(common) -> tuple[RunConfig, Path]:
+    """A quick run, only screened, with demonstrations and summaries by another model: its config and its file."""
+    return made_once(common / "quick-screened", quick_screening_config, screen)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Small runs that take seconds, for tests."""
+"""Small runs for tests: of the embedded models, which take seconds, and of a fake engine, which take one."""
 
 import json
 from pathlib import Path
@@ -6,6 +6,9 @@ from pathlib import Path
 import duckdb
 
 from odd.config import RunConfig, parse_config
+from odd.models.registry import ENGINES
+
+ENGINES["bigrams"] = "tests.models.bigram_engine"
 
 QUESTIONS = [
     {"id": "sum", "question": "What is 8+6-3?", "answer": "11", "kind": "number"},
@@ -35,6 +38,35 @@ def small_config(folder: Path, **changes) -> RunConfig:
     return parse_config(tree | changes)
 
 
+QUICK_QUESTIONS = [
+    {"id": "one", "question": "Which has a 1?", "answer": "[123]*1[123]*", "example": "1", "kind": "regex"},
+    {"id": "small", "question": "Which has no 3?", "answer": "[12]+", "example": "12", "kind": "regex"},
+    {"id": "impossible", "question": "What is 2+3?", "answer": "123456", "kind": "number"},
+]
+
+
+def bigrams(name: str) -> dict[str, str]:
+    """A model of the fake engine; other names have other weights."""
+    return {"name": name, "engine": "bigrams"}
+
+
+def quick_config(folder: Path, **changes) -> RunConfig:
+    """The same run of a fake engine and with questions that it can answer: it takes a second, and loads no weights."""
+    source = folder / "quick.jsonl"
+    source.write_text("\n".join(map(json.dumps, QUICK_QUESTIONS)))
+    models = {
+        "questions": {"source": str(source)},
+        "student": bigrams("c"),
+        "teachers": [
+            {"name": "other", "model": bigrams("b")},
+            {"name": "Self-1C", "context": "1c"},
+            {"name": "Self-1C1W", "context": "1c1w"},
+            {"name": "Self-check"},
+        ],
+    }
+    return small_config(folder, **(models | changes))
+
+
 TINY_M = {"name": "tiny-m"}
 SCREENED_TOO = [
     {"name": "Self-Sum-1C1W", "context": "sum_1c1w", "summarizer": TINY_M},
@@ -45,6 +77,16 @@ SCREENED_TOO = [
 def screening_config(folder: Path, **changes) -> RunConfig:
     """The same run with a screening of four contexts."""
     return small_config(folder, **({"screening": {"context_rollouts": 16, "teachers": SCREENED_TOO}} | changes))
+
+
+def quick_screening_config(folder: Path, **changes) -> RunConfig:
+    """A quick run with a screening of four contexts."""
+    other = bigrams("b")
+    teachers = [
+        {"name": "Self-Sum-1C1W", "context": "sum_1c1w", "summarizer": other},
+        {"name": "Self-1C (other)", "context": "1c", "demonstrations": other},
+    ]
+    return quick_config(folder, **({"screening": {"context_rollouts": 16, "teachers": teachers}} | changes))
 
 
 ROLLOUTS = "SELECT question, rollout, stage, chunk, launch, token_ids, log_probs, correct FROM rollouts ORDER BY ALL"

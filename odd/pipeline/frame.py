@@ -83,7 +83,8 @@ class Frame:
     def set_config(self) -> None:
         """Write the settings."""
         analysis = self.config.analysis
-        self.writer.set_meta("config", self.config.model_dump_json())
+        # the folder is of this machine only
+        self.writer.set_meta("config", self.config.model_dump_json(exclude={"cache"}))
         self.writer.set_meta("digests", self.digests.to_json())
         self.writer.set_meta("objectives", ",".join(objective.label for objective in analysis.objectives))
         self.writer.set_meta("conventions", ",".join(convention.label for convention in analysis.conventions))

@@ -1,6 +1,7 @@
-"""A fake engine: next-token probabilities depend on the last token only, over printable characters."""
+"""A fake engine over printable characters: next-token probabilities depend on the last token and on the prompt."""
 
 import hashlib
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,9 @@ from odd.models.base import Generation, LanguageModel
 END, FIRST, SIZE = 0, 31, 96
 """The end token; the offset from token ids to character codes; the vocabulary size."""
 LIKELY = [END, *(ord(digit) - FIRST for digit in "123")]
+"""The tokens that it generates."""
+PROMPTS = 16
+"""Number of kinds of prompts; different prompts of a question are usually of different kinds."""
 
 
 class Characters:
@@ -48,45 +52,57 @@ class Bigrams:
     max_context = None
     vocabulary_size = SIZE
 
-    def __init__(self, seed):
-        logits = np.full((SIZE, SIZE), -14.0)
-        logits[:, LIKELY] = np.random.default_rng(seed).normal(0, 1, (SIZE, len(LIKELY)))
+    def __init__(self, name, seed):
+        self.name = name
+        logits = np.full((PROMPTS, SIZE, SIZE), -14.0)
+        logits[:, :, LIKELY] = np.random.default_rng(seed).normal(0, 1, (PROMPTS, SIZE, len(LIKELY)))
+        logits[:, :, END] += 1  # short responses
         self.logits = logits
 
-    def log_probs(self, tokens, temperature=1.0):
-        logits = self.logits[np.asarray(tokens, dtype=np.int64)] / temperature
+    def after(self, prefix, tokens, temperature=1.0):
+        """Log-probabilities after each of the tokens, which follow a prefix (prompt and perhaps some response)."""
+        logits = self.logits[kind_of(prefix), np.asarray(tokens, dtype=np.int64)] / temperature
         return (logits - np.log(np.exp(logits).sum(-1, keepdims=True))).astype(np.float32)
+
+    def log_probs(self, prompt, response, temperature=1.0):
+        return self.after(prompt, [prompt[-1], *response[:-1]], temperature)
 
     def sample(self, prefixes, max_new_tokens, temperature, seed, batch_size=None):
         rng = np.random.default_rng(seed)
         return [
-            self._draw(list(prefix)[-1], limit, temperature, rng)
+            self._draw(list(prefix), limit, temperature, rng)
             for prefix, limit in zip(prefixes, max_new_tokens, strict=True)
         ]
 
-    def _draw(self, last, limit, temperature, rng):
-        tokens, log_probs = [], []
+    def _draw(self, prefix, limit, temperature, rng):
+        rows = self.after(prefix, range(SIZE), temperature)[:, LIKELY]
+        last, tokens, log_probs = prefix[-1], [], []
         while len(tokens) < limit and (not tokens or last != END):
-            row = self.log_probs([last], temperature)[0]
-            p = np.exp(row.astype(np.float64))
-            last = int(rng.choice(SIZE, p=p / p.sum()))
-            tokens.append(last)
-            log_probs.append(row[last])
+            p = np.exp(rows[last].astype(np.float64))
+            drawn = int(rng.choice(len(LIKELY), p=p / p.sum()))
+            tokens.append(LIKELY[drawn])
+            log_probs.append(rows[last][drawn])
+            last = tokens[-1]
         return Generation(tuple(tokens), np.array(log_probs, np.float32), last != END)
 
     def read(self, prompt, responses, temperature=1.0):
         for path, position in distinct_places(responses):
-            yield self.log_probs([[*prompt, *responses[path][:position]][-1]], temperature)
+            yield self.after(prompt, [[*prompt, *responses[path][:position]][-1]], temperature)
 
     def token_log_probs(self, prefix, continuations, temperatures):
         before = [[prefix[-1], *continuation[:-1]] for continuation in continuations]
         return [
-            np.stack([self.log_probs(own, t)[np.arange(len(tokens)), list(tokens)] for t in temperatures])
+            np.stack([self.after(prefix, own, t)[np.arange(len(tokens)), list(tokens)] for t in temperatures])
             for own, tokens in zip(before, continuations, strict=True)
         ]
 
 
+def kind_of(prefix):
+    """The kind of prompt that a prefix begins with: tokens that it generates do not count."""
+    return zlib.crc32(bytes(token for token in prefix if token not in LIKELY)) % PROMPTS
+
+
 def load(config: ModelConfig, cache: Path) -> LanguageModel:
     digest = hashlib.sha256(config.name.encode()).hexdigest()
-    model = Bigrams(int(digest[:8], 16))
+    model = Bigrams(config.name, int(digest[:8], 16))
     return LanguageModel(config.name, digest, Characters(), model, model)

@@ -4,7 +4,7 @@ import pytest
 
 from odd.config import TargetingConfig, fingerprint, load_config
 from odd.pipeline.worker import run
-from tests.runs import assert_same_results, rows, small_config
+from tests.runs import assert_same_results, quick_config, rows
 
 TARGETING = {
     "n_min": 24, "n_gradient": 4, "n_difference": 2, "correct_paths": 1, "incorrect_paths": 1, "allocation": "adaptive",
@@ -14,7 +14,7 @@ SAMPLING = {"initial_rollouts": 48, "max_new_tokens": 48, "batch_size": 24}
 
 
 def adaptive(folder):
-    return small_config(folder, targeting=TARGETING, sampling=SAMPLING)
+    return quick_config(folder, targeting=TARGETING, sampling=SAMPLING)
 
 
 class Stop(Exception):
@@ -48,7 +48,7 @@ def test_every_pair_reaches_the_floor_and_some_get_more_than_others(made):
     assert len({launched for _, launched in pairs}) > 2
 
 
-@pytest.mark.parametrize("after", [2, 4, 7])
+@pytest.mark.parametrize("after", [1, 3, 5])
 def test_resumed_run_equals_uninterrupted_run(made, tmp_path, after):
     seen = []
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from odd.cli.summary import import_lines
-from odd.config import ModelConfig, load_config, parse_config
+from odd.config import load_config, parse_config
 from odd.config.teachers import SELF_CHECK
 from odd.errors import OddError
 from odd.models.registry import load_model
-from odd.models.transformers.engine import TransformersEngine
 from odd.pipeline.jobs import continue_run
 from odd.pipeline.worker import run
-from tests.runs import ROLLOUTS, assert_same_results, rows, small_config
+from tests.models.bigram_engine import Bigrams
+from tests.runs import ROLLOUTS, assert_same_results, quick_config, rows
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 LOGGED = "SELECT question, rollout, token_ids, correct, truncated FROM rollouts WHERE stage = 'initial' ORDER BY ALL"
@@ -30,9 +30,9 @@ def quiet(step):
 
 
 @pytest.fixture(scope="module")
-def log(finished, tmp_path_factory):
+def log(quick, tmp_path_factory):
     """The initial rollouts of a finished run, as a training run would have logged them."""
-    found = rows(finished[1], "SELECT q.id, r.token_ids, r.correct FROM rollouts r JOIN questions q USING (question) "
+    found = rows(quick[1], "SELECT q.id, r.token_ids, r.correct FROM rollouts r JOIN questions q USING (question) "
                  "WHERE r.stage = 'initial' ORDER BY question, rollout")  # fmt: skip
     file = tmp_path_factory.mktemp("log") / "rollouts.jsonl"
     file.write_text("\n".join(json.dumps({"question": i, "token_ids": t, "reward": float(c)}) for i, t, c in found))
@@ -46,37 +46,37 @@ def imported(log, tmp_path_factory):
 
 
 def importing(log, folder, **settings):
-    return small_config(folder, imported={"files": [str(log)]} | settings)
+    return quick_config(folder, imported={"files": [str(log)]} | settings)
 
 
-def test_imported_rollouts_are_those_of_the_log(finished, imported):
-    assert rows(imported[1], LOGGED) == rows(finished[1], LOGGED)
+def test_imported_rollouts_are_those_of_the_log(quick, imported):
+    assert rows(imported[1], LOGGED) == rows(quick[1], LOGGED)
 
 
-def test_the_rest_of_the_run_is_as_if_the_student_had_just_drawn_them(finished, imported):
+def test_the_rest_of_the_run_is_as_if_the_student_had_just_drawn_them(quick, imported):
     """Seeds, paths, pairs and targeted rollouts depend only on the initial rollouts, whatever their origin."""
     for sql in ("SELECT * FROM paths ORDER BY ALL", "SELECT question, path, position, token FROM pairs ORDER BY ALL",
                 "SELECT question, token_ids FROM rollouts WHERE stage = 'targeted' ORDER BY ALL",
                 "SELECT question, node, teacher, objective, convention FROM scores ORDER BY ALL"):  # fmt: skip
-        assert rows(imported[1], sql) == rows(finished[1], sql)
+        assert rows(imported[1], sql) == rows(quick[1], sql)
 
 
-def test_their_log_probabilities_are_computed(finished, imported):
+def test_their_log_probabilities_are_computed(quick, imported):
     sql = "SELECT log_probs FROM rollouts WHERE stage = 'initial' ORDER BY question, rollout"
-    for (computed,), (drawn,) in zip(rows(imported[1], sql), rows(finished[1], sql), strict=True):
+    for (computed,), (drawn,) in zip(rows(imported[1], sql), rows(quick[1], sql), strict=True):
         np.testing.assert_allclose(computed, drawn, atol=1e-4)
 
 
-def test_nothing_is_drawn_from_the_root(log, tmp_path, monkeypatch):
-    sample = TransformersEngine.sample
+def test_nothing_is_drawn_from_the_root(log, quick, tmp_path, monkeypatch):
+    sample = Bigrams.sample
 
-    ends = load_model(ModelConfig(), tmp_path).tokenizer.encode_chat([{"role": "user", "content": ""}])[-3:]
+    ends = load_model(quick[0].student, tmp_path).tokenizer.encode_chat([{"role": "user", "content": ""}])[-3:]
 
     def forced_only(self, prefixes, *rest):
         assert not any(list(prefix[-3:]) == ends for prefix in prefixes)
         return sample(self, prefixes, *rest)
 
-    monkeypatch.setattr(TransformersEngine, "sample", forced_only)
+    monkeypatch.setattr(Bigrams, "sample", forced_only)
     # demonstrations are sampled separately from the rollouts
     run(importing(log, tmp_path).model_copy(update={"teachers": (SELF_CHECK,)}), quiet)
 
@@ -98,11 +98,11 @@ def test_an_interrupted_import_continues_to_the_same_result(log, imported, tmp_p
     assert_same_results(imported[1], path)
 
 
-def test_the_run_id_depends_on_the_rollouts(log, imported, finished, tmp_path):
+def test_the_run_id_depends_on_the_rollouts(log, imported, quick, tmp_path):
     fewer = tmp_path / "fewer.jsonl"
     fewer.write_text("\n".join(log.read_text().splitlines()[1:]))
     other = run(importing(fewer, tmp_path), quiet)
-    assert len({other.stem, imported[1].stem, finished[1].stem}) == 3
+    assert len({other.stem, imported[1].stem, quick[1].stem}) == 3
 
 
 def test_an_existing_run_does_not_need_its_log(imported, tmp_path):

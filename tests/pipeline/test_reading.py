@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from odd.config import AnalysisConfig, TeacherConfig, objective
-from odd.models.transformers.engine import TransformersEngine
 from odd.pipeline import reading
 from odd.pipeline.reading import reading_chunks
 from odd.pipeline.worker import add_teachers, run
 from odd.rollouts.sampling import Rollout
-from tests.runs import assert_same_results, rows, small_config
+from tests.models.bigram_engine import Bigrams
+from tests.runs import assert_same_results, quick_config, rows
 
 OBJECTIVES = (objective("reverse_kl"), objective("minillm"), objective("minillm", temperature=2))
 TEACHERS = [{"name": "Self-1C", "context": "1c"}, {"name": "Self-check"}]
@@ -28,7 +28,7 @@ def asking(folder):
     targeting = {"n_min": 8, "n_gradient": 2, "n_difference": 1, "correct_paths": 1, "incorrect_paths": 1}
     sampling = {"initial_rollouts": 24, "max_new_tokens": 40, "batch_size": 16}
     changes = {"analysis": analysis.model_dump(mode="json"), "teachers": TEACHERS}
-    config = small_config(folder, sampling=sampling, targeting=targeting, **changes)
+    config = quick_config(folder, sampling=sampling, targeting=targeting, **changes)
     return config.model_copy(update={"questions": config.questions.model_copy(update={"limit": 1})})
 
 
@@ -43,13 +43,13 @@ def read(tmp_path_factory):
 @pytest.fixture
 def counted(monkeypatch):
     """Counts the rollouts that models read."""
-    tokens, original = [], TransformersEngine.token_log_probs
+    tokens, original = [], Bigrams.token_log_probs
 
     def count(self, prefix, continuations, temperatures):
         tokens.extend(continuations)
         return original(self, prefix, continuations, temperatures)
 
-    monkeypatch.setattr(TransformersEngine, "token_log_probs", count)
+    monkeypatch.setattr(Bigrams, "token_log_probs", count)
     return tokens
 
 
@@ -134,9 +134,9 @@ def test_another_discount_reads_nothing_again(read, tmp_path, counted):
     assert rows(again, "SELECT DISTINCT objective FROM scores") == [("minillm_0.5",)]
 
 
-def test_a_run_without_minillm_reads_nothing(finished):
-    assert rows(finished[1], "SELECT count(*) FROM rollout_log_probs") == [(0,)]
-    assert rows(finished[1], "SELECT count(*) FROM timings WHERE stage = 'read'") == [(0,)]
+def test_a_run_without_minillm_reads_nothing(quick):
+    assert rows(quick[1], "SELECT count(*) FROM rollout_log_probs") == [(0,)]
+    assert rows(quick[1], "SELECT count(*) FROM timings WHERE stage = 'read'") == [(0,)]
 
 
 def test_readings_of_a_teacher_are_dropped_when_its_name_changes_meaning(read, tmp_path):

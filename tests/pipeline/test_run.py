@@ -8,9 +8,9 @@ import pytest
 import odd.models.transformers.language_model
 from odd.config import TeacherConfig
 from odd.errors import OddError
-from odd.models.transformers.engine import TransformersEngine
 from odd.pipeline.worker import add_teachers, run
-from tests.runs import ROLLOUTS, SCORES, assert_same_results, rows, small_config
+from tests.models.bigram_engine import Bigrams
+from tests.runs import ROLLOUTS, SCORES, assert_same_results, quick_config, rows, small_config
 
 
 class Stop(Exception):
@@ -22,14 +22,14 @@ def test_same_config_and_seed_give_same_rollouts_and_scores(finished, tmp_path):
     assert_same_results(finished[1], again)
 
 
-def test_another_seed_gives_other_rollouts(finished, tmp_path):
+def test_another_seed_gives_other_rollouts(quick, tmp_path):
     sampling = {"initial_rollouts": 48, "max_new_tokens": 48, "batch_size": 24, "seed": 1}
-    other = run(small_config(tmp_path, sampling=sampling), lambda step: None)
-    assert repr(rows(finished[1], ROLLOUTS)) != repr(rows(other, ROLLOUTS))
+    other = run(quick_config(tmp_path, sampling=sampling), lambda step: None)
+    assert repr(rows(quick[1], ROLLOUTS)) != repr(rows(other, ROLLOUTS))
 
 
 @pytest.mark.parametrize("after", [1, 3, 6, 9])
-def test_resumed_run_equals_uninterrupted_run(finished, tmp_path, after):
+def test_resumed_run_equals_uninterrupted_run(quick, tmp_path, after):
     seen = []
 
     def die(step):
@@ -37,29 +37,29 @@ def test_resumed_run_equals_uninterrupted_run(finished, tmp_path, after):
         if len(seen) == after:
             raise Stop
 
-    config = small_config(tmp_path)
+    config = quick_config(tmp_path)
     with pytest.raises(Stop):
         run(config, die)
-    assert_same_results(finished[1], run(config, lambda step: None))
+    assert_same_results(quick[1], run(config, lambda step: None))
 
 
-def test_stopped_run_reports_it_and_continues(finished, tmp_path):
+def test_stopped_run_reports_it_and_continues(quick, tmp_path):
     def stop(step):
         if step.stage == "targeted":
             raise KeyboardInterrupt
 
-    config = small_config(tmp_path)
+    config = quick_config(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         run(config, stop)
-    published = config.cache / finished[1].name
+    published = config.cache / quick[1].name
     assert rows(published, "SELECT value FROM meta WHERE key = 'status'") == [("stopped",)]
     assert rows(published, "SELECT count(*) > 0 FROM rollouts WHERE stage = 'targeted'") == [(True,)]
     assert rows(run(config, lambda step: None), "SELECT value FROM meta WHERE key = 'status'") == [("finished",)]
 
 
-def test_finished_run_is_not_sampled_again(finished, monkeypatch):
-    monkeypatch.setattr(TransformersEngine, "sample", _refuse)
-    config, path = finished
+def test_finished_run_is_not_sampled_again(quick, monkeypatch):
+    monkeypatch.setattr(Bigrams, "sample", _refuse)
+    config, path = quick
     before = rows(path, ROLLOUTS)
     run(config, lambda step: None)
     assert repr(rows(path, ROLLOUTS)) == repr(before)
@@ -70,15 +70,15 @@ def _refuse(*_, **__):
 
 
 @pytest.fixture
-def copied(finished, tmp_path):
-    config, path = finished
+def copied(quick, tmp_path):
+    config, path = quick
     shutil.copy(path, tmp_path / path.name)
     return config.model_copy(update={"cache": tmp_path}), path.stem
 
 
 def test_teacher_added_later_samples_nothing_and_scores_as_if_present_from_the_start(copied, monkeypatch):
     config, run_id = copied
-    monkeypatch.setattr(TransformersEngine, "sample", _refuse)
+    monkeypatch.setattr(Bigrams, "sample", _refuse)
     path = add_teachers(config.cache, run_id, [TeacherConfig(name="Late", context="1c")], lambda step: None)
     late, first = (
         rows(path, SCORES.replace("FROM scores", f"FROM scores WHERE teacher = '{name}'"))
@@ -88,11 +88,11 @@ def test_teacher_added_later_samples_nothing_and_scores_as_if_present_from_the_s
     assert repr([row[:2] + row[3:] for row in late]) == repr([row[:2] + row[3:] for row in first])
 
 
-def test_adding_a_teacher_leaves_the_other_scores_alone(copied, finished):
+def test_adding_a_teacher_leaves_the_other_scores_alone(copied, quick):
     config, run_id = copied
     path = add_teachers(config.cache, run_id, [TeacherConfig(name="Late", context="1c")], lambda step: None)
     others = SCORES.replace("FROM scores", "FROM scores WHERE teacher <> 'Late'")
-    assert repr(rows(path, others)) == repr(rows(finished[1], SCORES))
+    assert repr(rows(path, others)) == repr(rows(quick[1], SCORES))
 
 
 def test_a_teacher_name_cannot_change_its_meaning(copied):
@@ -103,7 +103,7 @@ def test_a_teacher_name_cannot_change_its_meaning(copied):
 
 def test_changed_analysis_rescores_without_sampling(copied, monkeypatch):
     config, _ = copied
-    monkeypatch.setattr(TransformersEngine, "sample", _refuse)
+    monkeypatch.setattr(Bigrams, "sample", _refuse)
     analysis = config.analysis.model_copy(update={"n_sig": 12})
     path = run(config.model_copy(update={"analysis": analysis}), lambda step: None)
     smallest = rows(
@@ -114,11 +114,11 @@ def test_changed_analysis_rescores_without_sampling(copied, monkeypatch):
     assert smallest[0][0] >= 12
 
 
-def test_self_check_has_no_gradient_and_no_alignment(finished):
+def test_self_check_has_no_gradient_and_no_alignment(quick):
     exact = "teacher = 'Self-check' AND objective NOT IN ('dr_grpo', 'sampled_reverse_kl')"
-    scored = rows(finished[1], f"SELECT count(*), count(alignment), count(low), count(gain) FROM scores WHERE {exact}")
+    scored = rows(quick[1], f"SELECT count(*), count(alignment), count(low), count(gain) FROM scores WHERE {exact}")
     largest = rows(
-        finished[1],
+        quick[1],
         f"SELECT max(list_max(list_transform(teacher_gradient, lambda x: abs(x)))) FROM gradients WHERE {exact}",
     )
     assert scored[0][0] > 0
@@ -126,18 +126,16 @@ def test_self_check_has_no_gradient_and_no_alignment(finished):
     assert largest[0][0] < 1e-6
 
 
-def test_other_teachers_have_alignment(finished):
+def test_other_teachers_have_alignment(quick):
     counts = dict(
-        rows(
-            finished[1], "SELECT teacher, count(alignment) FROM scores WHERE objective = 'reverse_kl' GROUP BY teacher"
-        )
+        rows(quick[1], "SELECT teacher, count(alignment) FROM scores WHERE objective = 'reverse_kl' GROUP BY teacher")
     )
-    assert all(counts[name] > 0 for name in ("tiny-m", "Self-1C", "Self-1C1W"))
+    assert all(counts[name] > 0 for name in ("other", "Self-1C", "Self-1C1W"))
 
 
-def test_every_pair_reaches_its_visits(finished):
+def test_every_pair_reaches_its_visits(quick):
     short = rows(
-        finished[1],
+        quick[1],
         "SELECT count(*) FROM pairs p JOIN path_tokens t USING (question, path, position) "
         "JOIN branches b ON b.question = p.question AND b.parent = t.node AND b.token = p.token "
         "WHERE b.pooling = 'on_policy' AND b.visits < 12",
@@ -145,8 +143,8 @@ def test_every_pair_reaches_its_visits(finished):
     assert short == [(0,)]
 
 
-def test_targeted_rollouts_start_with_their_pair(finished):
-    path = finished[1]
+def test_targeted_rollouts_start_with_their_pair(quick):
+    path = quick[1]
     launched = rows(path, "SELECT question, sum(launched) FROM pairs GROUP BY question ORDER BY question")
     drawn = rows(
         path, "SELECT question, count(*) FROM rollouts WHERE stage = 'targeted' GROUP BY question ORDER BY question"
@@ -155,10 +153,10 @@ def test_targeted_rollouts_start_with_their_pair(finished):
     assert rows(path, "SELECT count(*) FROM rollouts WHERE stage = 'targeted' AND launch = 0") == [(0,)]
 
 
-def test_question_without_correct_rollout_is_kept_and_marked(finished):
-    found = rows(finished[1], "SELECT stage, difficulty, note FROM questions WHERE id = 'impossible'")
+def test_question_without_correct_rollout_is_kept_and_marked(quick):
+    found = rows(quick[1], "SELECT stage, difficulty, note FROM questions WHERE id = 'impossible'")
     assert found == [("scored", "never", "no correct rollout among 48: excluded")]
-    reasons = rows(finished[1], "SELECT count(*) FROM contexts WHERE question = 2 AND NOT available")
+    reasons = rows(quick[1], "SELECT count(*) FROM contexts WHERE question = 2 AND NOT available")
     assert reasons == [(4,)]
 
 
@@ -172,26 +170,26 @@ def test_all_truncated_is_reported(tmp_path):
 def test_question_without_incorrect_rollout_is_marked_and_scored(tmp_path, monkeypatch):
     monkeypatch.setattr("odd.rollouts.sampling.is_correct", lambda question, answer: True)
     monkeypatch.setattr("odd.rollouts.sampling.read_answer", lambda question, text, inside: text)
-    sample = TransformersEngine.sample
+    sample = Bigrams.sample
     monkeypatch.setattr(
-        TransformersEngine,
+        Bigrams,
         "sample",
         lambda *args, **kw: [replace(made, truncated=False) for made in sample(*args, **kw)],
     )
-    path = run(small_config(tmp_path), lambda step: None)
+    path = run(quick_config(tmp_path), lambda step: None)
     assert rows(path, "SELECT DISTINCT note FROM questions") == [("no incorrect rollout",)]
     reasons = rows(path, "SELECT DISTINCT reason FROM contexts WHERE teacher = 'Self-1C1W'")
-    assert reasons == [("no wrong response among 60 tries of tiny-s",)]
+    assert reasons == [("no wrong response among 60 tries of c [bigrams]",)]
 
 
-def test_demonstrations_are_of_the_promised_outcome(finished):
+def test_demonstrations_are_of_the_promised_outcome(quick):
     shown = pd.DataFrame(
-        rows(finished[1], "SELECT teacher, demonstrations FROM contexts WHERE available"), columns=["teacher", "shown"]
+        rows(quick[1], "SELECT teacher, demonstrations FROM contexts WHERE available"), columns=["teacher", "shown"]
     )
     outcomes = shown.assign(
         shown=shown["shown"].map(lambda text: tuple(d["correct"] for d in __import__("json").loads(text)))
     )
-    expected = {"tiny-m": (), "Self-1C": (True,), "Self-1C1W": (True, False), "Self-check": ()}
+    expected = {"other": (), "Self-1C": (True,), "Self-1C1W": (True, False), "Self-check": ()}
     assert set(map(tuple, outcomes.to_numpy().tolist())) == set(expected.items())
 
 
@@ -206,15 +204,15 @@ def test_stored_student_log_probabilities_are_those_it_was_sampled_with(finished
     np.testing.assert_allclose(sampled, scored, atol=1e-4)
 
 
-def test_adding_a_teacher_stores_no_children_twice(copied, finished):
+def test_adding_a_teacher_stores_no_children_twice(copied, quick):
     config, run_id = copied
     path = add_teachers(config.cache, run_id, [TeacherConfig(name="Late", context="1c")], lambda step: None)
     components = "SELECT * FROM components ORDER BY question, node, convention"
-    assert repr(rows(path, components)) == repr(rows(finished[1], components))
+    assert repr(rows(path, components)) == repr(rows(quick[1], components))
 
 
-def test_the_first_teacher_of_a_run_without_any_brings_the_children_along(tmp_path, finished):
-    path = run(small_config(tmp_path, teachers=[]), lambda step: None)
+def test_the_first_teacher_of_a_run_without_any_brings_the_children_along(tmp_path, quick):
+    path = run(quick_config(tmp_path, teachers=[]), lambda step: None)
     assert rows(path, "SELECT count(*) FROM components") == [(0,)]
     path = add_teachers(path.parent, path.stem, [TeacherConfig(name="Late", context="1c")], lambda step: None)
     assert rows(path, "SELECT count(*) FROM components")[0] > (0,)
@@ -243,20 +241,20 @@ def test_adding_to_an_unknown_run_leaves_no_trace(tmp_path):
 
 def test_a_teacher_that_never_scored_can_be_corrected(tmp_path, monkeypatch):
     """A teacher without a context row was a mistake, so the next command's settings count."""
-    broken = small_config(tmp_path)
-    log_probs = TransformersEngine.read
+    broken = quick_config(tmp_path)
+    log_probs = Bigrams.read
 
     def fail(self, *args, **kw):
-        if self.name == "tiny-m":
+        if self.name == "b":
             raise OddError("no numbers")
         return log_probs(self, *args, **kw)
 
     with monkeypatch.context() as patched, pytest.raises(OddError, match="no numbers"):
-        patched.setattr(TransformersEngine, "read", fail)
+        patched.setattr(Bigrams, "read", fail)
         run(broken, lambda step: None)
-    mended = [{"name": "tiny-m", "context": "1c"}]
-    path = run(small_config(tmp_path, teachers=mended), lambda step: None)
-    assert rows(path, "SELECT teacher, context FROM teachers") == [("tiny-m", "1c")]
+    mended = [{"name": "other", "context": "1c"}]
+    path = run(quick_config(tmp_path, teachers=mended), lambda step: None)
+    assert rows(path, "SELECT teacher, context FROM teachers") == [("other", "1c")]
 
 
 def test_a_student_with_other_weights_makes_another_run(finished, tmp_path, monkeypatch):
@@ -264,14 +262,15 @@ def test_a_student_with_other_weights_makes_another_run(finished, tmp_path, monk
     assert run(small_config(tmp_path), lambda step: None).stem != finished[1].stem
 
 
-def test_a_teacher_with_other_weights_is_refused(copied, monkeypatch):
+def test_a_teacher_with_other_weights_is_refused(finished, tmp_path, monkeypatch):
     digest = odd.models.transformers.language_model.model_digest
     monkeypatch.setattr(
         odd.models.transformers.language_model, "model_digest", lambda m, t: "x" if _is_m(m) else digest(m, t)
     )
-    config, _ = copied
+    config, path = finished
+    shutil.copy(path, tmp_path)
     with pytest.raises(OddError, match="has changed since"):
-        run(config, lambda step: None)
+        run(config.model_copy(update={"cache": tmp_path}), lambda step: None)
 
 
 def _is_m(model):
@@ -279,7 +278,7 @@ def _is_m(model):
 
 
 def test_question_that_does_not_fit_is_refused_before_sampling(tmp_path, monkeypatch):
-    monkeypatch.setattr(TransformersEngine, "sample", _refuse)
+    monkeypatch.setattr("odd.models.transformers.engine.TransformersEngine.sample", _refuse)
     sampling = {"initial_rollouts": 8, "max_new_tokens": 2000, "batch_size": 8}
     with pytest.raises(OddError, match="do not fit"):
         run(small_config(tmp_path, sampling=sampling), lambda step: None)
@@ -287,6 +286,6 @@ def test_question_that_does_not_fit_is_refused_before_sampling(tmp_path, monkeyp
 
 def test_fewer_paths_than_wanted_are_reported(tmp_path):
     targeting = {"n_min": 12, "n_gradient": 1, "n_difference": 0, "correct_paths": 60, "incorrect_paths": 1}
-    path = run(small_config(tmp_path, targeting=targeting), lambda step: None)
+    path = run(quick_config(tmp_path, targeting=targeting), lambda step: None)
     notes = [note for (note,) in rows(path, "SELECT note FROM questions WHERE id <> 'impossible'")]
     assert all("of 60 correct paths" in note for note in notes)

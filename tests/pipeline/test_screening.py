@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from odd.errors import OddError
-from odd.models.transformers.engine import TransformersEngine
 from odd.pipeline.screening import screen
 from odd.pipeline.worker import run
-from tests.runs import ROLLOUTS, SCREENING, assert_same_results, rows, screening_config, small_config
+from tests.models.bigram_engine import Bigrams
+from tests.runs import ROLLOUTS, SCREENING, assert_same_results, quick_screening_config, rows, small_config
 
 STATUS = "SELECT value FROM meta WHERE key = 'status'"
 
@@ -19,43 +19,43 @@ class Stop(Exception):
 
 
 @pytest.fixture
-def copied(screened, tmp_path):
+def copied(quick_screened, tmp_path):
     """The screened run in its own cache."""
-    config = screening_config(tmp_path)
+    config = quick_screening_config(tmp_path)
     config.cache.mkdir()
-    return config, Path(shutil.copy(screened[1], config.cache))
+    return config, Path(shutil.copy(quick_screened[1], config.cache))
 
 
-def test_the_baseline_is_the_first_of_the_initial_rollouts(screened, finished):
+def test_the_baseline_is_the_first_of_the_initial_rollouts(quick_screened, quick):
     first = ROLLOUTS.replace("FROM rollouts", "FROM rollouts WHERE stage = 'initial' AND rollout < 32")
-    assert repr(rows(screened[1], ROLLOUTS)) == repr(rows(finished[1], first))
-    assert rows(screened[1], STATUS) == [("screened",)]
+    assert repr(rows(quick_screened[1], ROLLOUTS)) == repr(rows(quick[1], first))
+    assert rows(quick_screened[1], STATUS) == [("screened",)]
 
 
-def test_a_run_continues_from_a_screening_to_the_same_result(copied, finished):
+def test_a_run_continues_from_a_screening_to_the_same_result(copied, quick):
     config, path = copied
-    whole = run(config.model_copy(update={"teachers": finished[0].teachers}), lambda step: None)
+    whole = run(config.model_copy(update={"teachers": quick[0].teachers}), lambda step: None)
     assert whole == path
-    assert_same_results(finished[1], whole)
-    tries = "SELECT * FROM demonstrations WHERE source = 'tiny-s' AND attempt < 10 ORDER BY ALL"
-    assert rows(whole, tries) == rows(finished[1], tries)
+    assert_same_results(quick[1], whole)
+    tries = "SELECT * FROM demonstrations WHERE source = 'c [bigrams]' AND attempt < 10 ORDER BY ALL"
+    assert rows(whole, tries) == rows(quick[1], tries)
 
 
-def test_a_run_is_screened_without_drawing_its_rollouts_again(finished, screened, tmp_path):
-    config = screening_config(tmp_path)
+def test_a_run_is_screened_without_drawing_its_rollouts_again(quick, quick_screened, tmp_path):
+    config = quick_screening_config(tmp_path)
     config.cache.mkdir()
-    shutil.copy(finished[1], config.cache)
+    shutil.copy(quick[1], config.cache)
     path = screen(config, lambda step: None)
-    assert path.stem == finished[1].stem
-    assert repr(rows(path, ROLLOUTS)) == repr(rows(finished[1], ROLLOUTS))
+    assert path.stem == quick[1].stem
+    assert repr(rows(path, ROLLOUTS)) == repr(rows(quick[1], ROLLOUTS))
     # the run may have sampled more tries, to skip responses that are its paths
-    assert_same_results(screened[1], path, SCREENING[1:])
+    assert_same_results(quick_screened[1], path, SCREENING[1:])
     assert rows(path, STATUS) == [("finished",)]
-    assert_same_results(finished[1], path)
+    assert_same_results(quick[1], path)
 
 
 @pytest.mark.parametrize("after", [1, 3, 6])
-def test_resumed_screening_equals_uninterrupted_screening(screened, tmp_path, after):
+def test_resumed_screening_equals_uninterrupted_screening(quick_screened, tmp_path, after):
     seen = []
 
     def die(step):
@@ -63,22 +63,22 @@ def test_resumed_screening_equals_uninterrupted_screening(screened, tmp_path, af
         if len(seen) == after:
             raise Stop
 
-    config = screening_config(tmp_path)
+    config = quick_screening_config(tmp_path)
     with pytest.raises(Stop):
         screen(config, die)
     path = screen(config, lambda step: None)
-    assert_same_results(screened[1], path, SCREENING)
-    assert repr(rows(path, ROLLOUTS)) == repr(rows(screened[1], ROLLOUTS))
+    assert_same_results(quick_screened[1], path, SCREENING)
+    assert repr(rows(path, ROLLOUTS)) == repr(rows(quick_screened[1], ROLLOUTS))
 
 
-def test_a_finished_screening_is_not_sampled_again(copied, screened, monkeypatch):
-    monkeypatch.setattr(TransformersEngine, "sample", lambda *_, **__: pytest.fail("sampled"))
-    assert_same_results(screened[1], screen(copied[0], lambda step: None), SCREENING)
+def test_a_finished_screening_is_not_sampled_again(copied, quick_screened, monkeypatch):
+    monkeypatch.setattr(Bigrams, "sample", lambda *_, **__: pytest.fail("sampled"))
+    assert_same_results(quick_screened[1], screen(copied[0], lambda step: None), SCREENING)
 
 
-def test_every_context_has_its_rollouts_or_a_reason(screened):
+def test_every_context_has_its_rollouts_or_a_reason(quick_screened):
     counted = rows(
-        screened[1],
+        quick_screened[1],
         "SELECT context, available, reason IS NULL, rollouts FROM screening_accuracy WHERE question < 2",
     )
     assert len(counted) == 8
@@ -88,22 +88,22 @@ def test_every_context_has_its_rollouts_or_a_reason(screened):
     assert any(available for _, available, *_ in counted)
 
 
-def test_a_question_that_is_never_answered_is_shown_nothing(screened):
-    told = rows(screened[1], "SELECT DISTINCT available, reason FROM screening WHERE question = 2")
+def test_a_question_that_is_never_answered_is_shown_nothing(quick_screened):
+    told = rows(quick_screened[1], "SELECT DISTINCT available, reason FROM screening WHERE question = 2")
     assert told == [(False, "no correct rollout among 32: excluded")]
-    assert rows(screened[1], "SELECT count(*) FROM demonstrations WHERE question = 2") == [(0,)]
-    assert rows(screened[1], "SELECT difficulty FROM questions WHERE question = 2") == [("never",)]
+    assert rows(quick_screened[1], "SELECT count(*) FROM demonstrations WHERE question = 2") == [(0,)]
+    assert rows(quick_screened[1], "SELECT difficulty FROM questions WHERE question = 2") == [("never",)]
 
 
-def test_a_context_that_is_added_leaves_the_others_alone(copied, screened):
+def test_a_context_that_is_added_leaves_the_others_alone(copied, quick_screened):
     config, _ = copied
     three = {"name": "Self-3C", "context": "3c"}
     more = config.screening.model_dump(mode="json") | {"teachers": [three]}
-    path = screen(screening_config(config.cache.parent, screening=more), lambda step: None)
+    path = screen(quick_screening_config(config.cache.parent, screening=more), lambda step: None)
     names = [name for (name,) in rows(path, "SELECT context FROM screening_contexts ORDER BY ordinal")]
-    assert names == ["Self-1C", "Self-1C1W", "Self-Sum-1C1W", "Self-1C (tiny-m)", "Self-3C"]
+    assert names == ["Self-1C", "Self-1C1W", "Self-Sum-1C1W", "Self-1C (other)", "Self-3C"]
     drawn = "SELECT * FROM screening_rollouts WHERE context <> 'Self-3C' ORDER BY ALL"
-    assert rows(path, drawn) == rows(screened[1], drawn)
+    assert rows(path, drawn) == rows(quick_screened[1], drawn)
     assert rows(path, "SELECT count(*) > 0 FROM screening_rollouts WHERE context = 'Self-3C'") == [(True,)]
 
 
@@ -118,7 +118,7 @@ def test_a_context_that_is_added_leaves_the_others_alone(copied, screened):
 def test_a_screening_does_not_change_its_meaning(copied, changes, said):
     config, _ = copied
     with pytest.raises(OddError, match=said):
-        screen(screening_config(config.cache.parent, **changes), lambda step: None)
+        screen(quick_screening_config(config.cache.parent, **changes), lambda step: None)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_a_stopped_screening_reports_it_and_continues(tmp_path):
         if step.stage == "contexts":
             raise KeyboardInterrupt
 
-    config = screening_config(tmp_path)
+    config = quick_screening_config(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         screen(config, stop)
     (published,) = config.cache.glob("*.duckdb")

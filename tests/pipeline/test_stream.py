@@ -9,7 +9,6 @@ import pytest
 
 from odd.config import TeacherConfig
 from odd.errors import OddError
-from odd.models.transformers.engine import TransformersEngine
 from odd.pipeline.consumer import Consumer
 from odd.pipeline.digests import Digests
 from odd.pipeline.events import Commit, Event, Events, Insert, NoteModel, SpellTokens, Step, Update
@@ -21,7 +20,8 @@ from odd.pipeline.worker import Worker, run
 from odd.questions.sources import load_questions
 from odd.store import RunWriter, state, tables
 from odd.store.question_stage import QuestionStage
-from tests.runs import rows, small_config
+from tests.models.bigram_engine import Bigrams
+from tests.runs import quick_config, rows
 
 RUN = "x-00000000"
 # columns that differ between two runs with the same settings
@@ -51,7 +51,7 @@ def begin(config) -> Worker:
 @pytest.fixture(scope="module")
 def collected(tmp_path_factory) -> list[list[Event]]:
     """All events of each question of a run, collected without applying any."""
-    worker = begin(small_config(tmp_path_factory.mktemp("collected")))
+    worker = begin(quick_config(tmp_path_factory.mktemp("collected")))
     with worker.writer:
         return [list(work) for work in worker.works()]
 
@@ -74,33 +74,33 @@ def in_turn(works: list[Events[None]]) -> Iterator[Event]:
                 yield event
 
 
-def test_events_applied_later_give_the_same_run(collected, finished, tmp_path):
+def test_events_applied_later_give_the_same_run(collected, quick, tmp_path):
     events = [event for events in collected for event in events]
-    assert_same_tables(finished[1], apply(small_config(tmp_path), events))
+    assert_same_tables(quick[1], apply(quick_config(tmp_path), events))
 
 
-def test_events_survive_the_way_to_another_process(collected, finished, tmp_path):
+def test_events_survive_the_way_to_another_process(collected, quick, tmp_path):
     events = pickle.loads(pickle.dumps([event for events in collected for event in events]))
-    assert_same_tables(finished[1], apply(small_config(tmp_path), events))
+    assert_same_tables(quick[1], apply(quick_config(tmp_path), events))
 
 
-def test_questions_can_be_worked_on_in_turn(finished, tmp_path):
-    worker = begin(small_config(tmp_path))
+def test_questions_can_be_worked_on_in_turn(quick, tmp_path):
+    worker = begin(quick_config(tmp_path))
     with worker.writer:
         worker.consumer.consume(in_turn(list(worker.works())))
         path = worker.finish("finished")
-    assert_same_tables(finished[1], path)
+    assert_same_tables(quick[1], path)
 
 
 @pytest.mark.parametrize("stage", [QuestionStage.SAMPLED, QuestionStage.PLANNED, QuestionStage.TARGETED])
-def test_a_run_continues_from_each_stage_of_a_question(collected, finished, tmp_path, stage):
-    config = small_config(tmp_path)
+def test_a_run_continues_from_each_stage_of_a_question(collected, quick, tmp_path, stage):
+    config = quick_config(tmp_path)
     reached = next(i for i, event in enumerate(collected[0]) if reaches(event, stage))
     worker = begin(config)
     with worker.writer:
         worker.consumer.consume(collected[0][: reached + 1])
     # uncommitted work is timed again
-    assert_same_tables(finished[1], run(config, lambda step: None), but={"timings"})
+    assert_same_tables(quick[1], run(config, lambda step: None), but={"timings"})
 
 
 def reaches(event: Event, stage: QuestionStage) -> bool:
@@ -114,10 +114,10 @@ def test_every_step_is_of_a_stage_of_runs(collected):
 
 
 @pytest.fixture
-def stored(finished, tmp_path):
+def stored(quick, tmp_path):
     """The stored state of a question in a finished run."""
-    shutil.copy(finished[1], tmp_path)
-    with RunWriter(tmp_path, finished[1].stem) as writer:
+    shutil.copy(quick[1], tmp_path)
+    with RunWriter(tmp_path, quick[1].stem) as writer:
         return state.load_question_state(writer, 0)
 
 
@@ -129,8 +129,8 @@ def test_what_is_stored_of_a_question_survives_the_way_to_another_process(stored
         assert sent[name] == value if isinstance(value, frozenset) else repr(sent[name]) == repr(value)
 
 
-def test_an_added_teacher_reads_once_what_targeted_rollouts_took(finished, stored, monkeypatch):
-    config, _ = finished
+def test_an_added_teacher_reads_once_what_targeted_rollouts_took(quick, stored, monkeypatch):
+    config, _ = quick
     config = config.model_copy(update={"teachers": (*config.teachers, TeacherConfig(name="Late"))})
     question, models = load_questions(config.questions)[0], Models(config, config.cache)
     work = QuestionWork(config, models, question, stored, ())
@@ -140,14 +140,14 @@ def test_an_added_teacher_reads_once_what_targeted_rollouts_took(finished, store
     work.state = replace(stored, targeted=(*stored.targeted, surprise))
 
     monkeypatch.setattr("odd.analysis.path_rows.KEEP_ALL", 0)
-    read, asked = TransformersEngine.read, []
-    monkeypatch.setattr(TransformersEngine, "read", lambda *given: asked.append(given) or read(*given))
+    read, asked = Bigrams.read, []
+    monkeypatch.setattr(Bigrams, "read", lambda *given: asked.append(given) or read(*given))
     assert list(work.work())
     assert len(asked) == 2  # once by the student and once by the teacher
 
 
-def test_a_finished_question_has_no_work(finished, stored):
-    config, _ = finished
+def test_a_finished_question_has_no_work(quick, stored):
+    config, _ = quick
     question = load_questions(config.questions)[0]
     assert not list(QuestionWork(config, Models(config, config.cache), question, stored, ()).work())
 
