@@ -6,13 +6,17 @@ import sys
 import webbrowser
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import streamlit as st
+from starlette.middleware import Middleware
 
 from pages.shared.frame import load_pages, navigation
+from pages.shared.headers import SecurityHeaders
 
 # seconds after the start by which the server is listening; a docstring here would be drawn on every page
 OPENED_AFTER = 0.5
+ICON = Path(__file__).parent / "pages/shared/icon.svg"  # a Material icon would be fetched from another host
 SIDEBAR = 216  # initial width in pixels; users can drag it
 
 
@@ -27,7 +31,7 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
 
 if __name__ == "__main__":
     st.set_page_config(
-        page_title="ODD", page_icon=":material/account_tree:", layout="wide", initial_sidebar_state=SIDEBAR
+        page_title="ODD", page_icon=ICON, layout="wide", initial_sidebar_state=SIDEBAR
     )
     navigation().run()
 else:
@@ -37,4 +41,4 @@ else:
     navigation()
     load_pages()
     logging.disable(logging.NOTSET)
-    app = st.App(__file__, lifespan=lifespan)
+    app = st.App(__file__, lifespan=lifespan, middleware=[Middleware(SecurityHeaders)])

@@ -14,12 +14,14 @@ from odd.config import TeacherConfig
 from odd.pipeline.screening import screen
 from odd.pipeline.worker import add_teachers, run
 from odd.store import RunReader, published_path
-from tests.runs import SCREENING, assert_same_results, rows, screening_config, small_config
+from tests.runs import SCREENING, assert_same_results, quick_config, quick_screening_config, rows, small_config
 
 LATE = [TeacherConfig(name="Late", context="1c"), TeacherConfig(name="Later", context="1c1w")]
 # each worker is a separate process, forked from one that has loaded all code
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["odd.models.transformers.language_model", "odd.pipeline"])
+PROCESSES.set_forkserver_preload(
+    ["odd.pipeline.worker", "odd.pipeline.screening", "tests.models.bigram_engine", "tests.runs"]
+)
 
 
 def work(job, steps, reports):
@@ -49,24 +51,31 @@ def kill(job, steps):
 
 
 @pytest.fixture
-def copied(finished, tmp_path):
+def copied(quick, tmp_path):
     """A finished run in its own cache: its config and its file."""
-    config, path = finished
+    config, path = quick
     shutil.copy(path, tmp_path / path.name)
     return config.model_copy(update={"cache": tmp_path}), tmp_path / path.name
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("steps", [2, 5, 12])
-def test_killed_run_continues_to_the_same_result(finished, tmp_path, steps):
-    config = small_config(tmp_path)
+def test_killed_run_continues_to_the_same_result(quick, tmp_path, steps):
+    config = quick_config(tmp_path)
     kill(partial(run, config), steps)
-    published = published_path(config.cache, finished[1].stem)
+    published = published_path(config.cache, quick[1].stem)
     before = _finished_questions(published) if published.exists() else 0
     drawn = []
-    assert_same_results(finished[1], run(config, drawn.append))
+    assert_same_results(quick[1], run(config, drawn.append))
     fresh_steps = {step.question for step in drawn if step.stage == "score"}
     assert len(fresh_steps) <= 2 - min(before, 2)
+
+
+@pytest.mark.slow
+def test_a_killed_run_of_an_embedded_model_continues_to_the_same_result(finished, tmp_path):
+    config = small_config(tmp_path)
+    kill(partial(run, config), 5)
+    assert_same_results(finished[1], run(config, lambda step: None))
 
 
 @pytest.mark.slow
@@ -82,24 +91,24 @@ def test_killed_adding_of_teachers_continues_to_the_same_result(copied, tmp_path
 
 @pytest.mark.slow
 @pytest.mark.parametrize("steps", [1, 4])
-def test_killed_reanalysis_continues_to_the_same_result(copied, finished, tmp_path, steps):
+def test_killed_reanalysis_continues_to_the_same_result(copied, quick, tmp_path, steps):
     config, path = copied
-    changed = config.model_copy(update={"analysis": config.analysis.model_copy(update={"n_sig": 10})})
+    changed = config.model_copy(update={"analysis": config.analysis.model_copy(update={"n_sig": 20})})
     (tmp_path / "whole").mkdir()
     shutil.copy(path, tmp_path / "whole" / path.name)
     whole = run(changed.model_copy(update={"cache": tmp_path / "whole"}), lambda step: None)
     kill(partial(run, changed), steps)
     resumed = run(changed, lambda step: None)
     assert_same_results(whole, resumed)
-    assert rows(resumed, "SELECT count(*) FROM scores") != rows(finished[1], "SELECT count(*) FROM scores")
+    assert rows(resumed, "SELECT count(*) FROM scores") != rows(quick[1], "SELECT count(*) FROM scores")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("steps", [2, 5])
-def test_killed_screening_continues_to_the_same_result(screened, tmp_path, steps):
-    config = screening_config(tmp_path)
+def test_killed_screening_continues_to_the_same_result(quick_screened, tmp_path, steps):
+    config = quick_screening_config(tmp_path)
     kill(partial(screen, config), steps)
-    assert_same_results(screened[1], screen(config, lambda step: None), SCREENING)
+    assert_same_results(quick_screened[1], screen(config, lambda step: None), SCREENING)
 
 
 def _finished_questions(path):
