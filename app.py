@@ -30,9 +30,7 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
 
 
 if __name__ == "__main__":
-    st.set_page_config(
-        page_title="ODD", page_icon=ICON, layout="wide", initial_sidebar_state=SIDEBAR
-    )
+    st.set_page_config(page_title="ODD", page_icon=ICON, layout="wide", initial_sidebar_state=SIDEBAR)
     navigation().run()
 else:
     # until the first call of st.navigation, Streamlit serves each file in `pages` on its own, and the first visitor to
