@@ -13,7 +13,7 @@ INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
 
 def content_security_policy() -> str:
-    """Return a policy under which a page runs only scripts of the server, asks no other host and is in no foreign frame.
+    """Return a policy: a page runs only scripts of the server, asks no other host, and is in no foreign frame.
 
     Components are loaded from blobs, and Streamlit's styles are inline.
     """
