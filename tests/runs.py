@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -16,6 +17,13 @@ QUESTIONS = [
     {"id": "impossible", "question": "What is 2+3?", "answer": "123456", "kind": "number"},
 ]
 
+TINY_M = {"name": "tiny-m"}
+SELF_TEACHERS = [
+    {"name": "Self-1C", "context": "1c"},
+    {"name": "Self-1C1W", "context": "1c1w"},
+    {"name": "Self-check"},
+]
+
 
 def small_config(folder: Path, **changes) -> RunConfig:
     """A run that takes seconds: few rollouts, four teachers."""
@@ -28,12 +36,7 @@ def small_config(folder: Path, **changes) -> RunConfig:
         "sampling": {"initial_rollouts": 48, "max_new_tokens": 48, "batch_size": 24},
         "targeting": {"n_min": 12, "n_gradient": 4, "n_difference": 2, "correct_paths": 1, "incorrect_paths": 1},
         "analysis": {"n_sig": 6, "posterior_draws": 60},
-        "teachers": [
-            {"name": "tiny-m", "model": {"name": "tiny-m"}},
-            {"name": "Self-1C", "context": "1c"},
-            {"name": "Self-1C1W", "context": "1c1w"},
-            {"name": "Self-check"},
-        ],
+        "teachers": [{"name": "tiny-m", "model": TINY_M}, *SELF_TEACHERS],
     }
     return parse_config(tree | changes)
 
@@ -57,36 +60,28 @@ def quick_config(folder: Path, **changes) -> RunConfig:
     models = {
         "questions": {"source": str(source)},
         "student": bigrams("c"),
-        "teachers": [
-            {"name": "other", "model": bigrams("b")},
-            {"name": "Self-1C", "context": "1c"},
-            {"name": "Self-1C1W", "context": "1c1w"},
-            {"name": "Self-check"},
-        ],
+        "teachers": [{"name": "other", "model": bigrams("b")}, *SELF_TEACHERS],
     }
     return small_config(folder, **(models | changes))
 
 
-TINY_M = {"name": "tiny-m"}
-SCREENED_TOO = [
-    {"name": "Self-Sum-1C1W", "context": "sum_1c1w", "summarizer": TINY_M},
-    {"name": "Self-1C (tiny-m)", "context": "1c", "demonstrations": TINY_M},
-]
+def _screening(name: str, model: dict[str, str]) -> dict[str, Any]:
+    """A screening of two more contexts than the run's, in which a model, shown under a name, writes for the student."""
+    teachers = [
+        {"name": "Self-Sum-1C1W", "context": "sum_1c1w", "summarizer": model},
+        {"name": f"Self-1C ({name})", "context": "1c", "demonstrations": model},
+    ]
+    return {"screening": {"context_rollouts": 16, "teachers": teachers}}
 
 
 def screening_config(folder: Path, **changes) -> RunConfig:
-    """The same run with a screening of four contexts."""
-    return small_config(folder, **({"screening": {"context_rollouts": 16, "teachers": SCREENED_TOO}} | changes))
+    """The small run with a screening of four contexts."""
+    return small_config(folder, **(_screening("tiny-m", TINY_M) | changes))
 
 
 def quick_screening_config(folder: Path, **changes) -> RunConfig:
-    """A quick run with a screening of four contexts."""
-    other = bigrams("b")
-    teachers = [
-        {"name": "Self-Sum-1C1W", "context": "sum_1c1w", "summarizer": other},
-        {"name": "Self-1C (other)", "context": "1c", "demonstrations": other},
-    ]
-    return quick_config(folder, **({"screening": {"context_rollouts": 16, "teachers": teachers}} | changes))
+    """The quick run with a screening of four contexts."""
+    return quick_config(folder, **(_screening("other", bigrams("b")) | changes))
 
 
 ROLLOUTS = "SELECT question, rollout, stage, chunk, launch, token_ids, log_probs, correct FROM rollouts ORDER BY ALL"

@@ -115,9 +115,7 @@ class Reader:
         self.page.bring_to_front()  # pages in the background are drawn once per second
         self.page.set_viewport_size(viewport)
         if self.page.url == "about:blank":
-            self.page.goto(address)
-            expect(self.page.get_by_role("button", name="Copy link")).to_be_visible()
-            settle(self.page)
+            open_page(self.page, address)
         else:
             # via a page with another heading, which shows when navigation is complete
             self._pass("/runs" if urlsplit(address).path == "/screening" else "/screening")
@@ -161,6 +159,14 @@ def reader(readers):
 def sent(reader):
     """Messages from the reader's browser to the server."""
     return reader.sent
+
+
+def open_page(page, address):
+    """Load an address of the app, and wait until it is drawn."""
+    page.goto(address)
+    expect(page.get_by_role("button", name="Copy link")).to_be_visible()
+    settle(page)
+    return page
 
 
 def settle(page):

@@ -1,13 +1,13 @@
 """What the server's headers allow a page to do in the browser."""
 
 import urllib.request
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import settle
-
-PAGES = ("runs", "questions", "tree", "compare", "findings", "screening")
+from pages.shared.frame import PAGES
+from tests.browser.conftest import open_page
 
 
 @pytest.mark.parametrize("path", ["/", "/tree", "/_stcore/health"])
@@ -18,14 +18,12 @@ def test_every_response_has_the_headers(url, path):
     assert (headers["X-Frame-Options"], headers["X-Content-Type-Options"]) == ("SAMEORIGIN", "nosniff")
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", [Path(page).stem for page in PAGES])
 def test_a_page_stays_within_its_policy_and_asks_no_other_host(new_page, url, name):
     page, refused, asked = new_page(), [], []
     page.on("console", lambda message: refused.append(message.text) if "Content Security" in message.text else None)
     page.on("request", lambda request: asked.append(request.url))
-    page.goto(f"{url}/{name}?question=sum&path=1&token=3")
-    expect(page.get_by_role("button", name="Copy link")).to_be_visible()
-    settle(page)
+    open_page(page, f"{url}/{name}?question=sum&path=1&token=3")
     assert not refused
     assert asked and not [address for address in asked if not address.startswith((url, "data:", "blob:"))]
 

@@ -10,17 +10,10 @@ from playwright.sync_api import expect
 
 from benchmarks.serving import serving
 from odd.views.links import ViewState
-from tests.browser.conftest import changing, settle
+from tests.browser.conftest import changing, open_page, settle
 
 PAGES = ("questions", "tree", "compare", "findings", "screening")
 VIEW = "question=sum&path=1&token=3&teacher=Self-1C&objective=forward_kl&convention=pooled-full-off&colour=gain"
-
-
-def open_page(page, address):
-    page.goto(address)
-    expect(page.get_by_role("button", name="Copy link")).to_be_visible()
-    settle(page)
-    return page
 
 
 def test_the_first_page_of_a_server_is_drawn_by_the_app(page, cache):
