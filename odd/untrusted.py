@@ -6,10 +6,12 @@ import stat
 from pathlib import Path
 
 LARGEST = 256 << 20
-"""Bytes of a file of settings, questions or test vectors beyond which it is not read."""
+"""Bytes of a file of settings, questions, rollouts or test vectors beyond which it is not read."""
+LARGEST_RECORD = 1 << 20
+"""Bytes of the small files that describe a job or its progress."""
 
 
-def check_file(path: Path, largest: int = LARGEST) -> None:
+def check_file(path: Path, largest: float = LARGEST) -> None:
     """Check that a path leads to a regular file of bearable size.
 
     Raises:
@@ -25,7 +27,7 @@ def check_file(path: Path, largest: int = LARGEST) -> None:
         raise OSError(errno.EFBIG, reason, str(path))
 
 
-def read_text(path: Path, encoding: str = "utf-8", largest: int = LARGEST) -> str:
+def read_text(path: Path, encoding: str = "utf-8", largest: float = LARGEST) -> str:
     """Read a text file.
 
     Raises:

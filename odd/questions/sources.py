@@ -23,6 +23,9 @@ from odd.questions.base import Question
 from odd.questions.files import SUFFIXES, read_questions
 from odd.questions.gym import gym_questions
 from odd.questions.hub import chosen, hub_questions
+from odd.questions.isolated import SECONDS
+from odd.questions.verifiers import can_be_judged
+from odd.text import shortened
 
 DATA = Path(__file__).parent / "data"
 WHOLE_NUMBERS = ("limit", "seed")
@@ -80,7 +83,7 @@ def load_questions(config: QuestionsConfig) -> list[Question]:
 
     Raises:
         OddError: the set, file or generator does not exist or is empty; a line or row is malformed (the message gives
-            its number); an id is not unique; or a package is missing.
+            its number); an id is not unique; an answer cannot be evaluated; or a package is missing.
     """
     source = parse_source(config.source)
     if source.scheme == "gym":
@@ -98,7 +101,14 @@ def load_questions(config: QuestionsConfig) -> list[Question]:
     if len(set(ids)) < len(ids):
         twice = next(id for id in ids if ids.count(id) > 1)
         raise OddError(f"questions {config.source}: the id {twice!r} occurs twice: give each question a unique id")
-    return questions[: config.limit]
+    questions = questions[: config.limit]
+    for question in questions:
+        if not can_be_judged(question):
+            raise OddError(
+                f"questions {config.source}: the answer of {question.id!r}, {shortened(repr(question.answer), 80)}, is "
+                f"not evaluated within {SECONDS:.0f} s, so no response could be right: simplify it, or use kind exact"
+            )
+    return questions
 
 
 def _from_file(source: Source) -> list[Question]:

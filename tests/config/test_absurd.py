@@ -5,9 +5,11 @@ import threading
 
 import pytest
 
-from odd.config import load_config
+from odd.config import ImportConfig, load_config
 from odd.errors import OddError
+from odd.pipeline.jobs import list_jobs, read_progress, tail
 from odd.questions.files import read_questions
+from odd.rollouts.log_records import read_records
 from odd.untrusted import LARGEST, check_file
 
 NINES = "9" * 40
@@ -31,6 +33,8 @@ SETTINGS = [
     'questions.source="\\u0000"',
     'templates.instruction="\\u0000"',
     "templates.instruction=\ud800",
+    'imported.files=["a", "\\u0000"]',
+    'teachers=[{name="a", context="1c", template={shown="\\u0000"}}]',
     "sampling.seed=" + "9" * 5000,
     "sampling.seed=" + "[" * 100_000,
     "[" * 100_000,
@@ -88,7 +92,13 @@ def special(request, tmp_path):
     return tmp_path / path
 
 
-@pytest.mark.parametrize("read", [read_questions, lambda path: load_config(file=path)], ids=["questions", "config"])
+def read_log(path):
+    return read_records(ImportConfig(files=(str(path),)))
+
+
+@pytest.mark.parametrize(
+    "read", [read_questions, read_log, lambda path: load_config(file=path)], ids=["questions", "log", "config"]
+)
 def test_what_is_not_a_file_is_not_read(special, read):
     worker = threading.Thread(target=one_line, args=(read, special), daemon=True)
     worker.start()
@@ -106,3 +116,33 @@ def test_a_file_may_be_as_large_as_said(tmp_path):
             check_file(path)
     with pytest.raises(OSError, match="268 MB"):
         check_file(path)
+
+
+JOB = "20260101-000000-abcdef"
+RECORDS = {
+    "deep": "[" * 100_000,
+    "list": "[]",
+    "digits": '{"created": ' + "9" * 5000 + "}",
+    "large": '{"title": "' + "x" * 2_000_000 + '"}',
+    "binary": "\0\ufffd",
+}
+
+
+@pytest.mark.parametrize("name", ["job.json", "exit", "run", "log.txt", "progress"])
+@pytest.mark.parametrize("content", [None, *RECORDS], ids=["pipe", *RECORDS])
+def test_the_files_of_a_job_harm_one_job_at_most(tmp_path, name, content):
+    folder = tmp_path / "jobs" / JOB
+    folder.mkdir(parents=True)
+    (folder / "job.json").write_text('{"kind": "run", "title": "t", "created": 1.0}')
+    path = tmp_path / "a.progress.json" if name == "progress" else folder / name
+    path.unlink(missing_ok=True)
+    if content is None:
+        os.mkfifo(path)
+    else:
+        path.write_text(RECORDS[content])
+    assert read_progress(tmp_path, "a") is None
+    jobs = list_jobs(tmp_path)
+    assert len(jobs) == (name != "job.json")
+    for job in jobs:
+        assert (job.state, job.exit_code, job.run_id) == ("failed", None, None)
+        assert "\n" not in job.reason and len(tail(job.log)) <= 20_000

@@ -8,7 +8,6 @@
 * run: id of its run, written by the run itself
 """
 
-import json
 import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -21,6 +20,8 @@ from odd.errors import OddError
 from odd.pipeline.jobs.log import last_line
 from odd.pipeline.processes import is_running
 from odd.store import check_run_id
+from odd.text import parse_json
+from odd.untrusted import LARGEST_RECORD, read_text
 
 Kind = Literal["run", "add_teachers"]
 State = Literal["running", "stopping", "finished", "stopped", "failed"]
@@ -76,14 +77,14 @@ class Job:
         if self.run is not None:
             return self.run
         with suppress(OSError, OddError, UnicodeDecodeError):
-            return check_run_id((self.folder / "run").read_text(encoding="utf-8").strip())
+            return check_run_id(read_text(self.folder / "run", largest=LARGEST_RECORD).strip())
         return None
 
     @property
     def exit_code(self) -> int | None:
         """Exit code; None while it runs, or if the shell that would write it was killed."""
         with suppress(OSError, ValueError):
-            return int((self.folder / "exit").read_text(encoding="utf-8"))
+            return int(read_text(self.folder / "exit", largest=LARGEST_RECORD))
         return None
 
     @property
@@ -140,7 +141,7 @@ def jobs_folder(cache: Path) -> Path:
 def read_job(folder: Path) -> Job | None:
     """Read the job of a folder; None if the folder contains none."""
     with suppress(OSError, ValueError, TypeError):
-        record = json.loads((folder / "job.json").read_text(encoding="utf-8"))
+        record = parse_json(read_text(folder / "job.json", largest=LARGEST_RECORD))
         job = RECORD.validate_python(record | {"folder": folder})
         return job if JOB_ID.fullmatch(folder.name) else None
     return None
