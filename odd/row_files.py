@@ -72,7 +72,7 @@ def parquet_rows(what: str, path: Path) -> Iterator[Row]:
     try:
         with pq.ParquetFile(path) as file:
             _check_size(f"{what} {path}", file.metadata)
-            for batch in file.iter_batches(batch_size=BATCH):
+            for batch in map(_unpacked, file.iter_batches(batch_size=BATCH)):
                 size += batch.nbytes
                 if size > LARGEST:
                     raise _too_large(f"{what} {path}", f"{LARGEST / 1e6:,.0f} MB when unpacked")
@@ -82,7 +82,7 @@ def parquet_rows(what: str, path: Path) -> Iterator[Row]:
     # values of foreign types, such as times before the year 1, fail in many ways
     except (OSError, ValueError, ArithmeticError, RecursionError, MemoryError, pa.ArrowException) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-        raise OddError(f"{what} {path}: cannot be read as Parquet ({reason}): write it again") from error
+        raise OddError(f"{what} {path}: not Parquet that can be read ({reason}): write it again") from error
 
 
 def _check_size(place: str, found: pq.FileMetaData) -> None:
@@ -93,6 +93,14 @@ def _check_size(place: str, found: pq.FileMetaData) -> None:
         raise _too_large(place, f"{LARGEST / 1e6:,.0f} MB when unpacked")
     if sum(group.column(i).num_values for group in groups for i in range(group.num_columns)) > MOST_VALUES:
         raise _too_large(place, f"{MOST_VALUES:,} values")
+
+
+def _unpacked(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Repeat the values of columns that refer to a dictionary, so that the size of the batch is that of its rows."""
+    columns = [one.dictionary_decode() if pa.types.is_dictionary(one.type) else one for one in batch.columns]
+    if any("dictionary<" in str(one.type) for one in columns):
+        raise ValueError("a dictionary inside lists or objects")
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
 def check_counts(place: str, rows: int, columns: int) -> None:

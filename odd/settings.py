@@ -1,11 +1,10 @@
 """Base class of all settings and records that are read from files."""
 
-from collections.abc import Iterator
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from odd.text import is_unicode
+from odd.text import is_unicode, texts_in
 
 MANY = 10**9
 """Bound of counts: beyond any run, and small enough for 64-bit products of two of them."""
@@ -22,22 +21,9 @@ class Settings(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _text_can_be_written(cls, value: Any) -> Any:
-        for text in _texts(value):
+        for text in texts_in(value):
             if "\0" in text:
                 raise ValueError("it contains a NUL character: remove it")
             if not is_unicode(text):
                 raise ValueError("it is not valid Unicode: write it again")
         return value
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """Yield all texts in a value as it is read from a file, those in lists and objects too."""
-    left = [value]
-    while left:
-        part = left.pop()
-        if isinstance(part, str):
-            yield part
-        elif isinstance(part, dict):
-            left += (*part.keys(), *part.values())
-        elif isinstance(part, list | tuple):
-            left += part

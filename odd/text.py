@@ -8,7 +8,7 @@ display other text literally.
 import json
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -159,6 +159,19 @@ def is_deep(value: Any, levels: int = DEEPEST) -> bool:
 
 def _containers(values: Iterable[Any]) -> list[Any]:
     return [value for value in values if isinstance(value, dict | list | tuple)]
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """Yield all texts in a value, also those in its lists and dictionaries."""
+    left = [value]
+    while left:
+        part = left.pop()
+        if isinstance(part, str):
+            yield part
+        elif isinstance(part, dict):
+            left += (*part.keys(), *part.values())
+        elif isinstance(part, list | tuple):
+            left += part
 
 
 def is_unicode(text: str) -> bool:

@@ -9,7 +9,7 @@ from odd.config.teachers import Templates
 from odd.questions.contexts import DEFAULT_TEMPLATES, question_block
 from odd.questions.isolated import LONGEST_EXPRESSION
 from odd.questions.verifiers import compiled, is_correct, is_tex, parse_number, plain, read_answer
-from odd.text import is_deep
+from odd.text import is_deep, is_unicode, texts_in
 
 Kind = Literal["yes_no", "choice", "number", "expression", "exact", "regex", "reasoning_gym"]
 
@@ -53,13 +53,20 @@ class Question(BaseModel):
     prompt: str | None = Field(default=None, min_length=1)
     system: str | None = Field(default=None, min_length=1)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _text_can_be_written(cls, fields: Any) -> Any:
+        if not all(map(is_unicode, texts_in(fields))):
+            raise ValueError("it contains text that is not valid Unicode: write it again")
+        return fields
+
     @field_validator("metadata")
     @classmethod
     def _metadata_can_be_written(cls, metadata: dict[str, Any]) -> dict[str, Any]:
         if is_deep(metadata):
             raise ValueError("it is nested too deeply")
         try:
-            json.dumps(metadata, ensure_ascii=False).encode()
+            json.dumps(metadata)
         except (TypeError, ValueError) as error:  # from Parquet: times, bytes
             raise ValueError("it is not JSON: write it with text, numbers, lists and objects only") from error
         return metadata

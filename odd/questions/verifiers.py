@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import re2
 
-from odd.questions.isolated import equal_expressions, gym_score
+from odd.questions.isolated import can_be_evaluated, equal_expressions, gym_score
 
 if TYPE_CHECKING:
     from odd.questions.base import Question
@@ -186,9 +186,7 @@ def can_be_judged(question: "Question") -> bool:
         OddError: answers cannot be judged on this machine.
     """
     gold = question.answer
-    return (
-        question.kind != "expression" or _same_number_or_words(gold, gold) is not None or equal_expressions(gold, gold)
-    )
+    return question.kind != "expression" or _same_number_or_words(gold, gold) is not None or can_be_evaluated(gold)
 
 
 def _same_word(question: "Question", answer: str) -> bool:
