@@ -38,7 +38,7 @@ FIRST = int(os.environ.get("ODD_FUZZ_FIRST", "0"))
 SHARES = {"run files": 0.3, "logs": 0.2, "questions": 0.2, "answers": 0.2, "jobs": 0.1}
 LONGEST = 30.0
 """Seconds that one input may take."""
-LINE = 2000
+LINE = 3001
 """Characters of an error."""
 
 

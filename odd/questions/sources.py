@@ -11,6 +11,7 @@ Options follow a question mark, joined by `&`; special characters in values are 
 take `seed`, which shuffles the questions, and `limit`, which then takes the first so many.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -57,7 +58,7 @@ def parse_source(text: str) -> Source:
     Raises:
         OddError: an option is malformed or unknown.
     """
-    if Path(text).is_file():  # its name may contain a question mark
+    if os.path.isfile(text):  # its name may contain a question mark
         return Source("file", text, {})
     place, _, query = text.partition("?")
     scheme, colon, name = place.partition(":")
@@ -113,7 +114,7 @@ def load_questions(config: QuestionsConfig) -> list[Question]:
 
 def _from_file(source: Source) -> list[Question]:
     path = DATA / f"{source.name}.jsonl" if source.scheme == "set" else Path(source.name)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise OddError(
             f"questions {source.name!r}: file not found: give a bundled set ({', '.join(bundled_sets())}), a "
             f"{', '.join(SUFFIXES)} file, hf:NAME or gym:GENERATOR"

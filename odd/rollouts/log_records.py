@@ -4,6 +4,7 @@ The columns of a row determine its form. Files are JSON Lines or Parquet; a fold
 """
 
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +84,7 @@ def _listed(items: Sequence[Any]) -> str:
 def _files(names: tuple[str, ...]) -> Iterator[Path]:
     for name in names:
         path = Path(name)
-        inside = sorted(file for file in path.glob("*") if file.suffix in SUFFIXES) if path.is_dir() else [path]
+        inside = sorted(file for file in path.glob("*") if file.suffix in SUFFIXES) if os.path.isdir(path) else [path]
         if not inside:
             raise OddError(f"import {name}: the folder contains no {' or '.join(SUFFIXES)} file: give another")
         yield from inside

@@ -5,10 +5,11 @@ import threading
 
 import pytest
 
-from odd.config import ImportConfig, load_config
+from odd.config import ImportConfig, QuestionsConfig, load_config
 from odd.errors import OddError
 from odd.pipeline.jobs import list_jobs, read_progress, tail
 from odd.questions.files import read_questions
+from odd.questions.sources import load_questions
 from odd.rollouts.log_records import read_records
 from odd.untrusted import LARGEST, check_file
 
@@ -46,10 +47,10 @@ SETTINGS = [
 ]
 
 
-def one_line(call, *arguments, **named):
+def one_line(call, *arguments, longest=400, **named):
     with pytest.raises(OddError) as caught:
         call(*arguments, **named)
-    assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+    assert "\n" not in str(caught.value) and len(str(caught.value)) <= longest
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda text: text[:50].encode("unicode-escape").decode())
@@ -105,6 +106,12 @@ def test_what_is_not_a_file_is_not_read(special, read):
     worker.join(20)
     assert not worker.is_alive()
     one_line(read, special)
+
+
+@pytest.mark.parametrize("name", ["a" * 5000, "a\0b", "/" * 5000, "a/" * 3000])
+def test_a_name_that_no_file_can_have_is_refused(name):
+    one_line(load_questions, QuestionsConfig.model_construct(source=name), longest=3000)
+    one_line(read_records, ImportConfig.model_construct(files=(name,)), longest=3000)
 
 
 def test_a_file_may_be_as_large_as_said(tmp_path):

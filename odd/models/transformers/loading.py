@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-import math
+import os
 import warnings
 from pathlib import Path
 from typing import cast
@@ -33,7 +33,7 @@ def load_pretrained(config: ModelConfig, place: str) -> Loaded:
     """
     transformers_logging.disable_progress_bar()
     try:
-        model, tokenizer = _from_folder(place, config) if Path(place).is_dir() else _from_hub(place, config)
+        model, tokenizer = _from_folder(place, config) if os.path.isdir(place) else _from_hub(place, config)
     except OddError:
         raise
     except Exception as error:  # loading of configurations, tokenizers and weights can raise anything
@@ -57,7 +57,7 @@ def _from_folder(folder: str, config: ModelConfig) -> Loaded:
         raise FileNotFoundError("the folder has no config.json")
     for path in Path(folder).iterdir():
         if path.suffix in DESCRIPTIONS or path.suffix in WEIGHTS:
-            check_file(path, LARGEST if path.suffix in DESCRIPTIONS else math.inf)
+            check_file(path, LARGEST if path.suffix in DESCRIPTIONS else None)
     return _read(folder, config, local=True)
 
 

@@ -1,6 +1,5 @@
 """Log of a job as plain text, without terminal control sequences."""
 
-import math
 import os
 import re
 from pathlib import Path
@@ -15,7 +14,7 @@ TAIL = 20_000
 def tail(path: Path, lines: int = 20) -> str:
     """Return the last lines of a log, from at most its last `TAIL` bytes; empty if there is no log."""
     try:
-        check_file(path, math.inf)
+        check_file(path, largest=None)
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - TAIL))
