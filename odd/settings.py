@@ -1,5 +1,6 @@
 """Base class of all settings and records that are read from files."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -18,10 +19,10 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    @field_validator("*", mode="before")
+    @field_validator("*")
     @classmethod
     def _text_can_be_written(cls, value: Any) -> Any:
-        for text in texts_in(value):
+        for text in texts_in(str(value) if isinstance(value, Path) else value):
             if "\0" in text:
                 raise ValueError("it contains a NUL character: remove it")
             if not is_unicode(text):

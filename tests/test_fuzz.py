@@ -13,7 +13,8 @@ import shutil
 import time
 from datetime import date
 
-import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
@@ -128,9 +129,10 @@ def write_table(rng, path, rows):
         content = text.getvalue().encode("utf-8", "surrogatepass")
     elif path.suffix == ".parquet":
         try:
-            pd.DataFrame(rows).to_parquet(path)
-        except (ValueError, TypeError, OverflowError):  # Parquet cannot hold such a table
-            pd.DataFrame(rows).map(repr).map(ascii).rename(columns=ascii).to_parquet(path)
+            pq.write_table(pa.Table.from_pylist(rows), path)
+        except (ValueError, TypeError, OverflowError, pa.ArrowException):  # Parquet has no such values
+            texts = [{ascii(key): ascii(cell) for key, cell in row.items()} for row in rows]
+            pq.write_table(pa.Table.from_pylist(texts), path)
         content = path.read_bytes()
     else:
         content = "\n".join(json.dumps(row) for row in rows).encode()

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import re2
 
 from odd.questions.isolated import can_be_evaluated, equal_expressions, gym_score
+from odd.text import is_unicode
 
 if TYPE_CHECKING:
     from odd.questions.base import Question
@@ -109,12 +110,12 @@ def read_answer(question: "Question", text: str, inside: bool = False) -> str | 
 
 
 def is_correct(question: "Question", answer: str | None) -> bool:
-    """Whether an extracted answer equals the gold answer; no answer is wrong.
+    """Whether an extracted answer equals the gold answer; no answer is wrong, and so is invalid Unicode.
 
     Raises:
         OddError: the verifier needs a package that is not installed.
     """
-    return answer is not None and VERIFIERS[question.kind](question, answer)
+    return answer is not None and is_unicode(answer) and VERIFIERS[question.kind](question, answer)
 
 
 def parse_number(text: str) -> Fraction | None:
