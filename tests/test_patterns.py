@@ -23,7 +23,7 @@ def calls_of_re():
     """Yield module, function of `re`, pattern and flags of all calls in the engine."""
     for name, path in modules(ROOT, "odd").items():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("re."):
+            if isinstance(node, ast.Call) and re.fullmatch(r"re\.\w+", ast.unparse(node.func)):
                 flags = [ast.unparse(part) for part in node.args if ast.unparse(part).startswith("re.")]
                 yield name, node.func.attr, node.args[0], eval("|".join(flags) or "0", {"re": re})
 
