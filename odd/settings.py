@@ -1,8 +1,11 @@
 """Base class of all settings and records that are read from files."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from odd.text import is_unicode, texts_in
 
 MANY = 10**9
 """Bound of counts: beyond any run, and small enough for 64-bit products of two of them."""
@@ -16,14 +19,12 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    @field_validator("*", mode="before")
+    @field_validator("*")
     @classmethod
     def _text_can_be_written(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            if "\0" in value:
+        for text in texts_in(str(value) if isinstance(value, Path) else value):
+            if "\0" in text:
                 raise ValueError("it contains a NUL character: remove it")
-            try:
-                value.encode()
-            except UnicodeEncodeError as error:
-                raise ValueError("it is not valid Unicode: write it again") from error
+            if not is_unicode(text):
+                raise ValueError("it is not valid Unicode: write it again")
         return value

@@ -8,6 +8,7 @@ display other text literally.
 import json
 import re
 import unicodedata
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -15,6 +16,7 @@ NAMED = {"\n": "⏎", "\t": "⇥", "\r": "␍", "\x1b": "␛", "\x00": "␀", "\
 JOINERS = "\u200d\ufe0f"
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&\"'=^/@])")
 
+SURROGATES = re.compile("[\ud800-\udfff]")
 REWRITTEN = re.compile(r"(?<=[-<>=~])(?=[-<>=~])|(?<=:)(?=//|streamlit)|(?=@)|(?<=www)(?=\.)", re.IGNORECASE)
 
 
@@ -64,6 +66,12 @@ def plotly_escaped(text: str) -> str:
     # a zero-width space keeps two dollar signs from starting a formula: plotly has no escape for them
     escaped = visible_text(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return escaped.replace("$", "$\u200b").replace("\n", "⏎")
+
+
+def shortened(text: str, length: int = 300) -> str:
+    """Return a text of at most `length` characters, without its middle: messages end with the remedy."""
+    half = (length - 3) // 2
+    return text if len(text) <= length else f"{text[:half]} … {text[-half:]}"
 
 
 STEPS = ((60, "second"), (60, "minute"), (24, "hour"), (365, "day"))
@@ -117,18 +125,55 @@ def size(count: int) -> str:
     return f"{count / 1e6:.1f} MB" if count < 1e9 else f"{count / 1e9:.2f} GB"
 
 
+DEEPEST = 100
+"""Levels of lists and objects in JSON. Python and pydantic fail on a few hundred, at depths that differ by function."""
+
+
 def parse_json(text: str) -> Any:
     """Parse untrusted JSON.
 
     Raises:
-        ValueError: it is not JSON, or Python cannot represent it: too many digits, or nested too deeply. One short
-            line.
+        ValueError: it is not JSON, or too much for Python: a number with too many digits, or more than `DEEPEST`
+            levels. One short line.
     """
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except json.JSONDecodeError:
         raise
     except ValueError:
         raise ValueError("a number has too many digits") from None
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+    if text.count("[") + text.count("{") > DEEPEST and is_deep(value):
+        raise ValueError("it is nested too deeply")
+    return value
+
+
+def is_deep(value: Any, levels: int = DEEPEST) -> bool:
+    """Whether a value has more than `levels` levels of lists and dictionaries."""
+    layer = _containers([value])
+    for _ in range(levels):
+        layer = _containers(part for whole in layer for part in (whole.values() if isinstance(whole, dict) else whole))
+    return bool(layer)
+
+
+def _containers(values: Iterable[Any]) -> list[Any]:
+    return [value for value in values if isinstance(value, dict | list | tuple)]
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """Yield all texts in a value, also those in its lists and dictionaries."""
+    left = [value]
+    while left:
+        part = left.pop()
+        if isinstance(part, str):
+            yield part
+        elif isinstance(part, dict):
+            left += (*part.keys(), *part.values())
+        elif isinstance(part, list | tuple):
+            left += part
+
+
+def is_unicode(text: str) -> bool:
+    """Whether a text is valid Unicode; JSON can contain halves of characters, which no file can hold."""
+    return not SURROGATES.search(text)

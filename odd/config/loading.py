@@ -5,15 +5,18 @@ import tomllib
 from pathlib import Path
 from typing import Any, TypeVar
 
+import re2
 from pydantic import ValidationError
 
 from odd.config.run import RunConfig, WeightsConfig
 from odd.config.teachers import PAPER_TEACHERS, SELF_CHECK, SELF_TEACHERS
 from odd.errors import OddError
 from odd.settings import Settings
-from odd.text import parse_json
+from odd.text import DEEPEST, parse_json
 from odd.untrusted import read_text
 
+DEEP_KEY = re2.compile(rf"(?:[^\s.=]+[ \t]*\.[ \t]*){{{DEEPEST}}}")
+"""A dotted key of so many parts; prose has no such row of words."""
 Parsed = TypeVar("Parsed", bound=Settings)
 
 
@@ -103,7 +106,7 @@ def read_settings(file: Path) -> dict[str, Any]:
     Raises:
         OddError: the file cannot be read, or is neither TOML nor JSON.
     """
-    form, read = ("JSON", parse_json) if file.suffix == ".json" else ("TOML", tomllib.loads)
+    form, read = ("JSON", parse_json) if file.suffix == ".json" else ("TOML", _parse_toml)
     try:
         settings = read(read_text(file))
     except OSError as error:
@@ -115,6 +118,12 @@ def read_settings(file: Path) -> dict[str, Any]:
     if not isinstance(settings, dict):
         raise OddError(f"config file {file} contains no settings: write them as one JSON object")
     return settings
+
+
+def _parse_toml(text: str) -> dict[str, Any]:
+    if DEEP_KEY.search(text):  # the time of tomllib is quadratic in the parts of a key
+        raise RecursionError("a key has too many parts")
+    return tomllib.loads(text)
 
 
 def parse_override(override: str) -> dict[str, Any]:

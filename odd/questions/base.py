@@ -1,12 +1,15 @@
 """A question: its text, gold answer and prompt."""
 
-from typing import Any, Literal
+import json
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, FailFast, Field, field_validator, model_validator
 
 from odd.config.teachers import Templates
 from odd.questions.contexts import DEFAULT_TEMPLATES, question_block
+from odd.questions.isolated import LONGEST_EXPRESSION
 from odd.questions.verifiers import compiled, is_correct, is_tex, parse_number, plain, read_answer
+from odd.text import is_deep, is_unicode, texts_in
 
 Kind = Literal["yes_no", "choice", "number", "expression", "exact", "regex", "reasoning_gym"]
 
@@ -44,11 +47,29 @@ class Question(BaseModel):
     answer: str
     kind: Kind
     choices: tuple[str, ...] = Field(default=(), max_length=10)
-    shots: tuple[Shot, ...] = ()
+    shots: Annotated[tuple[Shot, ...], FailFast()] = ()
     example: str | None = None
     metadata: dict[str, Any] = {}
     prompt: str | None = Field(default=None, min_length=1)
     system: str | None = Field(default=None, min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _text_can_be_written(cls, fields: Any) -> Any:
+        if not all(map(is_unicode, texts_in(fields))):
+            raise ValueError("it contains text that is not valid Unicode: write it again")
+        return fields
+
+    @field_validator("metadata")
+    @classmethod
+    def _metadata_can_be_written(cls, metadata: dict[str, Any]) -> dict[str, Any]:
+        if is_deep(metadata):
+            raise ValueError("it is nested too deeply")
+        try:
+            json.dumps(metadata)
+        except (TypeError, ValueError) as error:  # from Parquet: times, bytes
+            raise ValueError("it is not JSON: write it with text, numbers, lists and objects only") from error
+        return metadata
 
     @model_validator(mode="after")
     def _answer_fits_kind(self) -> "Question":
@@ -73,6 +94,8 @@ class Question(BaseModel):
         Raises:
             ValueError: the verifier rejects it.
         """
+        if self.kind in ("number", "expression") and len(self.answer) > LONGEST_EXPRESSION:
+            raise ValueError(f"the answer of this {self.kind} question has more than {LONGEST_EXPRESSION} characters")
         if self.kind == "number" and (is_tex(self.answer) or parse_number(plain(self.answer)) is None):
             raise ValueError(
                 f"the answer of this number question must be one number, not {self.answer!r}; "

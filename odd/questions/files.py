@@ -5,25 +5,21 @@ files, `choices`, `shots` and `metadata` are JSON. Empty cells are ignored.
 """
 
 import csv
-import json
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from odd.errors import OddError
 from odd.questions.base import Question
-from odd.text import parse_json
+from odd.row_files import LONGEST_LINE, Row, check_counts, json_rows, parquet_rows
+from odd.text import parse_json, shortened
 from odd.untrusted import check_file
 
 SUFFIXES = (".jsonl", ".csv", ".parquet")
 NESTED = ("choices", "shots", "metadata")
-FIELD_LIMIT = 1 << 24  # characters per CSV cell; the csv module's default limit rejects long passages
-
-Row = tuple[str, Mapping[str, Any]]
 
 
 def read_questions(path: Path) -> list[Question]:
@@ -33,14 +29,13 @@ def read_questions(path: Path) -> list[Question]:
         OddError: the file cannot be read, or a line or row is malformed (the message gives its number).
     """
     readers = {".csv": _csv_rows, ".parquet": _parquet_rows}
+    read = readers.get(path.suffix.lower(), partial(json_rows, "questions"))
     try:
-        check_file(path)
-        rows = list(readers.get(path.suffix.lower(), _json_rows)(path))
+        return [question_of(place, row) for place, row in read(path)]
     except UnicodeDecodeError as error:
         raise OddError(f"questions {path}: not UTF-8: save it as UTF-8") from error
     except OSError as error:
         raise OddError(f"questions {path}: {error.strerror or error}: give a {', '.join(SUFFIXES)} file") from error
-    return [question_of(f"questions {path}, {place}", row) for place, row in rows]
 
 
 def question_of(place: str, row: Any) -> Question:
@@ -52,48 +47,31 @@ def question_of(place: str, row: Any) -> Question:
     try:
         return Question.model_validate(row)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = shortened(".".join(str(part) for part in first["loc"]), 80)
+        message = shortened(first["msg"].removeprefix("Value error, "))
         raise OddError(": ".join(part for part in (place, where, message) if part)) from error
 
 
-def _json_rows(path: Path) -> Iterator[tuple[str, Any]]:
-    # not splitlines: a JSON string may contain other line breaks, such as U+2028
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            yield f"line {number}", parse_json(line)
-        except ValueError as error:
-            reason = error.msg if isinstance(error, json.JSONDecodeError) else error
-            raise OddError(
-                f"questions {path}, line {number}: not JSON ({reason}); put one JSON object per line"
-            ) from error
-
-
 def _csv_rows(path: Path) -> Iterator[Row]:
-    csv.field_size_limit(FIELD_LIMIT)
+    check_file(path)
+    csv.field_size_limit(LONGEST_LINE)
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file, strict=True)
         try:
-            for row in reader:
-                place = f"row ending on line {reader.line_num}"
+            for number, row in enumerate(reader, start=1):
+                check_counts(f"questions {path}", number, len(row))
+                place = f"questions {path}, row ending on line {reader.line_num}"
                 if None in row or None in row.values():
-                    raise OddError(f"questions {path}, {place}: its cells do not match the {len(row)} of the header")
-                yield place, _cells(f"questions {path}, {place}", {key: cell for key, cell in row.items() if cell})
+                    raise OddError(f"{place}: its cells do not match the {len(row)} of the header")
+                yield place, _cells(place, {key: cell for key, cell in row.items() if cell})
         except csv.Error as error:
             raise OddError(f"questions {path}, line {reader.line_num}: not CSV ({error}): fix that line") from error
 
 
 def _parquet_rows(path: Path) -> Iterator[Row]:
-    try:
-        table = pq.read_table(path)
-    except pa.ArrowException as error:
-        raise OddError(f"questions {path}: not Parquet ({str(error).splitlines()[0]}): write it again") from error
-    for number, row in enumerate(table.to_pylist(), start=1):
-        place = f"row {number}"
-        yield place, _cells(f"questions {path}, {place}", {key: cell for key, cell in row.items() if cell is not None})
+    for place, row in parquet_rows("questions", path):
+        yield place, _cells(place, {key: cell for key, cell in row.items() if cell is not None})
 
 
 def _cells(place: str, row: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,11 +5,11 @@ seed. `MAPPINGS` contains the built-in mappings; `as=openai/gsm8k` applies one o
 folder. Without a mapping, name the columns: `question=COLUMN&answer=COLUMN&kind=KIND`, and optionally `choices=COLUMN`.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -150,12 +150,12 @@ def _load(name: str, subset: str | None, split: str, revision: str | None) -> An
         import datasets
     except ImportError as error:
         raise OddError(f"questions hf:{name}: the package datasets is not installed: pip install datasets") from error
-    if not Path(name).is_dir() and "/" not in name:
+    if not os.path.isdir(name) and "/" not in name:
         raise OddError(f"questions hf:{name}: neither a folder nor a hub name such as google/boolq")
     datasets.disable_progress_bars()
     datasets.logging.set_verbosity_error()
     try:
-        with _briefly(Path(name).is_dir()):
+        with _briefly(os.path.isdir(name)):
             return datasets.load_dataset(name, subset, split=split, revision=revision)
     except Exception as error:  # data set readers may raise anything
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
@@ -17,12 +18,14 @@ from typing import Any
 
 from odd.errors import OddError
 
-SECONDS = 5.0
-"""CPU seconds for judging one answer."""
+SECONDS = 2.0
+"""CPU seconds for judging one answer; 56 answers of the forms in MATH-500 took at most 0.2 s each."""
 MAKING = 600.0
 """CPU seconds for generating one set of questions."""
 LONGEST_EXPRESSION, LONGEST_ANSWER = 10_000, 200_000
 """Characters of an expression, and of an answer to reasoning-gym, beyond which it is wrong without being judged."""
+TOGETHER = 20
+"""Gold answers that are evaluated in one process, which takes a fifth of the time that one process each would take."""
 KEPT = "PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", "VIRTUAL_ENV"
 """Environment variables that the process gets; others may hold secrets."""
 PATIENCE = 120.0
@@ -126,17 +129,34 @@ class Judge:
 JUDGE = Judge()
 
 
-@lru_cache(maxsize=1 << 13)
 def equal_expressions(gold: str, answer: str) -> bool:
     """Whether math-verify considers an answer equal to the gold answer; False if it cannot decide in time.
 
     Raises:
         OddError: answers cannot be judged on this machine.
     """
-    if len(answer) > LONGEST_EXPRESSION:
-        return False
+    return len(answer) <= LONGEST_EXPRESSION and _asked("equal", gold, answer)
+
+
+def unevaluated(golds: Sequence[str]) -> str | None:
+    """Return the first gold answer that math-verify cannot parse or compare with another in time; None if it can all.
+
+    Raises:
+        OddError: answers cannot be judged on this machine.
+    """
+    for start in range(0, len(golds), TOGETHER):
+        together = golds[start : start + TOGETHER]
+        if not _asked("evaluated", *together):
+            for gold in together:
+                if not _asked("evaluated", gold):
+                    return gold
+    return None
+
+
+@lru_cache(maxsize=1 << 13)
+def _asked(call: str, *expressions: str) -> bool:
     try:
-        return bool(JUDGE.ask("equal", gold, answer))
+        return bool(JUDGE.ask(call, *expressions))
     except JudgeError as error:
         check_installed(error, "expressions are judged", "math-verify")
         return False

@@ -24,16 +24,37 @@ LONGEST_VERDICT, LONGEST_REPLY = 1 << 12, 1 << 28
 """Bytes of a verdict and of any other reply beyond which it is dropped; generated questions are the longest."""
 ARITHMETIC = "countdown", "puzzle24"
 """Generators that ask for sums of given numbers; SymPy's parser would accept constants and functions, too."""
+OTHER = r"\frac{17}{13}"
+"""An answer to compare gold answers with."""
 SIGNS = frozenset("0123456789+-*/() \t\n")
 
 
 def equal(gold: str, answer: str) -> bool:
     """Whether math-verify considers two answers equal; an answer it cannot parse equals nothing."""
-    from math_verify import parse, verify
+    return _verified(_parsed(gold), _parsed(answer))
 
-    # math-verify's time limits rely on signals; the client sets its own limit
-    read = [parse(_as_latex(text), parsing_timeout=0) for text in (gold, answer)]
-    return bool(verify(read[0], read[1], timeout_seconds=0))
+
+def evaluated(*golds: str) -> bool:
+    """Whether math-verify can parse gold answers and compare each with another answer."""
+    other = _parsed(OTHER)
+    for gold in map(_parsed, golds):
+        _verified(gold, other)
+        if not _verified(gold, gold):
+            return False
+    return True
+
+
+# math-verify's time limits rely on signals; the client sets its own limit
+def _parsed(text: str) -> list[Any]:
+    from math_verify import parse
+
+    return parse(_as_latex(text), parsing_timeout=0)
+
+
+def _verified(gold: list[Any], answer: list[Any]) -> bool:
+    from math_verify import verify
+
+    return bool(verify(gold, answer, timeout_seconds=0))
 
 
 def _as_latex(text: str) -> str:
@@ -99,10 +120,16 @@ def _unpacked(value: Any) -> Any:
     return {key: _unpacked(part) for key, part in value.items()}
 
 
-CALLS: dict[str, Callable[..., Any]] = {"equal": equal, "entries": entries, "score": score, "generators": generators}
-VERDICTS = "equal", "score"
+CALLS: dict[str, Callable[..., Any]] = {
+    "equal": equal,
+    "evaluated": evaluated,
+    "entries": entries,
+    "score": score,
+    "generators": generators,
+}
+VERDICTS = "equal", "evaluated", "score"
 """Calls that judge what a stranger wrote; their reply is a number from 0 to 1."""
-LIBRARY = {"equal": "math_verify"}
+LIBRARY = {"equal": "math_verify", "evaluated": "math_verify"}
 """Library that a call imports, if not reasoning_gym."""
 
 
@@ -114,7 +141,7 @@ def _prepare(call: str) -> None:
         ImportError: the library is not installed.
     """
     import_module(LIBRARY.get(call, "reasoning_gym"))
-    if call == "equal":
+    if call in LIBRARY:
         equal(r"\frac{1}{2} + \sqrt{x}", "x^2 = 3")
 
 

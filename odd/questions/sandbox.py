@@ -30,14 +30,17 @@ OPENS = {"open": 1, "openat": 2}
 FUTEX_WAKES = 1, 3, 4, 5, 10
 """Operations of futex(2) that do not wait."""
 CALLS = (
-    "access", "brk", "clock_getres", "clock_gettime", "close", "exit", "exit_group", "faccessat", "faccessat2",
-    "fstat", "getcwd", "getdents64", "getegid", "geteuid", "getgid", "getpid", "getrandom", "getrusage",
-    "gettid", "gettimeofday", "getuid", "lseek", "lstat", "madvise", "mmap", "mprotect", "mremap", "munmap",
-    "newfstatat", "pread64", "read", "readlink", "readlinkat", "readv", "rseq", "rt_sigaction", "rt_sigprocmask",
-    "rt_sigreturn", "sched_getaffinity", "sched_yield", "set_robust_list", "sigaltstack", "stat", "statx",
-    "sysinfo", "times", "uname", "write", "writev",
+    "brk", "clock_getres", "clock_gettime", "close", "exit", "exit_group", "fstat", "getcwd", "getdents64", "getegid",
+    "geteuid", "getgid", "getpid", "getrandom", "getrusage", "gettid", "gettimeofday", "getuid", "lseek", "lstat",
+    "madvise", "mmap", "mprotect", "mremap", "munmap", "newfstatat", "pread64", "read", "readv", "rseq",
+    "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sched_getaffinity", "sched_yield", "set_robust_list",
+    "sigaltstack", "stat", "statx", "sysinfo", "times", "uname", "write", "writev",
 )  # fmt: skip
-"""System calls that computing and importing need; all others fail with EPERM. None waits, so time is CPU time."""
+"""System calls that computing and importing need; importing needs those of stat. None waits, so time is CPU time.
+
+All others fail with ENOSYS, as if the kernel did not have them: libraries then use older calls, and do not take a
+refusal for the answer of the call.
+"""
 REFUSED = (
     "code.__new__",
     "ctypes.",
@@ -146,7 +149,7 @@ def _restrict_calls() -> None:
     seccomp = _library("pyseccomp")
     if seccomp is None:
         return
-    allowed = seccomp.SyscallFilter(seccomp.ERRNO(errno.EPERM))
+    allowed = seccomp.SyscallFilter(seccomp.ERRNO(errno.ENOSYS))
     for call in CALLS:
         try:
             allowed.add_rule(seccomp.ALLOW, call)

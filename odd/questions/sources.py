@@ -11,6 +11,8 @@ Options follow a question mark, joined by `&`; special characters in values are 
 take `seed`, which shuffles the questions, and `limit`, which then takes the first so many.
 """
 
+import os
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -23,6 +25,9 @@ from odd.questions.base import Question
 from odd.questions.files import SUFFIXES, read_questions
 from odd.questions.gym import gym_questions
 from odd.questions.hub import chosen, hub_questions
+from odd.questions.isolated import SECONDS, unevaluated
+from odd.questions.verifiers import needs_judge
+from odd.text import shortened
 
 DATA = Path(__file__).parent / "data"
 WHOLE_NUMBERS = ("limit", "seed")
@@ -54,7 +59,7 @@ def parse_source(text: str) -> Source:
     Raises:
         OddError: an option is malformed or unknown.
     """
-    if Path(text).is_file():  # its name may contain a question mark
+    if os.path.isfile(text):  # its name may contain a question mark
         return Source("file", text, {})
     place, _, query = text.partition("?")
     scheme, colon, name = place.partition(":")
@@ -80,7 +85,7 @@ def load_questions(config: QuestionsConfig) -> list[Question]:
 
     Raises:
         OddError: the set, file or generator does not exist or is empty; a line or row is malformed (the message gives
-            its number); an id is not unique; or a package is missing.
+            its number); an id is not unique; an answer cannot be evaluated; or a package is missing.
     """
     source = parse_source(config.source)
     if source.scheme == "gym":
@@ -96,14 +101,22 @@ def load_questions(config: QuestionsConfig) -> list[Question]:
         )
     ids = [question.id for question in questions]
     if len(set(ids)) < len(ids):
-        twice = next(id for id in ids if ids.count(id) > 1)
+        twice = next(id for id, count in Counter(ids).items() if count > 1)
         raise OddError(f"questions {config.source}: the id {twice!r} occurs twice: give each question a unique id")
-    return questions[: config.limit]
+    questions = questions[: config.limit]
+    gold = unevaluated([question.answer for question in questions if needs_judge(question)])
+    if gold is not None:
+        at = next(question.id for question in questions if needs_judge(question) and question.answer == gold)
+        raise OddError(
+            f"questions {config.source}: the answer of {at!r}, {shortened(repr(gold), 80)}, is not evaluated within "
+            f"{SECONDS:.0f} s, so no response could be right: simplify it, or use kind exact"
+        )
+    return questions
 
 
 def _from_file(source: Source) -> list[Question]:
     path = DATA / f"{source.name}.jsonl" if source.scheme == "set" else Path(source.name)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise OddError(
             f"questions {source.name!r}: file not found: give a bundled set ({', '.join(bundled_sets())}), a "
             f"{', '.join(SUFFIXES)} file, hf:NAME or gym:GENERATOR"

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import re2
 
 from odd.questions.isolated import equal_expressions, gym_score
+from odd.text import is_unicode
 
 if TYPE_CHECKING:
     from odd.questions.base import Question
@@ -109,12 +110,12 @@ def read_answer(question: "Question", text: str, inside: bool = False) -> str | 
 
 
 def is_correct(question: "Question", answer: str | None) -> bool:
-    """Whether an extracted answer equals the gold answer; no answer is wrong.
+    """Whether an extracted answer equals the gold answer; no answer is wrong, and so is invalid Unicode.
 
     Raises:
         OddError: the verifier needs a package that is not installed.
     """
-    return answer is not None and VERIFIERS[question.kind](question, answer)
+    return answer is not None and is_unicode(answer) and VERIFIERS[question.kind](question, answer)
 
 
 def parse_number(text: str) -> Fraction | None:
@@ -165,12 +166,23 @@ def _same_expression(question: "Question", answer: str) -> bool:
     gold = question.answer
     if gold.split() == answer.split():
         return True
+    same = _same_number_or_words(gold, answer)
+    return equal_expressions(gold, answer) if same is None else same
+
+
+def _same_number_or_words(gold: str, answer: str) -> bool | None:
+    """Whether two plain numbers or the same words are equal; None if they are other mathematics."""
     written = plain(gold).strip(), plain(answer).strip().removesuffix(".")
     if all(NUMBER.fullmatch(text) for text in written) and None not in (values := list(map(parse_number, written))):
         return values[0] == values[1]
     if words := TEXT.fullmatch(gold.strip()):  # math-verify would read a word as a product of letters
         return (words[1] or words[2] or "").casefold().split() == written[1].casefold().split()
-    return equal_expressions(gold, answer)
+    return None
+
+
+def needs_judge(question: "Question") -> bool:
+    """Whether math-verify must evaluate the gold answer; other kinds of questions check theirs when made."""
+    return question.kind == "expression" and _same_number_or_words(question.answer, question.answer) is None
 
 
 def _same_word(question: "Question", answer: str) -> bool:

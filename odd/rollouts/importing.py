@@ -17,6 +17,7 @@ from odd.questions.verifiers import is_correct, read_answer
 from odd.rollouts.log_prompts import Asked, Prompts, Refused, with_prompt
 from odd.rollouts.log_records import Record, read_records
 from odd.rollouts.sampling import Rollout, opens_thinking
+from odd.text import is_unicode
 
 
 @dataclass
@@ -160,7 +161,7 @@ def _tokens(record: Record, student: LanguageModel, limit: int) -> tuple[tuple[i
             tokens = tokens[: end + 1]
     else:
         text = (record.response or "").removesuffix(student.tokenizer.token_bytes(student.tokenizer.end_token).decode())
-        if any("\ud800" <= character <= "\udfff" for character in text):
+        if not is_unicode(text):
             raise Refused("its text is not valid Unicode")
         tokens, end = tuple(student.tokenizer.encode(text)), None
         if student.tokenizer.decode(tokens) != text:

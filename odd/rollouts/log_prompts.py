@@ -5,16 +5,16 @@ they are, text by inverting the student's chat template. Logs contain text eithe
 decoded without control tokens (verl).
 """
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from odd.config.teachers import Templates
 from odd.errors import OddError
-from odd.models.base import LanguageModel
+from odd.models.base import LanguageModel, Message
 from odd.questions.base import Question
 from odd.questions.contexts import DEFAULT_TEMPLATES
 from odd.rollouts.log_records import Prompt, Record
+from odd.text import is_unicode
 
 Messages = list[dict[str, str]]
 # placeholders for message contents while a template is inverted
@@ -34,16 +34,32 @@ class Form:
     """Format of the rendered prompts with one sequence of roles.
 
     Attributes:
-        pattern: matches the text of a prompt, with one group per role.
-        shape: roles of the messages.
+        around: text before, between and after the contents of the messages.
+        shape: roles of the messages, in the order of the text.
         end: text after the content of the last message, stripped.
         render: renders messages as text.
     """
 
-    pattern: re.Pattern[str]
+    around: tuple[str, ...]
     shape: tuple[str, ...]
     end: str
     render: Render
+
+    def contents(self, text: str) -> list[str] | None:
+        """Return the contents of the messages in a prompt; None if it has another form.
+
+        A text that could be divided in several ways is divided at the first place.
+        """
+        before, *between, after = self.around
+        if len(text) < len(before) + len(after) or not (text.startswith(before) and text.endswith(after)):
+            return None
+        found, rest = [], text[len(before) : len(text) - len(after)]
+        for mark in between:
+            content, marked, rest = rest.partition(mark)
+            if not marked:
+                return None
+            found.append(content)
+        return [*found, rest]
 
 
 @dataclass(frozen=True)
@@ -92,6 +108,8 @@ class Prompts:
         return Asked(self._number(messages), messages)
 
     def _messages(self, prompt: Prompt) -> Messages:
+        if not all(map(is_unicode, (prompt,) if isinstance(prompt, str) else map(_content, prompt))):
+            raise Refused("its prompt is not valid Unicode")
         if not isinstance(prompt, str):
             return [dict(message) for message in prompt]
         if prompt not in self._known:
@@ -104,11 +122,11 @@ class Prompts:
     def _inverted(self, text: str) -> Messages | None:
         """Return the messages that the template renders as `text`; None if there are none."""
         for form in self._forms:
-            found = form.pattern.fullmatch(text)
+            found = form.contents(text)
             # without control tokens, further turns look like part of the last message
-            if found is None or (form.end and form.end in found[form.shape[-1]]):
+            if found is None or (form.end and form.end in found[-1]):
                 continue
-            messages = [{"role": role, "content": found[role]} for role in form.shape]
+            messages = [{"role": role, "content": content} for role, content in zip(form.shape, found, strict=True)]
             if form.render(messages) == text:
                 return messages
         return None
@@ -135,18 +153,25 @@ class Prompts:
         return whole[0]
 
 
+def _content(message: Message) -> str:
+    return message["content"]
+
+
 def _form(render: Render, shape: tuple[str, ...]) -> Form | None:
-    """Return the form of prompts with these roles; None if the template rejects them or repeats or drops a content."""
+    """Return the form of prompts with these roles; None if it cannot be inverted."""
     try:
         text = render([{"role": role, "content": MARKS[role]} for role in shape])
     except OddError:
         return None
     if any(text.count(MARKS[role]) != 1 for role in shape):
         return None
-    pattern = re.escape(text)
+    around, rest = [], text
     for role in shape:
-        pattern = pattern.replace(MARKS[role], f"(?P<{role}>.*{'' if role == shape[-1] else '?'})")
-    return Form(re.compile(pattern, re.DOTALL), shape, text.rpartition(MARKS[shape[-1]])[2].strip(), render)
+        before, found, rest = rest.partition(MARKS[role])
+        if not found or (around and not before):  # in another order, or not separated
+            return None
+        around.append(before)
+    return Form((*around, rest), shape, rest.strip(), render)
 
 
 def with_prompt(question: Question, messages: Messages, templates: Templates = DEFAULT_TEMPLATES) -> Question:

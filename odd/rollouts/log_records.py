@@ -3,20 +3,18 @@
 The columns of a row determine its form. Files are JSON Lines or Parquet; a folder means all such files in it.
 """
 
-import json
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from odd.config import ImportConfig
 from odd.errors import OddError
 from odd.models.base import Message
-from odd.text import parse_json
+from odd.row_files import Row, json_rows, parquet_rows
+from odd.text import shortened
 
 SUFFIXES = (".jsonl", ".parquet")
 # numeric columns of a TRL table that are not rewards; completion_mask and the like are lists
@@ -78,60 +76,44 @@ def read_records(config: ImportConfig) -> list[Record]:
     return records
 
 
-def _listed(steps: list[int]) -> str:
-    shown = [str(step) for step in steps]
+def _listed(items: Sequence[Any]) -> str:
+    shown = [shortened(str(item), 40) for item in items]
     return ", ".join(shown if len(shown) <= 8 else [*shown[:4], "...", *shown[-3:]])
 
 
 def _files(names: tuple[str, ...]) -> Iterator[Path]:
     for name in names:
         path = Path(name)
-        inside = sorted(file for file in path.glob("*") if file.suffix in SUFFIXES) if path.is_dir() else [path]
+        inside = sorted(file for file in path.glob("*") if file.suffix in SUFFIXES) if os.path.isdir(path) else [path]
         if not inside:
             raise OddError(f"import {name}: the folder contains no {' or '.join(SUFFIXES)} file: give another")
         yield from inside
 
 
 def _records(path: Path, reward: str | None) -> Iterator[Record]:
-    rows = list(_parquet(path) if path.suffix == ".parquet" else _json_lines(path))
-    trl = [row for _, row in rows if isinstance(row, Mapping) and row.keys() >= TRL]
-    column = _reward_column(path, trl) if trl and reward is None else reward
-    for place, row in rows:
+    column = reward or _reward_column(path)
+    for place, row in _rows(path):
         if not isinstance(row, Mapping):
             raise OddError(f"{place}: not an object: put one JSON object per line, with {FORMS}")
         try:
             yield _record(place, row, column if row.keys() >= TRL else reward)
-        except (TypeError, ValueError, KeyError) as error:
-            raise OddError(f"{place}: {error}: fix that row") from error
+        except (TypeError, ValueError, LookupError, ArithmeticError) as error:
+            raise OddError(f"{place}: {shortened(str(error))}: fix that row") from error
 
 
-def _json_lines(path: Path) -> Iterator[tuple[str, Any]]:
+def _rows(path: Path) -> Iterator[Row]:
+    """Yield the rows of a log; a file may be larger than its rows fit into memory, so they are not kept.
+
+    Raises:
+        OddError: it cannot be read.
+    """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        yield from (parquet_rows if path.suffix == ".parquet" else json_rows)("import", path)
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        reason = (error.strerror or str(error)) if isinstance(error, OSError) else "not UTF-8"
         raise OddError(
             f"import {path}: {reason}: give a {' or '.join(SUFFIXES)} file, or a folder of such files"
         ) from error
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        place = f"import {path}, line {number}"
-        try:
-            yield place, parse_json(line)
-        except ValueError as error:
-            reason = error.msg if isinstance(error, json.JSONDecodeError) else error
-            raise OddError(f"{place}: not JSON ({reason}); put one JSON object per line") from error
-
-
-def _parquet(path: Path) -> Iterator[tuple[str, Any]]:
-    try:
-        rows = pq.read_table(path).to_pylist()
-    except (OSError, pa.ArrowException) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-        raise OddError(f"import {path}: cannot be read as Parquet ({reason}): give another file") from error
-    for number, row in enumerate(rows, start=1):
-        yield f"import {path}, row {number}", row
 
 
 def _record(place: str, row: Mapping[str, Any], reward: str | None) -> Record:
@@ -160,16 +142,20 @@ def _record(place: str, row: Mapping[str, Any], reward: str | None) -> Record:
             step=step,
             truncated=None if row.get("truncated") is None else bool(row["truncated"]),
         )
-    raise OddError(f"{place}: columns {', '.join(map(str, row))}: a row needs {FORMS}")
+    raise OddError(f"{place}: columns {_listed(list(row))}: a row needs {FORMS}")
 
 
-def _reward_column(path: Path, rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return the reward column of a TRL table; TRL names it after the reward function."""
-    numeric = {name for row in rows for name, cell in row.items() if isinstance(cell, int | float)} - NO_REWARD
-    if "reward" in numeric:
-        return "reward"
+def _reward_column(path: Path) -> str | None:
+    """Return the reward column of a TRL table, which TRL names after the reward function; None for other tables."""
+    trl, numeric = False, set[str]()
+    for _, row in _rows(path):
+        if isinstance(row, Mapping) and row.keys() >= TRL:
+            trl = True
+            numeric |= {name for name, cell in row.items() if isinstance(cell, int | float)} - NO_REWARD
+    if "reward" in numeric or not trl:
+        return "reward" if trl else None
     if len(numeric) != 1:
-        found = f"numeric columns are {', '.join(sorted(numeric))}" if numeric else "no column is numeric"
+        found = f"numeric columns are {_listed(sorted(numeric))}" if numeric else "no column is numeric"
         raise OddError(f"import {path}: the reward column is not clear, {found}: choose it with --reward COLUMN")
     return numeric.pop()
 
@@ -182,7 +168,7 @@ def _number(cell: Any) -> float | None:
 
 def _whole(token: Any) -> int:
     if isinstance(token, bool) or not isinstance(token, int):
-        raise TypeError(f"token_ids must be integers, got {token!r}")
+        raise TypeError(f"token_ids must be integers, got {shortened(repr(token), 40)}")
     return token
 
 

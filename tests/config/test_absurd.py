@@ -5,9 +5,12 @@ import threading
 
 import pytest
 
-from odd.config import load_config
+from odd.config import ImportConfig, QuestionsConfig, load_config
 from odd.errors import OddError
+from odd.pipeline.jobs import list_jobs, read_progress, tail
 from odd.questions.files import read_questions
+from odd.questions.sources import load_questions
+from odd.rollouts.log_records import read_records
 from odd.untrusted import LARGEST, check_file
 
 NINES = "9" * 40
@@ -31,6 +34,8 @@ SETTINGS = [
     'questions.source="\\u0000"',
     'templates.instruction="\\u0000"',
     "templates.instruction=\ud800",
+    'imported.files=["a", "\\u0000"]',
+    'teachers=[{name="a", context="1c", template={shown="\\u0000"}}]',
     "sampling.seed=" + "9" * 5000,
     "sampling.seed=" + "[" * 100_000,
     "[" * 100_000,
@@ -42,10 +47,10 @@ SETTINGS = [
 ]
 
 
-def one_line(call, *arguments, **named):
+def one_line(call, *arguments, longest=400, **named):
     with pytest.raises(OddError) as caught:
         call(*arguments, **named)
-    assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+    assert "\n" not in str(caught.value) and len(str(caught.value)) <= longest
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda text: text[:50].encode("unicode-escape").decode())
@@ -88,13 +93,25 @@ def special(request, tmp_path):
     return tmp_path / path
 
 
-@pytest.mark.parametrize("read", [read_questions, lambda path: load_config(file=path)], ids=["questions", "config"])
+def read_log(path):
+    return read_records(ImportConfig(files=(str(path),)))
+
+
+@pytest.mark.parametrize(
+    "read", [read_questions, read_log, lambda path: load_config(file=path)], ids=["questions", "log", "config"]
+)
 def test_what_is_not_a_file_is_not_read(special, read):
     worker = threading.Thread(target=one_line, args=(read, special), daemon=True)
     worker.start()
     worker.join(20)
     assert not worker.is_alive()
     one_line(read, special)
+
+
+@pytest.mark.parametrize("name", ["a" * 5000, "a\0b", "/" * 5000, "a/" * 3000])
+def test_a_name_that_no_file_can_have_is_refused(name):
+    one_line(load_questions, QuestionsConfig.model_construct(source=name), longest=3000)
+    one_line(read_records, ImportConfig.model_construct(files=(name,)), longest=3000)
 
 
 def test_a_file_may_be_as_large_as_said(tmp_path):
@@ -106,3 +123,33 @@ def test_a_file_may_be_as_large_as_said(tmp_path):
             check_file(path)
     with pytest.raises(OSError, match="268 MB"):
         check_file(path)
+
+
+JOB = "20260101-000000-abcdef"
+RECORDS = {
+    "deep": "[" * 100_000,
+    "list": "[]",
+    "digits": '{"created": ' + "9" * 5000 + "}",
+    "large": '{"title": "' + "x" * 2_000_000 + '"}',
+    "binary": "\0\ufffd",
+}
+
+
+@pytest.mark.parametrize("name", ["job.json", "exit", "run", "log.txt", "progress"])
+@pytest.mark.parametrize("content", [None, *RECORDS], ids=["pipe", *RECORDS])
+def test_the_files_of_a_job_harm_one_job_at_most(tmp_path, name, content):
+    folder = tmp_path / "jobs" / JOB
+    folder.mkdir(parents=True)
+    (folder / "job.json").write_text('{"kind": "run", "title": "t", "created": 1.0}')
+    path = tmp_path / "a.progress.json" if name == "progress" else folder / name
+    path.unlink(missing_ok=True)
+    if content is None:
+        os.mkfifo(path)
+    else:
+        path.write_text(RECORDS[content])
+    assert read_progress(tmp_path, "a") is None
+    jobs = list_jobs(tmp_path)
+    assert len(jobs) == (name != "job.json")
+    for job in jobs:
+        assert (job.state, job.exit_code, job.run_id) == ("failed", None, None)
+        assert "\n" not in job.reason and len(tail(job.log)) <= 20_000

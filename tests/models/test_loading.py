@@ -1,5 +1,7 @@
 """Loading: incomplete or unreachable models are rejected at once, in one line with the model's name."""
 
+import json
+import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from odd.errors import OddError
 from odd.models.embedded import WEIGHTS
 from odd.models.registry import load_model
 from odd.models.transformers import loading
+from odd.untrusted import LARGEST
 
 
 @pytest.fixture
@@ -100,6 +103,32 @@ def test_missing_weights_are_not_initialized_randomly(folder):
 )
 def test_damaged_files_are_rejected(folder, file, content):
     (folder / file).unlink() if content is None else (folder / file).write_bytes(content)
+    assert "could not be loaded" in refused(folder)
+
+
+@pytest.mark.parametrize("file", ["config.json", "tokenizer.json", "model.safetensors", "generation_config.json"])
+def test_a_pipe_in_a_model_folder_is_not_read(folder, file):
+    (folder / file).unlink(missing_ok=True)
+    os.mkfifo(folder / file)
+    assert "is not a regular file" in (reason := refused(folder)) or "no config.json" in reason
+
+
+def test_a_description_that_is_too_large_is_not_read(folder):
+    os.truncate(folder / "tokenizer.json", LARGEST + 1)
+    assert "more than the 268 MB" in refused(folder)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"vocab_size": 10**12}, {"hidden_size": -1}, {"vocab_size": "many"}, {"num_hidden_layers": 10**400}]
+)
+def test_impossible_sizes_are_rejected(folder, changes):
+    config = json.loads((folder / "config.json").read_text()) | changes
+    (folder / "config.json").write_text(json.dumps(config))
+    assert "could not be loaded" in refused(folder)
+
+
+def test_a_deep_configuration_is_rejected(folder):
+    (folder / "config.json").write_text('{"a":' * 100_000 + "1" + "}" * 100_000)
     assert "could not be loaded" in refused(folder)
 
 

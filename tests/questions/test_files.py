@@ -10,6 +10,7 @@ import pytest
 
 from odd.config import QuestionsConfig
 from odd.errors import OddError
+from odd.questions.files import question_of
 from odd.questions.sources import load_questions, parse_source
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
@@ -101,3 +102,56 @@ def test_a_file_whose_name_holds_a_question_mark_is_found(tmp_path):
 def test_unknown_options_are_refused(text, named):
     with pytest.raises(OddError, match=named):
         parse_source(text)
+
+
+def deep(levels):
+    value = {}
+    for _ in range(levels):
+        value = {"a": value}
+    return value
+
+
+METADATA = {"nested": deep(150), "not JSON": {"a": b"x"}, "key": {"a": {(1,): 2}}}
+
+
+@pytest.mark.parametrize("metadata", METADATA.values(), ids=METADATA)
+def test_metadata_that_cannot_be_written_is_refused(metadata):
+    row = {"id": "a", "question": "?", "answer": "2", "kind": "number", "metadata": metadata}
+    with pytest.raises(OddError, match=r"metadata: it is (nested too deeply|not JSON)"):
+        question_of("line 1", row)
+
+
+def test_an_error_is_short_however_long_the_fields(tmp_path):
+    for row in ({"x" * 100_000: 1}, {"answer": "x" * 100_000}, {"shots": [{}] * 100_000}):
+        file = tmp_path / "q.jsonl"
+        file.write_text(json.dumps({"id": "a", "question": "?", "answer": "2", "kind": "number"} | row))
+        with pytest.raises(OddError) as caught:
+            load(file)
+        assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer"),
+    [
+        ("expression", "9^{9^{9}}"),
+        ("expression", "1+" * 500_000 + "1"),
+        ("expression", "x^{" * 1000 + "2" + "}" * 1000),
+        ("number", "a" * 500_000 + "7"),
+        ("regex", "((a{1000}){1000}){1000}"),
+    ],
+)
+def test_a_gold_answer_that_its_judge_cannot_evaluate_is_refused(tmp_path, kind, answer):
+    file = tmp_path / "q.jsonl"
+    file.write_text(json.dumps({"id": "a", "question": "?", "answer": answer, "kind": kind, "example": "a"}))
+    with pytest.raises(OddError, match=r"not evaluated within|more than 10000 characters|regular expression") as caught:
+        load(file)
+    assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize("field", ["question", "answer", "prompt", "system", "example", "choices", "metadata"])
+def test_text_that_is_not_unicode_is_refused(tmp_path, field):
+    value = {"choices": ["\ud800", "b"], "metadata": {"a": ["\ud800"]}}.get(field, "\ud800")
+    file = tmp_path / "q.jsonl"
+    file.write_text(json.dumps({"id": "a", "question": "?", "answer": "2", "kind": "exact"} | {field: value}))
+    with pytest.raises(OddError, match="line 1: it contains text that is not valid Unicode"):
+        load(file)

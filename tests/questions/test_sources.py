@@ -8,6 +8,7 @@ from odd.config import PRESETS, QuestionsConfig
 from odd.errors import OddError
 from odd.questions.base import Question
 from odd.questions.contexts import question_block
+from odd.questions.isolated import JUDGE
 from odd.questions.sources import bundled_sets, load_questions
 from odd.questions.tiny_task import Problem, is_held_out
 from odd.questions.verifiers import extract_answer, is_correct
@@ -113,3 +114,14 @@ def test_shots_are_earlier_turns_asked_like_the_question_itself(tmp_path):
 def test_a_context_replaces_the_last_message_only(tmp_path):
     question = Question(**GOOD)
     assert question.messages("with examples") == [{"role": "user", "content": "with examples"}]
+
+
+def test_gold_expressions_are_evaluated_many_at_a_time(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(JUDGE, "ask", lambda call, *golds, **_: asked.append((call, len(golds))) or True)
+    questions = [Question(id=f"q{i}", question="?", answer=rf"\sqrt{{{i}}}", kind="expression") for i in range(50)]
+    path = tmp_path / "q.jsonl"
+    path.write_text("\n".join(question.model_dump_json() for question in questions))
+    asked.clear()
+    load_questions(QuestionsConfig(source=str(path)))
+    assert asked == [("evaluated", 20), ("evaluated", 20), ("evaluated", 10)]

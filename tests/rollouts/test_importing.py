@@ -1,6 +1,7 @@
 """Logged rollouts are imported only if prompt, tokens and outcome are unambiguous."""
 
 import json
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -78,6 +79,11 @@ REFUSED = {
     "no reward": ({"response": RIGHT, "reward": None}, "no reward"),
     "control token in the text": ({"response": "a<|im_start|>b"}, "does not reproduce it"),
     "half a character": ({"response": "\ud800"}, "not valid Unicode"),
+    "half a character in the prompt": ({"prompt": "\ud800", "response": RIGHT}, "prompt is not valid Unicode"),
+    "half a character in a message": (
+        {"prompt": [{"role": "user", "content": "\ud800"}], "response": RIGHT},
+        "prompt is not valid Unicode",
+    ),
     "too long": ({"response": "1+" * 60}, "longer than sampling.max_new_tokens, which is 40"),
     "just stops": ({"token_ids": [5, 6]}, "neither with an end token"),
     "no token": ({"token_ids": [10**6]}, "not in the student's vocabulary"),
@@ -181,3 +187,15 @@ def test_unknown_turns_are_not_merged_into_one_message(student):
     for text in rendered(student, turns):
         with pytest.raises(Refused, match="chat template"):
             Prompts(student, [SUM]).asked(record(text))
+
+
+def test_a_megabyte_of_turns_is_compared_with_the_template_in_linear_time(student):
+    separator = student.tokenizer.render_chat([{"role": role, "content": "#"} for role in ("system", "user")]).split(
+        "#"
+    )[1]
+    prompts, text = Prompts(student, [SUM]), separator * (1_000_000 // len(separator))
+    for form in prompts._forms:
+        began = time.process_time()
+        assert form.contents(form.around[0] + text) is None
+        form.contents(form.around[0] + text + form.around[-1])
+        assert time.process_time() - began < 1

@@ -85,12 +85,19 @@ def test_the_reward_is_chosen_where_there_are_several(tmp_path):
         (OWN | {"token_ids": [1.5]}, "line 2: token_ids must be integers"),
         (VERL | {"score": "good"}, "line 2: could not convert"),
         (TRL | {"completion": [{"role": "assistant", "content": "a"}] * 2}, "line 2: a completion of 2 messages"),
+        (OWN | {"token_ids": ["x" * 10**6]}, "line 2: token_ids must be integers"),
+        ({f"column{i}" * 20: i for i in range(900)}, "line 2: columns column0"),
+        (OWN | {"reward": 10**400}, "line 2: int too large"),
+        (OWN | {"step": float("inf")}, "line 2: cannot convert float infinity"),
+        (OWN | {"prompt": [[]]}, "line 2: list indices"),
+        (OWN | {"prompt": [{"role": "user"}]}, "line 2: 'content'"),
+        (OWN | {"prompt": 5}, "line 2: 'int' object"),
     ],
 )
 def test_a_malformed_row_is_refused_with_its_location(tmp_path, row, named):
     with pytest.raises(OddError, match=named) as caught:
         read(tmp_path, OWN, row)
-    assert "\n" not in str(caught.value)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 1000
 
 
 def test_a_missing_file_and_an_empty_folder_are_named(tmp_path):

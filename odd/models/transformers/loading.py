@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import warnings
 from pathlib import Path
 from typing import cast
@@ -14,8 +15,11 @@ from transformers.utils import logging as transformers_logging
 
 from odd.config import ModelConfig
 from odd.errors import OddError
+from odd.untrusted import LARGEST, check_file
 
 HUB_SECONDS = 5.0
+DESCRIPTIONS, WEIGHTS = (".json", ".jinja", ".model", ".txt"), (".safetensors", ".bin")
+"""Suffixes of the files that libraries read: those of configuration and tokenizer, and those of weights."""
 DIGEST_VALUES = 1000  # approximate number of values per weight
 
 Loaded = tuple[PreTrainedModel, PreTrainedTokenizerBase]
@@ -29,7 +33,7 @@ def load_pretrained(config: ModelConfig, place: str) -> Loaded:
     """
     transformers_logging.disable_progress_bar()
     try:
-        model, tokenizer = _from_folder(place, config) if Path(place).is_dir() else _from_hub(place, config)
+        model, tokenizer = _from_folder(place, config) if os.path.isdir(place) else _from_hub(place, config)
     except OddError:
         raise
     except Exception as error:  # loading of configurations, tokenizers and weights can raise anything
@@ -51,6 +55,9 @@ def load_pretrained(config: ModelConfig, place: str) -> Loaded:
 def _from_folder(folder: str, config: ModelConfig) -> Loaded:
     if not (Path(folder) / "config.json").is_file():
         raise FileNotFoundError("the folder has no config.json")
+    for path in Path(folder).iterdir():
+        if path.suffix in DESCRIPTIONS or path.suffix in WEIGHTS:
+            check_file(path, LARGEST if path.suffix in DESCRIPTIONS else None)
     return _read(folder, config, local=True)
 
 
