@@ -1,5 +1,6 @@
 """Base class of all settings and records that are read from files."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -19,11 +20,12 @@ class Settings(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _text_can_be_written(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            if "\0" in value:
+        if isinstance(value, (str, Path)):
+            text = str(value)
+            if "\0" in text:
                 raise ValueError("it contains a NUL character: remove it")
             try:
-                value.encode()
+                text.encode()
             except UnicodeEncodeError as error:
-                raise ValueError("it is not valid Unicode: write it again") from error
+                raise ValueError("it is not valid Unicode: correct it, or rename the file or folder") from error
         return value
