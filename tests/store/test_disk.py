@@ -10,14 +10,14 @@ import duckdb
 import pytest
 
 from odd.errors import REMEDIES, OddError, os_error_in, os_problem, writing
-from odd.store import RunReader, RunWriter, accept_run, files, remove_run, work
+from odd.store import RunWriter, accept_run, files, remove_run, work
 from odd.store.attach import attach, check_whole
 from tests.store.example_run import RUN
 from tests.store.test_stop import Failing
 from tests.store.test_writer import add, tokens
 
 KINDS = [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ENOENT, errno.EACCES, errno.EMFILE]
-WORK_ENDS = {
+ACTS = {
     "insert": lambda writer: add(writer, 77),
     "commit": lambda writer: in_transaction(writer),
     "publish": RunWriter.publish,
@@ -89,12 +89,12 @@ def test_a_publication_that_is_refused_names_the_remedy_and_keeps_both_files(fil
         assert 77 in tokens(again)
 
 
-@pytest.mark.parametrize("act", WORK_ENDS.values(), ids=WORK_ENDS)
+@pytest.mark.parametrize("act", ACTS.values(), ids=ACTS)
 def test_a_limit_of_file_sizes_is_told_as_one_and_loses_nothing(filled, act):
     add(filled, 5)
-    with file_size_limit(1000), pytest.raises(OddError, match=r"File too large.*ulimit -f") as told:
+    with file_size_limit(1), pytest.raises(OddError, match=r"File too large.*ulimit -f") as told:
         act(filled)
-        filled._publication._thread.join()
+        filled._publication._thread.join()  # it had begun in the background: the next call tells
         filled.publish_meanwhile()
     assert "damaged" not in str(told.value)
     filled.close()
@@ -103,7 +103,7 @@ def test_a_limit_of_file_sizes_is_told_as_one_and_loses_nothing(filled, act):
         assert 5 in tokens(again)
 
 
-@pytest.mark.parametrize("act", WORK_ENDS.values(), ids=WORK_ENDS)
+@pytest.mark.parametrize("act", ACTS.values(), ids=ACTS)
 @pytest.mark.parametrize("removed", ["", "work", f"work/{RUN}.duckdb", f"work/{RUN}.duckdb.wal"])
 def test_files_removed_during_a_run_are_told_in_one_line_or_do_no_harm(filled, act, removed):
     add(filled, 5)
@@ -111,13 +111,13 @@ def test_files_removed_during_a_run_are_told_in_one_line_or_do_no_harm(filled, a
     shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
     try:
         act(filled)
-        add(filled, 6)
-        filled.finish()
+        if act is not RunWriter.finish:
+            add(filled, 6)
+            filled.finish()
     except OddError as error:
         assert "damaged" not in str(error) and "\n" not in str(error)
     else:
-        with RunReader(filled.published) as reader:
-            assert len(reader.query("questions"))
+        check_whole(filled.published)
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def test_duckdb_locks_a_file_that_is_opened_through_a_link(place, filled_cache):
 @pytest.mark.parametrize("place", ["a\\b", NOT_UTF8], indirect=True, ids=ascii)
 def test_errors_in_such_a_folder_name_the_folder_and_the_cause(place, filled_cache):
     with copied(filled_cache, place) as writer:
-        with file_size_limit(1000), pytest.raises(OddError, match="File too large"):
+        with file_size_limit(1), pytest.raises(OddError, match="File too large"):
             add(writer, 1)
     (place / f"{RUN}.duckdb").write_bytes((place / f"{RUN}.duckdb").read_bytes()[:50_000])
     with pytest.raises(OddError, match=r"/cache/.* is damaged") as told:
