@@ -59,9 +59,8 @@ def test_duckdb_locks_a_file_that_is_opened_through_a_link(place, filled_cache):
 
 @pytest.mark.parametrize("place", ["a\\b", NOT_UTF8], indirect=True, ids=ascii)
 def test_errors_in_such_a_folder_name_the_folder_and_the_cause(place, filled_cache):
-    with copied(filled_cache, place) as writer:
-        with file_size_limit(1), pytest.raises(OddError, match="File too large"):
-            add(writer, 1)
+    with copied(filled_cache, place) as writer, file_size_limit(1), pytest.raises(OddError, match="File too large"):
+        add(writer, 1)
     (place / f"{RUN}.duckdb").write_bytes((place / f"{RUN}.duckdb").read_bytes()[:50_000])
     with pytest.raises(OddError, match=r"/cache/.* is damaged") as told:
         RunReader(place / f"{RUN}.duckdb")
@@ -89,6 +88,6 @@ def test_a_file_whose_own_name_duckdb_cannot_open_is_refused(published, name):
 
 
 def test_a_path_that_is_too_long_is_refused_before_anything_is_written(tmp_path):
-    with pytest.raises(OddError, match="File name too long.*shorter path"):
+    with pytest.raises(OddError, match=r"File name too long.*shorter path"):
         RunWriter(tmp_path / ("x" * 300), RUN)
     assert list(tmp_path.iterdir()) == []
