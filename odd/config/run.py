@@ -175,7 +175,7 @@ class RunConfig(Settings):
     templates: Templates = Templates()
     screening: ScreeningConfig = ScreeningConfig()
     imported: ImportConfig | None = None
-    cache: Path = Field(default_factory=default_cache, validate_default=True, description="folder of run files")
+    cache: Path = Field(default_factory=default_cache, description="folder of run files")
 
     @model_validator(mode="after")
     def _teacher_names_are_unique(self) -> "RunConfig":
