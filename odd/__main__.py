@@ -3,11 +3,12 @@
 import gc
 import signal
 import sys
+from io import TextIOWrapper
 
 import typer
 
 from odd.cli import app
-from odd.errors import OddError
+from odd.errors import REMEDIES, OddError, os_problem
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C."""
@@ -22,6 +23,9 @@ def _leave(*_: object) -> None:
 def main() -> int:
     """Run the command line; print errors that the user can fix as one line, without a traceback."""
     signal.signal(signal.SIGTERM, _leave)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # paths need not be Unicode, and a terminal need not know all of it
+            stream.reconfigure(errors="backslashreplace")
     # torch and transformers create a million long-lived objects: scanning them as often as Python does by default
     # takes a fifth of their import time
     gc.set_threshold(100_000)
@@ -30,6 +34,12 @@ def main() -> int:
         status = app(standalone_mode=False) or 0
     except OddError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        if error.errno not in REMEDIES:
+            raise
+        problem = os_problem(f"{error.filename or 'the output'} cannot be used", error)
+        print(f"error: {problem}", file=sys.stderr)
         return 1
     except typer.Exit as leave:
         status = leave.exit_code

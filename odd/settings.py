@@ -26,5 +26,5 @@ class Settings(BaseModel):
             if "\0" in text:
                 raise ValueError("it contains a NUL character: remove it")
             if not is_unicode(text):
-                raise ValueError("it is not valid Unicode: write it again")
+                raise ValueError("it is not valid Unicode: correct it, or rename the file or folder")
         return value

@@ -13,7 +13,7 @@ from html import escape
 from pathlib import Path
 from typing import Any, Literal
 
-from odd.errors import OddError
+from odd.errors import writing
 from odd.text import visible_text
 from odd.views.components import source
 from odd.views.components.palette import PAGES
@@ -92,10 +92,8 @@ class Drawing:
             OddError: the file cannot be written.
         """
         path = Path(file)
-        try:
+        with writing(path):
             path.write_text(self.document, encoding="utf-8")
-        except OSError as error:
-            raise OddError(f"{path}: {error.strerror}; choose a writable file") from error
         return path
 
 

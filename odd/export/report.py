@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from odd.errors import OddError
+from odd.errors import writing
 from odd.export.tables import csv
 from odd.findings.choices import Reference
 from odd.findings.compose import Finding, find, numbers, shown
@@ -84,10 +84,8 @@ def write(evidences: Mapping[str, Evidence], findings: Sequence[Finding], folder
     files |= {f"{finding.kind.key}.csv": csv(numbers(finding)) for finding in findings}
     steps = [one.chosen_steps().drop(columns="point").assign(run=name) for name, one in evidences.items()]
     files["path_scores.csv"] = csv(pd.concat(steps, ignore_index=True))
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
             (folder / name).write_bytes(content)
-    except OSError as error:
-        raise OddError(f"{folder}: {error.strerror}; choose a writable folder") from error
     return [folder / name for name in files]

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from jaxtyping import Float, Float32
 
 from odd.config import WeightRule, WeightsConfig
-from odd.errors import OddError
+from odd.errors import OddError, writing
 from odd.store.run import Run
 
 SCHEMA = pa.schema(
@@ -219,18 +219,22 @@ def write_weights(rows: pd.DataFrame, about: Mapping[str, Any], out: Path) -> li
     table = pa.table({name: _column(rows[name], SCHEMA.field(name).type) for name in SCHEMA.names}, SCHEMA)
     table = table.replace_schema_metadata({"odd": json.dumps(about)})
     files = [prefix.with_name(prefix.name + ending) for ending in (".parquet", ".jsonl", ".json")]
-    try:
+    with writing(prefix):
         prefix.parent.mkdir(parents=True, exist_ok=True)
         scratch = [file.with_name(f"{file.name}.tmp-{os.getpid()}") for file in files]
-        pq.write_table(table, scratch[0])
-        with scratch[1].open("w", encoding="utf-8") as lines:
-            for row in table.to_pylist():
-                lines.write(json.dumps(row, allow_nan=False) + "\n")
-        scratch[2].write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-        for source, target in zip(scratch, files, strict=True):
-            os.replace(source, target)
-    except OSError as error:
-        raise OddError(f"{prefix}: {error.strerror or error}; pass another folder or name with --out") from error
+        try:
+            with scratch[0].open("wb") as parquet:  # pyarrow opens no path that is not Unicode
+                pq.write_table(table, parquet)
+            with scratch[1].open("w", encoding="utf-8") as lines:
+                for row in table.to_pylist():
+                    lines.write(json.dumps(row, allow_nan=False) + "\n")
+            scratch[2].write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+            for source, target in zip(scratch, files, strict=True):
+                os.replace(source, target)
+        except OSError:
+            for file in scratch:
+                file.unlink(missing_ok=True)
+            raise
     return files
 
 

@@ -11,14 +11,15 @@ trusted input (duckdb.org/security); against those, run the process in a contain
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
 
-from odd.errors import OddError
+from odd.errors import OddError, os_error_in, os_problem
 from odd.store.files import spill_of
+from odd.store.plain_path import plain_path
 from odd.store.schema import (
     APP,
     BLOCK_SIZE,
@@ -47,8 +48,20 @@ _CONFIG: dict[str, str | bool | int] = {
 }
 
 
+_OF_READING = (duckdb.Error, RuntimeError, ValueError, LookupError, OverflowError, MemoryError)
+"""What DuckDB raises when it reads a file: its own errors, and those of C++ at damage that it does not notice."""
+
+
 class DamagedError(OddError):
-    """The file is not a valid DuckDB file."""
+    """The file is not a whole run file.
+
+    Attributes:
+        found: what is wrong with which file.
+    """
+
+    def __init__(self, found: str, remedy: str) -> None:
+        super().__init__(f"{found}; {remedy}")
+        self.found = found
 
 
 def attach(files: Mapping[str, Path], writable: str | None = None) -> duckdb.DuckDBPyConnection:
@@ -62,7 +75,7 @@ def attach(files: Mapping[str, Path], writable: str | None = None) -> duckdb.Duc
         OddError: a file is missing, not a DuckDB file, damaged, too new, or open elsewhere.
     """
     # Only a writer may spill to disk: for readers, the memory limit bounds the cost of a file.
-    spill = str(spill_of(files[writable])) if writable else ""
+    spill = str(spill_of(plain_path(files[writable]))) if writable else ""
     connection = duckdb.connect(":memory:", config={**_CONFIG, "temp_directory": spill})
     try:
         for name, path in files.items():
@@ -81,10 +94,8 @@ def _attach(connection: duckdb.DuckDBPyConnection, name: str, path: Path, *, rea
         check_magic(path)
     # With an explicit type, DuckDB does not search for an extension, e.g. to read an SQLite file.
     options = "TYPE duckdb, READ_ONLY" if read_only else f"TYPE duckdb, ROW_GROUP_SIZE {ROW_GROUP_SIZE}"
-    try:
-        connection.execute(f"ATTACH ? AS {quote(name)} ({options})", [str(path.resolve())])
-    except duckdb.Error as error:
-        raise explain(error, path) from error
+    with reading(path):
+        connection.execute(f"ATTACH ? AS {quote(name)} ({options})", [str(plain_path(path))])
 
 
 def check_magic(path: Path) -> None:
@@ -99,12 +110,12 @@ def check_magic(path: Path) -> None:
     except FileNotFoundError:
         raise OddError(f"{path} does not exist; check the run id and the cache directory") from None
     except OSError as error:
-        raise OddError(f"{path} cannot be read: {error.strerror}; check the path and its permissions") from error
+        raise os_problem(f"{path} cannot be read", error) from error
     if head[_MAGIC] != b"DUCK":
-        raise DamagedError(f"{path} is not a DuckDB file, so not an ODD run; choose a .duckdb file written by ODD")
+        raise DamagedError(f"{path} is not a DuckDB file, so not an ODD run", "choose a .duckdb file written by ODD")
 
 
-def concerns_file(error: duckdb.Error) -> bool:
+def concerns_file(error: duckdb.Error | UnicodeDecodeError) -> bool:
     """Whether an error is due to the file or the machine rather than a bug in our SQL."""
     kinds = (
         duckdb.IOException,
@@ -112,14 +123,18 @@ def concerns_file(error: duckdb.Error) -> bool:
         duckdb.InternalException,
         duckdb.SerializationException,
         duckdb.OutOfMemoryException,
+        UnicodeDecodeError,
     )
     # DuckDB raises a wrong checksum as the base class, and a full disk at commit as a failed transaction.
-    return isinstance(error, kinds) or type(error) is duckdb.Error or "No space left" in str(error)
+    return isinstance(error, kinds) or type(error) is duckdb.Error or os_error_in(str(error)) is not None
 
 
-def explain(error: duckdb.Error, path: Path) -> OddError:
-    """Convert a DuckDB error about a file to one line with a remedy."""
-    text = str(error)
+def explain(error: Exception, path: Path) -> OddError:
+    """Convert an error of DuckDB about a file to one line with a remedy."""
+    # with a path that is not UTF-8 in it, even the error cannot be converted
+    text = error.object.decode(errors="replace") if isinstance(error, UnicodeDecodeError) else str(error)
+    if isinstance(error, MemoryError):
+        return OddError(f"{path} cannot be read: there is not enough memory; close other programs")
     if isinstance(error, duckdb.OutOfMemoryException):
         return OddError(f"{path}: the query needs more than {MEMORY_LIMIT} of memory; query fewer questions at once")
     if "set lock on file" in text or "already attached" in text:
@@ -128,13 +143,13 @@ def explain(error: duckdb.Error, path: Path) -> OddError:
         return OddError(f"{path} is open for writing in {who}; close it there and try again")
     if "version number" in text:
         return OddError(f"{path} was written by a newer DuckDB than {duckdb.__version__}; upgrade the duckdb package")
-    if "Permission denied" in text:
-        return OddError(f"{path} cannot be opened: permission denied; check who owns it and its directory")
-    if "No space left" in text:
-        return OddError(f"{path}: the disk is full; free space and run again, committed work is kept")
+    if (number := os_error_in(text)) is not None:
+        return os_problem(f"{path} cannot be read or written", number)
     first = text.splitlines()[0].removeprefix("IO Error: ") if text else type(error).__name__
-    remedy = "copy it again from its source, or remove it and start the run again"
-    return DamagedError(f"{path} is damaged ({first[:160]}); {remedy}")
+    first = first.replace(f"{plain_path(path).parent}", f"{path.resolve().parent}")
+    return DamagedError(
+        f"{path} is damaged ({first[:160]})", "copy it again from its source, or remove it and start the run again"
+    )
 
 
 @contextmanager
@@ -153,12 +168,22 @@ def stoppable() -> Iterator[None]:
 
 
 @contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Convert errors of the file or the disk to OddError; other errors pass unchanged."""
+def reading(path: Path) -> Iterator[None]:
+    """Convert errors of statements that can only fail because of the file or the machine to OddError."""
     try:
         with stoppable():
             yield
-    except duckdb.Error as error:
+    except _OF_READING as error:
+        raise explain(error, path) from error
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Convert errors of the file or the disk to OddError; other errors, such as of values, pass unchanged."""
+    try:
+        with stoppable():
+            yield
+    except (duckdb.Error, UnicodeDecodeError) as error:
         if not concerns_file(error):
             raise
         raise explain(error, path) from error
@@ -180,7 +205,7 @@ def check_run(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, st
         for column, type_ in column_types(table).items():
             if (table, column) not in absent and found.get(table, {}).get(column) != type_:
                 what = f"table {table}" if table not in found else f"column {table}.{column} {type_}"
-                raise OddError(f"{path} is not a complete ODD run: {what} is missing; copy it again from its source")
+                raise _incomplete(path, what)
     return meta
 
 
@@ -198,15 +223,48 @@ def _meta_and_tables(
 ) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
     """Return the content of `meta`, and the columns of all base tables."""
     meta = {}
-    try:
+    with reading(path):
         found = _base_tables(connection)
         if column_types("meta").items() <= found.get("meta", {}).items():
             meta = dict(connection.execute("SELECT key, value FROM run.main.meta").fetchall())
-    except duckdb.Error as error:
-        raise explain(error, path) from error
     if meta.get("app") != APP:
-        raise OddError(f"{path} is a DuckDB file but not an ODD run; choose a .duckdb file written by ODD")
+        raise DamagedError(f"{path} is a DuckDB file but not an ODD run", "choose a .duckdb file written by ODD")
     return meta, found
+
+
+def _incomplete(path: Path, what: str) -> DamagedError:
+    return DamagedError(f"{path} is not a complete ODD run: {what} is missing", "copy it again from its source")
+
+
+def read_to_end(
+    connection: duckdb.DuckDBPyConnection, path: Path, given_up: Callable[[], bool] = lambda: False
+) -> None:
+    """Read every row of all tables of the attached file, so that damage anywhere in them is found.
+
+    Args:
+        connection: connection with the file attached.
+        path: path of the file.
+        given_up: called between tables; if it returns True, the rest is not read.
+
+    Raises:
+        OddError: the file is damaged.
+    """
+    with reading(path):
+        for table in tables():
+            if given_up():
+                return
+            connection.execute(f"SELECT bit_xor(hash(t)) FROM run.main.{quote(table)} AS t").fetchall()
+
+
+def check_whole(path: Path, given_up: Callable[[], bool] = lambda: False) -> None:
+    """Open a run file, and read it to its end unless `given_up` returns True between two tables.
+
+    Raises:
+        OddError: it is not a run, damaged, or has another schema version.
+    """
+    with attach({"run": path}) as connection:
+        check_run(connection, path)
+        read_to_end(connection, path, given_up)
 
 
 def _base_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
@@ -226,7 +284,7 @@ def _check_version(stored: str | None, path: Path) -> None:
     """Check that the schema version of a file is the current one."""
     version = int(stored) if stored and stored.isascii() and stored.isdigit() and len(stored) < 9 else None
     if version is None:
-        raise OddError(f"{path} is not a complete ODD run: schema_version is missing; copy it again from its source")
+        raise _incomplete(path, "schema_version")
     if version > SCHEMA_VERSION:
         raise OddError(
             f"{path} has run-file version {version}, this ODD reads version {SCHEMA_VERSION}; upgrade ODD to open it"
@@ -256,10 +314,8 @@ def create_safe_views(connection: duckdb.DuckDBPyConnection, path: Path, meta: M
     Raises:
         OddError: the file is damaged.
     """
-    try:
-        absent = absent_columns(meta)
-        views = (f"CREATE VIEW {quote(table)} AS {read_table(table, absent)}" for table in tables())
+    absent = absent_columns(meta)
+    views = (f"CREATE VIEW {quote(table)} AS {read_table(table, absent)}" for table in tables())
+    with reading(path):
         connection.execute(";".join(views))
         connection.execute(create_views())
-    except duckdb.Error as error:
-        raise explain(error, path) from error

@@ -17,6 +17,8 @@ from odd.errors import OddError
 RUN_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,80}", re.ASCII)
 SUFFIX = ".duckdb"
 PROGRESS_SUFFIX = ".progress.json"
+Check = Callable[[Path], None]
+"""Raises an error if a file must not be published."""
 PIECE = 8 << 20
 """Bytes copied and synced to disk at a time; small, so that other writes do not wait long."""
 
@@ -67,6 +69,11 @@ def spill_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.spill")
 
 
+def temporary_of(target: Path) -> Path:
+    """Return the path at which this process writes a file before it replaces `target`."""
+    return target.with_name(f"{target.name}.tmp-{os.getpid()}")
+
+
 def leftovers(target: Path) -> list[Path]:
     """Return the temporary files and directories that killed processes left next to a file."""
     found = [*target.parent.glob(f"{target.name}.tmp-*"), spill_of(target)]
@@ -87,8 +94,10 @@ def log_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.wal")
 
 
-def copy_atomically(source: int, target: Path, size: int, given_up: Callable[[], bool] = lambda: False) -> None:
-    """Copy an open file to `target` by atomic rename.
+def copy_atomically(
+    source: int, target: Path, size: int, check: Check, given_up: Callable[[], bool] = lambda: False
+) -> None:
+    """Copy an open file to `target` by atomic rename, after the copy has been checked.
 
     The source is a descriptor, not a path, and stays open: see `odd.store.writer`.
 
@@ -96,12 +105,13 @@ def copy_atomically(source: int, target: Path, size: int, given_up: Callable[[],
         source: descriptor of the file to copy; its position does not change.
         target: file to replace.
         size: bytes to copy; the file may grow meanwhile.
+        check: called with the copy before it replaces `target`.
         given_up: called between pieces; if it returns True, the copy stops and `target` is untouched.
 
     Raises:
-        OSError: the copy failed; the temporary file is removed and `target` untouched.
+        OSError: the copy failed, or `check` did; the temporary file is removed and `target` untouched.
     """
-    temporary = target.with_name(f"{target.name}.tmp-{os.getpid()}")
+    temporary = temporary_of(target)
     try:
         with open(temporary, "wb", buffering=0) as writing:
             for start in range(0, size, PIECE):
@@ -109,6 +119,9 @@ def copy_atomically(source: int, target: Path, size: int, given_up: Callable[[],
                     return
                 _copy_piece(source, writing.fileno(), start, min(start + PIECE, size))
             os.fsync(writing.fileno())
+        check(temporary)
+        if given_up():
+            return
         # A write-ahead log left next to the old file, e.g. by a DuckDB shell, would make the new one unreadable.
         log_of(target).unlink(missing_ok=True)
         os.replace(temporary, target)
@@ -130,12 +143,13 @@ def _copy_piece(source: int, target: int, start: int, stop: int) -> None:
     os.fsync(target)
 
 
-def move(source: Path, target: Path) -> None:
-    """Move a closed file to `target`; it is copied only if the two are on different file systems.
+def move(source: Path, target: Path, check: Check) -> None:
+    """Check a closed file and move it to `target`; it is copied only if the two are on different file systems.
 
     Raises:
-        OSError: the move failed; both files are unchanged.
+        OSError: the move failed, or `check` did; both files are unchanged.
     """
+    check(source)
     try:
         log_of(target).unlink(missing_ok=True)
         os.replace(source, target)
@@ -143,7 +157,7 @@ def move(source: Path, target: Path) -> None:
         if error.errno != errno.EXDEV:
             raise
         with source.open("rb") as reading:
-            copy_atomically(reading.fileno(), target, os.fstat(reading.fileno()).st_size)
+            copy_atomically(reading.fileno(), target, os.fstat(reading.fileno()).st_size, check)
         source.unlink()
     _sync_directory(target.parent)
 

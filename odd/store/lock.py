@@ -4,7 +4,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from odd.errors import OddError
+from odd.errors import OddError, os_problem
 
 
 def take_lock(work: Path, run_id: str) -> FileLock:
@@ -26,7 +26,5 @@ def take_lock(work: Path, run_id: str) -> FileLock:
             f"run {run_id} is being written by another process; wait for it to end or stop it, then try again"
         ) from None
     except OSError as error:
-        raise OddError(
-            f"run {run_id}: {work.parent} cannot be written ({error.strerror}); choose another cache"
-        ) from error
+        raise os_problem(f"run {run_id}: {work.parent} cannot be written", error) from error
     return lock

@@ -2,14 +2,18 @@
 
 This is safe because the writer makes no checkpoint meanwhile. Between two checkpoints DuckDB changes neither the header
 of a database file nor any block that the header refers to: commits go to the write-ahead log, and large appends to
-free blocks. So the copy has the state of its start, whatever is written meanwhile.
+free blocks. So the copy has the state of its start, whatever is written meanwhile. It is read to its end before it
+replaces the published file.
 """
 
 import os
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
+from odd.errors import OddError
+from odd.store.attach import check_whole
 from odd.store.files import copy_atomically
 
 
@@ -25,14 +29,15 @@ class Publication:
         self._source, self._target, self._size = source, target, os.fstat(source).st_size
         self._given_up = threading.Event()
         self._began, self._ended = time.monotonic(), 0.0
-        self._error: OSError | None = None
+        self._error: OSError | OddError | None = None
         self._thread = threading.Thread(target=self._copy, name=f"publish {target.name}")
         self._thread.start()
 
     def _copy(self) -> None:
         try:
-            copy_atomically(self._source, self._target, self._size, self._given_up.is_set)
-        except OSError as error:
+            given_up = self._given_up.is_set
+            copy_atomically(self._source, self._target, self._size, partial(check_whole, given_up=given_up), given_up)
+        except (OSError, OddError) as error:
             self._error = error
         finally:
             self._ended = time.monotonic()
@@ -57,6 +62,7 @@ class Publication:
 
         Raises:
             OSError: the copy failed; the last published file is untouched.
+            OddError: the copy cannot be read; the last published file is untouched.
         """
         self._thread.join()
         if self._error is not None:

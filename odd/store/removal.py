@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from odd.errors import OddError
+from odd.errors import os_problem
 from odd.store.files import log_of, progress_path, published_path, remove_leftovers, work_path
 from odd.store.lock import take_lock
 
@@ -24,4 +24,4 @@ def remove_run(cache_dir: Path, run_id: str) -> None:
                 damaged.unlink()
             progress_path(cache_dir, run_id).unlink(missing_ok=True)
         except OSError as error:
-            raise OddError(f"run {run_id} could not be removed ({error.strerror}): remove its files by hand") from error
+            raise os_problem(f"run {run_id} could not be removed", error) from error

@@ -19,10 +19,11 @@ from odd.method import alignment
 from odd.method.conventions import REST
 from odd.method.gradients import ideal_gradient
 from odd.method.success import node_values, wilson
-from odd.store.attach import attach, check_run, explain, read_table, run_meta
-from odd.store.files import published_path, remove_leftovers, work_path
+from odd.store.attach import attach, check_run, check_whole, explain, read_table, run_meta
+from odd.store.files import published_path, remove_leftovers, temporary_of, work_path
 from odd.store.frames import from_duckdb, to_duckdb
 from odd.store.lock import take_lock
+from odd.store.plain_path import check_writable
 from odd.store.schema import (
     SCHEMA_VERSION,
     UPGRADABLE,
@@ -69,6 +70,7 @@ def upgrade_run(cache: Path, run_id: str) -> list[Path]:
     files = [path for path in (published_path(cache, run_id), work_path(cache, run_id)) if path.exists()]
     if not files:
         raise OddError(f"run {run_id!r} is not in {cache}: check the folder, or pass --cache")
+    check_writable(work_path(cache, run_id))
     lock = take_lock(work_path(cache, run_id), run_id)
     try:
         return [_upgrade(path) for path in files if _is_old(path)]
@@ -87,7 +89,7 @@ def _is_old(path: Path) -> bool:
 def _upgrade(path: Path) -> Path:
     """Replace a file by its upgraded copy; return the new path of the old file."""
     remove_leftovers(path)
-    temporary, kept = (path.with_name(f"{path.name}.{end}") for end in (f"tmp-{os.getpid()}", f"version-{UPGRADABLE}"))
+    temporary, kept = temporary_of(path), path.with_name(f"{path.name}.version-{UPGRADABLE}")
     connection = attach({"run": path, "new": temporary}, writable="new")
     try:
         connection.execute("USE new.main")
@@ -99,6 +101,7 @@ def _upgrade(path: Path) -> Path:
         raise explain(error, path) from error
     finally:
         connection.close()
+    check_whole(temporary)
     os.replace(path, kept)
     os.replace(temporary, path)
     return kept

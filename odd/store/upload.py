@@ -9,14 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-import duckdb
-
-from odd.errors import OddError
-from odd.store.attach import attach, explain
+from odd.errors import OddError, os_problem
+from odd.store.attach import check_whole
 from odd.store.files import check_run_id, log_of, published_path, work_path
 from odd.store.lock import take_lock
 from odd.store.reader import RunReader
-from odd.store.schema import quote, tables
 
 CHUNK = 1 << 20
 
@@ -45,7 +42,7 @@ def accept_run(cache_dir: Path, source: BinaryIO, name: str, limit: int) -> str:
         run_id = _checked(scratch)
         _place(scratch, cache_dir, run_id)
     except OSError as error:
-        raise OddError(f"{name} could not be written to {cache_dir} ({error.strerror}): free disk space") from error
+        raise os_problem(f"{name} could not be written to {cache_dir}", error) from error
     except OddError as error:
         raise OddError(str(error).replace(str(scratch.resolve()), name).replace(str(scratch), name)) from error
     finally:
@@ -72,12 +69,7 @@ def _checked(path: Path) -> str:
     """Read a file to its end and return its run id."""
     with RunReader(path) as reader:
         run_id = check_run_id(reader.run_id)
-    with attach({"run": path}) as connection:
-        try:
-            for table in tables():
-                connection.execute(f"SELECT bit_xor(hash(t)) FROM run.main.{quote(table)} AS t").fetchall()
-        except duckdb.Error as error:
-            raise explain(error, path) from error
+    check_whole(path)
     return run_id
 
 

@@ -1,5 +1,6 @@
 """Open the work file of a run for its writer: use the existing one, create one, or replace a damaged one.
 
+An existing file is read to its end first, since a writer reads little of it, and would publish the damage in the rest.
 All of this happens under the writer's lock, so no other process touches the files meanwhile.
 """
 
@@ -12,9 +13,10 @@ from pathlib import Path
 import duckdb
 
 from odd import __version__
-from odd.errors import OddError
-from odd.store.attach import DamagedError, attach, check_run, explain, read_table
-from odd.store.files import log_of, remove_leftovers
+from odd.errors import OddError, os_error_in
+from odd.store.attach import DamagedError, attach, check_run, explain, read_table, read_to_end, reading
+from odd.store.files import log_of, remove_leftovers, temporary_of
+from odd.store.question_stage import QuestionStage
 from odd.store.schema import (
     APP,
     SCHEMA_VERSION,
@@ -59,19 +61,26 @@ def open_work(work: Path, published: Path, run_id: str) -> duckdb.DuckDBPyConnec
 
 
 def _open_existing(work: Path, run_id: str) -> duckdb.DuckDBPyConnection:
-    """Open and check the work file, and update its columns and views."""
+    """Open the work file, read it to its end, and update its columns and views.
+
+    Raises:
+        DamagedError: it cannot be read, or not be written for another reason than the disk.
+        OddError: it contains another run, or the disk is full.
+    """
     connection = attach({"run": work}, writable="run")
     try:
         meta = check_run(connection, work)
         _check_same_run(meta, work, run_id)
-        connection.execute("USE run.main")
-        connection.begin()
-        _add_columns(connection, meta)
-        connection.execute(create_views())
-        connection.commit()
-    except duckdb.Error as error:
-        connection.close()
-        raise explain(error, work) from error
+        read_to_end(connection, work)
+        with reading(work):
+            connection.execute("USE run.main")
+            connection.begin()
+            _add_columns(connection, meta)
+            connection.execute(create_views())
+            # only replacing a row reads the index of `meta`, and only a checkpoint all that it keeps
+            connection.execute("INSERT OR REPLACE INTO meta VALUES ('run_id', ?)", [run_id])
+            connection.commit()
+            connection.execute("CHECKPOINT run")
     except BaseException:
         connection.close()
         raise
@@ -86,6 +95,21 @@ def _check_same_run(meta: Mapping[str, str], path: Path, run_id: str) -> None:
     """
     if meta.get("run_id") != run_id:
         raise OddError(f"{path} contains run {meta.get('run_id')}, not {run_id}; restore the name of the file")
+
+
+def describe(published: Path) -> str:
+    """Say in words what the published file of a run contains, after reading it to its end."""
+    if not published.exists():
+        return f"there is no published file {published}"
+    try:
+        with attach({"run": published}) as connection:
+            check_run(connection, published)
+            read_to_end(connection, published)
+            count = "SELECT count(*) FILTER (stage = ?), count(*) FROM run.main.questions"
+            scored, questions = connection.execute(count, [QuestionStage.SCORED.value]).fetchall()[0]
+    except OddError as error:
+        return f"the published file is no help either: {error}"
+    return f"the published file {published} is intact, with {scored} of {questions} questions scored"
 
 
 def _set_aside(work: Path) -> Path:
@@ -103,7 +127,7 @@ def _make(work: Path, published: Path, run_id: str) -> None:
 
     The published file may come from elsewhere, so only its rows are copied, never its views, macros or triggers.
     """
-    temporary = work.with_name(f"{work.name}.tmp-{os.getpid()}")
+    temporary = temporary_of(work)
     files = {"run": published} if published.exists() else {}
     connection = attach({**files, "new": temporary}, writable="new")
     try:
@@ -121,7 +145,9 @@ def _make(work: Path, published: Path, run_id: str) -> None:
         connection.commit()
         connection.execute("CHECKPOINT new")
     except duckdb.Error as error:
-        raise explain(error, published if files else work) from error
+        # what the system refuses concerns the new file, since reading needs nothing of it
+        at_fault = work if not files or os_error_in(str(error)) else published
+        raise explain(error, at_fault) from error
     finally:
         connection.close()
     os.replace(temporary, work)

@@ -14,6 +14,7 @@ During a run, a thread copies the file (`odd.store.publication`). There must be 
 automatic checkpoints are disabled, and the writer checkpoints between its transactions.
 """
 
+import errno
 import os
 import shutil
 import time
@@ -25,15 +26,24 @@ from typing import Any, Self
 import duckdb
 import pandas as pd
 
-from odd.errors import OddError
-from odd.store.attach import explained, stoppable
-from odd.store.files import check_run_id, copy_atomically, log_of, move, published_path, work_path
+from odd.errors import OddError, os_problem, writing
+from odd.store.attach import DamagedError, check_whole, explained, stoppable
+from odd.store.files import (
+    check_run_id,
+    copy_atomically,
+    log_of,
+    move,
+    published_path,
+    temporary_of,
+    work_path,
+)
 from odd.store.frames import condition, from_duckdb, scalar, to_duckdb
 from odd.store.lock import take_lock
+from odd.store.plain_path import check_writable
 from odd.store.publication import Publication
 from odd.store.queries import named_query
 from odd.store.schema import quote
-from odd.store.work import open_work
+from odd.store.work import describe, open_work
 
 PUBLISH_SHARE = 50
 """Minimum interval between publications as a multiple of the last duration, so they take at most 2% of the time."""
@@ -64,10 +74,12 @@ class RunWriter:
         self._in_transaction = False
         self._published_at, self._publish_seconds = time.monotonic(), 0.0
         self._publication: Publication | None = None
+        check_writable(self.work)
         self._lock = take_lock(self.work, run_id)
         try:
-            self._connection = open_work(self.work, self.published, run_id)
-            self._descriptor = os.open(self.work, os.O_RDONLY)
+            with writing(self.work):
+                self._connection = open_work(self.work, self.published, run_id)
+                self._descriptor = os.open(self.work, os.O_RDONLY)
         except BaseException:
             self._lock.release()
             raise
@@ -78,12 +90,12 @@ class RunWriter:
         if self._in_transaction:
             yield
             return
-        with explained(self.work):
+        with self._told():
             self._connection.begin()
         self._in_transaction = True
         try:
             yield
-            with explained(self.work):
+            with self._told():
                 self._connection.commit()
         except BaseException:
             # A failed commit, e.g. on a full disk, has already rolled back.
@@ -96,10 +108,16 @@ class RunWriter:
 
     def _shorten_log(self) -> None:
         """Checkpoint if the log is long, unless the file is being copied or a transaction is open."""
-        log = log_of(self.work)
-        if not self._in_transaction and not self._publishing() and log.exists() and log.stat().st_size > LOG_LIMIT:
-            with explained(self.work):
+        if not self._in_transaction and not self._publishing() and self._log_size() > LOG_LIMIT:
+            with self._told():
                 self._checkpoint()
+
+    def _log_size(self) -> int:
+        """Return the size of the log in bytes; a checkpoint removes the log."""
+        try:
+            return log_of(self.work).stat().st_size
+        except FileNotFoundError:
+            return 0
 
     def insert(self, table: str, rows: pd.DataFrame | list[dict[str, Any]]) -> None:
         """Append rows; missing columns are NULL.
@@ -112,14 +130,14 @@ class RunWriter:
         if len(new) == 0:
             return
         columns = ", ".join(map(quote, new.column_names))
-        with explained(self.work):
+        with self._told():
             self._connection.register("new_rows", new)
             try:
                 self._execute(f"INSERT INTO {quote(table)} ({columns}) SELECT {columns} FROM new_rows")
             except (duckdb.DataError, duckdb.IntegrityError) as error:
                 raise ValueError(f"table {table}: {str(error).splitlines()[0]}") from error
-            finally:
-                self._connection.unregister("new_rows")
+            # not after an error, which a second one of this statement would hide
+            self._connection.unregister("new_rows")
         self._shorten_log()
 
     def delete(self, table: str, **equals: Any) -> None:
@@ -149,12 +167,12 @@ class RunWriter:
 
     def meta(self) -> dict[str, str]:
         """Return the content of `meta`."""
-        with explained(self.work):
+        with self._told():
             return dict(self._connection.execute("SELECT key, value FROM meta").fetchall())
 
     def query(self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> pd.DataFrame:
         """Run a SQL query over tables and views; values are passed in `params`, never in the text."""
-        with explained(self.work):
+        with self._told():
             return from_duckdb(self._connection.execute(sql, params).df())
 
     def named(self, name: str, /, **params: Any) -> pd.DataFrame:
@@ -163,19 +181,34 @@ class RunWriter:
 
     def _execute(self, sql: str, values: Sequence[Any] | None = None) -> None:
         """Run a statement and discard its result."""
-        with explained(self.work):
+        with self._told():
             self._connection.execute(sql, values).fetchall()
+
+    @contextmanager
+    def _told(self, problem: str = "") -> Iterator[None]:
+        """Convert errors of the work file or the disk to OddError; of damage, say what is still good.
+
+        Args:
+            problem: what it prevents, for the message.
+        """
+        try:
+            with explained(self.work):
+                yield
+        except DamagedError as error:
+            # of a copy that was read back, the work file is the source
+            found = error.found.replace(str(temporary_of(self.published)), str(self.work))
+            raise OddError(f"{problem}{found}; {describe(self.published)}; run again to continue") from error
 
     def publish(self) -> None:
         """Publish the current state, and return when done.
 
         Raises:
-            OddError: the copy failed, e.g. on a full disk; the last published file is untouched.
+            OddError: the copy failed, e.g. on a full disk, or cannot be read; the last published file is untouched.
             RuntimeError: inside a transaction.
         """
         with self._publishable():
             self._checkpoint()
-            copy_atomically(self._descriptor, self.published, os.fstat(self._descriptor).st_size)
+            copy_atomically(self._descriptor, self.published, os.fstat(self._descriptor).st_size, check_whole)
 
     def publish_meanwhile(self, interval: float = PUBLISH_INTERVAL) -> None:
         """Start to publish the current state in the background, if due.
@@ -186,7 +219,8 @@ class RunWriter:
             interval: minimum seconds since the last publication.
 
         Raises:
-            OddError: an earlier copy failed, e.g. on a full disk; the last published file is untouched.
+            OddError: an earlier copy failed, e.g. on a full disk, or cannot be read; the last published file is
+                untouched.
             RuntimeError: inside a transaction.
         """
         if self._publishing():
@@ -211,13 +245,13 @@ class RunWriter:
         """Publish the current state by moving the work file, without a copy, and release the lock.
 
         Raises:
-            OddError: the file could not be moved; it is kept and contains the run.
+            OddError: the file could not be moved, or cannot be read; the last published file is untouched.
             RuntimeError: inside a transaction.
         """
         with self._publishable():
             self._checkpoint()
             self._close_file()
-            move(self.work, self.published)
+            move(self.work, self.published, check_whole)
         self._lock.release()
 
     @contextmanager
@@ -226,10 +260,18 @@ class RunWriter:
         if self._in_transaction:
             raise RuntimeError("publishing inside a transaction: its rows are not part of the file yet")
         self._give_up_publication()
-        try:
+        with self._told_unpublished():
             yield
-        except (OSError, duckdb.Error) as error:
-            raise OddError(self._why_not_published(error)) from error
+
+    @contextmanager
+    def _told_unpublished(self) -> Iterator[None]:
+        """Convert errors of publishing to OddError."""
+        problem = f"run {self.run_id} could not be published to {self.published}"
+        try:
+            with self._told(f"{problem}: "):
+                yield
+        except OSError as error:
+            raise self._unpublished(problem, error) from error
 
     def _checkpoint(self) -> None:
         """Write all committed changes from the log to the file."""
@@ -248,10 +290,8 @@ class RunWriter:
         """
         self._publication = None
         self._published_at, self._publish_seconds = time.monotonic(), publication.seconds
-        try:
+        with self._told_unpublished():
             publication.wait()
-        except OSError as error:
-            raise OddError(self._why_not_published(error)) from error
 
     def _give_up_publication(self) -> None:
         """Cancel a running copy, because a later state is published or the file is closed."""
@@ -259,14 +299,18 @@ class RunWriter:
             self._publication.give_up()
             self._publication = None
 
-    def _why_not_published(self, error: Exception) -> str:
-        """Return the error message in one line: the cause, the space needed, the remedy, and the path of the work."""
-        reason = (error.strerror if isinstance(error, OSError) else None) or str(error).splitlines()[0]
+    def _unpublished(self, problem: str, error: OSError) -> OddError:
+        """Return the error to raise: the cause, the space needed, the remedy, and where the work is kept."""
+        if not self.work.exists():
+            return os_problem(problem, error)
+        kept = f"the finished work is kept in {self.work}"
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            return OddError(f"{os_problem(problem, error)}; {kept}")
         needed = self.work.stat().st_size // 1_000_000 + 1
         free = shutil.disk_usage(self.work.parent).free // 1_000_000
-        return (
-            f"run {self.run_id} could not be published to {self.published} ({reason}): it needs {needed} MB, {free} MB "
-            f"are free; free disk space and run it again, the finished work is kept in {self.work}"
+        return OddError(
+            f"{problem} ({os.strerror(error.errno)}): it needs {needed} MB, {free} MB are free; free disk space and "
+            f"run it again, {kept}"
         )
 
     def _close_file(self) -> None:

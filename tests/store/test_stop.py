@@ -22,18 +22,18 @@ def stopped_soon():
     signal.signal(signal.SIGALRM, before)
 
 
-class Interrupted:
-    """A connection whose statements of a kind fail like DuckDB's at a signal."""
+class Failing:
+    """A connection of which statements that start with a text fail, until the list of errors is used up."""
 
-    def __init__(self, connection, kind):
-        self._connection, self._kind = connection, kind
+    def __init__(self, connection, start, errors):
+        self._connection, self._start, self._errors = connection, start, errors
 
     def __getattr__(self, name):
         return getattr(self._connection, name)
 
     def execute(self, sql, *values):
-        if sql.startswith(self._kind):
-            raise RuntimeError("Query interrupted")
+        if self._errors and sql.lstrip().startswith(self._start):
+            raise self._errors.pop(0)
         return self._connection.execute(sql, *values)
 
 
@@ -48,7 +48,8 @@ def test_a_writer_that_is_stopped_in_the_middle_of_a_statement_can_still_publish
     with RunWriter(tmp_path, "small-00000000") as writer:
         writer.set_meta("status", "running")
         with monkeypatch.context() as patch:
-            patch.setattr(writer, "_connection", Interrupted(writer._connection, kind))
+            interrupted = [RuntimeError("Query interrupted")]
+            patch.setattr(writer, "_connection", Failing(writer._connection, kind, interrupted))
             with pytest.raises(KeyboardInterrupt):
                 with writer.transaction():
                     writer.update("meta", {"value": "half"}, key="status")

@@ -2,10 +2,11 @@
 
 import hashlib
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from odd.config import QuestionsConfig
-from odd.errors import OddError
+from odd.errors import OddError, os_problem
 from odd.questions.files import SUFFIXES
 from odd.questions.sources import load_questions
 
@@ -33,9 +34,10 @@ def keep_questions(cache: Path, name: str, content: bytes) -> Path:
         load_questions(QuestionsConfig(source=str(scratch)))
         scratch.replace(kept)
     except OSError as error:
-        raise OddError(f"{kept} cannot be written ({error.strerror}): free disk space there") from error
+        raise os_problem(f"{kept} cannot be written", error) from error
     except OddError as error:
         raise OddError(str(error).replace(str(scratch), name)) from error
     finally:
-        scratch.unlink(missing_ok=True)
+        with suppress(OSError):  # the original error has been reported
+            scratch.unlink(missing_ok=True)
     return kept

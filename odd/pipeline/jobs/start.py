@@ -13,14 +13,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from odd.config import QuestionsConfig, RunConfig, TeacherConfig, load_config, parse_config
-from odd.errors import OddError
+from odd.errors import OddError, writing
 from odd.pipeline.jobs.job import SETTINGS, Job, Kind, jobs_folder, list_jobs
 from odd.pipeline.processes import start_time
 from odd.pipeline.progress import JOB_FOLDER
@@ -47,7 +47,7 @@ def start_run(config: RunConfig, questions: Sequence[str] = ()) -> Job:
     """
     folder = _new_folder(config.cache)
     if questions:
-        with _explained(folder):
+        with writing(folder):
             (folder / "questions.jsonl").write_text("\n".join(questions), encoding="utf-8")
         source = QuestionsConfig(source=str(folder / "questions.jsonl"))
         config = config.model_copy(update={"questions": source})
@@ -99,32 +99,23 @@ def resume(job: Job, cache: Path) -> Job:
     """
     folder = _new_folder(cache)
     again = job.but(folder=folder, created=time.time(), pid=None, start_time=None)
-    with _explained(folder):
+    with writing(folder):
         shutil.copy(job.settings, folder)
         if (job.folder / "run").exists():
             shutil.copy(job.folder / "run", folder)
     return _start(again, cache)
 
 
-@contextmanager
-def _explained(folder: Path) -> Iterator[None]:
-    """Convert disk errors to an OddError."""
-    try:
-        yield
-    except OSError as error:
-        raise OddError(f"{folder} cannot be written ({error.strerror}): choose another cache") from error
-
-
 def _new_folder(cache: Path) -> Path:
     name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
     folder = jobs_folder(cache) / name
-    with _explained(folder):
+    with writing(folder):
         folder.mkdir(parents=True)
     return folder
 
 
 def _new_job(folder: Path, kind: Kind, title: str, run: str | None, settings: Mapping[str, Any]) -> Job:
-    with _explained(folder):
+    with writing(folder):
         (folder / SETTINGS).write_text(json.dumps(settings, indent=2), encoding="utf-8")
     return Job(folder, kind, title, time.time(), run)
 
@@ -146,7 +137,7 @@ def _start(job: Job, cache: Path) -> Job:
         JOB_FOLDER: str(job.folder.resolve()),
     }
     shell = ["/bin/sh", "-c", SHELL, str((job.folder / "exit").resolve())]
-    with _explained(job.folder), job.log.open("ab") as log:
+    with writing(job.folder), job.log.open("ab") as log:
         job.save()  # before the start: a job without a process can be removed, a process without a job cannot
         process = subprocess.Popen(
             [*shell, *_command(job, cache)],
@@ -165,7 +156,7 @@ def _start(job: Job, cache: Path) -> Job:
 
 def stop(job: Job, grace: float = GRACE) -> None:
     """Ask a job to stop, and kill it if it still runs after `grace` seconds. Return at once."""
-    with _explained(job.folder):
+    with writing(job.folder):
         (job.folder / "stopped").touch()
     if job.alive:
         _signal(job, signal.SIGTERM)
@@ -196,7 +187,7 @@ def remove_job(job: Job) -> None:
     """
     if job.alive:
         raise OddError(f"job {job.id} still runs: stop it first")
-    with _explained(job.folder):
+    with writing(job.folder):
         shutil.rmtree(job.folder)
 
 
