@@ -31,6 +31,7 @@ from odd.store.schema import (
     tables,
 )
 from odd.store.views import create_views
+from odd.untrusted import check_file
 
 MEMORY_LIMIT = "1GB"
 _MAGIC = slice(8, 12)
@@ -94,6 +95,7 @@ def check_magic(path: Path) -> None:
         OddError: the file is missing, cannot be read, or has another format.
     """
     try:
+        check_file(path, largest=None)  # opening a pipe would wait for its writer
         with open(path, "rb") as file:
             head = file.read(_MAGIC.stop)
     except FileNotFoundError:

@@ -5,6 +5,7 @@ A published file is never modified, only replaced. So a reader sees the state th
 """
 
 import os
+import stat
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -108,10 +109,12 @@ class RunReader:
 
 
 def _signature(path: Path) -> Signature | None:
-    """Return the signature of the file at a path; None if there is no file."""
+    """Return the signature of the file at a path; None if there is none, or something else such as a pipe."""
     try:
         status = os.stat(path)
     except OSError:
+        return None
+    if not stat.S_ISREG(status.st_mode):
         return None
     return status.st_mtime_ns, status.st_ino, status.st_size
 

@@ -8,23 +8,25 @@
 * run: id of its run, written by the run itself
 """
 
-import json
 import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import TypeAdapter
+from pydantic import AfterValidator, Field, TypeAdapter
 
 from odd.errors import OddError
 from odd.pipeline.jobs.log import last_line
 from odd.pipeline.processes import is_running
 from odd.store import check_run_id
+from odd.text import parse_json
+from odd.untrusted import SMALL, read_text
 
 Kind = Literal["run", "add_teachers"]
 State = Literal["running", "stopping", "finished", "stopped", "failed"]
 SETTINGS = "config.json"
+Seconds = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
 JOB_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}", re.ASCII)
 STOPPED = (130, 143)
 """Exit codes after SIGINT and SIGTERM."""
@@ -49,10 +51,10 @@ class Job:
     folder: Path
     kind: Kind
     title: str
-    created: float
-    run: str | None = None
-    pid: int | None = None
-    start_time: float | None = None
+    created: Seconds
+    run: Annotated[str, AfterValidator(check_run_id)] | None = None
+    pid: Annotated[int, Field(gt=0, lt=1 << 31)] | None = None
+    start_time: Seconds | None = None
 
     @property
     def id(self) -> str:
@@ -76,14 +78,14 @@ class Job:
         if self.run is not None:
             return self.run
         with suppress(OSError, OddError, UnicodeDecodeError):
-            return check_run_id((self.folder / "run").read_text(encoding="utf-8").strip())
+            return check_run_id(read_text(self.folder / "run", largest=SMALL).strip())
         return None
 
     @property
     def exit_code(self) -> int | None:
         """Exit code; None while it runs, or if the shell that would write it was killed."""
         with suppress(OSError, ValueError):
-            return int((self.folder / "exit").read_text(encoding="utf-8"))
+            return int(read_text(self.folder / "exit", largest=SMALL))
         return None
 
     @property
@@ -138,9 +140,9 @@ def jobs_folder(cache: Path) -> Path:
 
 
 def read_job(folder: Path) -> Job | None:
-    """Read the job of a folder; None if the folder contains none."""
-    with suppress(OSError, ValueError, TypeError):
-        record = json.loads((folder / "job.json").read_text(encoding="utf-8"))
+    """Read the job of a folder; None if the folder contains none, or one that is malformed."""
+    with suppress(OSError, ValueError, TypeError, OddError):
+        record = parse_json(read_text(folder / "job.json", largest=SMALL))
         job = RECORD.validate_python(record | {"folder": folder})
         return job if JOB_ID.fullmatch(folder.name) else None
     return None

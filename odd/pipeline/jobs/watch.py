@@ -6,6 +6,7 @@ from pathlib import Path
 from odd.pipeline.progress import ProgressRecord
 from odd.pipeline.stages import Stage
 from odd.store.files import PROGRESS_SUFFIX, progress_path
+from odd.untrusted import SMALL, read_text
 
 
 def read_progress(cache: Path, run_id: str) -> ProgressRecord | None:
@@ -16,7 +17,7 @@ def read_progress(cache: Path, run_id: str) -> ProgressRecord | None:
     """
     path = progress_path(cache, run_id)
     with suppress(OSError, ValueError):
-        record = ProgressRecord.model_validate_json(path.read_bytes())
+        record = ProgressRecord.model_validate_json(read_text(path, largest=SMALL))
         return record if record.run_id == run_id else None
     return None
 
