@@ -19,6 +19,7 @@ import duckdb
 
 from odd.errors import OddError
 from odd.store.files import spill_of
+from odd.store.limits import check_limits
 from odd.store.schema import (
     APP,
     BLOCK_SIZE,
@@ -203,6 +204,7 @@ def _meta_and_tables(
     try:
         found = _base_tables(connection)
         if column_types("meta").items() <= found.get("meta", {}).items():
+            check_limits(connection, path, "meta")
             meta = dict(connection.execute("SELECT key, value FROM run.main.meta").fetchall())
     except duckdb.Error as error:
         raise explain(error, path) from error

@@ -6,18 +6,25 @@ A published file is never modified, only replaced. So a reader sees the state th
 
 import os
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any, Self
 
+import duckdb
 import pandas as pd
+from cachetools import LRUCache, cached
 
 from odd.errors import OddError
+from odd.store import consistency
 from odd.store.attach import attach, check_run, create_safe_views, explained
 from odd.store.files import SUFFIX, check_run_id
 from odd.store.frames import from_duckdb
+from odd.store.limits import check_limits
 from odd.store.queries import named_query
+from odd.store.schema import quote, tables
 
 Signature = tuple[int, int, int]
 """(mtime_ns, inode, size), which change when a file is replaced."""
@@ -32,7 +39,8 @@ class RunReader:
         path: path of the file.
 
     Raises:
-        OddError: the file does not exist, is not a run, is damaged, or has another schema version.
+        OddError: the file does not exist, is not a run, is damaged, has another schema version, is larger than the
+            limits, or contains impossible rows.
     """
 
     def __init__(self, path: Path) -> None:
@@ -48,6 +56,7 @@ class RunReader:
         try:
             meta = check_run(connection, self.path)
             create_safe_views(connection, self.path, meta)
+            _check_content(connection, self.path, signature, meta)
         except BaseException:
             connection.close()
             raise
@@ -82,6 +91,26 @@ class RunReader:
         with explained(self.path), self._connection.cursor() as cursor:
             return from_duckdb(cursor.execute(sql, params).df())
 
+    def problems(self) -> list[str]:
+        """Return what is impossible in the content of the file, by all checks of `odd.store.consistency`.
+
+        Raises:
+            OddError: the file is damaged.
+        """
+        with explained(self.path), self._connection.cursor() as cursor:
+            return consistency.problems(cursor, self._meta)
+
+    def verify(self) -> None:
+        """Check the whole content, and read every table to its end, which finds damage that no query has met yet.
+
+        Raises:
+            OddError: the content is impossible, or the file is damaged.
+        """
+        consistency.refuse(self.path, self.problems())
+        with explained(self.path), self._connection.cursor() as cursor:
+            for table in tables():
+                cursor.execute(f"SELECT bit_xor(hash(t)) FROM {quote(table)} AS t").fetchall()
+
     def changed(self) -> bool:
         """Whether the file was replaced or removed since it was opened."""
         return _signature(self.path) != self._signature
@@ -103,9 +132,32 @@ class RunReader:
         """Return the reader."""
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Close the file."""
-        self.close()
+    def __exit__(self, kind: object, error: BaseException | None, *_: object) -> None:
+        """Close the file.
+
+        Raises:
+            OddError: an unexpected error leaves the block, and impossible content explains it.
+        """
+        try:
+            with explained(self.path):
+                consistency.blame(error, self._connection, self.path, self._meta)
+        finally:
+            self.close()
+
+
+# once per file: a page may open the same file many times
+@cached(LRUCache(1024), key=lambda connection, path, signature, meta: (path.absolute(), signature), lock=Lock())
+def _check_content(
+    connection: duckdb.DuckDBPyConnection, path: Path, signature: Signature | None, meta: Mapping[str, str]
+) -> None:
+    """Check the limits of a file, and the checks of its content that are cheap.
+
+    Raises:
+        OddError: it exceeds a limit, or its content is impossible.
+    """
+    with explained(path):
+        check_limits(connection, path)
+        consistency.refuse(path, consistency.problems(connection, meta, thorough=False))
 
 
 def _signature(path: Path) -> Signature | None:

@@ -9,14 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-import duckdb
-
 from odd.errors import OddError
-from odd.store.attach import attach, explain
 from odd.store.files import check_run_id, log_of, published_path, work_path
 from odd.store.lock import take_lock
 from odd.store.reader import RunReader
-from odd.store.schema import quote, tables
 
 CHUNK = 1 << 20
 
@@ -69,16 +65,10 @@ def _copy(source: BinaryIO, target: Path, name: str, limit: int) -> None:
 
 
 def _checked(path: Path) -> str:
-    """Read a file to its end and return its run id."""
+    """Check a file, read it to its end, and return its run id."""
     with RunReader(path) as reader:
-        run_id = check_run_id(reader.run_id)
-    with attach({"run": path}) as connection:
-        try:
-            for table in tables():
-                connection.execute(f"SELECT bit_xor(hash(t)) FROM run.main.{quote(table)} AS t").fetchall()
-        except duckdb.Error as error:
-            raise explain(error, path) from error
-    return run_id
+        reader.verify()
+        return check_run_id(reader.run_id)
 
 
 def _place(scratch: Path, cache_dir: Path, run_id: str) -> None:

@@ -26,6 +26,7 @@ import duckdb
 import pandas as pd
 
 from odd.errors import OddError
+from odd.store import consistency
 from odd.store.attach import explained, stoppable
 from odd.store.files import check_run_id, copy_atomically, log_of, move, published_path, work_path
 from odd.store.frames import condition, from_duckdb, scalar, to_duckdb
@@ -287,6 +288,15 @@ class RunWriter:
         """Return the writer."""
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Close the work file without publishing."""
-        self.close()
+    def __exit__(self, kind: object, error: BaseException | None, *_: object) -> None:
+        """Close the work file without publishing.
+
+        Raises:
+            OddError: an unexpected error leaves the block, and impossible content explains it.
+        """
+        try:
+            if self._lock.is_locked:
+                with explained(self.work):
+                    consistency.blame(error, self._connection, self.work, self.meta())
+        finally:
+            self.close()
