@@ -1,7 +1,7 @@
 """Limits of what a run file may contain, checked before its rows are read.
 
-DuckDB compresses a repeated value to almost nothing, so a file of a few megabytes may hold a million questions or a text
-of 200 MB. The sizes come from the metadata of the file, so finding them costs the same whatever they are.
+DuckDB compresses a repeated value to almost nothing, so a file of a few megabytes may hold a million questions or a
+text of 200 MB. The sizes come from the metadata of the file, so finding them costs the same whatever they are.
 
 The environment variable `ODD_LIMITS` changes limits: `ODD_LIMITS=questions=50000,text=64000000 odd app`.
 """

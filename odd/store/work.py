@@ -15,7 +15,6 @@ from odd import __version__
 from odd.errors import OddError
 from odd.store.attach import DamagedError, attach, check_run, explain, read_table
 from odd.store.files import log_of, remove_leftovers
-from odd.store.reader import RunReader
 from odd.store.schema import (
     APP,
     SCHEMA_VERSION,
@@ -106,8 +105,6 @@ def _make(work: Path, published: Path, run_id: str) -> None:
     """
     temporary = work.with_name(f"{work.name}.tmp-{os.getpid()}")
     files = {"run": published} if published.exists() else {}
-    if files:
-        RunReader(published).close()  # refuses impossible content
     connection = attach({**files, "new": temporary}, writable="new")
     try:
         meta = check_run(connection, published) if files else {}

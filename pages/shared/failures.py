@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 
 import streamlit as st
-from streamlit.runtime.scriptrunner_utils.exceptions import FragmentHandledException
+from streamlit.errors import FragmentHandledException
 
 from odd.errors import OddError
 from odd.store import run_files
