@@ -40,6 +40,4 @@ else:
     navigation()
     load_pages()
     logging.disable(logging.NOTSET)
-    app = st.App(
-        __file__, lifespan=lifespan, middleware=[Middleware(SecurityHeaders)], on_script_error=show_failure
-    )
+    app = st.App(__file__, lifespan=lifespan, middleware=[Middleware(SecurityHeaders)], on_script_error=show_failure)
