@@ -1,5 +1,6 @@
 """A page that fails says in one line what is wrong, and links to the other runs."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def shown(app):
     return " ".join(part.value for part in (*app.error, *app.info)).replace("\\", "")
 
 
-@pytest.mark.parametrize("number, case", enumerate(CASES), ids=str)
+@pytest.mark.parametrize("number, case", list(enumerate(CASES)), ids=str)
 def test_a_page_shows_impossible_content_in_one_line(spoilt, number, case):
     run = spoilt(CASES[case])
     page = PAGES[number % len(PAGES)]
@@ -73,8 +74,6 @@ def test_the_server_shows_errors_of_callbacks_and_fragments_in_the_same_way(monk
 
 @pytest.mark.parametrize("target", ["pipe", "/dev/zero", "/dev/full", "folder", "nowhere"])
 def test_what_is_named_like_a_run_and_is_no_file_is_passed_over(run, target):
-    import os
-
     odd_one = Path("cache") / "a-00000000.duckdb"
     if target == "pipe":
         os.mkfifo(odd_one)
