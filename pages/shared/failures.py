@@ -22,7 +22,7 @@ LONGEST = 200
 
 @contextmanager
 def explained(page: str) -> Iterator[None]:
-    """Show an error of a page in one line, with links to other runs; its traceback goes to the log of the server.
+    """Show an error of a page in one line, with links to other runs, and stop; the traceback goes to the server's log.
 
     Args:
         page: path of the page, for the links.
@@ -35,6 +35,7 @@ def explained(page: str) -> Iterator[None]:
         LOG.exception("%s could not be shown", page)
         show_failure(error)
         offer_others(read_view()[0], page)
+        st.stop()
 
 
 def offer_others(view: ViewState, page: str) -> None:
