@@ -13,12 +13,12 @@ from odd.places import the_example_run
 from odd.store import RunReader, RunWriter, tables
 from odd.store.schema import KEYS, column_types
 from tests.impossible import OPENING, POSSIBLE, THOROUGH, change
-from tests.runs import screening_config, small_config
+from tests.runs import quick_config, quick_screening_config
 
 
 @pytest.fixture
-def copy(finished, tmp_path):
-    return Path(shutil.copy(finished[1], tmp_path))
+def copy(quick, tmp_path):
+    return Path(shutil.copy(quick[1], tmp_path))
 
 
 def refused(found, path):
@@ -50,7 +50,7 @@ def test_content_that_nothing_relies_on_is_accepted(copy, case):
         reader.verify()
 
 
-@pytest.mark.parametrize("make, configure", [(run, small_config), (screen, screening_config)])
+@pytest.mark.parametrize("make, configure", [(run, quick_config), (screen, quick_screening_config)])
 def test_a_run_is_possible_after_every_commit(tmp_path, monkeypatch, make, configure):
     published = []
 
@@ -83,8 +83,8 @@ def test_an_error_while_reading_a_sound_file_stays_what_it_is(copy):
         raise KeyError("node")
 
 
-def test_an_error_while_continuing_an_impossible_run_is_explained(finished, tmp_path):
-    copy = change(Path(shutil.copy(finished[1], tmp_path)), OPENING["a cycle of two nodes"])
+def test_an_error_while_continuing_an_impossible_run_is_explained(copy, tmp_path):
+    change(copy, OPENING["a cycle of two nodes"])
     with pytest.raises(OddError) as found, RunWriter(tmp_path, copy.stem) as writer:
         raise KeyError("node")
     refused(found, writer.work)
