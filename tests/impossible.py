@@ -39,7 +39,7 @@ OPENING = {
 THOROUGH = {
     "a tree without a root": "DELETE FROM nodes WHERE node = 0",
     "all nodes twice": "INSERT INTO nodes FROM nodes",
-    "a path with a position of 2^31": "UPDATE path_tokens SET position = 2147483647 WHERE position = 3",
+    "a path with a position of 2^31": "UPDATE path_tokens SET position = 2147483647 WHERE position = 1",
     "paths twice": "INSERT INTO paths FROM paths; INSERT INTO path_tokens FROM path_tokens",
     "no rollouts": "DELETE FROM rollouts",
     "no teachers": "DELETE FROM teachers",

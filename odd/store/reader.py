@@ -18,8 +18,8 @@ import pandas as pd
 from cachetools import LRUCache, cached
 
 from odd.errors import OddError
-from odd.store import consistency
 from odd.store.attach import attach, check_run, create_safe_views, explained
+from odd.store.consistency import blame, problems, refuse
 from odd.store.files import SUFFIX, check_run_id
 from odd.store.frames import from_duckdb
 from odd.store.limits import check_limits
@@ -98,7 +98,7 @@ class RunReader:
             OddError: the file is damaged.
         """
         with explained(self.path), self._connection.cursor() as cursor:
-            return consistency.problems(cursor, self._meta)
+            return problems(cursor, self._meta)
 
     def verify(self) -> None:
         """Check the whole content, and read every table to its end, which finds damage that no query has met yet.
@@ -106,7 +106,7 @@ class RunReader:
         Raises:
             OddError: the content is impossible, or the file is damaged.
         """
-        consistency.refuse(self.path, self.problems())
+        refuse(self.path, self.problems())
         with explained(self.path), self._connection.cursor() as cursor:
             for table in tables():
                 cursor.execute(f"SELECT bit_xor(hash(t)) FROM {quote(table)} AS t").fetchall()
@@ -140,7 +140,7 @@ class RunReader:
         """
         try:
             with explained(self.path):
-                consistency.blame(error, self._connection, self.path, self._meta)
+                blame(error, self._connection, self.path, self._meta)
         finally:
             self.close()
 
@@ -157,7 +157,7 @@ def _check_content(
     """
     with explained(path):
         check_limits(connection, path)
-        consistency.refuse(path, consistency.problems(connection, meta, thorough=False))
+        refuse(path, problems(connection, meta, thorough=False))
 
 
 def _signature(path: Path) -> Signature | None:

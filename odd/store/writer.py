@@ -26,8 +26,8 @@ import duckdb
 import pandas as pd
 
 from odd.errors import OddError
-from odd.store import consistency
 from odd.store.attach import explained, stoppable
+from odd.store.consistency import blame
 from odd.store.files import check_run_id, copy_atomically, log_of, move, published_path, work_path
 from odd.store.frames import condition, from_duckdb, scalar, to_duckdb
 from odd.store.lock import take_lock
@@ -297,6 +297,6 @@ class RunWriter:
         try:
             if self._lock.is_locked:
                 with explained(self.work):
-                    consistency.blame(error, self._connection, self.work, self.meta())
+                    blame(error, self._connection, self.work, self.meta())
         finally:
             self.close()

@@ -57,11 +57,13 @@ def test_a_run_is_possible_after_every_commit(tmp_path, monkeypatch, make, confi
     def publish(consumer, commit):
         consumer.writer.publish()
         with RunReader(consumer.writer.published) as reader:
-            reader.verify()
+            assert reader.problems() == []
             published.append({row["stage"] for row in reader.query("questions").to_dict("records")})
 
     monkeypatch.setattr(Consumer, "_publish", publish)
-    make(configure(tmp_path), lambda step: None)
+    config = configure(tmp_path)
+    first = config.questions.model_copy(update={"limit": 1})
+    make(config.model_copy(update={"questions": first}), lambda step: None)
     stages = {"new"} if make is screen else {"new", "sampled", "planned", "targeted", "scored"}
     assert set().union(*published) == stages
 
