@@ -42,7 +42,7 @@ class Limits(Settings):
     rows: Positive = Field(default=500_000_000, description="rows of any other table")
     question_rows: Positive = Field(default=10_000_000, description="rows of one question in a table")
     nodes: Positive = Field(default=2_000_000, description="nodes or rollouts of one question")
-    tokens: Positive = Field(default=262_144, description="entries of a list, such as a response or a prompt")
+    tokens: Positive = Field(default=262_144, description="tokens of a response, a path or a prompt")
     text: Positive = Field(default=16_000_000, description="bytes of a text")
     settings_text: Positive = Field(default=256_000_000, description="bytes of a value in `meta`")
     expansion: Positive = Field(default=100, description="size of the content in memory / size of the file")
@@ -106,7 +106,9 @@ def _sizes(connection: duckdb.DuckDBPyConnection, file_size: int, names: tuple[s
     for table, count in rows.items():
         limit = QUESTION_LIMITS.get(table, "question_rows")
         if count > getattr(most, limit) and "question" in column_types(table):
-            yield f"rows of one question in {table}", _most_of_a_question(connection, table), limit
+            yield f"rows of one question in {table}", _most_rows_of(connection, table, "question"), limit
+    if rows.get("path_tokens", 0) > most.tokens:
+        yield "tokens of one path in path_tokens", _most_rows_of(connection, "path_tokens", "question, path"), "tokens"
 
 
 def _row_width(table: str) -> int:
@@ -190,6 +192,7 @@ def _longest_list(connection: duckdb.DuckDBPyConnection, table: str) -> int:
     return connection.execute(f"SELECT greatest(0, {longest}) FROM run.main.{quote(table)}").fetchall()[0][0]
 
 
-def _most_of_a_question(connection: duckdb.DuckDBPyConnection, table: str) -> int:
-    counts = f"SELECT count(*) AS rows FROM run.main.{quote(table)} GROUP BY question"
+def _most_rows_of(connection: duckdb.DuckDBPyConnection, table: str, columns: str) -> int:
+    """Return the most rows of a table with the same values in some columns."""
+    counts = f"SELECT count(*) AS rows FROM run.main.{quote(table)} GROUP BY {columns}"
     return connection.execute(f"SELECT max(rows) FROM ({counts})").fetchall()[0][0]

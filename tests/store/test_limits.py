@@ -41,6 +41,13 @@ def test_content_beyond_a_limit_is_refused(published, monkeypatch, limit):
     assert str(found.value).startswith(f"{published} has too many ")
 
 
+def test_a_path_with_too_many_tokens_is_refused(published, monkeypatch):
+    monkeypatch.setenv("ODD_LIMITS", "tokens=300")
+    change(published, "INSERT INTO path_tokens SELECT 0, 0, 2 + i, 0, 1, 5 FROM range(301) AS r(i)")
+    with pytest.raises(OddError, match="tokens of one path in path_tokens: 303, and 300 are read"):
+        RunReader(published)
+
+
 def test_every_limit_is_tested():
     assert set(LARGE) == set(Limits.model_fields)
 
