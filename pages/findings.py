@@ -3,4 +3,5 @@
 from pages.parts.findings_list import show_findings
 from pages.shared.frame import open_page
 
-show_findings(*open_page("Findings"))
+with open_page("Findings") as (run, view):
+    show_findings(run, view)

@@ -3,4 +3,5 @@
 from pages.parts.question_list import show_questions
 from pages.shared.frame import open_page
 
-show_questions(*open_page("Questions"))
+with open_page("Questions") as (run, view):
+    show_questions(run, view)

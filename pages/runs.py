@@ -4,12 +4,14 @@ from pages.parts.run_dialogs import show_dialog
 from pages.parts.run_list import offer_first_run, show_failures, show_list
 from pages.parts.run_live import show_live
 from pages.parts.run_state import open_runs
+from pages.shared.failures import explained
 
-view, listing = open_runs()
-show_live(view)
-show_failures(listing)
-if listing.runs or any(job.alive for job in listing.jobs):
-    show_list(view, listing)
-else:
-    offer_first_run()
-show_dialog(view, listing)
+with explained("pages/runs.py"):
+    view, listing = open_runs()
+    show_live(view)
+    show_failures(listing)
+    if listing.runs or any(job.alive for job in listing.jobs):
+        show_list(view, listing)
+    else:
+        offer_first_run()
+    show_dialog(view, listing)

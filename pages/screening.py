@@ -3,4 +3,5 @@
 from pages.parts.screening_report import show_screening
 from pages.shared.frame import open_page
 
-show_screening(*open_page("Screening"))
+with open_page("Screening") as (run, view):
+    show_screening(run, view)

@@ -48,9 +48,9 @@ def weights(
     with RunReader(folder / f"{run_id}.duckdb") as reader:
         rows, coverage = training_rows(reader, wanted)
         described = about(reader.run_id, reader.meta, wanted, coverage)
-    say(str(coverage))
-    for file in write_weights(rows, described, out or Path(f"{run_id}-weights")):
-        say(str(file))
+        say(str(coverage))
+        for file in write_weights(rows, described, out or Path(f"{run_id}-weights")):
+            say(str(file))
 
 
 def findings(

@@ -69,12 +69,12 @@ def print_summary(path: Path, objective: str | None, convention: str | None, con
         skipped = reader.query("contexts_unavailable")
         status, imported = reader.meta["status"], reader.meta.get("imported")
         screening = read_screening(reader)
-    for line in import_lines(imported) if imported else ():
-        console.print(Text(line), soft_wrap=True)
-    if screening is not None:
-        print_screening(screening, console)
-    if screening is None or set(questions["stage"]) != {"new"}:
-        _print_findings(questions, teachers, scores, skipped, (objective, convention), console)
+        for line in import_lines(imported) if imported else ():
+            console.print(Text(line), soft_wrap=True)
+        if screening is not None:
+            print_screening(screening, console)
+        if screening is None or set(questions["stage"]) != {"new"}:
+            _print_findings(questions, teachers, scores, skipped, (objective, convention), console)
     console.print(Text(f"run file ({status}): {path}"), soft_wrap=True)
 
 

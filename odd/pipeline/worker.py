@@ -61,8 +61,15 @@ def add_teachers(cache: Path, run_id: str, teachers: Sequence[TeacherConfig], li
 
 
 def stored_questions(writer: RunWriter) -> list[Question]:
-    """Return the questions stored in a run."""
-    return [Question.model_validate_json(text) for text in json.loads(writer.meta()["questions"])]
+    """Return the questions stored in a run.
+
+    Raises:
+        OddError: they are not valid.
+    """
+    try:
+        return [Question.model_validate_json(text) for text in json.loads(writer.meta()["questions"])]
+    except (KeyError, ValueError) as error:
+        raise OddError(f"run {writer.run_id!r} has no valid questions: copy its file again from its source") from error
 
 
 class Worker(Frame):

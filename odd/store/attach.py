@@ -19,6 +19,7 @@ import duckdb
 
 from odd.errors import OddError, os_error_in, os_problem
 from odd.store.files import spill_of
+from odd.store.limits import check_limits
 from odd.store.plain_path import plain_path
 from odd.store.schema import (
     APP,
@@ -32,6 +33,7 @@ from odd.store.schema import (
     tables,
 )
 from odd.store.views import create_views
+from odd.untrusted import check_file
 
 MEMORY_LIMIT = "1GB"
 _MAGIC = slice(8, 12)
@@ -105,6 +107,7 @@ def check_magic(path: Path) -> None:
         OddError: the file is missing, cannot be read, or has another format.
     """
     try:
+        check_file(path, largest=None)  # opening a pipe would wait for its writer
         with open(path, "rb") as file:
             head = file.read(_MAGIC.stop)
     except FileNotFoundError:
@@ -226,6 +229,7 @@ def _meta_and_tables(
     with reading(path):
         found = _base_tables(connection)
         if column_types("meta").items() <= found.get("meta", {}).items():
+            check_limits(connection, path, "meta")
             meta = dict(connection.execute("SELECT key, value FROM run.main.meta").fetchall())
     if meta.get("app") != APP:
         raise DamagedError(f"{path} is a DuckDB file but not an ODD run", "choose a .duckdb file written by ODD")

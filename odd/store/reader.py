@@ -5,17 +5,24 @@ A published file is never modified, only replaced. So a reader sees the state th
 """
 
 import os
+import stat
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any, Self
 
+import duckdb
 import pandas as pd
+from cachetools import LRUCache, cached
 
 from odd.errors import OddError
-from odd.store.attach import attach, check_run, create_safe_views, explained
+from odd.store.attach import attach, check_run, create_safe_views, explained, read_to_end
+from odd.store.consistency import is_unexpected, problems, refuse
 from odd.store.files import SUFFIX, check_run_id
 from odd.store.frames import from_duckdb
+from odd.store.limits import check_limits
 from odd.store.queries import named_query
 
 Signature = tuple[int, int, int]
@@ -31,7 +38,8 @@ class RunReader:
         path: path of the file.
 
     Raises:
-        OddError: the file does not exist, is not a run, is damaged, or has another schema version.
+        OddError: the file does not exist, is not a run, is damaged, has another schema version, is larger than the
+            limits, or contains impossible rows.
     """
 
     def __init__(self, path: Path) -> None:
@@ -47,6 +55,7 @@ class RunReader:
         try:
             meta = check_run(connection, self.path)
             create_safe_views(connection, self.path, meta)
+            _check_content(connection, self.path, signature, meta)
         except BaseException:
             connection.close()
             raise
@@ -81,6 +90,25 @@ class RunReader:
         with explained(self.path), self._connection.cursor() as cursor:
             return from_duckdb(cursor.execute(sql, params).df())
 
+    def problems(self) -> list[str]:
+        """Return what is impossible in the content of the file, by all checks of `odd.store.consistency`.
+
+        Raises:
+            OddError: the file is damaged.
+        """
+        with explained(self.path), self._connection.cursor() as cursor:
+            return problems(cursor, self._meta)
+
+    def verify(self) -> None:
+        """Check the whole content, and read every table to its end, which finds damage that no query has met yet.
+
+        Raises:
+            OddError: the content is impossible, or the file is damaged.
+        """
+        refuse(self.path, self.problems())
+        with self._connection.cursor() as cursor:
+            read_to_end(cursor, self.path)
+
     def changed(self) -> bool:
         """Whether the file was replaced or removed since it was opened."""
         return _signature(self.path) != self._signature
@@ -102,16 +130,41 @@ class RunReader:
         """Return the reader."""
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Close the file."""
-        self.close()
+    def __exit__(self, kind: object, error: BaseException | None, *_: object) -> None:
+        """Close the file.
+
+        Raises:
+            OddError: an unexpected error leaves the block, and impossible content explains it.
+        """
+        try:
+            if is_unexpected(error):
+                refuse(self.path, self.problems())
+        finally:
+            self.close()
+
+
+# once per file: a page may open the same file many times
+@cached(LRUCache(1024), key=lambda connection, path, signature, meta: (path.absolute(), signature), lock=Lock())
+def _check_content(
+    connection: duckdb.DuckDBPyConnection, path: Path, signature: Signature | None, meta: Mapping[str, str]
+) -> None:
+    """Check the limits of a file, and the checks of its content that are cheap.
+
+    Raises:
+        OddError: it exceeds a limit, or its content is impossible.
+    """
+    with explained(path):
+        check_limits(connection, path)
+        refuse(path, problems(connection, meta, thorough=False))
 
 
 def _signature(path: Path) -> Signature | None:
-    """Return the signature of the file at a path; None if there is no file."""
+    """Return the signature of the file at a path; None if there is none, or something else such as a pipe."""
     try:
         status = os.stat(path)
     except OSError:
+        return None
+    if not stat.S_ISREG(status.st_mode):
         return None
     return status.st_mtime_ns, status.st_ino, status.st_size
 

@@ -287,6 +287,33 @@ _TABLES: dict[str, tuple[str, Columns]] = {
 }
 """Comment and columns by table name, without the measure columns of `scores` and `half_scores`."""
 
+KEYS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "questions": (("question",), ("id",)),
+    "rollouts": (("question", "rollout"),),
+    "rollout_log_probs": (("question", "rollout", "teacher", "temperature"),),
+    "paths": (("question", "path"),),
+    "pairs": (("question", "pair"),),
+    "nodes": (("question", "node"),),
+    "success": (("question", "node", "pooling"),),
+    "node_values": (("question", "node", "pooling"),),
+    "path_tokens": (("question", "path", "position"),),
+    "teachers": (("teacher",),),
+    "contexts": (("question", "teacher"),),
+    "demonstrations": (("question", "source", "attempt"),),
+    "summaries": (("question", "summarizer", "request"),),
+    "screening_contexts": (("context",),),
+    "screening": (("question", "context"),),
+    "screening_rollouts": (("question", "context", "rollout"),),
+    "teacher_tokens": (("question", "node", "teacher"),),
+    "node_teachers": (("question", "node", "teacher"),),
+    "scores": (("question", "node", "teacher", "objective", "convention"),),
+    "half_scores": (("question", "node", "teacher", "objective", "convention", "half"),),
+    "components": (("question", "node", "convention"),),
+    "gradients": (("question", "node", "teacher", "objective", "convention"),),
+    "vocabulary": (("token",),),
+}
+"""Columns that identify a row, by table: one or several keys each. The files have no indexes that enforce them."""
+
 
 def tables() -> dict[str, tuple[str, Columns]]:
     """Return comment and columns by table name, with the columns of all measures."""
@@ -329,6 +356,11 @@ def column_types(table: str) -> dict[str, str]:
     if table not in _TABLES:
         raise ValueError(f"no table {table!r} in a run file; tables: {', '.join(_TABLES)}")
     return {name: declared.split(" ", 1)[0] for name, (declared, _) in tables()[table][1].items()}
+
+
+def required(table: str) -> list[str]:
+    """Return the columns of a table that are never NULL."""
+    return [name for name, (declared, _) in tables()[table][1].items() if " " in declared]
 
 
 def quote(name: str) -> str:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from odd.errors import OddError, os_problem
-from odd.store.attach import check_whole
 from odd.store.files import check_run_id, log_of, published_path, work_path
 from odd.store.lock import take_lock
 from odd.store.reader import RunReader
@@ -66,11 +65,10 @@ def _copy(source: BinaryIO, target: Path, name: str, limit: int) -> None:
 
 
 def _checked(path: Path) -> str:
-    """Read a file to its end and return its run id."""
+    """Check a file, read it to its end, and return its run id."""
     with RunReader(path) as reader:
-        run_id = check_run_id(reader.run_id)
-    check_whole(path)
-    return run_id
+        reader.verify()
+        return check_run_id(reader.run_id)
 
 
 def _place(scratch: Path, cache_dir: Path, run_id: str) -> None:

@@ -28,6 +28,7 @@ import pandas as pd
 
 from odd.errors import OddError, os_problem, writing
 from odd.store.attach import DamagedError, check_whole, explained, stoppable
+from odd.store.consistency import is_unexpected, problems, refuse
 from odd.store.files import (
     check_run_id,
     copy_atomically,
@@ -331,6 +332,15 @@ class RunWriter:
         """Return the writer."""
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Close the work file without publishing."""
-        self.close()
+    def __exit__(self, kind: object, error: BaseException | None, *_: object) -> None:
+        """Close the work file without publishing.
+
+        Raises:
+            OddError: an unexpected error leaves the block, and impossible content explains it.
+        """
+        try:
+            if is_unexpected(error) and self._lock.is_locked:
+                with explained(self.work):
+                    refuse(self.work, problems(self._connection, self.meta()))
+        finally:
+            self.close()

@@ -36,6 +36,14 @@ class OpenRun:
         """The table `meta` as a dictionary."""
         return _reader(self).meta
 
+    def check(self) -> None:
+        """Check the whole content of the file.
+
+        Raises:
+            OddError: it is impossible, or the file is damaged.
+        """
+        _reader(self).verify()
+
     def query(self, name: str, /, **params: Any) -> pd.DataFrame:
         """Return the cached rows of a named query. Shared by all sessions: copy before changing."""
         asked = _frozen_all(params)

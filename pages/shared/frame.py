@@ -1,7 +1,7 @@
 """The frame around every page: navigation that keeps the view, the open run, help, and the link."""
 
-from contextlib import suppress
-from difflib import get_close_matches
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -18,6 +18,7 @@ from odd.views.links import ViewState
 from odd.views.resolve import resolve
 from pages import parts
 from pages.shared.data import CACHE, OpenRun, named_run, open_run
+from pages.shared.failures import explained, offer_others
 from pages.shared.glossary import show_help
 from pages.shared.layout import STYLE
 from pages.shared.mount import mount
@@ -79,11 +80,17 @@ def header(parts: tuple[str, ...], view: ViewState) -> None:
         mount("copy_link", "copy-link", {}, width="content")
 
 
-def open_page(title: str) -> tuple[OpenRun, ViewState]:
-    """Open the run that the address names, complete the address, and draw the frame.
+@contextmanager
+def open_page(title: str) -> Iterator[tuple[OpenRun, ViewState]]:
+    """Open the run that the address names, complete the address, and draw the frame; for the whole of a page.
 
-    If there is no such run, say so and stop the page.
+    If there is no such run, say so and stop the page. If the page fails, show why in one line.
     """
+    with explained(f"pages/{title.lower()}.py"):
+        yield _opened(title)
+
+
+def _opened(title: str) -> tuple[OpenRun, ViewState]:
     asked, problems = read_view()
     run = _chosen_run(asked, title)
     for name in ("questions", "measures", "teachers"):
@@ -115,11 +122,7 @@ def _chosen_run(view: ViewState, title: str) -> OpenRun:
             st.info(str(error))
         else:
             st.error(markdown_escaped(str(error)))
-    names = [path.stem for path in run_files(CACHE)]
-    for near in get_close_matches(view.run or "", names, n=3, cutoff=0.0):
-        near_view = view.but(run=near)
-        st.page_link(f"pages/{title.lower()}.py", label=f"Open {near} instead", query_params=near_view.to_query())
-    st.page_link("pages/runs.py", label="All runs", icon=":material/folder_open:")
+    offer_others(view, f"pages/{title.lower()}.py")
     st.stop()
 
 

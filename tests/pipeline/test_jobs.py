@@ -140,13 +140,44 @@ def test_jobs_are_listed_newest_first_and_other_files_are_skipped(tmp_path):
         folder = jobs_folder(tmp_path) / f"2026010{number}-000000-abcdef"
         folder.mkdir(parents=True)
         Job(folder, "run", f"job {number}", float(number)).save()
-    typed = '{"kind": "run", "title": "x", "created": 1.0, "pid": 1, "start_time": "now"}'
-    spoilt = ("20260103-000000-abcdef", "{"), ("20260104-000000-abcdef", "[]"), ("20260105-000000-abcdef", typed)
+    spoilt = ("20260103-000000-abcdef", "{"), ("20260104-000000-abcdef", "[]")
     for name, content in (*spoilt, ("../x-y-z", "{}")):
         folder = jobs_folder(tmp_path) / name
         folder.mkdir(parents=True)
         (folder / "job.json").write_text(content)
     assert [job.title for job in list_jobs(tmp_path)] == ["job 2", "job 1"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"start_time": "now"}, {"start_time": float("nan")}, {"created": float("nan")}, {"created": -1e18},
+        {"created": 1e308}, {"pid": -1}, {"pid": 10**30}, {"pid": "a"}, {"run": "../../x"}, {"run": ["a"]},
+        {"title": None}, {"title": 5}, {"kind": "fly"},
+    ],
+)  # fmt: skip
+def test_an_impossible_job_is_skipped_and_the_others_are_listed(tmp_path, changes):
+    for number, record in enumerate(({}, changes)):
+        folder = jobs_folder(tmp_path) / f"2026010{number}-000000-abcdef"
+        folder.mkdir(parents=True)
+        sound = {"kind": "run", "title": "sound", "created": 1.0, "run": None, "pid": None, "start_time": None}
+        (folder / "job.json").write_text(json.dumps(sound | record))
+    assert [job.title for job in list_jobs(tmp_path)] == ["sound"]
+
+
+def test_a_job_with_pipes_and_huge_files_in_place_of_its_files_is_listed(tmp_path):
+    for number, name in enumerate(("job.json", "run", "exit", "log.txt")):
+        folder = jobs_folder(tmp_path) / f"2026010{number}-000000-abcdef"
+        folder.mkdir(parents=True)
+        Job(folder, "run", name, 1.0).save()
+        (folder / name).unlink(missing_ok=True)
+        os.mkfifo(folder / name)
+    nested = jobs_folder(tmp_path) / "20260109-000000-abcdef"
+    nested.mkdir()
+    (nested / "job.json").write_text("[" * 100_000)
+    jobs = list_jobs(tmp_path)
+    assert {job.title for job in jobs} == {"run", "exit", "log.txt"}
+    assert all(job.run_id is None and job.exit_code is None and job.state == "failed" and job.reason for job in jobs)
 
 
 def test_the_run_of_a_job_is_not_a_path(tmp_path):
@@ -256,6 +287,11 @@ def test_impossible_progress_is_ignored(tmp_path, changes):
 @pytest.mark.parametrize("content", [b"", b"[]", b"null", b"\xff", b'{"run_id": "x-00000000"}', b"[" * 100_000])
 def test_a_malformed_progress_file_is_ignored(tmp_path, content):
     (tmp_path / "x-00000000.progress.json").write_bytes(content)
+    assert read_progress(tmp_path, "x-00000000") is None
+
+
+def test_a_pipe_in_place_of_a_progress_file_is_ignored(tmp_path):
+    os.mkfifo(tmp_path / "x-00000000.progress.json")
     assert read_progress(tmp_path, "x-00000000") is None
 
 

@@ -61,7 +61,7 @@ def write_all_kinds(writer, number):
         raise KeyError
     for table, rows in ROWS.items():
         writer.insert(table, rows)
-    writer.update("questions", {"stage": f"stage {number}"})
+    writer.update("questions", {"note": f"note {number}"})
     writer.set_meta("status", f"status {number}")
     writer.delete("vocabulary", token=number)
     writer.delete("scores")

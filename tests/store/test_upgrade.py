@@ -13,7 +13,7 @@ from odd.store import RunReader, RunWriter
 from odd.store.upgrade import MADE, upgrade_run
 from tests.analysis.test_analysis import CONFIG, make_tree
 from tests.cli.test_cli import odd
-from tests.store.example_run import RUN
+from tests.store.example_run import ROWS, RUN
 
 KEYS = {
     "nodes": ["node"],
@@ -76,6 +76,7 @@ def old(tree, tables, tmp_path):
     """A file of version 2 in a cache."""
     with RunWriter(tmp_path, RUN) as writer:
         writer.set_meta("conventions", ",".join(convention.label for convention in CONFIG.conventions))
+        writer.insert("questions", [ROWS["questions"][0]])
         for table, frame in tables.items():
             if table not in MADE:
                 writer.insert(table, frame.assign(question=0))

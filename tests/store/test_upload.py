@@ -115,7 +115,7 @@ def test_a_file_without_run_id_is_refused(cache, published):
 def test_a_run_that_is_here_is_left_as_it_is(cache, content, published):
     accept(cache, content)
     before = (cache / f"{RUN}.duckdb").stat()
-    other = changed(published, "DELETE FROM rollouts")
+    other = changed(published, "DELETE FROM timings")
     refused(cache, other, "exists already")
     after = (cache / f"{RUN}.duckdb").stat()
     assert (before.st_mtime_ns, before.st_ino) == (after.st_mtime_ns, after.st_ino)
