@@ -51,6 +51,10 @@ class DamagedError(OddError):
     """The file is not a valid DuckDB file."""
 
 
+class PassingError(OddError):
+    """What stands in the way is not in the file, and may be gone at the next attempt."""
+
+
 def attach(files: Mapping[str, Path], writable: str | None = None) -> duckdb.DuckDBPyConnection:
     """Open DuckDB files as databases of a locked in-memory database.
 
@@ -97,9 +101,9 @@ def check_magic(path: Path) -> None:
         with open(path, "rb") as file:
             head = file.read(_MAGIC.stop)
     except FileNotFoundError:
-        raise OddError(f"{path} does not exist; check the run id and the cache directory") from None
+        raise PassingError(f"{path} does not exist; check the run id and the cache directory") from None
     except OSError as error:
-        raise OddError(f"{path} cannot be read: {error.strerror}; check the path and its permissions") from error
+        raise PassingError(f"{path} cannot be read: {error.strerror}; check the path and its permissions") from error
     if head[_MAGIC] != b"DUCK":
         raise DamagedError(f"{path} is not a DuckDB file, so not an ODD run; choose a .duckdb file written by ODD")
 
@@ -121,17 +125,19 @@ def explain(error: duckdb.Error, path: Path) -> OddError:
     """Convert a DuckDB error about a file to one line with a remedy."""
     text = str(error)
     if isinstance(error, duckdb.OutOfMemoryException):
-        return OddError(f"{path}: the query needs more than {MEMORY_LIMIT} of memory; query fewer questions at once")
+        return PassingError(
+            f"{path}: the query needs more than {MEMORY_LIMIT} of memory; query fewer questions at once"
+        )
     if "set lock on file" in text or "already attached" in text:
         holder = re.search(r"\(PID \d+\)", text)
         who = f"another program {holder.group()}" if holder else "another program"
-        return OddError(f"{path} is open for writing in {who}; close it there and try again")
+        return PassingError(f"{path} is open for writing in {who}; close it there and try again")
     if "version number" in text:
         return OddError(f"{path} was written by a newer DuckDB than {duckdb.__version__}; upgrade the duckdb package")
     if "Permission denied" in text:
-        return OddError(f"{path} cannot be opened: permission denied; check who owns it and its directory")
+        return PassingError(f"{path} cannot be opened: permission denied; check who owns it and its directory")
     if "No space left" in text:
-        return OddError(f"{path}: the disk is full; free space and run again, committed work is kept")
+        return PassingError(f"{path}: the disk is full; free space and run again, committed work is kept")
     first = text.splitlines()[0].removeprefix("IO Error: ") if text else type(error).__name__
     remedy = "copy it again from its source, or remove it and start the run again"
     return DamagedError(f"{path} is damaged ({first[:160]}); {remedy}")

@@ -27,12 +27,13 @@ import pandas as pd
 
 from odd.errors import OddError
 from odd.store.attach import explained, stoppable
-from odd.store.files import check_run_id, copy_atomically, log_of, move, published_path, work_path
+from odd.store.files import check_run_id, copy_atomically, log_of, move, published_path, signature_at, work_path
 from odd.store.frames import condition, from_duckdb, scalar, to_duckdb
 from odd.store.lock import take_lock
 from odd.store.publication import Publication
 from odd.store.queries import named_query
 from odd.store.schema import quote
+from odd.store.summaries import summary_of
 from odd.store.work import open_work
 
 PUBLISH_SHARE = 50
@@ -208,7 +209,7 @@ class RunWriter:
             self._publication = Publication(self._descriptor, self.published)
 
     def finish(self) -> None:
-        """Publish the current state by moving the work file, without a copy, and release the lock.
+        """Publish the current state by moving the work file, without a copy; write its summary and release the lock.
 
         Raises:
             OddError: the file could not be moved; it is kept and contains the run.
@@ -218,6 +219,8 @@ class RunWriter:
             self._checkpoint()
             self._close_file()
             move(self.work, self.published)
+        if (signature := signature_at(self.published)) is not None:
+            summary_of(self.published, signature)
         self._lock.release()
 
     @contextmanager

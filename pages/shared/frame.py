@@ -12,7 +12,7 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from odd.errors import OddError
-from odd.store import run_files
+from odd.store import list_runs
 from odd.text import markdown_escaped
 from odd.views.links import ViewState
 from odd.views.resolve import resolve
@@ -36,6 +36,8 @@ AT_FIRST_USE = "scipy.stats", "scipy.sparse"
 """Modules that `odd.findings.statistics` imports lazily."""
 OF_A_QUESTION = "Tree", "Compare"
 """Pages that show one question of the run."""
+COMPARED = 1000
+"""Newest runs among which one with a similar name is searched; comparing two names takes about 0.1 ms."""
 
 
 def load_pages() -> None:
@@ -115,7 +117,7 @@ def _chosen_run(view: ViewState, title: str) -> OpenRun:
             st.info(str(error))
         else:
             st.error(markdown_escaped(str(error)))
-    names = [path.stem for path in run_files(CACHE)]
+    names = [info.run_id for info in list_runs(CACHE)[:COMPARED]]
     for near in get_close_matches(view.run or "", names, n=3, cutoff=0.0):
         near_view = view.but(run=near)
         st.page_link(f"pages/{title.lower()}.py", label=f"Open {near} instead", query_params=near_view.to_query())
@@ -129,7 +131,8 @@ def _newest_run() -> OpenRun:
     Raises:
         OddError: there is none.
     """
-    for path in run_files(CACHE):
-        with suppress(OddError, FileNotFoundError):  # damaged, or just deleted
-            return open_run(path)
+    for info in list_runs(CACHE):
+        if info.problem is None:
+            with suppress(OddError, FileNotFoundError):  # just replaced or deleted
+                return open_run(info.path)
     raise OddError("There are no runs yet. Start one on the Runs page, or with `odd run --preset demo`.")
