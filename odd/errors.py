@@ -19,6 +19,10 @@ class OddError(Exception):
         super().__init__(shortened(" ".join(message.splitlines()), LONGEST))
 
 
+class PassingError(OddError):
+    """What stands in the way is not in the file, and may be gone at the next attempt."""
+
+
 _OTHER_NAME = "choose another folder or name"
 _CONNECTION = "check that its disk is connected"
 _OWNER = "check who owns it and its folder"
@@ -48,7 +52,7 @@ REMEDIES = {
 """What to do about an error of the operating system, by its number. None of them means that a file is damaged."""
 
 
-def os_problem(what: str, error: OSError | int) -> OddError:
+def os_problem(what: str, error: OSError | int) -> PassingError:
     """Return the error to raise when the operating system refuses something.
 
     Args:
@@ -57,8 +61,8 @@ def os_problem(what: str, error: OSError | int) -> OddError:
     """
     number = error if isinstance(error, int) else error.errno
     if number in REMEDIES:
-        return OddError(f"{what} ({os.strerror(number)}): {REMEDIES[number]}")
-    return OddError(f"{what} ({getattr(error, 'strerror', None) or error}): choose another folder or name")
+        return PassingError(f"{what} ({os.strerror(number)}): {REMEDIES[number]}")
+    return PassingError(f"{what} ({getattr(error, 'strerror', None) or error}): choose another folder or name")
 
 
 def os_error_in(text: str) -> int | None:

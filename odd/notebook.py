@@ -17,14 +17,14 @@ from odd.errors import OddError
 from odd.export.html import Drawing, Theme, component_document
 from odd.method.measures import colours
 from odd.places import the_example_run
-from odd.store import RunReader, published_path, tables
+from odd.store import RunReader, published_path, tables, usual_measure
 from odd.text import visible
 from odd.views.generation_graph import display
 from odd.views.generation_tree import tree_payload
 from odd.views.legend import legend_html
 from odd.views.links import ViewState
 from odd.views.panels import chosen_measure, path_notices, path_panel, tree_panel, why_no_tree
-from odd.views.resolve import resolve, usual_measure
+from odd.views.resolve import resolve
 from odd.views.scores import Row, colour_scale, legend
 from odd.views.token_path import path_cards, path_names, path_rows
 

@@ -8,7 +8,7 @@ from odd.errors import OddError
 from odd.pipeline.estimate import Speed, benchmark_speed, estimate, measured_speed
 from odd.pipeline.stages import Stage
 from odd.questions.sources import load_questions
-from odd.store import RunReader, list_runs, published_path
+from odd.store import RunReader, newest_finished, published_path
 from odd.text import rough
 
 RECENT = 20
@@ -17,8 +17,7 @@ RECENT = 20
 
 def known_speed(cache: Path, student: ModelConfig) -> Speed | None:
     """Return the speed of the student's newest finished run in the cache, else of the benchmark, else None."""
-    finished = [info for info in list_runs(cache) if info.problem is None and info.status == "finished"]
-    for info in finished[:RECENT]:
+    for info in newest_finished(cache, RECENT):
         try:
             with RunReader(info.path) as reader:
                 speed = measured_speed(reader, reader.meta, student)

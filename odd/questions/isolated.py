@@ -1,22 +1,12 @@
-"""Client of `odd.questions.judge`, which runs in a separate process with a time limit.
-
-One judge process serves all threads of a program, one request at a time. The first request starts it; if it dies, the
-next request starts a new one. It exits with the program, however the program ends.
-"""
+"""Client of `odd.questions.judge`, which runs in a separate process with a time limit."""
 
 import json
-import os
-import subprocess
-import sys
-import threading
-import time
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
-from selectors import EVENT_READ, DefaultSelector
 from typing import Any
 
 from odd.errors import OddError
+from odd.questions.process import PATIENCE, IsolatedProcess, Unanswered
 
 SECONDS = 2.0
 """CPU seconds for judging one answer; 56 answers of the forms in MATH-500 took at most 0.2 s each."""
@@ -26,16 +16,8 @@ LONGEST_EXPRESSION, LONGEST_ANSWER = 10_000, 200_000
 """Characters of an expression, and of an answer to reasoning-gym, beyond which it is wrong without being judged."""
 TOGETHER = 20
 """Gold answers that are evaluated in one process, which takes a fifth of the time that one process each would take."""
-KEPT = "PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", "VIRTUAL_ENV"
-"""Environment variables that the process gets; others may hold secrets."""
-PATIENCE = 120.0
-"""Additional wall-clock seconds, for loading libraries on a busy machine."""
 MISSING = "ModuleNotFoundError"
 """Kind of the error for a library that is not installed."""
-
-
-class Unanswered(Exception):
-    """No reply: the request took too long, or the process died."""
 
 
 class JudgeError(Exception):
@@ -46,12 +28,11 @@ class JudgeError(Exception):
         self.kind = kind
 
 
-class Judge:
-    """A process that answers requests."""
+class Judge(IsolatedProcess):
+    """The process that runs `odd.questions.judge`."""
 
     def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
-        self._lock = threading.Lock()
+        super().__init__("odd.questions.judge")
 
     def ask(self, call: str, *arguments: Any, seconds: float = SECONDS) -> Any:
         """Send a request and return the reply.
@@ -66,20 +47,7 @@ class Judge:
             JudgeError: the request failed.
             OddError: a process cannot be confined here.
         """
-        request = json.dumps({"call": call, "arguments": arguments, "seconds": seconds}).encode() + b"\n"
-        with self._lock:
-            process = self._running()
-            try:
-                assert process.stdin is not None
-                process.stdin.write(request)
-                process.stdin.flush()
-                reply = json.loads(self._line(process, seconds + PATIENCE))
-            except (OSError, ValueError, Unanswered) as error:
-                self._end()
-                raise Unanswered(call) from error
-            except BaseException:
-                self._end()  # Ctrl-C: the reply still to come must not be taken for that to the next request
-                raise
+        reply = self.exchange({"call": call, "arguments": arguments, "seconds": seconds}, seconds + PATIENCE)
         if "broken" in reply:
             raise OddError(f"answers cannot be judged on this machine: {reply['broken']}")
         if "lost" in reply:
@@ -87,43 +55,6 @@ class Judge:
         if "error" in reply:
             raise JudgeError(reply["error"], reply["message"])
         return reply["reply"]
-
-    def _running(self) -> subprocess.Popen[bytes]:
-        """Return the process; start it if none is running."""
-        if self._process is not None and self._process.poll() is None:
-            return self._process
-        root = str(Path(__file__).parents[2])
-        # BLAS threads would reserve more address space than the process is allowed
-        settings = {"PYTHONPATH": root, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "agg"}
-        settings["PYTHONHASHSEED"] = "0"  # some generators iterate over sets: the same seed gives the same questions
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "odd.questions.judge"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={name: os.environ[name] for name in KEPT if name in os.environ} | settings,
-        )
-        return self._process
-
-    def _line(self, process: subprocess.Popen[bytes], seconds: float) -> bytes:
-        """Read one line of the process's output."""
-        assert process.stdout is not None
-        end, parts = time.monotonic() + seconds, [b""]
-        with DefaultSelector() as selector:
-            selector.register(process.stdout, EVENT_READ)
-            while not parts[-1].endswith(b"\n"):
-                if not selector.select(max(0.0, end - time.monotonic())):
-                    raise Unanswered("late")
-                parts.append(os.read(process.stdout.fileno(), 1 << 20))
-                if not parts[-1]:
-                    raise Unanswered("gone")
-        return b"".join(parts)
-
-    def _end(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
-            self._process = None
 
 
 JUDGE = Judge()

@@ -14,6 +14,7 @@ import signal
 import sys
 import sysconfig
 from importlib import import_module
+from itertools import pairwise
 from math import ceil
 from pathlib import Path
 from typing import Any, NoReturn
@@ -68,20 +69,22 @@ REFUSED = (
 """Prefixes of the audit events that are refused."""
 
 
-def confine(seconds: float, kept: int) -> None:
+def confine(seconds: float | None, *kept: int, memory: int = MEMORY) -> None:
     """Confine this process, which must have a single thread.
 
     Args:
-        seconds: CPU seconds that it may use in all.
-        kept: the only file descriptor that stays open; 0, 1 and 2 lead to /dev/null.
+        seconds: CPU seconds that it may use in all; None if another process watches its time.
+        kept: the only file descriptors that stay open; 0, 1 and 2 lead to /dev/null.
+        memory: bytes of address space.
     """
     null = os.open(os.devnull, os.O_RDWR)
     for standard in range(3):
         os.dup2(null, standard)
-    os.closerange(3, kept)
-    os.closerange(kept + 1, os.sysconf("SC_OPEN_MAX"))
-    limits = {"AS": MEMORY, "CPU": ceil(seconds), "FSIZE": 0, "CORE": 0, "NPROC": 0}
-    limits["NOFILE"] = max(OPEN_FILES, kept + 1)
+    for before, after in pairwise((2, *sorted(kept), os.sysconf("SC_OPEN_MAX"))):
+        os.closerange(before + 1, after)
+    limits = {"AS": memory, "FSIZE": 0, "CORE": 0, "NPROC": 0, "NOFILE": max(OPEN_FILES, *(one + 1 for one in kept))}
+    if seconds is not None:
+        limits["CPU"] = ceil(seconds)
     for name, limit in limits.items():
         if (kind := getattr(resource, f"RLIMIT_{name}", None)) is not None:
             hard = resource.getrlimit(kind)[1]

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import duckdb
 
-from odd.errors import OddError, os_error_in, os_problem
+from odd.errors import OddError, PassingError, os_error_in, os_problem
 from odd.store.files import spill_of
 from odd.store.limits import check_limits
 from odd.store.plain_path import plain_path
@@ -111,7 +111,7 @@ def check_magic(path: Path) -> None:
         with open(path, "rb") as file:
             head = file.read(_MAGIC.stop)
     except FileNotFoundError:
-        raise OddError(f"{path} does not exist; check the run id and the cache directory") from None
+        raise PassingError(f"{path} does not exist; check the run id and the cache directory") from None
     except OSError as error:
         raise os_problem(f"{path} cannot be read", error) from error
     if head[_MAGIC] != b"DUCK":
@@ -137,13 +137,15 @@ def explain(error: Exception, path: Path) -> OddError:
     # with a path that is not UTF-8 in it, even the error cannot be converted
     text = error.object.decode(errors="replace") if isinstance(error, UnicodeDecodeError) else str(error)
     if isinstance(error, MemoryError):
-        return OddError(f"{path} cannot be read: there is not enough memory; close other programs")
+        return PassingError(f"{path} cannot be read: there is not enough memory; close other programs")
     if isinstance(error, duckdb.OutOfMemoryException):
-        return OddError(f"{path}: the query needs more than {MEMORY_LIMIT} of memory; query fewer questions at once")
+        return PassingError(
+            f"{path}: the query needs more than {MEMORY_LIMIT} of memory; query fewer questions at once"
+        )
     if "set lock on file" in text or "already attached" in text:
         holder = re.search(r"\(PID \d+\)", text)
         who = f"another program {holder.group()}" if holder else "another program"
-        return OddError(f"{path} is open for writing in {who}; close it there and try again")
+        return PassingError(f"{path} is open for writing in {who}; close it there and try again")
     if "version number" in text:
         return OddError(f"{path} was written by a newer DuckDB than {duckdb.__version__}; upgrade the duckdb package")
     if (number := os_error_in(text)) is not None:

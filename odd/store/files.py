@@ -1,7 +1,7 @@
 """Paths of run files, and the atomic copy that publishes a run.
 
-`<cache>/<run_id>.duckdb` is the published file of a run, `<cache>/work/<run_id>.duckdb` its work file. A run id is
-always validated before it becomes part of a path.
+`<cache>/<run_id>.duckdb` is the published file of a run, `<cache>/work/<run_id>.duckdb` its work file, and
+`<cache>/summaries/<run_id>.json` its summary. A run id is always validated before it becomes part of a path.
 """
 
 import contextlib
@@ -9,6 +9,7 @@ import errno
 import os
 import re
 import shutil
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +20,8 @@ SUFFIX = ".duckdb"
 PROGRESS_SUFFIX = ".progress.json"
 Check = Callable[[Path], None]
 """Raises an error if a file must not be published."""
+Signature = tuple[int, int, int]
+"""(mtime_ns, inode, size), which change when a file is replaced."""
 PIECE = 8 << 20
 """Bytes copied and synced to disk at a time; small, so that other writes do not wait long."""
 
@@ -62,6 +65,30 @@ def progress_path(cache_dir: Path, run_id: str) -> Path:
         OddError: the run id is not valid.
     """
     return Path(cache_dir) / f"{check_run_id(run_id)}{PROGRESS_SUFFIX}"
+
+
+def summary_path(cache_dir: Path, run_id: str) -> Path:
+    """Return the path of the summary of a run.
+
+    Raises:
+        OddError: the run id is not valid.
+    """
+    return Path(cache_dir) / "summaries" / f"{check_run_id(run_id)}.json"
+
+
+def signature_at(path: Path) -> Signature | None:
+    """Return the signature of the file at a path; None if there is none, or something else such as a pipe."""
+    try:
+        return signature_of(os.stat(path))
+    except OSError:
+        return None
+
+
+def signature_of(status: os.stat_result) -> Signature | None:
+    """Return the signature in a result of `os.stat`; None if it is not that of a regular file."""
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return status.st_mtime_ns, status.st_ino, status.st_size
 
 
 def spill_of(path: Path) -> Path:

@@ -1,14 +1,10 @@
-"""Read published runs, and list the runs of a cache.
+"""Read a published run.
 
 A published file is never modified, only replaced. So a reader sees the state that it opened for as long as it is open;
 `changed` reports whether there is a newer one.
 """
 
-import os
-import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import Any, Self
@@ -17,16 +13,12 @@ import duckdb
 import pandas as pd
 from cachetools import LRUCache, cached
 
-from odd.errors import OddError
 from odd.store.attach import attach, check_run, create_safe_views, explained, read_to_end
 from odd.store.consistency import is_unexpected, problems, refuse
-from odd.store.files import SUFFIX, check_run_id
+from odd.store.files import Signature, signature_at
 from odd.store.frames import from_duckdb
 from odd.store.limits import check_limits
 from odd.store.queries import named_query
-
-Signature = tuple[int, int, int]
-"""(mtime_ns, inode, size), which change when a file is replaced."""
 
 
 class RunReader:
@@ -50,7 +42,7 @@ class RunReader:
     def _open(self) -> None:
         """Open the file at the path; on failure keep the open one."""
         # Taken before opening, so a replacement in between is noticed; at worst `changed` is True once too often.
-        signature = _signature(self.path)
+        signature = signature_at(self.path)
         connection = attach({"run": self.path})
         try:
             meta = check_run(connection, self.path)
@@ -111,7 +103,7 @@ class RunReader:
 
     def changed(self) -> bool:
         """Whether the file was replaced or removed since it was opened."""
-        return _signature(self.path) != self._signature
+        return signature_at(self.path) != self._signature
 
     def reopen(self) -> None:
         """Open the file that is now at the path.
@@ -156,66 +148,3 @@ def _check_content(
     with explained(path):
         check_limits(connection, path)
         refuse(path, problems(connection, meta, thorough=False))
-
-
-def _signature(path: Path) -> Signature | None:
-    """Return the signature of the file at a path; None if there is none, or something else such as a pipe."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    if not stat.S_ISREG(status.st_mode):
-        return None
-    return status.st_mtime_ns, status.st_ino, status.st_size
-
-
-@dataclass(frozen=True)
-class RunInfo:
-    """A run file in the cache.
-
-    Attributes:
-        run_id: stem of the file name; a valid run id if there is no `problem`.
-        path: path of the file.
-        size: size in bytes.
-        mtime: time of publication, seconds since 1970.
-        status: running, screened, finished or stopped; "unreadable" with a problem.
-        problem: why the run cannot be opened, one line; None if it can.
-    """
-
-    run_id: str
-    path: Path
-    size: int
-    mtime: float
-    status: str
-    problem: str | None
-
-
-def run_files(cache_dir: Path) -> list[Path]:
-    """Return the files of all published runs, newest first, without opening them."""
-    found = [(path, _signature(path)) for path in Path(cache_dir).glob(f"*{SUFFIX}")]
-    there = [(-signature[0], path.stem, path) for path, signature in found if signature is not None]
-    return [path for *_, path in sorted(there)]
-
-
-def list_runs(cache_dir: Path) -> list[RunInfo]:
-    """List all published runs, newest first; `problem` is set for those that cannot be opened."""
-    runs = []
-    for path in run_files(cache_dir):
-        signature = _signature(path)
-        if signature is None:
-            continue
-        status, problem = "unreadable", None
-        try:
-            status = _status(path, signature)
-        except OddError as error:
-            problem = str(error)
-        runs.append(RunInfo(path.stem, path, signature[2], signature[0] / 1e9, status, problem))
-    return runs
-
-
-@lru_cache(maxsize=1024)
-def _status(path: Path, signature: Signature) -> str:
-    """Return the status of a run file, cached by signature; errors are not cached, as they may be temporary."""
-    check_run_id(path.stem)
-    with attach({"run": path}) as connection:
-        return check_run(connection, path).get("status", "stopped")

@@ -35,6 +35,7 @@ from odd.store.files import (
     log_of,
     move,
     published_path,
+    signature_at,
     temporary_of,
     work_path,
 )
@@ -44,6 +45,7 @@ from odd.store.plain_path import check_writable
 from odd.store.publication import Publication
 from odd.store.queries import named_query
 from odd.store.schema import quote
+from odd.store.summaries import summary_of
 from odd.store.work import describe, open_work
 
 PUBLISH_SHARE = 50
@@ -243,7 +245,7 @@ class RunWriter:
             self._publication = Publication(self._descriptor, self.published)
 
     def finish(self) -> None:
-        """Publish the current state by moving the work file, without a copy, and release the lock.
+        """Publish the current state by moving the work file, without a copy; write its summary and release the lock.
 
         Raises:
             OddError: the file could not be moved, or cannot be read; the last published file is untouched.
@@ -253,6 +255,8 @@ class RunWriter:
             self._checkpoint()
             self._close_file()
             move(self.work, self.published, check_whole)
+        if (signature := signature_at(self.published)) is not None:
+            summary_of(self.published, signature)
         self._lock.release()
 
     @contextmanager

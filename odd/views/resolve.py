@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from odd.config import USUAL
+from odd.store import usual_measure
 from odd.store.run import Run
 from odd.views.links import AT_START, ViewState
 
@@ -16,13 +16,6 @@ class Resolved:
 
     view: ViewState
     notices: tuple[str, ...]
-
-
-def usual_measure(run: Run) -> dict[str, str | None]:
-    """Objective and convention shown by default; None if the run has none."""
-    measures = run.query("measures")
-    options = {part: measures[part].unique().tolist() for part in USUAL}
-    return {part: USUAL[part] if USUAL[part] in found else next(iter(found), None) for part, found in options.items()}
 
 
 class _Resolver:

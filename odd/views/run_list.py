@@ -1,69 +1,19 @@
 """List of the runs of a cache, from run files, work files, jobs and progress files."""
 
+import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from odd.errors import OddError
-from odd.pipeline.jobs import Job, list_jobs, read_progress
-from odd.pipeline.jobs.watch import watched_runs
+from odd.pipeline.jobs import Job, list_jobs
+from odd.pipeline.jobs.watch import read_all_progress
 from odd.pipeline.progress import ProgressRecord
-from odd.store import RunInfo, check_run_id, list_runs
-from odd.store.run import Run
-from odd.text import parse_json
-from odd.views.resolve import usual_measure
+from odd.store import RUN_ID, Facts, RunInfo, list_runs, run_at, work_path
+from odd.store.files import SUFFIX
 
 Status = Literal["running", "stopping", "screened", "finished", "stopped", "failed", "unreadable"]
-
-
-@dataclass(frozen=True)
-class Facts:
-    """Contents of a run file; decision points are those under the usual objective and convention.
-
-    `student` and `made` (time of creation, seconds since 1970) are None if they are not in the file.
-    """
-
-    student: str | None
-    teachers: tuple[str, ...]
-    questions: int
-    finished: int
-    decision_points: int
-    made: float | None = None
-
-
-def read_facts(run: Run, meta: Mapping[str, str]) -> Facts:
-    """Read the facts of a run.
-
-    Args:
-        run: the run.
-        meta: its table `meta`; untrusted.
-    """
-    counts = {name: int(value) for name, value in run.query("run_facts").iloc[0].items()}
-    decisions = run.query("question_decisions", **usual_measure(run))
-    return Facts(
-        student=_student(meta.get("config", "")),
-        teachers=tuple(str(name) for name in run.query("teachers")["teacher"]),
-        questions=counts["questions"],
-        finished=counts["finished"],
-        decision_points=int(decisions["decision_points"].sum()),
-        made=_made(meta.get("created_at", "")),
-    )
-
-
-def _made(created_at: str) -> float | None:
-    try:
-        return datetime.fromisoformat(created_at).timestamp()
-    except (ValueError, OverflowError, OSError):
-        return None
-
-
-def _student(config: str) -> str | None:
-    try:
-        return str(parse_json(config)["student"]["name"])
-    except (ValueError, KeyError, TypeError, IndexError):
-        return None
 
 
 @dataclass(frozen=True)
@@ -87,7 +37,7 @@ class Entry:
     @property
     def valid(self) -> bool:
         """Whether the run has a valid id, so it can be removed or continued."""
-        return _is_run_id(self.run_id)
+        return RUN_ID.fullmatch(self.run_id) is not None
 
     @property
     def elsewhere(self) -> bool:
@@ -95,12 +45,27 @@ class Entry:
         return not (self.job and self.job.alive) and self.progress is not None and self.progress.alive
 
     @property
-    def status(self) -> Status:
-        """Status to show."""
+    def active(self) -> Literal["running", "stopping"] | None:
+        """Its status while a process works on it, else None; its run file is not opened."""
         if self.job and self.job.alive:
             return "stopping" if self.job.state == "stopping" else "running"
-        if self.elsewhere:
-            return "running"
+        return "running" if self.elsewhere else None
+
+    @property
+    def is_read(self) -> bool:
+        """Whether its status and facts are known without opening its run file."""
+        return self.info is None or self.info.is_read
+
+    @property
+    def facts(self) -> Facts | None:
+        """Contents of its run file; None if it has none or it cannot be read."""
+        return self.info.facts if self.info else None
+
+    @property
+    def status(self) -> Status:
+        """Status to show; its run file is opened if it has no summary yet."""
+        if self.active:
+            return self.active
         if self.info and self.info.problem:
             return "unreadable"
         if self.info and self.info.status == "finished":
@@ -152,14 +117,6 @@ def _what(job: Job | None) -> str:
     return f"adding teacher {job.title}" if job and job.kind == "add_teachers" else "the last job"
 
 
-def _is_run_id(text: str) -> bool:
-    try:
-        check_run_id(text)
-    except OddError:
-        return False
-    return True
-
-
 @dataclass(frozen=True)
 class Listing:
     """The runs of a cache, and the jobs that belong to none of them; both newest first."""
@@ -169,38 +126,57 @@ class Listing:
 
 
 def list_entries(cache: Path) -> Listing:
-    """List the runs and jobs of a cache."""
+    """List the runs and jobs of a cache, without opening run files."""
     infos = {info.run_id: info for info in list_runs(cache)}
-    works = {path.stem: path for path in (cache / "work").glob("*.duckdb") if _is_run_id(path.stem)}
-    jobs = list_jobs(cache)
-    newest: dict[str, Job] = {}
-    for job in jobs:
-        if job.run_id is not None:
-            newest.setdefault(job.run_id, job)
+    works = _work_files(cache)
+    jobs = [(job, job.run_id) for job in list_jobs(cache)]
+    newest = _newest(jobs)
+    progress = read_all_progress(cache)
     names = {*infos, *works, *(name for name, job in newest.items() if job.alive)}
     runs = [
-        Entry(name, infos.get(name), works.get(name), newest.get(name), _progress(cache, name))
-        for name in sorted(names)
+        Entry(name, infos.get(name), works.get(name), newest.get(name), progress.get(name)) for name in sorted(names)
     ]
-    lost = [job for job in jobs if job.run_id not in names]
+    lost = [job for job, name in jobs if name not in names]
     return Listing(tuple(sorted(runs, key=lambda entry: -entry.changed)), tuple(lost))
 
 
-def _progress(cache: Path, run_id: str) -> ProgressRecord | None:
-    return read_progress(cache, run_id) if _is_run_id(run_id) else None
+def _work_files(cache: Path) -> dict[str, Path]:
+    with suppress(OSError):
+        names = (name.removesuffix(SUFFIX) for name in os.listdir(cache / "work") if name.endswith(SUFFIX))
+        return {name: work_path(cache, name) for name in names if RUN_ID.fullmatch(name)}
+    return {}
+
+
+def _newest(jobs: Sequence[tuple[Job, str | None]]) -> dict[str, Job]:
+    """Return the newest job of each run; the jobs are sorted, newest first."""
+    newest: dict[str, Job] = {}
+    for job, name in jobs:
+        if name is not None:
+            newest.setdefault(name, job)
+    return newest
+
+
+def list_active(cache: Path) -> Listing:
+    """List only the runs and jobs that a process works on, as `list_entries` does."""
+    jobs = [(job, job.run_id) for job in list_jobs(cache) if job.alive]
+    newest = _newest(jobs)
+    progress = read_all_progress(cache)
+    watched = {name for name, record in progress.items() if record.alive}
+    runs = []
+    for name in sorted({*newest, *watched}):
+        info, work = run_at(cache, name), work_path(cache, name)
+        if info or work.exists() or name in newest:
+            runs.append(Entry(name, info, work if work.exists() else None, newest.get(name), progress.get(name)))
+    lost = [job for job, name in jobs if name is None]
+    return Listing(tuple(sorted(runs, key=lambda entry: -entry.changed)), tuple(lost))
 
 
 def at_work(cache: Path) -> frozenset[str]:
     """Ids of active jobs, and of runs that are running in other processes. Cheap: no run file is opened."""
     jobs = [job for job in list_jobs(cache) if job.alive]
     theirs = {job.run_id for job in jobs}
-    watched = (read_progress(cache, name) for name in watched_runs(cache) if _is_run_id(name))
-    return frozenset(
-        {
-            *(job.id for job in jobs),
-            *(state.run_id for state in watched if state and state.run_id not in theirs and state.alive),
-        }
-    )
+    watched = (name for name, record in read_all_progress(cache).items() if name not in theirs and record.alive)
+    return frozenset({*(job.id for job in jobs), *watched})
 
 
 SORTS: dict[str, Any] = {

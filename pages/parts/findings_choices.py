@@ -8,7 +8,7 @@ from odd.errors import OddError
 from odd.findings.evidence import Filters
 from odd.findings.kinds import SECTIONS
 from odd.findings.runs import run_names
-from odd.store import run_files
+from odd.store import list_runs
 from odd.views.links import Difficulty, Outcome, ViewState
 from pages.shared.choices import choose, choose_answers, choose_convention, choose_objective, choose_reference
 from pages.shared.data import CACHE, OpenRun, named_run
@@ -37,7 +37,7 @@ def show_choices(run: OpenRun, view: ViewState) -> None:
 def _choose_runs(run: OpenRun, view: ViewState) -> None:
     """Choose further runs to show beside this one."""
     # list file names only: opening every run on each rerun would cost more than the page itself
-    others = [path.stem for path in run_files(CACHE) if path.stem != run.run_id]
+    others = [info.run_id for info in list_runs(CACHE) if info.run_id != run.run_id]
     if others or view.runs:
         options = list(dict.fromkeys([*others, *view.runs]))
         tied = bound("runs", list(view.runs), to_view=tuple)

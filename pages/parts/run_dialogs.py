@@ -13,7 +13,7 @@ from odd.text import markdown_escaped, size
 from odd.views.links import ViewState
 from odd.views.run_list import Entry, Listing
 from pages.parts.run_form import run_form
-from pages.parts.run_state import DIALOG, close_dialog, done, entry_of, facts_of, restart
+from pages.parts.run_state import DIALOG, close_dialog, done, entry_of, restart
 from pages.shared.data import CACHE
 from pages.shared.state import change_view
 
@@ -149,7 +149,7 @@ def _writer(label: str, key: str) -> str:
 
 
 def _teacher(entry: Entry, name: str, context: str, models: Mapping[str, str]) -> TeacherConfig:
-    facts = facts_of(entry.info)
+    facts = entry.facts
     if facts and name in facts.teachers:
         raise OddError(f"run {entry.run_id} already has a teacher {name!r}: choose another name")
     named = {key: None if model == STUDENT else {"name": model} for key, model in models.items()}

@@ -12,12 +12,13 @@ from odd.config.teachers import CONTEXTS, PAPER_TEACHERS, SELF_3C, SELF_CHECK, S
 from odd.errors import OddError
 from odd.method.objectives import objective
 from odd.models.embedded import EMBEDDED, TINY
+from odd.pipeline.cost import RECENT
 from odd.pipeline.estimate import Speed, TimeEstimate, benchmark_speed, estimate, measured_speed
 from odd.pipeline.jobs import keep_questions, start_run
 from odd.pipeline.stages import Stage
 from odd.questions.files import SUFFIXES
 from odd.questions.sources import bundled_sets, load_questions, parse_source
-from odd.store import list_runs
+from odd.store import newest_finished
 from odd.text import markdown_escaped, rough
 from pages.parts.run_state import close_dialog
 from pages.shared.data import CACHE, OpenRun, as_it_is, kept
@@ -28,8 +29,6 @@ ABOUT = {
     "paper": "the paper's budget, on the tiny student",
 }
 QUESTIONS_MB = 20
-RECENT = 20
-"""Finished runs checked for a measured speed."""
 
 
 def run_form() -> None:
@@ -231,8 +230,7 @@ def _of_reading(guess: TimeEstimate) -> str:
 
 def best_speed(student: ModelConfig) -> Speed | None:
     """Speed of the newest finished run of this student in the cache, else of the benchmark."""
-    finished = [info for info in list_runs(CACHE) if info.problem is None and info.status == "finished"]
-    for info in finished[:RECENT]:
+    for info in newest_finished(CACHE, RECENT):
         try:
             speed = _measured(as_it_is(info.path), student.model_dump_json())
         except (OddError, OSError):

@@ -1,6 +1,7 @@
 """The list of runs, and what the page offers when there are none."""
 
 import time
+from collections.abc import Sequence
 from typing import Literal
 
 import streamlit as st
@@ -9,11 +10,11 @@ from odd.config import PRESETS
 from odd.pipeline.estimate import benchmark_speed, estimate
 from odd.pipeline.jobs import Job, remove_job, resume, start_run, tail
 from odd.places import example_run, the_example_run
-from odd.store import accept_run
+from odd.store import accept_run, read_for
 from odd.text import age, markdown_escaped, rough, size
 from odd.views.links import ViewState
 from odd.views.run_list import SORTS, Entry, Facts, Listing, sort_entries
-from pages.parts.run_state import ask, attempt, facts_of, restart, view_of
+from pages.parts.run_state import ask, attempt, restart, view_of
 from pages.shared.choices import answer_kinds
 from pages.shared.data import CACHE, open_run
 
@@ -28,19 +29,29 @@ BADGES: dict[str, Badge] = {
     "failed": ("red", ":material/error:"),
     "unreadable": ("red", ":material/broken_image:"),
 }
-NEEDS_FACTS = ("student", "questions", "decision points")
+NEEDS_FACTS = ("student", "status", "questions", "decision points")
+"""Orders that need the status or contents of every run."""
 MENU = {"Add a teacher": "add-teacher", "Delete": "delete"}
 A_PAGE = 20
+READING = 1.0
+"""Seconds of a rerun in which runs that have no summary yet are read, to search or sort them."""
+READ_ON = 0.5
+"""Seconds until the next rerun if some are left."""
 SCORED_BY_GYM = "reasoning_gym"
 """Kind of answer that scorers of reasoning-gym judge, as the question asks them to."""
 SHOWN_TEACHERS = 5
 
 
 def show_list(view: ViewState, listing: Listing) -> None:
-    """List all runs that are not running, with the actions for each."""
+    """List all runs that are not running, with the actions for each.
+
+    Only the run files shown are opened, unless the list is searched or sorted by something that is in the files. Then
+    those without a summary are read, a part of them in each rerun; until it is read, a run is found by its name only
+    and comes last.
+    """
     # keep a run's text readable beside its buttons; on narrow windows the buttons wrap below it
     st.html('<style>div:has(> [class*="st-key-said-"]) { min-width: 22rem; }</style>')
-    entries = [entry for entry in listing.runs if entry.status not in ("running", "stopping")]
+    entries = [entry for entry in listing.runs if not entry.active]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.markdown(f"#### Runs :gray[{len(entries)}]", width="stretch")
         search = st.text_input("search", placeholder="name, student, teacher", width=220, key="runs-search")
@@ -51,17 +62,42 @@ def show_list(view: ViewState, listing: Listing) -> None:
             "A run contains questions, the tree of the student's responses to each, and the direction in which every "
             "teacher would push the student at each token. Open one to see its questions."
         )
-    known = {e.run_id: facts_of(e.info) for e in entries} if search or order in NEEDS_FACTS else {}
-    found = sort_entries(entries, known, order, search)
+    found = _found(entries, order, search)
     pages = max(1, -(-len(found) // A_PAGE))
     page = st.session_state.get("runs-page", 1) if pages > 1 else 1
     page = min(page, pages)
     for entry in found[(page - 1) * A_PAGE : page * A_PAGE]:
-        _row(entry, facts_of(entry.info), view)
+        _row(entry, entry.facts, view)
     if entries and not found:
         st.info("No run matches this text in its name, student or teachers.")
     if pages > 1:
         st.pagination(pages, key="runs-page")
+
+
+def _found(entries: Sequence[Entry], order: str, search: str) -> list[Entry]:
+    """Search and sort the runs."""
+    if not search and order not in NEEDS_FACTS:
+        return sort_entries(entries, {}, order)
+    unread = {info.run_id for info in read_for([entry.info for entry in entries if entry.info], READING)}
+    read = [entry for entry in entries if entry.run_id not in unread]
+    left = [entry for entry in entries if entry.run_id in unread]
+    if left:
+        _read_on(len(read), len(entries))
+    facts = {entry.run_id: entry.facts for entry in read}
+    return sort_entries(read, facts, order, search) + sort_entries(left, {}, "newest first", search)
+
+
+def _read_on(read: int, total: int) -> None:
+    """Say how many runs are read, and rerun the page soon to read further ones."""
+    drawn = time.monotonic()
+
+    @st.fragment(run_every=READ_ON, key="runs-read")
+    def look() -> None:
+        if time.monotonic() - drawn >= READ_ON:
+            st.rerun(scope="app")
+        st.caption(f"{read:,} of {total:,} runs are read for this; the others come last")
+
+    look()
 
 
 def _new_buttons() -> None:

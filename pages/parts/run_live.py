@@ -9,8 +9,8 @@ from odd.pipeline.jobs import Job, stop, time_left
 from odd.pipeline.progress import ProgressRecord
 from odd.text import duration, markdown_escaped, rough, size
 from odd.views.links import AT_START, ViewState
-from odd.views.run_list import Entry, at_work, list_entries
-from pages.parts.run_state import attempt, facts_of, view_of
+from odd.views.run_list import Entry, at_work, list_active
+from pages.parts.run_state import attempt, view_of
 from pages.shared.data import CACHE, OpenRun, as_it_is, kept
 
 EVERY = 1.5
@@ -38,9 +38,9 @@ def show_live(view: ViewState) -> None:
 
 
 def _cards(view: ViewState) -> None:
-    listing = list_entries(CACHE)
+    listing = list_active(CACHE)
     for entry in listing.runs:
-        if entry.status in ("running", "stopping"):
+        if entry.active:
             _card(entry, view)
     for job in listing.jobs:
         if job.alive:
@@ -85,7 +85,7 @@ def _written_by(job: Job | None, state: ProgressRecord | None) -> bool:
 
 
 def _said(entry: Entry) -> list[str]:
-    parts, facts = [], facts_of(entry.info)
+    parts, facts = [], entry.facts
     if entry.job and entry.job.kind == "add_teachers":
         parts.append(f"adding teacher {markdown_escaped(entry.job.title)}")
     if facts and facts.student:

@@ -1,4 +1,4 @@
-"""Shared by the parts of the Runs page: the listing, facts of each run file, links to a run, and the open dialog."""
+"""Shared by the parts of the Runs page: the listing, links to a run, and the open dialog."""
 
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -7,11 +7,10 @@ import streamlit as st
 
 from odd.errors import OddError
 from odd.pipeline.jobs import continue_run, resume
-from odd.store import RunInfo
 from odd.text import markdown_escaped
 from odd.views.links import ViewState
-from odd.views.run_list import Entry, Facts, Listing, list_entries, read_facts
-from pages.shared.data import CACHE, OpenRun, as_it_is, kept, open_run
+from odd.views.run_list import Entry, Listing, list_entries
+from pages.shared.data import CACHE, open_run
 from pages.shared.frame import header
 from pages.shared.state import read_view, write_view
 
@@ -43,21 +42,6 @@ def view_of(view: ViewState, run_id: str, **parts: Any) -> ViewState:
         return view.but(**parts)
     lasting = {name: getattr(view, name) for name in ("colour", "decisions", "children", "visits", "outcome")}
     return ViewState(run=run_id, **lasting).but(**parts)
-
-
-def facts_of(info: RunInfo | None) -> Facts | None:
-    """Facts of a published run file; None if it cannot be read."""
-    if info is None or info.problem:
-        return None
-    try:
-        return _facts(as_it_is(info.path))
-    except (OddError, OSError):
-        return None  # replaced or removed since it was listed; the next refresh shows it
-
-
-@kept
-def _facts(run: OpenRun) -> Facts:
-    return read_facts(run, run.meta)
 
 
 def ask(kind: str, run_id: str | None = None) -> None:

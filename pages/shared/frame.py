@@ -12,7 +12,7 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from odd.errors import OddError
-from odd.store import run_files
+from odd.store import list_runs
 from odd.text import markdown_escaped
 from odd.views.links import ViewState
 from odd.views.resolve import resolve
@@ -132,7 +132,8 @@ def _newest_run() -> OpenRun:
     Raises:
         OddError: there is none.
     """
-    for path in run_files(CACHE):
-        with suppress(OddError, FileNotFoundError):  # damaged, or just deleted
-            return open_run(path)
+    for info in list_runs(CACHE):
+        if info.problem is None:
+            with suppress(OddError, FileNotFoundError):  # just replaced or deleted
+                return open_run(info.path)
     raise OddError("There are no runs yet. Start one on the Runs page, or with `odd run --preset demo`.")

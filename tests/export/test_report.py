@@ -48,7 +48,7 @@ def test_every_finding_is_a_file_with_numbers(report, tmp_path):
 
 def test_a_folder_that_is_a_file_is_refused(report, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OddError, match="file cannot be written .*: choose another folder or name"):
+    with pytest.raises(OddError, match=r"file cannot be written .*: choose another folder or name"):
         write(*report, tmp_path / "file")
 
 

@@ -128,7 +128,7 @@ def test_out_may_be_a_prefix_of_the_file_names(finished, tmp_path):
 
 def test_a_path_that_cannot_be_written_gives_one_line(finished, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OddError, match="weights cannot be written .*: choose another folder or name"):
+    with pytest.raises(OddError, match=r"weights cannot be written .*: choose another folder or name"):
         write_weights(rows_of(finished[1])[0], {}, tmp_path / "file" / "weights")
 
 

@@ -173,7 +173,7 @@ ATTACKS = [
 def judge():
     judge = Judge()
     yield judge
-    judge._end()
+    judge.end()
 
 
 @pytest.mark.parametrize("generator", GYM)
@@ -250,4 +250,4 @@ def test_the_environment_of_the_program_is_not_passed_on(monkeypatch):
     assert judge.ask("equal", "1", "1") is True
     assert judge._process is not None
     assert b"SECRET_TOKEN" not in Path(f"/proc/{judge._process.pid}/environ").read_bytes()
-    judge._end()
+    judge.end()

@@ -134,7 +134,7 @@ def test_a_gold_answer_that_cannot_be_right_is_refused(fields, named):
 def judge():
     judge = Judge()
     yield judge
-    judge._end()
+    judge.end()
 
 
 def test_an_endless_check_is_aborted_and_the_next_request_is_answered(judge):

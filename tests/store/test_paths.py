@@ -41,7 +41,8 @@ def test_a_run_is_written_resumed_published_and_read_in_a_folder_of_any_name(pla
     with RunWriter(place, RUN) as writer:
         add(writer, 78)
         writer.finish()
-    assert sorted(path.name for path in place.rglob("*")) == [f"{RUN}.duckdb", f"{RUN}.lock", "work"]
+    kept = sorted(path.name for path in place.rglob("*"))
+    assert kept == ["summaries", f"{RUN}.duckdb", f"{RUN}.json", f"{RUN}.lock", "work"]
     with RunReader(place / f"{RUN}.duckdb") as reader:
         assert [run.problem for run in list_runs(place)] == [None]
         assert {77, 78} <= set(reader._connection.execute("SELECT token FROM vocabulary").df()["token"])

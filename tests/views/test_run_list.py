@@ -11,8 +11,8 @@ import pytest
 from odd.config import USUAL
 from odd.pipeline.jobs.job import Job, jobs_folder
 from odd.pipeline.processes import start_time
-from odd.store import RunReader, RunWriter
-from odd.views.run_list import SORTS, Facts, at_work, list_entries, read_facts, sort_entries
+from odd.store import Facts, RunReader, RunWriter, read_facts
+from odd.views.run_list import SORTS, at_work, list_entries, sort_entries
 from tests.store.example_run import RUN
 
 

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
 from odd.errors import OddError
 from odd.models.base import Message
+from odd.models.transformers.renderer import Renderer
+from odd.models.transformers.rendering import Unrenderable
 
 THINKING = ("<think>", "</think>")
 
@@ -27,6 +28,7 @@ class TransformersTokenizer:
     ) -> None:
         """Store the tokenizer and collect its control tokens."""
         self.name, self.tokenizer, self.end_tokens, self.thinking = name, tokenizer, end_tokens, thinking
+        self._renderer = Renderer()
         self._added = frozenset(tokenizer.added_tokens_decoder)
         self._control = tuple(str(token) for token in tokenizer.added_tokens_decoder.values() if token.special)
         special = {token: str(entry) for token, entry in tokenizer.added_tokens_decoder.items() if entry.special}
@@ -40,26 +42,48 @@ class TransformersTokenizer:
         Control tokens inside a message are broken up: responses in a prompt must not end a turn or start one.
 
         Raises:
-            OddError: the template rejects the messages, as some do if roles do not alternate.
+            OddError: the template rejects the messages, as some do if roles do not alternate; it fails, or exceeds a
+                limit; or it cannot be rendered safely here.
         """
         turns = [{**message, "content": self._disarmed(message["content"])} for message in messages]
+        # templates without a thinking mode ignore this variable, which comes from Qwen3
+        variables = {**self.tokenizer.special_tokens_map, "enable_thinking": self.thinking}
         try:
-            # templates without a thinking mode ignore this variable, which comes from Qwen3
-            return str(
-                self.tokenizer.apply_chat_template(
-                    turns, tokenize=False, add_generation_prompt=True, enable_thinking=self.thinking
-                )
-            )
-        except TemplateError as error:
+            return self._renderer.render(self._template(), turns, variables)
+        except Unrenderable as error:
             roles = ", ".join(turn["role"] for turn in turns)
+            if error.rejected:
+                problem = f"rejects messages of {roles} ({error}): ask without shots, or"
+            else:
+                problem = f"cannot be rendered for messages of {roles} ({error}):"
             raise OddError(
-                f"model {self.name!r}: its chat template rejects messages of {roles} ({error}): "
-                "ask without shots, or choose a model with a template that accepts them"
+                f"model {self.name!r}: its chat template {problem} choose a model with a template that accepts them"
             ) from error
 
+    def _template(self) -> object:
+        """Return the chat template, as transformers chooses it if there are several.
+
+        Raises:
+            Unrenderable: there are several without a default.
+        """
+        try:
+            return self.tokenizer.get_chat_template()
+        except ValueError as error:
+            raise Unrenderable(str(error)) from error
+
     def encode_chat(self, messages: Sequence[Message]) -> list[int]:
-        """Return the token ids of `render_chat`."""
-        return list(self.tokenizer(self.render_chat(messages), add_special_tokens=False)["input_ids"])
+        """Return the token ids of `render_chat`.
+
+        Raises:
+            OddError: as for `render_chat`, or the prompt has no tokens.
+        """
+        token_ids = list(self.tokenizer(self.render_chat(messages), add_special_tokens=False)["input_ids"])
+        if not token_ids:
+            raise OddError(
+                f"model {self.name!r}: its chat template gives an empty prompt: choose a model whose template contains "
+                "the messages"
+            )
+        return token_ids
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """Return the text of a response, without control tokens except those that mark a thinking part."""

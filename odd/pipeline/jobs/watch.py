@@ -1,11 +1,13 @@
 """Read the progress file of a run and estimate the remaining time."""
 
+import os
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 from odd.pipeline.progress import ProgressRecord
 from odd.pipeline.stages import Stage
-from odd.store.files import PROGRESS_SUFFIX, progress_path
+from odd.store.files import PROGRESS_SUFFIX, RUN_ID, Signature, progress_path, signature_of
 from odd.untrusted import SMALL, read_text
 
 
@@ -15,16 +17,37 @@ def read_progress(cache: Path, run_id: str) -> ProgressRecord | None:
     Raises:
         OddError: the run id is not valid.
     """
-    path = progress_path(cache, run_id)
-    with suppress(OSError, ValueError):
+    with suppress(OSError):
+        return _read(progress_path(cache, run_id), run_id)
+    return None
+
+
+def read_all_progress(cache: Path) -> dict[str, ProgressRecord]:
+    """Read all valid progress files of a cache; return the records by run id. Files are read again if they change."""
+    found = {}
+    with suppress(OSError), os.scandir(cache) as entries:
+        for entry in entries:
+            run_id = entry.name.removesuffix(PROGRESS_SUFFIX)
+            if run_id == entry.name or not RUN_ID.fullmatch(run_id):
+                continue
+            with suppress(OSError):
+                signature = signature_of(entry.stat())
+                if signature and (record := _unchanged(Path(entry.path), signature, run_id)):
+                    found[run_id] = record
+    return found
+
+
+def _read(path: Path, run_id: str) -> ProgressRecord | None:
+    with suppress(ValueError):
         record = ProgressRecord.model_validate_json(read_text(path, largest=SMALL))
         return record if record.run_id == run_id else None
     return None
 
 
-def watched_runs(cache: Path) -> list[str]:
-    """Return the ids of the runs that have a progress file."""
-    return sorted(path.name.removesuffix(PROGRESS_SUFFIX) for path in cache.glob(f"*{PROGRESS_SUFFIX}"))
+@lru_cache(maxsize=1 << 16)
+def _unchanged(path: Path, signature: Signature, run_id: str) -> ProgressRecord | None:
+    """`_read`, cached by the signature of the file."""
+    return _read(path, run_id)
 
 
 def time_left(now: float, state: ProgressRecord) -> float | None:
