@@ -21,17 +21,19 @@ class RunInfo:
     """A run file in the cache.
 
     Attributes:
-        path: path of the file.
+        folder: folder of the file.
+        run_id: file name without suffix; a valid run id if there is no `problem`.
         signature: signature of the file when it was listed.
     """
 
-    path: Path
+    folder: Path
+    run_id: str
     signature: Signature
 
     @property
-    def run_id(self) -> str:
-        """Stem of the file name; a valid run id if there is no `problem`."""
-        return self.path.stem
+    def path(self) -> Path:
+        """Path of the file; not stored, as making 10,000 paths takes half the time of listing them."""
+        return self.folder / f"{self.run_id}{SUFFIX}"
 
     @property
     def size(self) -> int:
@@ -71,12 +73,12 @@ class RunInfo:
 
 def list_runs(cache_dir: Path) -> list[RunInfo]:
     """List all published runs, newest first, without opening them."""
-    found = []
+    folder, found = Path(cache_dir), []
     try:
-        with os.scandir(cache_dir) as entries:
+        with os.scandir(folder) as entries:
             for entry in entries:
                 if entry.name.endswith(SUFFIX) and (signature := _signature(entry)) is not None:
-                    found.append(RunInfo(Path(entry.path), signature))
+                    found.append(RunInfo(folder, entry.name.removesuffix(SUFFIX), signature))
     except OSError:
         return []  # there is no such folder
     return sorted(found, key=lambda info: (-info.signature[0], info.run_id))
@@ -95,9 +97,8 @@ def run_at(cache_dir: Path, run_id: str) -> RunInfo | None:
     Raises:
         OddError: the run id is not valid.
     """
-    path = published_path(cache_dir, run_id)
-    signature = signature_at(path)
-    return None if signature is None else RunInfo(path, signature)
+    signature = signature_at(published_path(cache_dir, run_id))
+    return None if signature is None else RunInfo(Path(cache_dir), run_id, signature)
 
 
 def read_for(infos: Iterable[RunInfo], seconds: float) -> list[RunInfo]:

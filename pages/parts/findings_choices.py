@@ -16,6 +16,8 @@ from pages.shared.state import bound
 
 MOST = 4
 """Runs shown side by side at most."""
+OFFERED = 1000
+"""Newest runs that can be chosen; a name that is not among them can be typed."""
 
 
 def show_choices(run: OpenRun, view: ViewState) -> None:
@@ -36,12 +38,19 @@ def show_choices(run: OpenRun, view: ViewState) -> None:
 
 def _choose_runs(run: OpenRun, view: ViewState) -> None:
     """Choose further runs to show beside this one."""
-    # list file names only: opening every run on each rerun would cost more than the page itself
-    others = [info.run_id for info in list_runs(CACHE) if info.run_id != run.run_id]
+    others = [info.run_id for info in list_runs(CACHE) if info.run_id != run.run_id][:OFFERED]
     if others or view.runs:
         options = list(dict.fromkeys([*others, *view.runs]))
         tied = bound("runs", list(view.runs), to_view=tuple)
-        st.multiselect("and other runs", options, max_selections=MOST - 1, width=300, placeholder="none", **tied)
+        st.multiselect(
+            "and other runs",
+            options,
+            max_selections=MOST - 1,
+            width=300,
+            placeholder="none",
+            accept_new_options=True,
+            **tied,
+        )
 
 
 def filters(view: ViewState) -> Filters:

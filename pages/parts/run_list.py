@@ -34,7 +34,7 @@ NEEDS_FACTS = ("student", "status", "questions", "decision points")
 MENU = {"Add a teacher": "add-teacher", "Delete": "delete"}
 A_PAGE = 20
 READING = 1.0
-"""Seconds of a rerun in which runs that have no summary yet are read, to search or sort them."""
+"""Seconds of a rerun in which runs that have no summary yet are read."""
 READ_ON = 0.5
 """Seconds until the next rerun if some are left."""
 SCORED_BY_GYM = "reasoning_gym"
@@ -45,9 +45,8 @@ SHOWN_TEACHERS = 5
 def show_list(view: ViewState, listing: Listing) -> None:
     """List all runs that are not running, with the actions for each.
 
-    Only the run files shown are opened, unless the list is searched or sorted by something that is in the files. Then
-    those without a summary are read, a part of them in each rerun; until it is read, a run is found by its name only
-    and comes last.
+    Run files without a summary are read, a part of them in each rerun: those shown, or all if the list is searched or
+    sorted by something that is in the files. Until it is read, a run is found by its name only and comes last.
     """
     # keep a run's text readable beside its buttons; on narrow windows the buttons wrap below it
     st.html('<style>div:has(> [class*="st-key-said-"]) { min-width: 22rem; }</style>')
@@ -62,40 +61,50 @@ def show_list(view: ViewState, listing: Listing) -> None:
             "A run contains questions, the tree of the student's responses to each, and the direction in which every "
             "teacher would push the student at each token. Open one to see its questions."
         )
-    found = _found(entries, order, search)
+    found, unread = _found(entries, order, search)
     pages = max(1, -(-len(found) // A_PAGE))
     page = st.session_state.get("runs-page", 1) if pages > 1 else 1
     page = min(page, pages)
-    for entry in found[(page - 1) * A_PAGE : page * A_PAGE]:
-        _row(entry, entry.facts, view)
+    shown = found[(page - 1) * A_PAGE : page * A_PAGE]
+    unread = unread or _read(shown)
+    for entry in shown:
+        if entry.run_id in unread:
+            _unread_row(entry)
+        else:
+            _row(entry, entry.facts, view)
+    if unread:
+        _read_on(len(unread))
     if entries and not found:
         st.info("No run matches this text in its name, student or teachers.")
     if pages > 1:
         st.pagination(pages, key="runs-page")
 
 
-def _found(entries: Sequence[Entry], order: str, search: str) -> list[Entry]:
-    """Search and sort the runs."""
+def _found(entries: Sequence[Entry], order: str, search: str) -> tuple[list[Entry], set[str]]:
+    """Search and sort the runs; return them, and the ids of those that had to be read for it and are not yet."""
     if not search and order not in NEEDS_FACTS:
-        return sort_entries(entries, {}, order)
-    unread = {info.run_id for info in read_for([entry.info for entry in entries if entry.info], READING)}
+        return sort_entries(entries, {}, order), set()
+    unread = _read(entries)
     read = [entry for entry in entries if entry.run_id not in unread]
     left = [entry for entry in entries if entry.run_id in unread]
-    if left:
-        _read_on(len(read), len(entries))
     facts = {entry.run_id: entry.facts for entry in read}
-    return sort_entries(read, facts, order, search) + sort_entries(left, {}, "newest first", search)
+    return sort_entries(read, facts, order, search) + sort_entries(left, {}, "newest first", search), unread
 
 
-def _read_on(read: int, total: int) -> None:
-    """Say how many runs are read, and rerun the page soon to read further ones."""
+def _read(entries: Sequence[Entry]) -> set[str]:
+    """Read runs without a summary for a limited time; return the ids of those that are left."""
+    return {info.run_id for info in read_for([entry.info for entry in entries if entry.info], READING)}
+
+
+def _read_on(left: int) -> None:
+    """Say how many runs are not read yet, and rerun the page soon to read further ones."""
     drawn = time.monotonic()
 
     @st.fragment(run_every=READ_ON, key="runs-read")
     def look() -> None:
         if time.monotonic() - drawn >= READ_ON:
             st.rerun(scope="app")
-        st.caption(f"{read:,} of {total:,} runs are read for this; the others come last")
+        st.caption(f"{left:,} {'run is' if left == 1 else 'runs are'} not read yet")
 
     look()
 
@@ -103,6 +112,12 @@ def _read_on(read: int, total: int) -> None:
 def _new_buttons() -> None:
     st.button("Upload", icon=":material/upload:", on_click=ask, args=("upload",), help="Add a run file from others")
     st.button("New run", icon=":material/add:", type="primary", on_click=ask, args=("new",))
+
+
+def _unread_row(entry: Entry) -> None:
+    with st.container(border=True, key=f"run-{entry.run_id}"):
+        st.markdown(f"**{markdown_escaped(entry.run_id)}**", width="content")
+        st.caption(f"being read · {size(entry.size)}")
 
 
 def _row(entry: Entry, facts: Facts | None, view: ViewState) -> None:

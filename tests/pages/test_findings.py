@@ -195,3 +195,13 @@ def test_hostile_text_stays_text(open_findings, finished, tmp_path, section):
         assert not re.search(r"(?<!\\)[<$]", text.value)
     for figure in figures(app):
         assert not re.search(r"<(script|img|svg|a |iframe)", figure.proto.spec)
+
+
+def test_a_run_that_is_not_offered_can_be_named(run, open_findings, monkeypatch):
+    monkeypatch.setattr("pages.parts.findings_choices.OFFERED", 1)
+    shutil.copy(run, run.with_name("other-00000001.duckdb"))
+    app = open_findings(run.parents[1], run=run.stem)
+    choice = next(box for box in app.multiselect if box.label == "and other runs")
+    choice.set_value(["no such run"]).run()
+    assert not app.exception
+    assert "left out" in said(app)

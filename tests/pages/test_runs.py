@@ -323,3 +323,14 @@ def test_many_runs_are_paginated_and_can_be_searched(cache, finished):
     assert len(app.menu_button) == 1
     the(app, "text_input", "search").set_value("nothing like it").run()
     assert "No run matches this text" in written(app)
+
+
+def test_runs_that_are_not_read_yet_are_listed_and_read_later(run, monkeypatch):
+    with monkeypatch.context() as slow:
+        slow.setattr("odd.store.listing.known_summary", lambda path, signature: None)
+        slow.setattr("pages.parts.run_list.READING", 0.0)
+        app = launch("runs")
+        assert not app.exception
+        assert "being read" in written(app) and "1 run is not read yet" in written(app)
+    app.run()
+    assert "being read" not in written(app) and "decision points" in written(app)
