@@ -5,6 +5,7 @@ they are, text by inverting the student's chat template. Logs contain text eithe
 decoded without control tokens (verl).
 """
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -82,6 +83,7 @@ class Prompts:
         self._numbers = {question.id: number for number, question in enumerate(questions)}
         self._forms: list[Form] = []
         self._known: dict[str, Messages | None] = {}
+        self._matches: dict[str, list[int]] = {}
         tokenizer = student.tokenizer
         for render in (
             tokenizer.render_chat,
@@ -139,18 +141,32 @@ class Prompts:
         Raises:
             Refused: no question or several match.
         """
+        key = json.dumps(messages)
+        if key not in self._matches:
+            self._matches[key] = self._matching(messages)
+        whole = self._matches[key]
+        if len(whole) != 1:
+            raise Refused(f"its prompt contains the text of {'several questions' if whole else 'no question'}")
+        return whole[0]
+
+    def _matching(self, messages: Messages) -> list[int]:
+        """Return the indices of the questions that match, at most two."""
         if messages in self._plain:
-            return self._plain.index(messages)
+            return [self._plain.index(messages)]
         content = messages[-1]["content"] if messages else ""
         found = {
             number: question.question.strip()
             for number, question in enumerate(self._questions)
             if all(part.strip() in content for part in (question.question, *question.choices))
         }
-        whole = [n for n, text in found.items() if not any(text != other and text in other for other in found.values())]
-        if len(whole) != 1:
-            raise Refused(f"its prompt contains the text of {'several questions' if whole else 'no question'}")
-        return whole[0]
+        whole: list[int] = []
+        for number, text in sorted(found.items(), key=lambda item: -len(item[1])):
+            # a text inside another that is not whole is inside the whole one, too
+            if not whole or text == found[whole[0]] or text not in found[whole[0]]:
+                whole.append(number)
+            if len(whole) == 2:
+                break
+        return whole
 
 
 def _content(message: Message) -> str:
