@@ -28,7 +28,6 @@ from scripts.rooms import ROOT
 pytestmark = pytest.mark.slow
 PATIENCE = 240
 LARGEST = 20_000_000
-FEW = ["sampling.initial_rollouts=8", "sampling.max_new_tokens=16", "targeting.n_min=2"]
 
 
 @pytest.fixture(scope="module")
@@ -125,11 +124,6 @@ def test_help_names_the_command_as_called(installed, empty):
     assert all(name in told for name in ("demo", "app", "run", "add-teacher"))
 
 
-def test_a_run_is_stored_in_the_cache_of_the_working_directory(installed, empty):
-    call(installed / "odd", "run", "--limit", "1", *(part for setting in FEW for part in ("--set", setting)))
-    assert len(list((empty / "cache").glob("demo-*.duckdb"))) == 1
-
-
 def test_a_dashboard_job_stores_its_run_in_the_cache_from_the_environment(installed, empty):
     config = {"questions": {"limit": 1}, "sampling": {"initial_rollouts": 8, "max_new_tokens": 16}, "teachers": []}
     code = (
@@ -180,7 +174,7 @@ def page(chromium):
     page.close()
 
 
-def test_demo_computes_its_run_and_shows_it(installed, empty, page):
+def test_demo_computes_its_run_in_the_cache_of_the_working_directory_and_shows_it(installed, empty, page):
     with serving(installed, empty, "demo", "--limit", "1") as url:
         (run,) = (empty / "cache").glob("demo-*.duckdb")
         page.goto(f"{url}/tree?run={run.stem}")

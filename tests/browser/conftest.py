@@ -110,15 +110,18 @@ class Reader:
     sent: list
 
     def go(self, address, viewport=WINDOW):
-        """Show an address of the app: loaded at first, later through the history (like Back), via another page, so that
-        nothing of the previous view is left."""
+        """Show an address of the app: loaded at first, later through the history (like Back).
+
+        An address of the same page is reached via another page, so that nothing of the previous view is left.
+        """
         self.page.bring_to_front()  # pages in the background are drawn once per second
         self.page.set_viewport_size(viewport)
         if self.page.url == "about:blank":
             open_page(self.page, address)
         else:
-            # via a page with another heading, which shows when navigation is complete
-            self._pass("/runs" if urlsplit(address).path == "/screening" else "/screening")
+            path = urlsplit(address).path
+            if path == urlsplit(self.page.url).path:
+                self._pass("/runs" if path == "/screening" else "/screening")
             self._pass(address)
         return self.page
 
@@ -127,6 +130,7 @@ class Reader:
         self.page.evaluate(
             "address => { history.pushState({}, '', address); dispatchEvent(new PopStateEvent('popstate')) }", address
         )
+        # the heading shows when navigation is complete
         heading = self.page.get_by_test_id("stMain").get_by_test_id("stMarkdownContainer").first
         expect(heading).to_have_text(re.compile(f"{urlsplit(address).path[1:]}$", re.IGNORECASE))
         settle(self.page)

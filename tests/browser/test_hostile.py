@@ -88,8 +88,8 @@ def addressed(hostile_url, name, **query):
     return f"{hostile_url}/{name}?{urlencode({'run': RUN} | query)}"
 
 
-@pytest.mark.parametrize("question", QUESTIONS.values())
 @pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("question", QUESTIONS.values())
 def test_nothing_in_a_hostile_run_is_executed(reader, asked, hostile_url, name, question):
     page = wait(reader.go(addressed(hostile_url, name, question=question)))
     assert_harmless(page, asked)

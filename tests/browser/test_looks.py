@@ -57,9 +57,9 @@ def test_dark_pages_have_light_text(readers, url, name):
     assert background < 0.03 and text > 0.7 and seen >= 7
 
 
+@pytest.mark.parametrize("name", PAINTED)
 @pytest.mark.parametrize("colour", COLOURS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", PAINTED)
 def test_tokens_can_be_read_on_their_colour(readers, url, name, scheme, colour):
     page = open_looks(readers, url, name, scheme, question="sum", colour=colour)
     found = page.locator(PAINTED[name]).evaluate_all(
@@ -74,8 +74,8 @@ def test_tokens_can_be_read_on_their_colour(readers, url, name, scheme, colour):
     assert min(plain, default=21) >= 4.5
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", PAINTED)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_legend_stays_in_view_on_its_own_background(readers, url, name, scheme):
     page = open_looks(readers, url, name, scheme, question="sum")
     legend = page.locator(".odd-legend")
@@ -102,8 +102,8 @@ def test_a_page_uses_the_width_of_its_window(readers, url, name):
     assert all(abs(outer - inner) <= 24 for outer, inner in zip(*ends, strict=True))
 
 
-@pytest.mark.parametrize("width", [800, 1280])
 @pytest.mark.parametrize("name", MAIN)
+@pytest.mark.parametrize("width", [800, 1280])
 def test_no_page_is_wider_than_its_window(readers, url, name, width):
     page = open_looks(readers, url, name, "light", width, question="sum", token="2")
     widths = page.evaluate(
