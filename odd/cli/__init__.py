@@ -9,7 +9,7 @@ from odd.cli import dashboard
 from odd.cli.checking import models, vectors
 from odd.cli.making import add_teacher, import_, run, screen
 from odd.cli.reporting import findings, show, weights
-from odd.cli.run_files import check, upgrade
+from odd.cli.run_files import check_run, upgrade
 
 app = typer.Typer(
     add_completion=False,
@@ -21,7 +21,7 @@ COMMANDS = {
     "View runs": {"app": dashboard.app, "show": show, "findings": findings},
     "Create runs": {"screen": screen, "run": run, "import": import_, "add-teacher": add_teacher},
     "Export": {"weights": weights},
-    "Maintenance": {"models": models, "vectors": vectors, "check": check, "upgrade": upgrade},
+    "Maintenance": {"models": models, "vectors": vectors, "check-run": check_run, "upgrade": upgrade},
 }
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 

@@ -1,9 +1,9 @@
-"""Commands for run files: `check`, `upgrade`."""
+"""Commands for run files: `check-run`, `upgrade`."""
 
 from odd.cli.options import CACHE, DEFAULT_CACHE, RUN, locate, say
 
 
-def check(run_: RUN, cache: CACHE = DEFAULT_CACHE) -> None:
+def check_run(run_: RUN, cache: CACHE = DEFAULT_CACHE) -> None:
     """Check a run file: its tables, their rows, and every block of the file."""
     folder, run_id = locate(run_, cache)
     from odd.store import RunReader

@@ -6,7 +6,7 @@ wrong if it does not.
 
 Checks of single rows and of `meta` take one scan per table, so a reader makes them whenever it opens a file. Checks
 across rows and tables need sorts and joins, which take longer than a page of a large run: they are made when a file is
-uploaded, by `odd check`, and to explain an error.
+uploaded, by `odd check-run`, and to explain an error.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -39,13 +39,13 @@ def test_a_command_reads_an_impossible_file_or_refuses_it_in_one_line(spoilt, tm
 @pytest.mark.parametrize("case", [*list(OPENING)[::10], *list(THOROUGH)[::4]])
 def test_check_names_what_is_impossible(spoilt, case):
     run = spoilt(case)
-    done = odd("check", run)
+    done = odd("check-run", run)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"error: {run} has impossible content (")
 
 
 def test_check_says_that_a_sound_run_is_sound(quick):
-    done = odd("check", quick[1])
+    done = odd("check-run", quick[1])
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"run {quick[1].stem} is sound: 3 questions, status finished\n"
 
