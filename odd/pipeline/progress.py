@@ -122,8 +122,8 @@ class ProgressFile:
             rate=self._rate(progress),
         )
         with suppress(OSError):  # failing to report progress on a full disk must not end the run
+            self._link(progress.run_id)  # first: who sees the progress of a job can tell its run
             _replace(progress_path(self.cache, progress.run_id), record.model_dump_json())
-            self._link(progress.run_id)
 
     def _rate(self, progress: Progress) -> float | None:
         """Return items per second since the first step of this stage; None at that step."""
