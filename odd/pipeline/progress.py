@@ -121,8 +121,10 @@ class ProgressFile:
             question_at=self._since[progress.question],
             rate=self._rate(progress),
         )
-        with suppress(OSError):  # failing to report progress on a full disk must not end the run
-            self._link(progress.run_id)  # first: who sees the progress of a job can tell its run
+        # failing to report progress, as on a full disk, must not end the run
+        with suppress(OSError):  # first: who sees the progress of a job can tell its run
+            self._link(progress.run_id)
+        with suppress(OSError):
             _replace(progress_path(self.cache, progress.run_id), record.model_dump_json())
 
     def _rate(self, progress: Progress) -> float | None:
