@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from odd.text import shortened
+from odd.text import shortened, visible_text
 
 LONGEST = 3000
 """Characters of a message."""
@@ -15,8 +15,8 @@ class OddError(Exception):
     """A problem the user can solve; its message is one line that names the thing and the remedy."""
 
     def __init__(self, message: str) -> None:
-        """Join and shorten `message`: names and reasons from elsewhere may be long and have line breaks."""
-        super().__init__(shortened(" ".join(message.splitlines()), LONGEST))
+        """Make `message` one short line of visible characters: names and reasons in it may be from elsewhere."""
+        super().__init__(visible_text(shortened(" ".join(message.splitlines()), LONGEST)))
 
 
 class PassingError(OddError):

@@ -7,6 +7,7 @@ from rich.text import Text
 
 from odd.findings.screening import DIFFICULTIES, Accuracy, Screening, accuracies, counts
 from odd.findings.statistics import Estimate
+from odd.text import visible_text
 
 
 def print_screening(screening: Screening, console: Console) -> None:
@@ -15,7 +16,7 @@ def print_screening(screening: Screening, console: Console) -> None:
     console.print(_difficulties(screening, bins))
     console.print(_contexts(screening))
     for row in questions[~questions["kept"]].to_dict("records"):
-        console.print(Text(f"left out: question {row['id']}: {row['reason']}"), soft_wrap=True)
+        console.print(Text(visible_text(f"left out: question {row['id']}: {row['reason']}")), soft_wrap=True)
 
 
 def _difficulties(screening: Screening, bins: dict[str, int]) -> Table:
@@ -41,7 +42,11 @@ def _contexts(screening: Screening) -> Table:
         overall = found[context, "all"]
         by_difficulty = [_percent(found[context, bin_].accuracy) for bin_ in DIFFICULTIES]
         table.add_row(
-            Text(context), _percent(overall.accuracy), _difference(overall), *by_difficulty, _share(overall.truncated)
+            Text(visible_text(context)),
+            _percent(overall.accuracy),
+            _difference(overall),
+            *by_difficulty,
+            _share(overall.truncated),
         )
     return table
 

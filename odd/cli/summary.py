@@ -17,6 +17,7 @@ from odd.findings.screening import read_screening
 from odd.findings.statistics import Estimate
 from odd.findings.summaries import chosen_measure, estimates
 from odd.store import RunReader
+from odd.text import visible_text
 
 OUTCOMES = ("all", "correct", "incorrect")
 TRUSTED = 0.95
@@ -59,6 +60,8 @@ def _decisions(scores: pd.DataFrame) -> pd.DataFrame:
 def print_summary(path: Path, objective: str | None, convention: str | None, console: Console) -> None:
     """Print a run's import account and screening, if any, and the results for its questions and teachers.
 
+    Text of the run cannot control the terminal: control characters are spelled out.
+
     Raises:
         OddError: the run cannot be read or lacks the objective or convention (the message lists those it has).
     """
@@ -70,12 +73,12 @@ def print_summary(path: Path, objective: str | None, convention: str | None, con
         status, imported = reader.meta["status"], reader.meta.get("imported")
         screening = read_screening(reader)
         for line in import_lines(imported) if imported else ():
-            console.print(Text(line), soft_wrap=True)
+            console.print(Text(visible_text(line)), soft_wrap=True)
         if screening is not None:
             print_screening(screening, console)
         if screening is None or set(questions["stage"]) != {"new"}:
             _print_findings(questions, teachers, scores, skipped, (objective, convention), console)
-    console.print(Text(f"run file ({status}): {path}"), soft_wrap=True)
+    console.print(Text(f"run file ({visible_text(status)}): {path}"), soft_wrap=True)
 
 
 def _print_findings(
@@ -93,9 +96,10 @@ def _print_findings(
         console.print(Text(_nothing_found(questions, teachers, measure[1])), soft_wrap=True)
     excluded = questions[questions["note"].notna()]
     for row in excluded.to_dict("records"):
-        console.print(Text(f"question {row['id']}: {row['note']}"))
+        console.print(Text(visible_text(f"question {row['id']}: {row['note']}")))
     for row in skipped[~skipped["question"].isin(excluded["question"])].to_dict("records"):
-        console.print(Text(f"teacher {row['teacher']} skipped question {row['id']}: {row['reason']}"))
+        line = f"teacher {row['teacher']} skipped question {row['id']}: {row['reason']}"
+        console.print(Text(visible_text(line)))
 
 
 def import_lines(account: str) -> list[str]:
@@ -140,7 +144,7 @@ def _questions_table(questions: pd.DataFrame, found: Mapping[int, int]) -> Table
         table.add_column(column)
     for row in questions.to_dict("records"):
         table.add_row(
-            Text(row["id"]),
+            Text(visible_text(row["id"])),
             f"{row['initial_correct']}/{row['initial_rollouts']}",
             row["difficulty"] if isinstance(row["difficulty"], str) else "",
             str(row["initial_truncated"]),
@@ -157,7 +161,7 @@ def _teachers_table(summary: pd.DataFrame, objective: str, convention: str) -> T
         table.add_column(column, justify="left" if column in ("teacher", "paths") else "right", no_wrap=True)
     for row in summary.to_dict("records"):
         table.add_row(
-            Text(row["teacher"]) if row["outcome"] == "all" else "",
+            Text(visible_text(row["teacher"])) if row["outcome"] == "all" else "",
             row["outcome"],
             str(row["decision_points"]),
             *(_written(row[summary], signed=summary != "fraction_positive") for summary in SUMMARIES),

@@ -113,7 +113,7 @@ ROW_CHECKS = (
     Check("scores", "a cosine outside -1 to 1", _all(COSINE, "alignment", "low", "high")),
     Check("scores", "a probability outside 0 to 1", _all(SHARE, "p_positive", "success_range")),
     Check("scores", "an infinite number", _all(FINITE, "gain", "gain_low", "gain_high", "advantage")),
-    Check("scores", "a negative count", _all(AT_LEAST_0, "children", "visits")),
+    Check("scores", "a missing or negative count", "children >= 0 AND visits >= 0"),
     Check("half_scores", "a half that is not 0 or 1", "half IN (0, 1)"),
     Check("half_scores", "an infinite number", _all(FINITE, "alignment", "gain", "advantage", "success_range")),
     Check(

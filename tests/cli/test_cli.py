@@ -216,6 +216,7 @@ BAD = {
     "screening of a log": (["screen", "--set", 'imported.files=["a.jsonl"]'], "imported rollouts cannot be screened"),
     "missing run": (["show", "nothing-00000000"], "nothing-00000000"),
     "run id that is a path": (["show", "../../etc/passwd"], "passwd"),
+    "control characters": (["show", "a\x1b[2J\x07-00000000"], "a␛[2J⟨U+0007⟩-00000000"),
     "weights of no run": (["weights", "nothing-00000000"], "nothing-00000000"),
     "unknown rule": (["weights", "nothing-00000000", "--rule", "best"], "rule = 'best'"),
     "negative weight": (["weights", "nothing-00000000", "--unscored", "-1"], "unscored"),

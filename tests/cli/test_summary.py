@@ -95,3 +95,12 @@ def test_an_unfinished_run_and_one_without_teachers_say_why_nothing_is_scored(tm
     waiting = [ROWS["questions"][0] | {"stage": "sampled"}]
     assert "No question is scored yet" in printed(tmp_path / "a", questions=waiting, scores=[])
     assert "no teacher" in printed(tmp_path / "b", teachers=[], contexts=[], scores=[])
+
+
+def test_text_of_a_run_cannot_control_the_terminal(tmp_path):
+    attack = "\x1b]0;title\x07\x1b[2J\x9b31m\u202e"
+    questions = [row | {"id": f"{row['id']}{attack}", "note": attack} for row in ROWS["questions"]]
+    contexts = [row | {"available": False, "reason": attack} for row in ROWS["contexts"]]
+    text = printed(tmp_path, questions=questions, contexts=contexts)
+    assert "␛]0;title" in text
+    assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(text)
