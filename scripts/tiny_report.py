@@ -16,10 +16,11 @@ from odd.config import ModelConfig, QuestionsConfig
 from odd.method.success import difficulty
 from odd.models.embedded import TINY
 from odd.models.transformers.language_model import TransformersModel, load
+from odd.questions.answers import extract_answer
 from odd.questions.base import Question
 from odd.questions.contexts import Demonstration, with_demonstrations
 from odd.questions.sources import load_questions
-from odd.questions.verifiers import extract_answer, is_correct
+from odd.questions.verifiers import is_correct
 
 SAMPLES = 32
 BATCH = 256

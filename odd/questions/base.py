@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, FailFast, Field, field_validator, mo
 from odd.config.teachers import Templates
 from odd.questions.contexts import DEFAULT_TEMPLATES, question_block
 from odd.questions.isolated import LONGEST_EXPRESSION
-from odd.questions.verifiers import compiled, is_correct, is_tex, parse_number, plain, read_answer
+from odd.questions.numbers import read_number
+from odd.questions.verifiers import compiled, is_correct, plain, read_answer
 from odd.text import is_deep, is_unicode, texts_in
 
 Kind = Literal["yes_no", "choice", "number", "expression", "exact", "regex", "reasoning_gym"]
@@ -96,7 +97,7 @@ class Question(BaseModel):
         """
         if self.kind in ("number", "expression") and len(self.answer) > LONGEST_EXPRESSION:
             raise ValueError(f"the answer of this {self.kind} question has more than {LONGEST_EXPRESSION} characters")
-        if self.kind == "number" and (is_tex(self.answer) or parse_number(plain(self.answer)) is None):
+        if self.kind == "number" and read_number(plain(self.answer)) is None:
             raise ValueError(
                 f"the answer of this number question must be one number, not {self.answer!r}; "
                 "use the kind expression for other mathematics"

@@ -26,6 +26,8 @@ ARITHMETIC = "countdown", "puzzle24"
 """Generators that ask for sums of given numbers; SymPy's parser would accept constants and functions, too."""
 OTHER = r"\frac{17}{13}"
 """An answer to compare gold answers with."""
+DIGITS = 6
+"""Significant digits to which decimals are compared."""
 SIGNS = frozenset("0123456789+-*/() \t\n")
 
 
@@ -46,15 +48,33 @@ def evaluated(*golds: str) -> bool:
 
 # math-verify's time limits rely on signals; the client sets its own limit
 def _parsed(text: str) -> list[Any]:
-    from math_verify import parse
+    """Parse all of an expression; math-verify's fallback would take the first number in what it cannot parse."""
+    from math_verify import LatexExtractionConfig, parse
 
-    return parse(_as_latex(text), parsing_timeout=0)
+    return parse(_as_latex(text), [LatexExtractionConfig()], fallback_mode="no_fallback", parsing_timeout=0)
 
 
 def _verified(gold: list[Any], answer: list[Any]) -> bool:
+    """Whether two parsed expressions are equal, small numbers to `DIGITS` digits, too."""
     from math_verify import verify
 
-    return bool(verify(gold, answer, timeout_seconds=0))
+    equal = bool(gold and answer and verify(gold, answer, timeout_seconds=0))
+    return equal and not _differ(gold[0], answer[0])
+
+
+def _differ(gold: Any, answer: Any) -> bool:
+    """Whether two numbers, or numbers of two tuples or matrices, differ; math-verify compares decimal places only."""
+    import sympy
+
+    if all(isinstance(one, (sympy.Tuple, sympy.MatrixBase, tuple, list)) for one in (gold, answer)):
+        pairs = list(zip(gold, answer, strict=False))
+        return len(list(gold)) != len(list(answer)) or any(_differ(*pair) for pair in pairs)
+    if not all(isinstance(one, sympy.Expr) and one.is_number for one in (gold, answer)):
+        return False
+    values = [sympy.N(one.doit(), 2 * DIGITS) for one in (gold, answer)]
+    if not all(value.is_finite for value in values):
+        return False
+    return bool(abs(values[0] - values[1]) > 10**-DIGITS * max(map(abs, values)))
 
 
 def _as_latex(text: str) -> str:

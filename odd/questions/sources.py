@@ -26,7 +26,7 @@ from odd.questions.files import SUFFIXES, read_questions
 from odd.questions.gym import gym_questions
 from odd.questions.hub import chosen, hub_questions
 from odd.questions.isolated import SECONDS, unevaluated
-from odd.questions.verifiers import needs_judge
+from odd.questions.verifiers import judged_gold
 from odd.text import shortened
 
 DATA = Path(__file__).parent / "data"
@@ -104,11 +104,12 @@ def load_questions(config: QuestionsConfig) -> list[Question]:
         twice = next(id for id, count in Counter(ids).items() if count > 1)
         raise OddError(f"questions {config.source}: the id {twice!r} occurs twice: give each question a unique id")
     questions = questions[: config.limit]
-    gold = unevaluated([question.answer for question in questions if needs_judge(question)])
-    if gold is not None:
-        at = next(question.id for question in questions if needs_judge(question) and question.answer == gold)
+    judged = {question.id: gold for question in questions if (gold := judged_gold(question)) is not None}
+    failed = unevaluated([*judged.values()])
+    if failed is not None:
+        at = next(id for id, gold in judged.items() if gold == failed)
         raise OddError(
-            f"questions {config.source}: the answer of {at!r}, {shortened(repr(gold), 80)}, is not evaluated within "
+            f"questions {config.source}: the answer of {at!r}, {shortened(repr(failed), 80)}, is not evaluated within "
             f"{SECONDS:.0f} s, so no response could be right: simplify it, or use kind exact"
         )
     return questions

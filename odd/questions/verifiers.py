@@ -2,8 +2,8 @@ r"""Verifiers: extract the answer after the thinking part and compare it with th
 
 | kind | an answer is correct if |
 |---|---|
-| `yes_no`, `choice` | its first word is the gold word or letter |
-| `number` | it contains one number, which equals the gold number exactly; TeX goes to math-verify |
+| `yes_no`, `choice` | it names the gold word or letter, and no other |
+| `number` | it states the gold number exactly; TeX goes to math-verify |
 | `expression` | math-verify considers it equal to the gold answer |
 | `exact` | it is the gold text |
 | `regex` | the gold pattern, in RE2 syntax, matches all of it |
@@ -15,86 +15,33 @@ r"""Verifiers: extract the answer after the thinking part and compare it with th
 import json
 import re
 from collections.abc import Callable
-from fractions import Fraction
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import re2
 
-from odd.questions.isolated import equal_expressions, gym_score
+from odd.questions.answers import extract_answer
+from odd.questions.isolated import LONGEST_EXPRESSION, equal_expressions, gym_score
+from odd.questions.mathematics import is_complete, numeral, to_tex
+from odd.questions.numbers import is_bare_number, read_number
+from odd.questions.options import named_letter, said_yes_or_no
+from odd.questions.thinking import after_thinking
 from odd.text import is_unicode
 
 if TYPE_CHECKING:
     from odd.questions.base import Question
 
-ANSWER_LINE = re.compile(r"^[ \t>*_#]*answer[ \t*_]*:[ \t*_]*(.*)$", re.IGNORECASE | re.MULTILINE)
-HASHES_LINE = re.compile(r"^[ \t]*####[ \t]*(.*)$", re.MULTILINE)
-# a comma separates groups of three digits; "1,2" is two numbers
-NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:/\d+)?|[-+]?\.\d+")
-# models also write typographic minus signs
-MINUS = str.maketrans({"\N{MINUS SIGN}": "-", "\N{EN DASH}": "-"})
 # TeX that affects the look of a number, not its value; possessive, as model output may repeat any of it a million times
 LOOKS = re.compile(
     r"\\(?:boxed|text|textbf|mathrm|mathbf|left|right|displaystyle)(?![a-zA-Z])"
     r"|\\[$%!,;: ()\[\]]|\^\s*+\{?+\s*+\\circ\s*+\}?|[{}$]"
 )
-TEXT = re.compile(r"\$?\\text(?:bf|rm)?\{([^{}]*)\}\$?|([A-Za-z][A-Za-z ]{2,})")
+TEXT = re.compile(
+    r"\$?\\(?:text|textbf|textrm|mathrm|mathbf)\{\(?([^{}()]*)\)?\}\$?"
+    r"|\$?\(?([A-Za-z])\)?\$?\.?|([A-Za-z][A-Za-z ]{2,})"
+)
+"""Words, or a single letter, perhaps in brackets."""
 FULL_MARKS = 1.0 - 1e-9
-THINKING_OPENS, THINKING_ENDS = "<think>", "</think>"
-
-
-def after_thinking(text: str, inside: bool = False) -> str:
-    """Return the text after the thinking part of a response; empty if the thinking part was never closed.
-
-    Args:
-        text: the response.
-        inside: whether the prompt has already opened the thinking part, as some chat templates do.
-    """
-    _, ended, rest = text.rpartition(THINKING_ENDS)
-    return "" if THINKING_OPENS in rest or (inside and not ended) else rest
-
-
-def extract_answer(text: str, whole: bool = False) -> str | None:
-    r"""Extract the answer from the last `Answer:` line, else from the last `\boxed{}`, else from the last `####` line.
-
-    Args:
-        text: a response; its thinking part is ignored.
-        whole: take everything after the mark, for answers of several lines.
-
-    Returns:
-        The answer; None if there is none or it is empty.
-    """
-    text = after_thinking(text)
-    said = _last(ANSWER_LINE, text, whole)
-    if said is None:
-        said = boxed(text)
-    if said is None:
-        said = _last(HASHES_LINE, text, whole)
-    if said is None:
-        return None
-    inner = boxed(said)
-    return (said if inner is None else inner).strip().strip("*_`").strip() or None
-
-
-def _last(mark: re.Pattern[str], text: str, whole: bool) -> str | None:
-    """Return the text after the last mark, to the end of its line or of the text; None without a mark."""
-    found = list(mark.finditer(text))
-    if not found:
-        return None
-    return text[found[-1].start(1) :] if whole else found[-1][1]
-
-
-def boxed(text: str) -> str | None:
-    r"""Return the content of the last `\boxed{}` of a text, including inner braces; None if there is none."""
-    start = text.rfind(r"\boxed{")
-    if start < 0:
-        return None
-    depth, begin = 0, start + len(r"\boxed{")
-    for i in range(begin, len(text)):
-        depth += {"{": 1, "}": -1}.get(text[i], 0)
-        if depth < 0:
-            return text[begin:i]
-    return None
 
 
 def read_answer(question: "Question", text: str, inside: bool = False) -> str | None:
@@ -116,17 +63,6 @@ def is_correct(question: "Question", answer: str | None) -> bool:
         OddError: the verifier needs a package that is not installed.
     """
     return answer is not None and is_unicode(answer) and VERIFIERS[question.kind](question, answer)
-
-
-def parse_number(text: str) -> Fraction | None:
-    """Parse the only number in `text` (thousands separators, decimals, fractions); None if there is not exactly one."""
-    found = NUMBER.findall(text.translate(MINUS))
-    if len(found) != 1:
-        return None
-    try:
-        return Fraction(found[0].replace(",", ""))
-    except (ValueError, ZeroDivisionError):
-        return None
 
 
 def plain(text: str) -> str:
@@ -156,38 +92,57 @@ def compiled(pattern: str) -> "re2._Regexp":
 
 
 def _same_number(question: "Question", answer: str) -> bool:
-    if is_tex(answer):  # extracting one number would mistake a root for its radicand
-        return equal_expressions(question.answer, answer)
-    value = parse_number(plain(answer))
-    return value is not None and value == parse_number(plain(question.answer))
+    value = read_number(plain(answer))
+    if value is None and is_tex(answer):
+        return _same_mathematics(question.answer, answer)
+    return value is not None and value == read_number(plain(question.answer))
 
 
 def _same_expression(question: "Question", answer: str) -> bool:
-    gold = question.answer
+    same = _same_as_written(question.answer, answer)
+    return _same_mathematics(question.answer, answer) if same is None else same
+
+
+def _same_as_written(gold: str, answer: str) -> bool | None:
+    """Whether two numbers, numerals with a base, or words are the same; None if they are other mathematics."""
     if gold.split() == answer.split():
         return True
-    same = _same_number_or_words(gold, answer)
-    return equal_expressions(gold, answer) if same is None else same
-
-
-def _same_number_or_words(gold: str, answer: str) -> bool | None:
-    """Whether two plain numbers or the same words are equal; None if they are other mathematics."""
-    written = plain(gold).strip(), plain(answer).strip().removesuffix(".")
-    if all(NUMBER.fullmatch(text) for text in written) and None not in (values := list(map(parse_number, written))):
-        return values[0] == values[1]
-    if words := TEXT.fullmatch(gold.strip()):  # math-verify would read a word as a product of letters
-        return (words[1] or words[2] or "").casefold().split() == written[1].casefold().split()
+    if words := _words(gold):  # math-verify would read a word as a product of letters
+        return words == (_words(answer) or _words(plain(answer).removesuffix(".")))
+    if numerals := numeral(gold):
+        return numerals == numeral(answer)
+    if is_bare_number(plain(gold).strip()) and "%" not in gold + answer:
+        value = read_number(plain(answer))
+        return value == read_number(plain(gold)) if value is not None else None
     return None
 
 
-def needs_judge(question: "Question") -> bool:
-    """Whether math-verify must evaluate the gold answer; other kinds of questions check theirs when made."""
-    return question.kind == "expression" and _same_number_or_words(question.answer, question.answer) is None
+def _words(text: str) -> list[str] | None:
+    r"""Return the words of a text that is no mathematics, such as `\text{(C)}` or `red`; None for others."""
+    found = TEXT.fullmatch(text.strip())
+    return next(part for part in found.groups() if part is not None).casefold().split() if found else None
+
+
+def _same_mathematics(gold: str, answer: str) -> bool:
+    if len(answer) > LONGEST_EXPRESSION:
+        return False
+    read = [to_tex(text) for text in (gold, answer)]
+    return all(map(is_complete, read)) and equal_expressions(*read)
+
+
+def judged_gold(question: "Question") -> str | None:
+    """Return the gold answer as math-verify will read it; None if it needs no math-verify."""
+    gold = question.answer
+    simple = question.kind != "expression" or _words(gold) or numeral(gold) or is_bare_number(plain(gold).strip())
+    return None if simple else to_tex(gold)
+
+
+def _same_letter(question: "Question", answer: str) -> bool:
+    return named_letter(plain(answer), question.choices) == question.answer.upper()
 
 
 def _same_word(question: "Question", answer: str) -> bool:
-    word = re.match(r"[(\[]?([A-Za-z]+)\b", plain(answer).strip())
-    return word is not None and word.group(1).lower() == question.answer.lower()
+    return said_yes_or_no(plain(answer)) == question.answer.lower()
 
 
 def _same_text(question: "Question", answer: str) -> bool:
@@ -204,7 +159,7 @@ def _full_marks(question: "Question", answer: str) -> bool:
 
 VERIFIERS: dict[str, Callable[["Question", str], bool]] = {
     "yes_no": _same_word,
-    "choice": _same_word,
+    "choice": _same_letter,
     "number": _same_number,
     "expression": _same_expression,
     "exact": _same_text,

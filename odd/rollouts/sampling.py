@@ -15,7 +15,8 @@ import numpy as np
 from odd.config import SamplingConfig
 from odd.models.base import Generation, LanguageModel
 from odd.questions.base import Question
-from odd.questions.verifiers import THINKING_OPENS, is_correct, read_answer
+from odd.questions.thinking import ends_in_thinking
+from odd.questions.verifiers import is_correct, read_answer
 
 Stage = Literal["initial", "targeted", "demonstration", "context"]
 
@@ -101,7 +102,7 @@ def sample_chunk(
 
 def opens_thinking(model: LanguageModel, prompt: Sequence[int]) -> bool:
     """Whether the prompt opens the thinking part, as some chat templates do."""
-    return model.tokenizer.decode(prompt).rstrip().endswith(THINKING_OPENS)
+    return ends_in_thinking(model.tokenizer.decode(prompt))
 
 
 def _verified(

@@ -13,8 +13,9 @@ from odd.export.weights import training_rows, write_weights
 from odd.method.success import wilson
 from odd.models.registry import load_model
 from odd.models.transformers.language_model import wrap
+from odd.questions.answers import extract_answer
 from odd.questions.base import Question
-from odd.questions.verifiers import extract_answer, is_correct
+from odd.questions.verifiers import is_correct
 from odd.store import RunReader
 from tests.runs import QUESTIONS
 

@@ -6,12 +6,13 @@ import pytest
 
 from odd.config import PRESETS, QuestionsConfig
 from odd.errors import OddError
+from odd.questions.answers import extract_answer
 from odd.questions.base import Question
 from odd.questions.contexts import question_block
 from odd.questions.isolated import JUDGE
 from odd.questions.sources import bundled_sets, load_questions
 from odd.questions.tiny_task import Problem, is_held_out
-from odd.questions.verifiers import extract_answer, is_correct
+from odd.questions.verifiers import is_correct
 
 GOOD = {"id": "a", "question": "What is 1+1?", "answer": "2", "kind": "number"}
 

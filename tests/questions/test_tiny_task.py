@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from odd.questions.answers import extract_answer
 from odd.questions.base import Question
 from odd.questions.tiny_task import LEVELS, Expression, answer_of, is_held_out, random_problem, solution
-from odd.questions.verifiers import extract_answer, is_correct
+from odd.questions.verifiers import is_correct
 
 SEEDS = 300
 EXPRESSIONS = st.integers(1, 5).flatmap(

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from odd.questions.answers import extract_answer
 from odd.questions.base import Question
-from odd.questions.verifiers import extract_answer, is_correct, parse_number
+from odd.questions.numbers import read_number
+from odd.questions.verifiers import is_correct
 
 GOLD = {
     "number": Question(id="n", question="?", answer="7", kind="number"),
@@ -70,19 +72,19 @@ def test_the_last_answer_line_is_found(text, answer):
     ],
 )
 def test_numbers_are_read_however_they_are_written(text, value):
-    assert parse_number(text) == value
+    assert read_number(text) == value
 
 
 @pytest.mark.parametrize(
     "text", ["", "seven", "7 or 8", "3+4", "1,2", "3,50", "12,34,567", "1,2345", "1/0", "1.5/2", "1e3", "9" * 5000]
 )
 def test_none_or_several_numbers_are_not_a_number(text):
-    assert parse_number(text) is None
+    assert read_number(text) is None
 
 
 @given(st.integers(-(10**12), 10**12))
 def test_a_number_equals_itself_with_thousands_separators(value):
-    assert parse_number(f"{value:,}") == parse_number(str(value)) == value
+    assert read_number(f"{value:,}") == read_number(str(value)) == value
 
 
 @pytest.mark.parametrize(

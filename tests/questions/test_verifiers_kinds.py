@@ -9,10 +9,12 @@ import pytest
 from odd.config import QuestionsConfig
 from odd.errors import OddError
 from odd.questions import isolated
+from odd.questions.answers import boxed, extract_answer
 from odd.questions.base import Question
 from odd.questions.isolated import Judge, JudgeError, Unanswered, equal_expressions
 from odd.questions.sources import load_questions
-from odd.questions.verifiers import after_thinking, boxed, extract_answer, is_correct, read_answer
+from odd.questions.thinking import after_thinking
+from odd.questions.verifiers import is_correct, read_answer
 
 
 def question(kind, answer, **more):

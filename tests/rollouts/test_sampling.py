@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from odd.config import ModelConfig, SamplingConfig
 from odd.models.registry import load_model
+from odd.questions.answers import extract_answer
 from odd.questions.base import Question
-from odd.questions.verifiers import extract_answer
 from odd.rollouts.sampling import chunks, derived_seed, sample_chunk
 
 QUESTION = Question(id="sum", question="What is 8+6-3?", answer="11", kind="number")
