@@ -24,7 +24,7 @@ VULGAR = {
 }  # fmt: skip
 RAISED, LOWERED = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ]+"), re.compile("[₀₁₂₃₄₅₆₇₈₉]+")
 PLAIN = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ₀₁₂₃₄₅₆₇₈₉", "0123456789+-n0123456789")
-NUMERAL = re.compile(r"([0-9A-Za-z]{1,200})_\{?(\d{1,2})\}?")
+NUMERAL = re.compile(r"([0-9A-Za-z]{1,40})_\{?(\d{1,2})\}?")
 """A numeral with its base."""
 OPERATORS = tuple("+-*/^_=<>,;:\\&")
 """What no expression ends with."""
