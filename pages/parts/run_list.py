@@ -1,7 +1,9 @@
 """The list of runs, and what the page offers when there are none."""
 
+import math
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Literal
 
 import streamlit as st
@@ -10,7 +12,7 @@ from odd.config import PRESETS
 from odd.pipeline.estimate import benchmark_speed, estimate
 from odd.pipeline.jobs import Job, remove_job, resume, start_run, tail
 from odd.places import example_run, the_example_run
-from odd.store import accept_run, read_for
+from odd.store import RunInfo, accept_run, read_for
 from odd.text import age, markdown_escaped, rough, size
 from odd.views.links import ViewState
 from odd.views.run_list import SORTS, Entry, Facts, Listing, sort_entries
@@ -35,11 +37,15 @@ MENU = {"Add a teacher": "add-teacher", "Delete": "delete"}
 A_PAGE = 20
 READING = 1.0
 """Seconds of a rerun in which runs that have no summary yet are read."""
+AHEAD = 50
+"""Runs that are then read in the background, so that looking again does not wait for them."""
 READ_ON = 0.5
 """Seconds until the next rerun if some are left."""
 SCORED_BY_GYM = "reasoning_gym"
 """Kind of answer that scorers of reasoning-gym judge, as the question asks them to."""
 SHOWN_TEACHERS = 5
+READERS = ThreadPoolExecutor(1, thread_name_prefix="read-runs")
+_background: Future[list[RunInfo]] | None = None
 
 
 def show_list(view: ViewState, listing: Listing) -> None:
@@ -92,8 +98,12 @@ def _found(entries: Sequence[Entry], order: str, search: str) -> tuple[list[Entr
 
 
 def _read(entries: Sequence[Entry]) -> set[str]:
-    """Read runs without a summary for a limited time; return the ids of those that are left."""
-    return {info.run_id for info in read_for([entry.info for entry in entries if entry.info], READING)}
+    """Read runs without a summary for a limited time, and some more in the background; return the ids of those left."""
+    global _background
+    if _background is None or _background.done():
+        left = read_for([entry.info for entry in entries if entry.info], READING)
+        _background = READERS.submit(read_for, left[:AHEAD], math.inf) if left else None
+    return {entry.run_id for entry in entries if not entry.is_read}
 
 
 def _read_on(left: int) -> None:

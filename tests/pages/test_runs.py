@@ -13,6 +13,7 @@ from odd.config import PRESETS, ModelConfig, QuestionsConfig, load_config, objec
 from odd.pipeline.jobs import list_jobs
 from odd.pipeline.jobs.job import Job, jobs_folder
 from odd.store import RunWriter
+from pages.parts import run_list
 from pages.parts.run_form import count_questions
 from pages.parts.run_state import DIALOG
 from tests.hostile import make_hostile
@@ -332,5 +333,6 @@ def test_runs_that_are_not_read_yet_are_listed_and_read_later(run, monkeypatch):
         app = launch("runs")
         assert not app.exception
         assert "being read" in written(app) and "1 run is not read yet" in written(app)
+    run_list._background.result(60)
     app.run()
     assert "being read" not in written(app) and "decision points" in written(app)
