@@ -10,6 +10,7 @@ limit would make verdicts depend on the load of the machine.
 
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -26,6 +27,7 @@ ARITHMETIC = "countdown", "puzzle24"
 """Generators that ask for sums of given numbers; SymPy's parser would accept constants and functions, too."""
 OTHER = r"\frac{17}{13}"
 """An answer to compare gold answers with."""
+BARE_BOX = re.compile(r"\\boxed(?!\s?\{)")
 DIGITS = 6
 """Significant digits to which decimals are compared."""
 SIGNS = frozenset("0123456789+-*/() \t\n")
@@ -78,10 +80,12 @@ def _differ(gold: Any, answer: Any) -> bool:
 
 
 def _as_latex(text: str) -> str:
-    r"""Wrap an answer in TeX delimiters, which math-verify parses best, unless it has some already."""
-    text = text.replace(r"\$", "")
+    r"""Wrap an answer in TeX delimiters, which math-verify needs, unless it has some already."""
+    text = BARE_BOX.sub("", text.replace(r"\$", ""))
+    if text.count("$") % 2:
+        text = text.replace("$", "")
     marked = "$" in text or any(mark in text for mark in (r"\boxed", r"\(", r"\["))
-    return text if marked else f"${text}$"
+    return text if marked else f"${text.strip().removeprefix('=')}$"
 
 
 def entries(generator: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:

@@ -319,6 +319,8 @@ def test_many_runs_are_paginated_and_can_be_searched(cache, finished):
     for number in range(23):
         shutil.copy(finished[1], Path(cache) / f"run-{number:02d}.duckdb")
     app = launch("runs")
+    run_list._background.result(60)
+    app.run()
     assert len(app.menu_button) == 20
     the(app, "text_input", "search").set_value("run-07").run()
     assert len(app.menu_button) == 1
