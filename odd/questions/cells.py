@@ -14,7 +14,9 @@ from odd.text import parse_json, shortened
 
 NEEDED = ("question", "answer", "kind")
 LETTERS = "ABCDEFGHIJ"
-TRUTHS = {"yes": "yes", "true": "yes", "no": "no", "false": "no"}
+TRUTHS = {"yes": "yes", "true": "yes", "1": "yes", "no": "no", "false": "no", "0": "no"}
+GSM8K = {"question", "answer"}
+"""Columns of GSM8K as it is published; the number follows ####."""
 EXPONENT = re.compile(r"[+-]?\d+(?:\.\d*)?[eE][+-]?\d{1,3}", re.ASCII)
 NESTED = ("shots", "metadata")
 EMPTY = "is empty: fill it in, or remove the row"
@@ -33,6 +35,8 @@ def fields_of(place: str, row: Any, known: Sequence[str]) -> dict[str, Any]:
     """
     if not isinstance(row, Mapping):
         raise OddError(f"{place}: not an object but {_named(row)}: put one JSON object per line")
+    if set(row) == GSM8K and isinstance(row["answer"], str) and "####" in row["answer"]:
+        row = {**row, "answer": row["answer"].rpartition("####")[2].strip(), "kind": "number"}
     _check_columns(place, row, known)
     fields = {name: cell for name, cell in row.items() if cell is not None or name in NEEDED}
     for name in NEEDED:

@@ -39,6 +39,8 @@ def gold(**row):
         ("yes_no", False, "no"),
         ("yes_no", "False", "no"),
         ("yes_no", "YES", "yes"),
+        ("yes_no", 1, "yes"),
+        ("yes_no", "0", "no"),
     ],
 )
 def test_a_typed_answer_becomes_text(kind, answer, text):
@@ -137,3 +139,9 @@ def test_a_file_of_another_form_is_named(tmp_path, name, text, line):
 def test_empty_rows_of_a_table_are_skipped(tmp_path):
     (tmp_path / "q.csv").write_text("id,question,answer,kind\na,1+1?,2,number\n,,,\n\n,,,\n")
     assert [one.id for one in load(tmp_path / "q.csv")] == ["a"]
+
+
+def test_gsm8k_is_known_by_its_columns():
+    row = {"question": "Two eggs and three?", "answer": "2+3 = <<2+3=5>>5 eggs.\n#### 1,005"}
+    question = question_of("line 1", row, "1")
+    assert (question.kind, question.answer) == ("number", "1,005")
