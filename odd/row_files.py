@@ -54,6 +54,8 @@ def json_rows(what: str, path: Path) -> Iterator[Row]:
                 row = parse_json(line)
             except ValueError as error:
                 reason = error.msg if isinstance(error, JSONDecodeError) else error
+                if rows == 0 and line.strip() in ("[", "{"):
+                    reason = "one list or object over several lines"
                 raise OddError(f"{place}: not JSON ({reason}); put one JSON object per line") from error
             rows += 1
             check_counts(f"{what} {path}", rows, len(row) if isinstance(row, Mapping) else 1)

@@ -5,7 +5,8 @@ files, `choices`, `shots` and `metadata` are JSON. Empty cells are ignored.
 """
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,12 @@ from pydantic import ValidationError
 
 from odd.errors import OddError
 from odd.questions.base import Question
+from odd.questions.cells import fields_of
 from odd.row_files import LONGEST_LINE, Row, check_counts, json_rows, parquet_rows
-from odd.text import parse_json, shortened
+from odd.text import shortened
 from odd.untrusted import check_file
 
 SUFFIXES = (".jsonl", ".csv", ".parquet")
-NESTED = ("choices", "shots", "metadata")
 
 
 def read_questions(path: Path) -> list[Question]:
@@ -28,24 +29,32 @@ def read_questions(path: Path) -> list[Question]:
     Raises:
         OddError: the file cannot be read, or a line or row is malformed (the message gives its number).
     """
-    readers = {".csv": _csv_rows, ".parquet": _parquet_rows}
+    readers = {".csv": _csv_rows, ".parquet": partial(parquet_rows, "questions")}
     read = readers.get(path.suffix.lower(), partial(json_rows, "questions"))
     try:
-        return [question_of(place, row) for place, row in read(path)]
+        return [question_of(place, row, str(number)) for number, (place, row) in enumerate(read(path), start=1)]
     except UnicodeDecodeError as error:
         raise OddError(f"questions {path}: not UTF-8: save it as UTF-8") from error
     except OSError as error:
         raise OddError(f"questions {path}: {error.strerror or error}: give a {', '.join(SUFFIXES)} file") from error
 
 
-def question_of(place: str, row: Any) -> Question:
-    """Build a question from its fields.
+def question_of(place: str, row: Any, default_id: str | None = None) -> Question:
+    """Build a question from the cells of a row.
+
+    Args:
+        place: where the row is, for messages.
+        row: its cells by column; see `odd.questions.cells`.
+        default_id: id of a row that has none.
 
     Raises:
         OddError: a field is missing, unknown or invalid; the message starts with `place`.
     """
+    fields = fields_of(place, row, [*Question.model_fields])
+    if default_id is not None:
+        fields.setdefault("id", default_id)
     try:
-        return Question.model_validate(row)
+        return Question.model_validate(fields)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = shortened(".".join(str(part) for part in first["loc"]), 80)
@@ -59,33 +68,28 @@ def _csv_rows(path: Path) -> Iterator[Row]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file, strict=True)
         try:
+            _check_header(f"questions {path}", reader.fieldnames or ())
             for number, row in enumerate(reader, start=1):
                 check_counts(f"questions {path}", number, len(row))
                 place = f"questions {path}, row ending on line {reader.line_num}"
                 if None in row or None in row.values():
                     raise OddError(f"{place}: its cells do not match the {len(row)} of the header")
-                yield place, _cells(place, {key: cell for key, cell in row.items() if cell})
+                if any(row.values()):
+                    yield place, {key: cell or None for key, cell in row.items()}
         except csv.Error as error:
             raise OddError(f"questions {path}, line {reader.line_num}: not CSV ({error}): fix that line") from error
 
 
-def _parquet_rows(path: Path) -> Iterator[Row]:
-    for place, row in parquet_rows("questions", path):
-        yield place, _cells(place, {key: cell for key, cell in row.items() if cell is not None})
+def _check_header(place: str, names: Sequence[str]) -> None:
+    """Check the header of a CSV file.
 
-
-def _cells(place: str, row: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert the cells of a row to the fields of a question."""
-    cells = dict(row)
-    for name in NESTED:
-        if isinstance(cells.get(name), str):
-            try:
-                cells[name] = parse_json(cells[name])
-            except ValueError as error:
-                raise OddError(f'{place}: {name}: not JSON: write it like ["iron", "plum"]') from error
-    answer = cells.get("answer")
-    if isinstance(answer, bool):
-        cells["answer"] = "yes" if answer else "no"
-    elif isinstance(answer, int | float):
-        cells["answer"] = str(answer)
-    return cells
+    Raises:
+        OddError: its cells are not separated by commas, or two columns have one name.
+    """
+    for separator, what in ((";", "semicolons"), ("\t", "tabs")):
+        if len(names) == 1 and separator in names[0]:
+            raise OddError(f"{place}: its columns are separated by {what}: save it with commas")
+    check_counts(place, 0, len(names))
+    name, count = Counter(names).most_common(1)[0] if names else ("", 0)
+    if count > 1:
+        raise OddError(f"{place}: the header has {shortened(name, 80)!r} twice: keep one of the columns")

@@ -7,7 +7,7 @@ folder. Without a mapping, name the columns: `question=COLUMN&answer=COLUMN&kind
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -45,11 +45,11 @@ class SetMapping:
 def _boolq(row: Row) -> dict[str, Any]:
     asked = row["question"].strip().removesuffix("?")
     text = f"{row['passage'].strip()}\n\n{asked[:1].upper()}{asked[1:]}?"
-    return {"question": text, "answer": "yes" if row["answer"] else "no", "kind": "yes_no"}
+    return {"question": text, "answer": row["answer"], "kind": "yes_no"}
 
 
 def _mmlu(row: Row) -> dict[str, Any]:
-    return {"question": row["question"], "choices": row["choices"], "answer": "ABCD"[row["answer"]], "kind": "choice"}
+    return {"question": row["question"], "choices": row["choices"], "answer": row["answer"], "kind": "choice"}
 
 
 def _gsm8k(row: Row) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def _math(row: Row) -> dict[str, Any]:
 
 
 def _aime(row: Row) -> dict[str, Any]:
-    return {"question": row.get("problem") or row["question"], "answer": str(row["answer"]), "kind": "number"}
+    return {"question": row.get("problem") or row["question"], "answer": row["answer"], "kind": "number"}
 
 
 MAPPINGS: dict[str, SetMapping] = {
@@ -103,7 +103,8 @@ def hub_questions(name: str, options: Mapping[str, str]) -> list[Question]:
                 f"questions hf:{name}, row {place}: not in the format of {options.get('as', name)} "
                 f"({type(error).__name__}: {error}): name its columns with question=, answer=, kind="
             ) from error
-        label = re.sub(r"[^A-Za-z0-9]+", "-", str(row[mapping.id]) if mapping.id else place).strip("-")[:80]
+        own = row.get(mapping.id) if mapping.id else None
+        label = re.sub(r"[^A-Za-z0-9]+", "-", str(place if own is None else own)).strip("-")[:80]
         found.append(question_of(f"questions hf:{name}, row {place}", fields | {"id": label or place}))
     return found
 
@@ -130,18 +131,8 @@ def _mapping(name: str, options: Mapping[str, str]) -> SetMapping:
 
 
 def _by_columns(row: Row, options: Mapping[str, str]) -> dict[str, Any]:
-    answer = row[options["answer"]]
-    choices: Sequence[str] = row[options["choices"]] if "choices" in options else ()
-    if isinstance(answer, bool):
-        answer = "yes" if answer else "no"
-    elif options["kind"] == "choice" and isinstance(answer, int):
-        answer = "ABCDEFGHIJ"[answer]
-    return {
-        "question": row[options["question"]],
-        "answer": str(answer),
-        "kind": options["kind"],
-        "choices": choices,
-    }
+    fields = {name: row[options[name]] for name in ("question", "answer", "choices") if name in options}
+    return {**fields, "kind": options["kind"]}
 
 
 def _load(name: str, subset: str | None, split: str, revision: str | None) -> Any:
