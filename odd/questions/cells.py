@@ -89,14 +89,11 @@ def _text(place: str, name: str, cell: Any) -> str:
     """
     if isinstance(cell, str):
         return cell
-    if isinstance(cell, bool) or not isinstance(cell, int | float) or not math.isfinite(cell):
+    if isinstance(cell, int) and not isinstance(cell, bool):
+        return str(cell)
+    if not isinstance(cell, float) or not math.isfinite(cell):
         raise OddError(f"{place}: {name} is {_named(cell)}: write a text")
-    return _written(cell)
-
-
-def _written(number: float) -> str:
-    """Return a number without an exponent, and a whole one without a point."""
-    text = f"{Decimal(repr(number)):f}"
+    text = f"{Decimal(repr(cell)):f}"  # no exponent, and no point in a whole number
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 

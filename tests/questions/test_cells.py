@@ -35,6 +35,7 @@ def gold(**row):
         ("number", "1e-05", "0.00001"),
         ("number", -0.5, "-0.5"),
         ("exact", 7, "7"),
+        ("exact", 10**400, "1" + "0" * 400),
         ("yes_no", True, "yes"),
         ("yes_no", False, "no"),
         ("yes_no", "False", "no"),
