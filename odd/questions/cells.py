@@ -47,8 +47,8 @@ def fields_of(place: str, row: Any, known: Sequence[str]) -> dict[str, Any]:
     if "id" in fields:
         fields["id"] = _text(place, "id", fields["id"])
     for name in NESTED:
-        if isinstance(fields.get(name), str):
-            fields[name] = _parsed(place, name, fields[name])
+        if isinstance(cell := fields.get(name), str):
+            fields[name] = _parsed(place, name, cell)
     labels: Sequence[str] = LETTERS
     if "choices" in fields:
         fields["choices"], labels = _choices(place, fields["choices"])
