@@ -17,7 +17,7 @@ LETTERS = "ABCDEFGHIJ"
 TRUTHS = {"yes": "yes", "true": "yes", "1": "yes", "no": "no", "false": "no", "0": "no"}
 GSM8K = {"question", "answer"}
 """Columns of GSM8K as it is published; the number follows ####."""
-EXPONENT = re.compile(r"[+-]?\d+(?:\.\d*)?[eE][+-]?\d{1,3}", re.ASCII)
+EXPONENT = re.compile(r"[+-]?\d{1,20}(?:\.\d{0,20})?[eE][+-]?\d{1,3}", re.ASCII)
 NESTED = ("shots", "metadata")
 EMPTY = "is empty: fill it in, or remove the row"
 
