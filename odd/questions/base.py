@@ -9,6 +9,7 @@ from odd.config.teachers import Templates
 from odd.questions.contexts import DEFAULT_TEMPLATES, question_block
 from odd.questions.isolated import LONGEST_EXPRESSION
 from odd.questions.numbers import read_number
+from odd.questions.options import LETTERS
 from odd.questions.verifiers import compiled, is_correct, plain, read_answer
 from odd.text import is_deep, is_unicode, texts_in
 
@@ -79,7 +80,7 @@ class Question(BaseModel):
         if self.kind == "yes_no" and self.answer.lower() not in ("yes", "no"):
             raise ValueError(f"the answer of a yes_no question must be yes or no, not {self.answer!r}")
         if self.kind == "choice":
-            letters = "ABCDEFGHIJ"[: len(self.choices)]
+            letters = LETTERS[: len(self.choices)]
             if len(letters) < 2 or self.answer.upper() not in tuple(letters):
                 raise ValueError(f"a choice question needs 2 to 10 choices and an answer letter, not {self.answer!r}")
         if self.kind == "regex" and self.example is None:

@@ -10,10 +10,10 @@ from decimal import Decimal
 from typing import Any
 
 from odd.errors import OddError
+from odd.questions.options import LETTERS
 from odd.text import parse_json, shortened
 
 NEEDED = ("question", "answer", "kind")
-LETTERS = "ABCDEFGHIJ"
 TRUTHS = {"yes": "yes", "true": "yes", "1": "yes", "no": "no", "false": "no", "0": "no"}
 GSM8K = {"question", "answer"}
 """Columns of GSM8K as it is published; the number follows ####."""
@@ -52,9 +52,7 @@ def fields_of(place: str, row: Any, known: Sequence[str]) -> dict[str, Any]:
     labels: Sequence[str] = LETTERS
     if "choices" in fields:
         fields["choices"], labels = _choices(place, fields["choices"])
-    fields["answer"] = _answer(
-        f"{place}: answer", fields["kind"], fields["answer"], labels, len(fields.get("choices", ()))
-    )
+    fields["answer"] = _answer(place, fields["kind"], fields["answer"], labels, len(fields.get("choices", ())))
     return fields
 
 
@@ -102,8 +100,9 @@ def _named(cell: Any) -> str:
     return names.get(type(cell), shortened(repr(cell), 60))
 
 
-def _answer(what: str, kind: Any, answer: Any, labels: Sequence[str], choices: int) -> str:
+def _answer(place: str, kind: Any, answer: Any, labels: Sequence[str], choices: int) -> str:
     """Return the gold answer as text: numbers, truth values, and the index or label of a choice."""
+    what = f"{place}: answer"
     if isinstance(answer, list | tuple | dict):
         raise OddError(f"{what} is {_named(answer)}: write one text")
     if kind == "yes_no":
@@ -117,8 +116,7 @@ def _answer(what: str, kind: Any, answer: Any, labels: Sequence[str], choices: i
         return _letter(what, answer, labels, choices)
     if isinstance(answer, str):
         return f"{Decimal(answer.strip()):f}" if kind == "number" and EXPONENT.fullmatch(answer.strip()) else answer
-    place, _, name = what.rpartition(": ")
-    return _text(place, name, answer)
+    return _text(place, "answer", answer)
 
 
 def _letter(what: str, answer: Any, labels: Sequence[str], choices: int) -> str:

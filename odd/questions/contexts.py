@@ -11,6 +11,7 @@ from string import Template
 
 from odd.config.teachers import Templates
 from odd.errors import OddError
+from odd.questions.options import LETTERS
 
 DEFAULT_TEMPLATES = Templates()
 
@@ -45,7 +46,7 @@ class Demonstration:
 
 def question_block(text: str, choices: Sequence[str] = (), templates: Templates = DEFAULT_TEMPLATES) -> str:
     """Return the question, lettered choices and instruction: the user message of a prompt without context."""
-    lines = [text, *(f"{letter}) {choice}" for letter, choice in zip("ABCDEFGHIJ", choices, strict=False))]
+    lines = [text, *(f"{letter}) {choice}" for letter, choice in zip(LETTERS, choices, strict=False))]
     return "\n".join([*lines, templates.instruction])
 
 

@@ -71,24 +71,29 @@ def read_number(text: str) -> Fraction | None:
         return None
     before, number, after = tokens[: places[0]], tokens[places[0]], tokens[places[0] + 1 :]
     sign = _sign(before, number)
-    return _value(number, sign) if sign and _keeps_value(after, number) else None
+    return _value(number, sign) if sign and _keeps_value(after) else None
 
 
 def _sign(before: list[re.Match[str]], number: re.Match[str]) -> int:
     """Return the sign of a number, 1 or -1; 0 if what stands before changes its value otherwise."""
     sign, start = 1, number.start()
-    while before and (before[-1][0] in OPENS or before[-1][0] in CURRENCY):
-        start = before.pop().start()
+    start = _before_brackets(before, start)
     if before and (before[-1][0] in "+-" or before[-1][0].lower() in NEGATIVE):
         last = before.pop()
         sign, spaced, start = 1 if last[0] == "+" else -1, last.end() < start, last.start()
         if before and not _lets_sign_follow(before[-1], spaced and last[0] in "+-", start):
             return 0
-        while before and (before[-1][0] in OPENS or before[-1][0] in CURRENCY):
-            start = before.pop().start()
+        start = _before_brackets(before, start)
     if before and before[-1]["word"] and before[-1].end() == start and before[-1]["word"] not in FORMATS:
         return 0  # as in x7 and f(7)
     return sign if all(_leaves(token) for token in before) else 0
+
+
+def _before_brackets(before: list[re.Match[str]], start: int) -> int:
+    """Drop the opening brackets and currencies at the end of some tokens; return where the first of them starts."""
+    while before and (before[-1][0] in OPENS or before[-1][0] in CURRENCY):
+        start = before.pop().start()
+    return start
 
 
 def _lets_sign_follow(token: re.Match[str], spaced: bool, start: int) -> bool:
@@ -98,7 +103,7 @@ def _lets_sign_follow(token: re.Match[str], spaced: bool, start: int) -> bool:
     return token[0] in "=:,;" + OPENS or token[0] in CURRENCY
 
 
-def _keeps_value(after: list[re.Match[str]], number: re.Match[str]) -> bool:
+def _keeps_value(after: list[re.Match[str]]) -> bool:
     """Whether what stands after a number leaves its value as it is."""
     if after and (_is_variable(after[0]) or after[0][0] == "!"):
         return False  # as in 3i, 7k and 7!

@@ -89,7 +89,7 @@ class IsolatedProcess:
 
     def _running(self) -> subprocess.Popen[bytes]:
         """Return the process; start it if none is running."""
-        if self._process is not None and self._process.poll() is None:
+        if self._process is not None and self.is_running:
             return self._process
         self.end()
         self._process = subprocess.Popen(
