@@ -1,6 +1,7 @@
 """How commands report progress where there is no terminal, and how they end on Ctrl-C."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -13,9 +14,7 @@ from odd.cli.console import Lines, print_json
 from odd.pipeline.progress import Progress
 from odd.pipeline.stages import Stage
 from scripts.rooms import ROOT
-
-SMALL = ["sampling.initial_rollouts=24", "sampling.batch_size=8", "sampling.max_new_tokens=24", "targeting.n_min=2"]
-SMALL = [part for setting in SMALL for part in ("--set", setting)]
+from tests.runs import quick_config, quick_screening_config
 
 
 def step(stage=Stage.INITIAL, question=0, done=1, total=4):
@@ -63,9 +62,13 @@ def test_json_lines_hold_every_step(capsys):
     assert [(one["stage"], one["done"]) for one in told] == [("initial", 1), ("initial", 4)]
 
 
-def start(*arguments, cwd):
-    command = [sys.executable, "-m", "odd", *map(str, arguments)]
-    environment = {"PYTHONPATH": str(ROOT), "PATH": "", "HOME": str(cwd), "OMP_NUM_THREADS": "1"}
+def start(command, *arguments, cwd):
+    """Start a command with the settings of a quick run."""
+    configure = quick_screening_config if command == "screen" else quick_config
+    (cwd / "config.json").write_text(configure(cwd).model_dump_json())
+    command = [sys.executable, "-m", "odd", command, "--config", "config.json", *map(str, arguments)]
+    path = os.pathsep.join((str(ROOT / "tests" / "processes"), str(ROOT)))
+    environment = {"PYTHONPATH": path, "PATH": "", "HOME": str(cwd), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -73,16 +76,16 @@ def start(*arguments, cwd):
 
 @pytest.mark.slow
 def test_a_run_without_a_terminal_reports_each_stage_in_plain_text(tmp_path):
-    process = start("run", "--limit", 1, *SMALL, cwd=tmp_path)
+    process = start("run", "--limit", 1, cwd=tmp_path)
     out, err = process.communicate(timeout=200)
     assert process.returncode == 0
-    assert "question 1 of 1, initial rollouts: 24 of 24" in err and "question 1 of 1, gradients and scores" in err
+    assert "question 1 of 1, initial rollouts: 48 of 48" in err and "question 1 of 1, gradients and scores" in err
     assert not {"\x1b", "\r", "━"} & set(err + out)
 
 
 @pytest.mark.slow
 def test_a_run_for_a_program_prints_only_json(tmp_path):
-    process = start("run", "--limit", 1, "--json", *SMALL, cwd=tmp_path)
+    process = start("run", "--limit", 1, "--json", cwd=tmp_path)
     out, err = process.communicate(timeout=200)
     assert (process.returncode, err) == (0, "")
     told = [json.loads(line) for line in out.splitlines()]

@@ -1,13 +1,23 @@
 """The app opened by a link, with runs to show."""
 
 import shutil
+from functools import cache as cached
 from pathlib import Path
 
 import duckdb
 import pytest
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def installed_packages_are_searched_once():
+    """Search the installed packages for components once, rather than for each opening of the app."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", cached(manifest_scanner.scan_component_manifests))
+        yield
 
 
 @pytest.fixture

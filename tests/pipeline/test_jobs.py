@@ -31,10 +31,13 @@ from odd.pipeline.jobs.job import Job, jobs_folder
 from odd.pipeline.jobs.log import last_line
 from odd.pipeline.processes import is_running, start_time
 from odd.pipeline.progress import ProgressRecord
+from odd.pipeline.worker import run
 from odd.questions.sources import load_questions
 from odd.store import RunReader, published_path, work_path
-from tests.runs import assert_same_results, small_config
+from tests.runs import assert_same_results, quick_config, small_config
 
+LONG = {"sampling": {"initial_rollouts": 800, "max_new_tokens": 48, "batch_size": 16}}
+PROCESSES = Path(__file__).parents[1] / "processes"
 ENDLESS = {"sampling": {"initial_rollouts": 50_000, "max_new_tokens": 48, "batch_size": 16}}
 
 
@@ -49,6 +52,11 @@ def wait(condition, seconds=120):
 def ended(job, seconds=180):
     wait(lambda: not job.alive, seconds)
     return job
+
+
+@pytest.fixture(autouse=True)
+def processes_know_the_fake_engine(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (PROCESSES, PROCESSES.parents[1]))))
 
 
 @pytest.fixture
@@ -302,24 +310,24 @@ def test_a_job_that_runs_is_not_removed(shell_job):
 
 
 @pytest.mark.slow
-def test_a_run_is_made_and_gets_a_teacher_and_is_deleted(finished, tmp_path, started):
-    config = small_config(tmp_path)
+def test_a_run_is_made_and_gets_a_teacher_and_is_deleted(quick, tmp_path, started):
+    config = quick_config(tmp_path)
     job = ended(started(start_run(config)))
-    assert (job.state, job.run_id) == ("finished", finished[1].stem), tail(job.log)
-    assert_same_results(finished[1], published_path(config.cache, job.run_id))
+    assert (job.state, job.run_id) == ("finished", quick[1].stem), tail(job.log)
+    assert_same_results(quick[1], published_path(config.cache, job.run_id))
     assert read_progress(config.cache, job.run_id).stage == "done"
     late = TeacherConfig(name="Late", context="1c")
     added = ended(started(start_adding_teachers(config.cache, job.run_id, [late])))
     assert added.state == "finished", tail(added.log)
     with RunReader(published_path(config.cache, job.run_id)) as reader:
         assert "Late" in reader.query("teachers")["teacher"].tolist()
-    delete_run(config.cache, finished[1].stem)
-    assert [path.name for path in config.cache.rglob("*") if path.is_file()] == [f"{finished[1].stem}.lock"]
+    delete_run(config.cache, quick[1].stem)
+    assert [path.name for path in config.cache.rglob("*") if path.is_file()] == [f"{quick[1].stem}.lock"]
 
 
 @pytest.mark.slow
-def test_a_stopped_run_continues_to_the_same_result(finished, tmp_path, started):
-    config = small_config(tmp_path)
+def test_a_stopped_run_continues_to_the_same_result(tmp_path, started):
+    config = quick_config(tmp_path, **LONG)
     job = started(start_run(config))
     wait(lambda: job.run_id is not None)
     stop(job)
@@ -328,12 +336,13 @@ def test_a_stopped_run_continues_to_the_same_result(finished, tmp_path, started)
     assert status(path) == "stopped"
     again = ended(started(resume(job, config.cache)))
     assert (again.state, again.run_id) == ("finished", job.run_id), tail(again.log)
-    assert_same_results(finished[1], path)
+    whole = run(config.model_copy(update={"cache": tmp_path / "whole"}), lambda step: None)
+    assert_same_results(whole, path)
 
 
 @pytest.mark.slow
 def test_a_killed_run_is_failed_and_continues_from_its_own_file(tmp_path, started):
-    config = small_config(tmp_path, **ENDLESS)
+    config = quick_config(tmp_path, **ENDLESS)
     job = started(start_run(config))
     wait(lambda: job.run_id is not None and published_path(config.cache, job.run_id).exists())
     os.killpg(job.pid, signal.SIGKILL)
@@ -353,7 +362,7 @@ def test_a_killed_run_is_failed_and_continues_from_its_own_file(tmp_path, starte
 
 @pytest.mark.slow
 def test_a_second_start_of_a_run_reports_that_it_is_running(tmp_path, started):
-    config = small_config(tmp_path, **ENDLESS)
+    config = quick_config(tmp_path, **ENDLESS)
     first = started(start_run(config))
     wait(lambda: first.run_id is not None)
     second = ended(started(start_run(config)))
@@ -366,7 +375,7 @@ def test_a_second_start_of_a_run_reports_that_it_is_running(tmp_path, started):
 
 @pytest.mark.slow
 def test_a_job_outlives_its_parent_process(tmp_path, pytestconfig):
-    config = small_config(tmp_path)
+    config = quick_config(tmp_path)
     (tmp_path / "config.json").write_text(config.model_dump_json())
     code = (
         "from pathlib import Path; from odd.config import RunConfig; from odd.pipeline.jobs import start_run; "
