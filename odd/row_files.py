@@ -4,10 +4,11 @@ What a file may cost is bounded before it is paid: bytes of the file (`odd.untru
 rows, columns and values. A small Parquet file can expand to any size.
 """
 
+import gzip
 from collections.abc import Iterator, Mapping
 from json import JSONDecodeError
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -41,10 +42,12 @@ def json_rows(what: str, path: Path) -> Iterator[Row]:
     """
     check_file(path)
     # not splitlines: a JSON string may contain other line breaks, such as U+2028
-    with path.open(encoding="utf-8-sig") as file:
-        number = rows = 0
+    with _opened(path) as file:
+        number = rows = size = 0
         while line := file.readline(LONGEST_LINE + 1):
-            number += 1
+            number, size = number + 1, size + len(line)
+            if size > LARGEST:  # of a compressed file
+                raise _too_large(f"{what} {path}", f"{LARGEST / 1e6:,.0f} MB when unpacked")
             if not line.strip():
                 continue
             place = f"{what} {path}, line {number}"
@@ -56,10 +59,21 @@ def json_rows(what: str, path: Path) -> Iterator[Row]:
                 reason = error.msg if isinstance(error, JSONDecodeError) else error
                 if rows == 0 and line.strip() in ("[", "{"):
                     reason = "one list or object over several lines"
+                elif "\0" in line:
+                    reason = "it has zero bytes, as after a crash: remove it"
+                elif not line.endswith("\n") and file.readline(1) == "":
+                    reason = "the last line is cut, as when its writer was killed: remove it"
                 raise OddError(f"{place}: not JSON ({reason}); put one JSON object per line") from error
             rows += 1
             check_counts(f"{what} {path}", rows, len(row) if isinstance(row, Mapping) else 1)
             yield place, row
+
+
+def _opened(path: Path) -> TextIO:
+    """Open a text file, which may be compressed by gzip."""
+    if path.suffix.lower() == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8-sig")
+    return path.open(encoding="utf-8-sig")
 
 
 def parquet_rows(what: str, path: Path) -> Iterator[Row]:

@@ -132,6 +132,8 @@ def _rollout(
     verify, threshold = config.imported.verify, config.imported.threshold
     if record.reward is None and not verify:
         raise Refused("it has no reward")
+    if record.response is None and record.token_ids is None:
+        raise Refused("it has no response")
     tokens, truncated = _tokens(record, student, config.sampling.max_new_tokens)
     text = student.tokenizer.decode(tokens)
     inside = opens_thinking(student, student.tokenizer.encode_chat(question.messages(templates=config.templates)))

@@ -14,11 +14,13 @@ from odd.config import ImportConfig
 from odd.errors import OddError
 from odd.models.base import Message
 from odd.row_files import Row, json_rows, parquet_rows
-from odd.text import shortened
+from odd.text import parse_json, shortened
 
 SUFFIXES = (".jsonl", ".parquet")
 # numeric columns of a TRL table that are not rewards; completion_mask and the like are lists
 NO_REWARD = {"step", "advantage"}
+WRITTEN = {"true": True, "false": False, "none": None, "null": None, "nan": None}
+"""Values that tables of text hold."""
 TRL, VERL = {"prompt", "completion"}, {"input", "output", "score"}
 FORMS = (
     "TRL's prompt, completion and rewards; verl's input, output and score; or response or token_ids, reward, and "
@@ -36,7 +38,7 @@ class Record:
         place: file and row, for error messages.
         question: id of the question; None to find it by the prompt.
         prompt: text or messages; None for the prompt of the question.
-        response: text of the response; None if there are token ids.
+        response: text of the response; None if there are token ids, or neither.
         token_ids: token ids of the response; None if there is only text.
         reward: reward, or None.
         step: training step; None if unknown.
@@ -84,10 +86,19 @@ def _listed(items: Sequence[Any]) -> str:
 def _files(names: tuple[str, ...]) -> Iterator[Path]:
     for name in names:
         path = Path(name)
-        inside = sorted(file for file in path.glob("*") if file.suffix in SUFFIXES) if os.path.isdir(path) else [path]
+        inside = [path]
+        if os.path.isdir(path):
+            found = [*path.glob("*"), *path.glob("*/*")]
+            inside = sorted(file for file in found if _suffix(file) in SUFFIXES and not os.path.isdir(file))
         if not inside:
             raise OddError(f"import {name}: the folder contains no {' or '.join(SUFFIXES)} file: give another")
         yield from inside
+
+
+def _suffix(path: Path) -> str:
+    """Return the suffix of a file, without that of compression."""
+    name = path.name.lower().removesuffix(".gz")
+    return f".{name.rpartition('.')[2]}"
 
 
 def _records(path: Path, reward: str | None) -> Iterator[Record]:
@@ -108,7 +119,7 @@ def _rows(path: Path) -> Iterator[Row]:
         OddError: it cannot be read.
     """
     try:
-        yield from (parquet_rows if path.suffix == ".parquet" else json_rows)("import", path)
+        yield from (parquet_rows if _suffix(path) == ".parquet" else json_rows)("import", path)
     except (OSError, UnicodeDecodeError) as error:
         reason = (error.strerror or str(error)) if isinstance(error, OSError) else "not UTF-8"
         raise OddError(
@@ -125,10 +136,11 @@ def _record(place: str, row: Mapping[str, Any], reward: str | None) -> Record:
     """
     step = None if row.get("step") is None else int(row["step"])
     if row.keys() >= VERL:
-        score = _number(row[reward or "score"])
-        return Record(place, None, str(row["input"]), str(row["output"]), None, score, step)
+        return Record(
+            place, None, _said(row, "input"), _said(row, "output"), None, _number(row, reward or "score"), step
+        )
     if row.keys() >= TRL:
-        value = _number(row[reward or "reward"])
+        value = _number(row, reward or "reward")
         return Record(place, None, _prompt(row["prompt"]), _completion(row["completion"]), None, value, step)
     if (row.keys() & {"response", "token_ids"}) and (row.keys() & {"question", "prompt"}):
         tokens = row.get("token_ids")
@@ -136,11 +148,11 @@ def _record(place: str, row: Mapping[str, Any], reward: str | None) -> Record:
             place,
             question=None if row.get("question") is None else str(row["question"]),
             prompt=None if row.get("prompt") is None else _prompt(row["prompt"]),
-            response=None if tokens is not None else str(row["response"]),
+            response=None if tokens is not None else _said(row, "response"),
             token_ids=None if tokens is None else tuple(_whole(token) for token in tokens),
-            reward=_number(row.get(reward or "reward")),
+            reward=_number(row, reward or "reward") if reward or "reward" in row else None,
             step=step,
-            truncated=None if row.get("truncated") is None else bool(row["truncated"]),
+            truncated=None if row.get("truncated") is None else _truth(row, "truncated"),
         )
     raise OddError(f"{place}: columns {_listed(list(row))}: a row needs {FORMS}")
 
@@ -160,10 +172,48 @@ def _reward_column(path: Path) -> str | None:
     return numeric.pop()
 
 
-def _number(cell: Any) -> float | None:
-    """Convert a reward; None or NaN, which reward functions may return, becomes None."""
-    value = None if cell is None else float(cell)
+def _number(row: Mapping[str, Any], column: str) -> float | None:
+    """Return a reward; None or NaN, which reward functions may return, becomes None, and truth values 1 and 0.
+
+    Raises:
+        LookupError: there is no such column.
+        TypeError: it holds something else.
+    """
+    if column not in row:
+        raise LookupError(f"there is no column {column!r}; there are {_listed(list(row))}")
+    cell = row[column]
+    if isinstance(cell, str) and cell.strip().lower() in WRITTEN:
+        cell = WRITTEN[cell.strip().lower()]
+    try:
+        value = None if cell is None else float(cell)
+    except (TypeError, ValueError):
+        raise TypeError(f"column {column!r} holds {shortened(repr(cell), 40)}: a number is needed") from None
     return None if value is None or math.isnan(value) else value
+
+
+def _truth(row: Mapping[str, Any], column: str) -> bool:
+    """Return a truth value, which may be written as text.
+
+    Raises:
+        TypeError: it holds something else.
+    """
+    cell = row[column]
+    found = WRITTEN.get(cell.strip().lower()) if isinstance(cell, str) else cell
+    if found not in (True, False):
+        raise TypeError(f"column {column!r} holds {shortened(repr(cell), 40)}: true or false is needed")
+    return bool(found)
+
+
+def _said(row: Mapping[str, Any], column: str) -> str | None:
+    """Return the text of a column; None if it is empty (null).
+
+    Raises:
+        TypeError: it holds something else.
+    """
+    cell = row.get(column)
+    if cell is not None and not isinstance(cell, str):
+        raise TypeError(f"column {column!r} holds {shortened(repr(cell), 40)}: a text is needed")
+    return cell
 
 
 def _whole(token: Any) -> int:
@@ -173,19 +223,49 @@ def _whole(token: Any) -> int:
 
 
 def _prompt(cell: Any) -> Prompt:
-    return cell if isinstance(cell, str) else tuple(_message(message) for message in cell)
+    if isinstance(cell, str) and (messages := _written_messages(cell)) is None:
+        return cell
+    return tuple(map(_message, messages if isinstance(cell, str) else cell))
+
+
+def _written_messages(text: str) -> list[Any] | None:
+    """Return messages that are written as JSON, as tables of text hold them; None for any other text."""
+    if not text.startswith(('[{"', "[{'")):
+        return None
+    try:
+        found = parse_json(text)
+    except ValueError:
+        return None
+    return found if all(isinstance(one, dict) and {"role", "content"} <= one.keys() for one in found) else None
 
 
 def _message(message: Any) -> Message:
-    if not isinstance(message["content"], str):
+    """Return a message; parts of text are joined.
+
+    Raises:
+        TypeError: it is none, or contains something else than text.
+    """
+    if not isinstance(message, Mapping) or not {"role", "content"} <= message.keys():
+        raise TypeError(
+            f"{shortened(repr(message), 40)} is no message: a text, or messages with role and content, are needed"
+        )
+    content = message["content"]
+    if isinstance(content, list) and all(
+        isinstance(one, Mapping) and isinstance(one.get("text"), str) for one in content
+    ):
+        content = "".join(one["text"] for one in content)
+    if not isinstance(content, str):
         raise TypeError("the content of a message is not text")
-    return {"role": str(message["role"]), "content": message["content"]}
+    return {"role": str(message["role"]), "content": content}
 
 
-def _completion(cell: Any) -> str:
+def _completion(cell: Any) -> str | None:
     """Return the text of a completion; if the prompt is messages, TRL writes a list of one message."""
-    if isinstance(cell, str):
+    if isinstance(cell, str) and (messages := _written_messages(cell)) is None:
         return cell
-    if len(cell) != 1:
-        raise ValueError(f"a completion of {len(cell)} messages: only completions of one message can be imported")
-    return _message(cell[0])["content"]
+    if cell is None:
+        return None
+    found = messages if isinstance(cell, str) else [cell] if isinstance(cell, Mapping) else cell
+    if len(found) != 1:
+        raise ValueError(f"a completion of {len(found)} messages: only completions of one message can be imported")
+    return _message(found[0])["content"]
