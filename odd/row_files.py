@@ -5,7 +5,9 @@ rows, columns and values. A small Parquet file can expand to any size.
 """
 
 import gzip
+import zlib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from json import JSONDecodeError
 from pathlib import Path
 from typing import Any, TextIO
@@ -14,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from odd.errors import OddError
-from odd.text import parse_json
+from odd.text import is_unicode, parse_json
 from odd.untrusted import LARGEST, check_file
 
 LONGEST_LINE = 1 << 24
@@ -24,56 +26,93 @@ MOST_ROWS, MOST_COLUMNS, MOST_VALUES = 1_000_000, 1000, 1 << 26
 BATCH = 16
 """Rows of a Parquet file that are in memory in its own format; few, as each may refer to a long text."""
 
+UTF_16 = ("\udcff\udcfe", "\udcfe\udcff")
+"""Byte order marks of UTF-16, read as UTF-8."""
+
 Row = tuple[str, Any]
 """Where a row is, such as "questions my.jsonl, line 3", and the row."""
 
 
-def json_rows(what: str, path: Path) -> Iterator[Row]:
-    """Yield the rows of a JSON Lines file.
+@dataclass(frozen=True)
+class Damaged:
+    """A line that is damaged, as by a crash of its writer, and what is wrong with it."""
+
+    reason: str
+
+
+def json_rows(what: str, path: Path, keep_damaged: bool = False) -> Iterator[Row]:
+    """Yield the rows of a JSON Lines file, which may be compressed by gzip.
 
     Args:
         what: what the file contains, such as "questions", for messages.
         path: the file.
+        keep_damaged: yield `Damaged` in place of a line with zero bytes or bytes that are not UTF-8, and of a last line
+            that is cut, instead of raising an error.
 
     Raises:
         OddError: a line is not JSON or is too long, or there are too many.
         OSError: the file cannot be read.
-        UnicodeDecodeError: it is not UTF-8.
     """
     check_file(path)
-    # not splitlines: a JSON string may contain other line breaks, such as U+2028
+    number = rows = size = 0
     with _opened(path) as file:
-        number = rows = size = 0
-        while line := file.readline(LONGEST_LINE + 1):
-            number, size = number + 1, size + len(line)
-            if size > LARGEST:  # of a compressed file
-                raise _too_large(f"{what} {path}", f"{LARGEST / 1e6:,.0f} MB when unpacked")
-            if not line.strip():
-                continue
-            place = f"{what} {path}, line {number}"
-            if len(line) > LONGEST_LINE:
-                raise OddError(f"{place}: it has more than {LONGEST_LINE} characters: split it into several lines")
-            try:
-                row = parse_json(line)
-            except ValueError as error:
-                reason = error.msg if isinstance(error, JSONDecodeError) else error
-                if rows == 0 and line.strip() in ("[", "{"):
-                    reason = "one list or object over several lines"
-                elif "\0" in line:
-                    reason = "it has zero bytes, as after a crash: remove it"
-                elif not line.endswith("\n") and file.readline(1) == "":
-                    reason = "the last line is cut, as when its writer was killed: remove it"
-                raise OddError(f"{place}: not JSON ({reason}); put one JSON object per line") from error
-            rows += 1
-            check_counts(f"{what} {path}", rows, len(row) if isinstance(row, Mapping) else 1)
-            yield place, row
+        try:
+            # not splitlines: a JSON string may contain other line breaks, such as U+2028
+            while line := file.readline(LONGEST_LINE + 1):
+                number, size = number + 1, size + len(line)
+                place = f"{what} {path}, line {number}"
+                if number == 1 and line.startswith(UTF_16):
+                    raise OddError(f"{what} {path}: its encoding is UTF-16: save it as UTF-8")
+                if size > LARGEST:  # of a compressed file
+                    raise _too_large(f"{what} {path}", f"{LARGEST / 1e6:,.0f} MB when unpacked")
+                if not line.strip():
+                    continue
+                if len(line) > LONGEST_LINE:
+                    raise OddError(f"{place}: it has more than {LONGEST_LINE} characters: split it into several lines")
+                row = _parsed(place, line, rows == 0)
+                if isinstance(row, Damaged) and not keep_damaged:
+                    raise OddError(f"{place}: not JSON ({row.reason}): remove or repair that line")
+                rows += 1
+                check_counts(f"{what} {path}", rows, len(row) if isinstance(row, Mapping) else 1)
+                yield place, row
+        except (EOFError, zlib.error) as error:
+            found = Damaged("the compressed file is cut or damaged")
+            if not keep_damaged:
+                raise OddError(f"{what} {path}, after line {number}: {found.reason}: copy it again") from error
+            yield f"{what} {path}, after line {number}", found
 
 
 def _opened(path: Path) -> TextIO:
-    """Open a text file, which may be compressed by gzip."""
+    """Open a text file; bytes that are not UTF-8 become half characters."""
     if path.suffix.lower() == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig")
-    return path.open(encoding="utf-8-sig")
+        return gzip.open(path, "rt", encoding="utf-8-sig", errors="surrogateescape")
+    return path.open(encoding="utf-8-sig", errors="surrogateescape")
+
+
+def _parsed(place: str, line: str, is_first: bool) -> Any:
+    """Parse a line; return `Damaged` for one that its writer did not mean.
+
+    Raises:
+        OddError: it is not JSON.
+    """
+    if not is_unicode(line):
+        return Damaged("it has bytes that are not UTF-8")
+    if "\0" in line:
+        return Damaged("it has zero bytes, as after a crash")
+    try:
+        return parse_json(line)
+    except ValueError as error:
+        is_spread = is_first and line.strip() in ("[", "{")
+        if isinstance(error, JSONDecodeError) and not is_spread and not line.endswith("\n") and _is_cut(line, error):
+            return Damaged("the last line is cut, as when its writer was killed")
+        reason = error.msg if isinstance(error, JSONDecodeError) else error
+        reason = "one list or object over several lines" if is_spread else reason
+        raise OddError(f"{place}: not JSON ({reason}); put one JSON object per line") from error
+
+
+def _is_cut(line: str, error: JSONDecodeError) -> bool:
+    """Return whether a line would be JSON if it went on."""
+    return error.msg.startswith("Unterminated") or error.pos >= len(line.rstrip())
 
 
 def parquet_rows(what: str, path: Path) -> Iterator[Row]:

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -29,6 +29,7 @@ from odd.cli.options import (
     settings_of,
 )
 from odd.config import ModelConfig, RunConfig, load_config
+from odd.config.models import LoggedKind
 from odd.errors import OddError
 from odd.pipeline.stages import Kind, Stage
 
@@ -54,13 +55,19 @@ def run(
 def import_(
     files: Annotated[
         list[str],
-        typer.Argument(metavar="FILE...", help="JSON Lines or Parquet in TRL's, verl's or ODD's format; or folders."),
+        typer.Argument(
+            metavar="FILE...", help="Logs of a trainer, or folders of them; docs/import.md has the formats."
+        ),
     ],
     questions: QUESTIONS = None,
     step: Annotated[list[int] | None, typer.Option(help="Training step to import. Repeatable.")] = None,
     reward: Annotated[str | None, typer.Option(help="Reward column, if there are several.")] = None,
     threshold: Annotated[float | None, typer.Option(help="A response with a reward above it is correct.")] = None,
     verify: Annotated[bool, typer.Option("--verify", help="Verify answers instead of using rewards.")] = False,
+    kind: Annotated[
+        LoggedKind | None,
+        typer.Option(help="Kind of the questions, if neither --questions nor the log has gold answers; see docs."),
+    ] = None,
     preset: PRESET = "demo",
     config: CONFIG = None,
     student: STUDENT = None,
@@ -73,10 +80,24 @@ def import_(
     show_config: SHOW_CONFIG = False,
 ) -> None:
     """Execute a run with initial rollouts from the logs of a training run (docs/import.md)."""
-    given = {"files": files, "steps": step, "reward": reward, "threshold": threshold, "verify": verify or None}
+    given: dict[str, Any] = {"files": files, "steps": step, "reward": reward, "threshold": threshold}
+    given |= {"verify": verify or None, "kind": kind}
     own = [f"imported.{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
     settings = settings_of(preset, config, student, questions, limit, teacher, cache, [*own, *(set_ or ())])
+    if questions is None and config is None:
+        settings = _asking_the_log(settings)
     _make(settings, show_config, reporting(quiet, json_))
+
+
+def _asking_the_log(settings: RunConfig) -> RunConfig:
+    """Take the questions from the logs themselves if these have gold answers, or their kind is given."""
+    from odd.rollouts.log_questions import SOURCE
+    from odd.rollouts.log_records import has_gold
+
+    assert settings.imported is not None
+    if settings.imported.kind is None and not has_gold(settings.imported):
+        return settings
+    return settings.model_copy(update={"questions": settings.questions.model_copy(update={"source": SOURCE})})
 
 
 def _make(settings: RunConfig, show_config: bool, report: Reporting, kind: Kind = "run") -> None:

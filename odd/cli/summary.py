@@ -114,6 +114,19 @@ def import_lines(account: str) -> list[str]:
         f"not imported: {part['rows']:,} rows, {part['reason']}; e.g. {part['example'].removeprefix('import ')}"
         for part in counts["refused"]
     ]
+    if counts.get("from_text"):
+        lines.append(
+            f"token ids: those of {counts['from_text']:,} rollouts were encoded from text, and need not be those "
+            "that were sampled"
+        )
+    if ids := counts["taken"] - counts.get("from_text", counts["taken"]):
+        lines.append(f"token ids: {counts['reencoded']:,} of {ids:,} responses with ids encode to the same ids again")
+    if found := counts.get("log_probs"):
+        use = "used" if found["used"] else "not used, the student scores the rollouts: check sampling.temperature"
+        lines.append(
+            f"log-probabilities of {found['rollouts']:,} rollouts: {found['checked']:,} compared with the student's, "
+            f"mean difference {found['mean']:.3f}, largest {found['difference']:.3f} nats per token: {use}"
+        )
     if counts["without"]:
         lines.append(f"left out: {counts['without']:,} questions without a rollout")
     if counts["judged"]:

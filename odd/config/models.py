@@ -33,6 +33,10 @@ class ModelConfig(Settings):
         return f"{self.name} [{', '.join(own)}]" if own else self.name
 
 
+LoggedKind = Literal["number", "expression", "exact", "yes_no"]
+"""How responses to the prompts of a log are verified; `odd.questions.base.Kind` has all kinds."""
+
+
 class ImportConfig(Settings):
     """Rollouts that were sampled elsewhere and replace the initial ones (docs/import.md)."""
 
@@ -41,4 +45,7 @@ class ImportConfig(Settings):
     reward: str | None = Field(default=None, description="reward column, if a log has several")
     threshold: float = Field(default=0.5, description="a reward above it means correct")
     verify: bool = Field(default=False, description="verify the answers again instead of trusting the rewards")
+    kind: LoggedKind | None = Field(
+        default=None, description="kind of the questions of a log that comes without a question file"
+    )
     digest: str = Field(default="", description="digest of the imported rollouts; set by the run")

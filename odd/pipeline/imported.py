@@ -13,6 +13,7 @@ from odd.pipeline.stages import Stage
 from odd.pipeline.teachers import Models
 from odd.questions.base import Question
 from odd.rollouts.importing import Imported, take_rollouts
+from odd.rollouts.log_questions import SOURCE
 from odd.rollouts.sampling import Rollout
 from odd.store import RunWriter, published_path, work_path
 from odd.store.rows import rollout_rows
@@ -40,8 +41,12 @@ def read_import(
     """
     if config.imported is None:
         return config, questions, None
-    if config.imported.digest and any(
-        place(config.cache, run_id_of(config, questions, models)).exists() for place in (published_path, work_path)
+    if (
+        config.imported.digest
+        and config.questions.source != SOURCE
+        and any(
+            place(config.cache, run_id_of(config, questions, models)).exists() for place in (published_path, work_path)
+        )
     ):
         return config, questions, None
     found = take_rollouts(config, questions, models.student)

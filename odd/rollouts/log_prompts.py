@@ -14,7 +14,8 @@ from odd.errors import OddError
 from odd.models.base import LanguageModel, Message
 from odd.questions.base import Question
 from odd.questions.contexts import DEFAULT_TEMPLATES
-from odd.rollouts.log_records import Prompt, Record
+from odd.rollouts.log_cells import Prompt
+from odd.rollouts.log_formats import Record
 from odd.text import is_unicode
 
 Messages = list[dict[str, str]]
@@ -78,7 +79,7 @@ class Prompts:
         self, student: LanguageModel, questions: Sequence[Question], templates: Templates = DEFAULT_TEMPLATES
     ) -> None:
         """Invert the student's chat template; `templates` is the wording of the run's prompts."""
-        self._questions = questions
+        self._questions, self._student = questions, student
         self._plain = [question.messages(templates=templates) for question in questions]
         self._numbers = {question.id: number for number, question in enumerate(questions)}
         self._forms: list[Form] = []
@@ -99,7 +100,7 @@ class Prompts:
         Raises:
             Refused: the rollout matches no question, or its prompt cannot be used.
         """
-        messages = None if record.prompt is None else self._messages(record.prompt)
+        messages = self.messages(record)
         if record.question is not None:
             if record.question not in self._numbers:
                 raise Refused("no question has this id")
@@ -108,6 +109,29 @@ class Prompts:
         if messages is None:
             raise Refused("it has neither question nor prompt")
         return Asked(self._number(messages), messages)
+
+    def messages(self, record: Record) -> Messages | None:
+        """Return the messages of a record's prompt; None if it has none.
+
+        Raises:
+            Refused: they cannot be recovered, or their token ids are not those of the log.
+        """
+        if record.prompt is not None and record.prompt_ids is None:
+            return self._messages(record.prompt)
+        if record.prompt_ids is None:
+            return None
+        if any(not 0 <= token < self._student.scorer.vocabulary_size for token in record.prompt_ids):
+            raise Refused("a token id of its prompt is not in the student's vocabulary")
+        messages = self._messages(record.prompt or self._student.tokenizer.decode(record.prompt_ids))
+        if tuple(self._student.tokenizer.encode_chat(messages)) != record.prompt_ids:
+            raise Refused("the token ids of its prompt are not those of the student's chat template")
+        return messages
+
+    def response(self, record: Record) -> str:
+        """Return the text of a record's response; empty if it has none, or token ids that the student does not know."""
+        tokens = record.token_ids or ()
+        known = all(0 <= token < self._student.scorer.vocabulary_size for token in tokens)
+        return record.response or (self._student.tokenizer.decode(tokens) if known else "")
 
     def _messages(self, prompt: Prompt) -> Messages:
         if not all(map(is_unicode, (prompt,) if isinstance(prompt, str) else map(_content, prompt))):

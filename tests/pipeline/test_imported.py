@@ -122,7 +122,22 @@ def test_logs_that_changed_are_refused(log, tmp_path):
 
 def test_the_report_is_stored_and_shown(imported):
     lines = import_lines(rows(imported[1], "SELECT value FROM meta WHERE key = 'imported'")[0][0])
-    assert lines == ["imported: 144 rollouts", "rewards and ODD's verifier agree on 144 of 144 rollouts (100.0%)"]
+    assert lines == [
+        "imported: 144 rollouts",
+        "token ids: 0 of 144 responses with ids encode to the same ids again",  # the fake tokenizer's never do
+        "rewards and ODD's verifier agree on 144 of 144 rollouts (100.0%)",
+    ]
+
+
+def test_token_ids_from_text_and_the_check_of_log_probs_are_shown():
+    account = {"taken": 5, "without": 0, "agreeing": 0, "judged": 0, "refused": [], "from_text": 3, "reencoded": 1,
+               "log_probs": {"rollouts": 2, "checked": 2, "mean": 0.01, "difference": 0.2, "used": True}}  # fmt: skip
+    lines = import_lines(json.dumps(account))
+    assert lines[1].startswith("token ids: those of 3 rollouts were encoded from text")
+    assert lines[2] == "token ids: 1 of 2 responses with ids encode to the same ids again"
+    assert "mean difference 0.010, largest 0.200 nats per token: used" in lines[3]
+    account["log_probs"]["used"] = False
+    assert "not used" in import_lines(json.dumps(account))[3]
 
 
 def test_a_verifier_that_disagrees_with_the_rewards_is_pointed_out():

@@ -2,7 +2,6 @@
 
 import json
 import time
-from types import SimpleNamespace
 
 import pytest
 
@@ -11,6 +10,7 @@ from odd.errors import OddError
 from odd.models.registry import load_model
 from odd.questions.base import Question
 from odd.rollouts.importing import take_rollouts
+from odd.rollouts.log_formats import Record
 from odd.rollouts.log_prompts import Prompts, Refused
 
 SUM = Question(id="sum", question="What is 8+6-3?", answer="11", kind="number")
@@ -107,7 +107,7 @@ def test_a_doubtful_row_is_refused_counted_and_exemplified(take, row, reason):
 
 
 def test_logs_without_a_single_rollout_are_refused_with_the_reasons(take):
-    with pytest.raises(OddError, match=r"no reward \(1 rows, e\.g\. import .*line 1\)"):
+    with pytest.raises(OddError, match=r"no reward .* \(1 rows, e\.g\. import .*line 1\)"):
         take({"response": RIGHT, "reward": None})
 
 
@@ -133,7 +133,7 @@ def test_the_digest_depends_on_tokens_and_outcomes(take):
 
 
 def record(prompt):
-    return SimpleNamespace(question=None, prompt=prompt)
+    return Record("line 1", prompt=prompt)
 
 
 def rendered(student, messages):
