@@ -106,7 +106,8 @@ def _kind(gold: str) -> LoggedKind:
         return "yes_no"
     if read_number(plain(gold)) is not None:
         return "number"
-    return "expression" if is_tex(gold) or any(sign.isdigit() for sign in gold) else "exact"
+    # a single letter is an option, which may stand in brackets
+    return "expression" if is_tex(gold) or len(gold) == 1 or any(sign.isdigit() for sign in gold) else "exact"
 
 
 def _written(gold: str, kind: str) -> str:

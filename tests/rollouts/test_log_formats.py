@@ -283,7 +283,7 @@ def test_the_gold_answers_of_a_log_make_its_questions(student, tmp_path):
 GOLDS = {
     "number": ("11", "number"), "list of one": (["11"], "number"), "whole number": (11, "number"),
     "fraction in TeX": (r"\frac{1}{2}", "expression"), "interval": ("[0, 1)", "expression"),
-    "word": ("red", "exact"), "yes": ("Yes", "yes_no"),
+    "letter": ("B", "expression"), "word": ("red", "exact"), "yes": ("Yes", "yes_no"),
 }  # fmt: skip
 
 
