@@ -7,6 +7,7 @@ import typer
 from odd import __version__
 from odd.cli import dashboard
 from odd.cli.checking import models, vectors, verify
+from odd.cli.checks import check
 from odd.cli.making import add_teacher, import_, run, screen
 from odd.cli.reporting import findings, show, weights
 from odd.cli.run_files import check_run, upgrade
@@ -19,7 +20,7 @@ app = typer.Typer(
 COMMANDS = {
     "Start here": {"demo": dashboard.demo},
     "View runs": {"app": dashboard.app, "show": show, "findings": findings},
-    "Create runs": {"screen": screen, "run": run, "import": import_, "add-teacher": add_teacher},
+    "Create runs": {"check": check, "screen": screen, "run": run, "import": import_, "add-teacher": add_teacher},
     "Export": {"weights": weights},
     "Maintenance": {"models": models, "verify": verify, "vectors": vectors, "check-run": check_run, "upgrade": upgrade},
 }

@@ -86,6 +86,18 @@ def benchmark_speed(student: ModelConfig) -> Speed | None:
     )
 
 
+def sampled_speed(sampling: float, reading: float, length: float) -> Speed:
+    """Return the speed of a student of which only a few rollouts are known; other stages are as smollm2's.
+
+    Args:
+        sampling: tokens generated per second, in a small batch.
+        reading: tokens scored per second.
+        length: tokens of a response.
+    """
+    scoring = float(_MEASURED["smollm2"][3])
+    return Speed("the rollouts of this check", sampling, reading, reading, scoring, length, _REST, _FILL)
+
+
 def measured_speed(run: Run, meta: Mapping[str, str], student: ModelConfig) -> Speed | None:
     """Return the speed measured in a run; None if it has another student or too little finished work.
 

@@ -1,0 +1,36 @@
+"""What a check found."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Verdict = Literal["ok", "warning", "error"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found.
+
+    Attributes:
+        check: name of the check, as in docs/check.md.
+        verdict: `error` means that the run would fail or be worthless.
+        text: what was found, in one line.
+        remedy: what to do about it; empty if nothing needs to be done.
+        shown: texts to show, such as prompts, by heading.
+    """
+
+    check: str
+    verdict: Verdict
+    text: str
+    remedy: str = ""
+    shown: tuple[tuple[str, str], ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as an object for JSON."""
+        return asdict(self) | {"shown": dict(self.shown)}
+
+
+def judged(
+    check: str, is_good: bool, text: str, remedy: str, bad: Verdict = "warning", shown: tuple[tuple[str, str], ...] = ()
+) -> Finding:
+    """Return a finding whose remedy is given only if it is not good."""
+    return Finding(check, "ok", text, "", shown) if is_good else Finding(check, bad, text, remedy, shown)
