@@ -20,6 +20,7 @@ from odd.questions.files import SUFFIXES
 from odd.questions.sources import bundled_sets, load_questions, parse_source
 from odd.store import newest_finished
 from odd.text import markdown_escaped, rough
+from pages.parts.run_check import show_checks
 from pages.parts.run_state import close_dialog
 from pages.shared.data import CACHE, OpenRun, as_it_is, kept
 
@@ -47,7 +48,11 @@ def run_form() -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center", border=True):
         _time(config, questions)
+        tells = "Samples 8 rollouts and looks at prompts, answers, scores, memory and time; takes about a minute"
+        check = st.button("Check", icon=":material/fact_check:", key="new-check", help=tells)
         start = st.button("Start", type="primary", icon=":material/play_arrow:", key="new-start")
+    if check:
+        show_checks(config)
     if start:
         try:
             start_run(config)

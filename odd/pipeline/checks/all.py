@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from odd.config import RunConfig
 from odd.errors import OddError
 from odd.models.base import LanguageModel
-from odd.pipeline.checks import prompts, scores
 from odd.pipeline.checks.costs import cost_findings
 from odd.pipeline.checks.finding import Finding
+from odd.pipeline.checks.prompts import student_prompt, teacher_prompt
 from odd.pipeline.checks.sample import rollout_findings, round_trip_findings, sampled
+from odd.pipeline.checks.scores import student_scores, teacher_scores
 from odd.pipeline.teachers import Models
 from odd.questions.sources import load_questions
 
@@ -36,11 +37,11 @@ def check(config: RunConfig) -> Iterator[Finding]:
         except OddError as error:
             yield _error(f"vocabulary of {teacher.name}", error)
     try:
-        yield from prompts.prompt_findings(config, questions, student)
+        yield from student_prompt(config, questions, student)
         samples, seconds = sampled(config, questions, student)
         yield from rollout_findings(samples, config, student)
         yield from round_trip_findings(samples, student)
-        yield from scores.student_findings(config, student, samples)
+        yield from student_scores(config, student, samples)
     except OddError as error:
         yield _error("rollouts", error)
         return
@@ -48,8 +49,8 @@ def check(config: RunConfig) -> Iterator[Finding]:
         if (model := teachers.get(teacher.name)) is None:
             continue
         try:
-            yield from prompts.teacher_findings(config, teacher, model, student, samples)
-            yield from scores.teacher_findings(config, teacher, model, student, samples)
+            yield from teacher_prompt(config, teacher, model, student, samples)
+            yield from teacher_scores(config, teacher, model, student, samples)
         except OddError as error:
             yield _error(f"scores of {teacher.name}", error)
     yield from cost_findings(config, len(questions), student, samples, seconds)

@@ -1,5 +1,6 @@
 """What a check found."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -26,7 +27,12 @@ class Finding:
 
     def to_json(self) -> dict[str, Any]:
         """Return it as an object for JSON."""
-        return asdict(self) | {"shown": dict(self.shown)}
+        return asdict(self) | {"shown": [list(pair) for pair in self.shown]}
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> "Finding":
+        """Return the finding that `to_json` gave as `found`."""
+        return cls(**{**found, "shown": tuple((heading, text) for heading, text in found["shown"])})
 
 
 def judged(

@@ -15,7 +15,7 @@ LAST = 20
 """Tokens of the end of a prompt that are shown."""
 
 
-def prompt_findings(config: RunConfig, questions: Sequence[Question], student: LanguageModel) -> Iterator[Finding]:
+def student_prompt(config: RunConfig, questions: Sequence[Question], student: LanguageModel) -> Iterator[Finding]:
     """Report the student's prompt of the first question, and whether all prompts fit."""
     messages = questions[0].messages(templates=config.templates)
     rendered, prompt = student.tokenizer.render_chat(messages), student.tokenizer.encode_chat(messages)
@@ -37,7 +37,7 @@ def prompt_findings(config: RunConfig, questions: Sequence[Question], student: L
     yield _window("window", student, f"question {longest!r}", sizes[longest], config.sampling.max_new_tokens)
 
 
-def teacher_findings(
+def teacher_prompt(
     config: RunConfig, teacher: TeacherConfig, model: LanguageModel, student: LanguageModel, samples: Sequence[Sample]
 ) -> Iterator[Finding]:
     """Report the prompt of a teacher beside the student's."""

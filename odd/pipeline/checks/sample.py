@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
@@ -72,7 +71,7 @@ def rollout_findings(samples: Sequence[Sample], config: RunConfig, student: Lang
     """Report answers, verdicts, truncation and end tokens of the rollouts."""
     made = [(sample.question, rollout) for sample in samples for rollout in sample.rollouts]
     rollouts = [rollout for _, rollout in made]
-    count, say = len(rollouts), partial(judged, "rollouts")
+    count = len(rollouts)
     shown = tuple(
         (
             f"{question.id}, gold {shortened(question.answer, 40)}: {_verdict(rollout)}",
@@ -84,17 +83,20 @@ def rollout_findings(samples: Sequence[Sample], config: RunConfig, student: Lang
     cut = sum(rollout.truncated for rollout in rollouts)
     without = sum(rollout.answer is None and not rollout.truncated for rollout in rollouts)
     yield Finding("rollouts", "ok", f"{count} rollouts, {right} correct, {cut} truncated", shown=shown)
-    yield say(
+    yield judged(
+        "truncation",
         cut <= count / 4,
         f"{cut} of {count} reach the limit of {config.sampling.max_new_tokens} tokens",
         "raise sampling.max_new_tokens: truncated rollouts count as wrong, and lower every P_succ",
     )
-    yield say(
+    yield judged(
+        "answers",
         without <= count / 4,
         f"{without} of {count} complete ones have no answer that can be found",
         'ask for one, e.g. with templates.instruction = "... End with a line \\"Answer: X\\"."; see docs/questions.md',
     )
-    yield say(
+    yield judged(
+        "success",
         0 < right < count,
         f"{right} of {count} are correct",
         "a question without correct rollouts is excluded, and one without wrong ones has nothing to learn: choose "

@@ -1,6 +1,7 @@
 """Checks of scores: whether student and teachers score the same positions, and what truncation to top-k would lose."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -25,7 +26,50 @@ ENOUGH = 16
 """Positions that a correlation needs."""
 
 
-def student_findings(config: RunConfig, student: LanguageModel, samples: Sequence[Sample]) -> Iterator[Finding]:
+@dataclass
+class Rows:
+    """Scores along rollouts, one array per rollout in each list.
+
+    Attributes:
+        student: the student's log-probability of each token, in nats.
+        teacher: the teacher's.
+        student_mass: the student's probability mass on the teacher's top-k support.
+        teacher_mass: the teacher's.
+        lost: 1 where the forward KL on that support is negative.
+    """
+
+    student: list[np.ndarray] = field(default_factory=list)
+    teacher: list[np.ndarray] = field(default_factory=list)
+    student_mass: list[np.ndarray] = field(default_factory=list)
+    teacher_mass: list[np.ndarray] = field(default_factory=list)
+    lost: list[np.ndarray] = field(default_factory=list)
+
+    def add(
+        self,
+        config: RunConfig,
+        teacher: TeacherConfig,
+        sample: Sample,
+        rollout: Rollout,
+        prompt: Sequence[int],
+        student: LanguageModel,
+        model: LanguageModel,
+    ) -> None:
+        """Score a rollout with student and teacher."""
+        tokens = rollout.token_ids[:TOKENS]
+        if not tokens:
+            return
+        temperature = teacher_temperature(teacher, config.sampling)
+        own = _slices(student.scorer.read(sample.prompt, [tokens], config.sampling.temperature))
+        its = _slices(model.scorer.read(prompt, [tokens], temperature))
+        found = [_position(p, q, token) for p, q, token in zip(own, its, tokens, strict=True)]
+        columns = np.array(found, np.float64).T
+        for values, column in zip(
+            (self.student, self.teacher, self.student_mass, self.teacher_mass, self.lost), columns, strict=True
+        ):
+            values.append(column)
+
+
+def student_scores(config: RunConfig, student: LanguageModel, samples: Sequence[Sample]) -> Iterator[Finding]:
     """Report the gap between the sampler's log-probabilities and the scorer's."""
     sampled, scored, first = [], [], []
     for sample in samples:
@@ -48,11 +92,11 @@ def student_findings(config: RunConfig, student: LanguageModel, samples: Sequenc
     )
 
 
-def teacher_findings(
+def teacher_scores(
     config: RunConfig, teacher: TeacherConfig, model: LanguageModel, student: LanguageModel, samples: Sequence[Sample]
 ) -> Iterator[Finding]:
     """Report a teacher's log-probabilities of the rollouts against the student's, and the mass of top-k supports."""
-    rows = _Rows()
+    rows = Rows()
     for number, sample in enumerate(samples):
         others = [one for i, other in enumerate(samples) if i != number for one in other.rollouts]
         messages = messages_of(teacher, sample, config, others)
@@ -64,10 +108,11 @@ def teacher_findings(
     if not rows.student:
         yield Finding(f"scores of {teacher.name}", "warning", "no rollout could be scored with its context")
         return
-    yield from _of_rows(rows, teacher.name)
+    yield from findings_of(rows, teacher.name)
 
 
-def _of_rows(rows: "_Rows", teacher: str) -> Iterator[Finding]:
+def findings_of(rows: Rows, teacher: str) -> Iterator[Finding]:
+    """Judge the scores of a teacher."""
     own, its = np.concatenate(rows.student), np.concatenate(rows.teacher)
     infinite = float(np.mean(~np.isfinite(its)))
     yield judged(
@@ -111,41 +156,6 @@ def _of_rows(rows: "_Rows", teacher: str) -> Iterator[Finding]:
     )
 
 
-class _Rows:
-    """Scores along rollouts; one array per rollout in each list."""
-
-    def __init__(self) -> None:
-        self.student: list[np.ndarray] = []
-        self.teacher: list[np.ndarray] = []
-        self.teacher_mass: list[np.ndarray] = []
-        self.student_mass: list[np.ndarray] = []
-        self.lost: list[np.ndarray] = []
-
-    def add(
-        self,
-        config: RunConfig,
-        teacher: TeacherConfig,
-        sample: Sample,
-        rollout: Rollout,
-        prompt: Sequence[int],
-        student: LanguageModel,
-        model: LanguageModel,
-    ) -> None:
-        """Score a rollout with student and teacher."""
-        tokens = rollout.token_ids[:TOKENS]
-        if not tokens:
-            return
-        temperature = teacher_temperature(teacher, config.sampling)
-        own = _slices(student.scorer.read(sample.prompt, [tokens], config.sampling.temperature))
-        its = _slices(model.scorer.read(prompt, [tokens], temperature))
-        found = [_position(p, q, token) for p, q, token in zip(own, its, tokens, strict=True)]
-        columns = np.array(found, np.float64).T
-        for values, column in zip(
-            (self.student, self.teacher, self.student_mass, self.teacher_mass, self.lost), columns, strict=True
-        ):
-            values.append(column)
-
-
 def _slices(read: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
     for part in read:
         yield from part
@@ -167,7 +177,7 @@ def _position(log_p: np.ndarray, log_q: np.ndarray, token: int) -> tuple[float, 
     return float(log_p[token]), float(log_q[token]), float(p.sum()), float(q.sum()), float(divergence < 0)
 
 
-def _correlation(rows: _Rows, lag: int) -> float:
+def _correlation(rows: Rows, lag: int) -> float:
     """Return the correlation of the student's log-probabilities with the teacher's `lag` positions later."""
     pairs = [
         (own[max(0, -lag) : len(own) - max(0, lag)], its[max(0, lag) : len(its) - max(0, -lag)])

@@ -125,17 +125,21 @@ def _command(job: Job, cache: Path) -> list[str]:
     return [sys.executable, "-m", "odd", *what, "--config", str(job.settings.resolve()), "--cache", str(cache)]
 
 
-def _start(job: Job, cache: Path) -> Job:
-    """Start the process of a job."""
+def process_environment() -> dict[str, str]:
+    """Return the environment of an ODD process that writes plain text to a file or a pipe."""
     # an installed package is importable anywhere, a checkout only from its folder
     places = [] if PACKED else [str(DASHBOARD)]
-    environment = os.environ | {
+    return os.environ | {
         "PYTHONPATH": os.pathsep.join(filter(None, (*places, os.environ.get("PYTHONPATH")))),
         "PYTHONUNBUFFERED": "1",
         "NO_COLOR": "1",
         "COLUMNS": "136",
-        JOB_FOLDER: str(job.folder.resolve()),
     }
+
+
+def _start(job: Job, cache: Path) -> Job:
+    """Start the process of a job."""
+    environment = process_environment() | {JOB_FOLDER: str(job.folder.resolve())}
     shell = ["/bin/sh", "-c", SHELL, str((job.folder / "exit").resolve())]
     with writing(job.folder), job.log.open("ab") as log:
         job.save()  # before the start: a job without a process can be removed, a process without a job cannot
