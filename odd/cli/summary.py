@@ -1,6 +1,5 @@
 """Tables printed by `show`: results of a run for its questions and its teachers (method §7)."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,10 +17,9 @@ from odd.findings.statistics import Estimate
 from odd.findings.summaries import chosen_measure, estimates
 from odd.store import RunReader
 from odd.text import visible_text
+from odd.views.import_report import import_lines
 
 OUTCOMES = ("all", "correct", "incorrect")
-TRUSTED = 0.95
-"""Share of rewards that must agree with the verifier; below it a warning is printed."""
 SUMMARIES = ("mean_cosine", "fraction_positive", "weighted_cosine", "mean_gain", "advantage")
 
 
@@ -72,7 +70,7 @@ def print_summary(path: Path, objective: str | None, convention: str | None, con
         skipped = reader.query("contexts_unavailable")
         status, imported = reader.meta["status"], reader.meta.get("imported")
         screening = read_screening(reader)
-        for line in import_lines(imported) if imported else ():
+        for line in import_lines(imported or ""):
             console.print(Text(visible_text(line)), soft_wrap=True)
         if screening is not None:
             print_screening(screening, console)
@@ -100,43 +98,6 @@ def _print_findings(
     for row in skipped[~skipped["question"].isin(excluded["question"])].to_dict("records"):
         line = f"teacher {row['teacher']} skipped question {row['id']}: {row['reason']}"
         console.print(Text(visible_text(line)))
-
-
-def import_lines(account: str) -> list[str]:
-    """Describe the import of a run's rollouts, one line per item.
-
-    Args:
-        account: JSON value of `imported` in the run's `meta`.
-    """
-    counts = json.loads(account)
-    lines = [f"imported: {counts['taken']:,} rollouts"]
-    lines += [
-        f"not imported: {part['rows']:,} rows, {part['reason']}; e.g. {part['example'].removeprefix('import ')}"
-        for part in counts["refused"]
-    ]
-    if counts.get("from_text"):
-        lines.append(
-            f"token ids: those of {counts['from_text']:,} rollouts were encoded from text, and need not be those "
-            "that were sampled"
-        )
-    if ids := counts["taken"] - counts.get("from_text", counts["taken"]):
-        lines.append(f"token ids: {counts['reencoded']:,} of {ids:,} responses with ids encode to the same ids again")
-    if found := counts.get("log_probs"):
-        use = "used" if found["used"] else "not used, the student scores the rollouts: check sampling.temperature"
-        lines.append(
-            f"log-probabilities of {found['rollouts']:,} rollouts: {found['checked']:,} compared with the student's, "
-            f"mean difference {found['mean']:.3f}, largest {found['difference']:.3f} nats per token: {use}"
-        )
-    if counts["without"]:
-        lines.append(f"left out: {counts['without']:,} questions without a rollout")
-    if counts["judged"]:
-        share = counts["agreeing"] / counts["judged"]
-        line = (
-            f"rewards and ODD's verifier agree on {counts['agreeing']:,} of {counts['judged']:,} rollouts ({share:.1%})"
-        )
-        remedy = "the verifier judges targeted rollouts: check kinds and answers of the questions, or --threshold"
-        lines.append(line if share >= TRUSTED else f"{line}; {remedy}")
-    return lines
 
 
 def _nothing_found(questions: pd.DataFrame, teachers: Sequence[str], convention: str) -> str:

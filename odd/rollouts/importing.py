@@ -41,7 +41,7 @@ class Account:
         from_text: number of rollouts whose token ids were encoded from text.
         reencoded: number of the others whose text encodes to the same token ids.
         log_probs: check of the logged log-probabilities: number of `rollouts` that have them, number `checked`, mean
-            and largest `difference` in nats per token, and whether they are `used`; empty if there are none.
+            and largest `difference` in nats per token, and whether they are `used`; None if there are none.
     """
 
     taken: int = 0
@@ -52,7 +52,7 @@ class Account:
     judged: int = 0
     from_text: int = 0
     reencoded: int = 0
-    log_probs: dict[str, float] = field(default_factory=dict)
+    log_probs: dict[str, float] | None = None
 
     def refuse(self, record: Record, reason: str) -> None:
         """Count a refused row."""

@@ -6,7 +6,8 @@ import pandas as pd
 import streamlit as st
 
 from odd.export.tables import csv
-from odd.text import markdown_escaped
+from odd.text import markdown_escaped, visible_text
+from odd.views.import_report import import_lines
 from odd.views.links import AT_START, LONGEST, Difficulty, ViewState
 from odd.views.missing import why_no_scores
 from odd.views.question_table import QuestionTable, export, listed, payload, question_table, sort_keys
@@ -23,6 +24,9 @@ _table = kept(question_table)
 
 def show_questions(run: OpenRun, view: ViewState) -> None:
     """Draw the page below its header."""
+    if lines := import_lines(run.meta.get("imported", "")):
+        with st.expander(f"Rollouts from logs, {lines[0]}"):
+            st.markdown("\n".join(f"* {markdown_escaped(visible_text(line))}" for line in lines[1:]))
     table = _table(run, view.objective, view.convention)
     _filters(run, view, table)
     _say_what_is_missing(run, table, view)

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from odd.cli.summary import import_lines
 from odd.config import load_config, parse_config
 from odd.config.teachers import SELF_CHECK
 from odd.errors import OddError
 from odd.models.registry import load_model
 from odd.pipeline.jobs import continue_run
 from odd.pipeline.worker import run
+from odd.views.import_report import import_lines
 from tests.models.bigram_engine import Bigrams
 from tests.runs import ROLLOUTS, assert_same_results, quick_config, rows
 
@@ -147,6 +147,11 @@ def test_a_verifier_that_disagrees_with_the_rewards_is_pointed_out():
     assert lines[1] == "not imported: 3 rows, it has no reward; e.g. a.jsonl, line 1"
     assert lines[2] == "left out: 1 questions without a rollout"
     assert "1 of 2 rollouts (50.0%); the verifier judges targeted rollouts" in lines[3]
+
+
+@pytest.mark.parametrize("account", ["", "[]", "{", '{"taken": -1}', '{"taken": "many"}', '{"taken": 1}'])
+def test_an_account_that_is_not_valid_says_nothing(account):
+    assert import_lines(account) == []
 
 
 @pytest.mark.parametrize("name", ["rollouts.jsonl", "rollouts-verl.jsonl", "rollouts-trl.parquet"])
