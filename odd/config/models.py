@@ -1,11 +1,12 @@
 """Settings of models and of imported rollouts."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints, model_validator
 
 from odd.settings import Positive, Settings
 
+Mark = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^\S(.*\S)?$")]
 SCORING_MEMORY = 64
 """MiB of logits in memory at a time when distributions are read; more is rarely faster."""
 
@@ -21,7 +22,16 @@ class ModelConfig(Settings):
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     engine: str = Field(default="transformers", description="engine that samples and scores it")
     thinking: bool = Field(default=False, description="thinking mode of chat templates that have one")
+    thinking_marks: tuple[Mark, Mark] | None = Field(
+        default=None, description="what opens and closes a thinking part, if the usual marks do not"
+    )
     scoring_memory: Positive = Field(default=SCORING_MEMORY, description="MiB of logits in memory at a time")
+
+    @model_validator(mode="after")
+    def _marks_differ(self) -> "ModelConfig":
+        if self.thinking_marks and self.thinking_marks[0] == self.thinking_marks[1]:
+            raise ValueError('thinking_marks must be two different texts, such as ["<reason>", "</reason>"]')
+        return self
 
     @property
     def label(self) -> str:
@@ -30,6 +40,7 @@ class ModelConfig(Settings):
         chosen = {name: getattr(self, name) for name in ("engine", "device", "dtype")}
         own = [value for name, value in chosen.items() if value != usual[name].default]
         own += ["thinking"] if self.thinking else []
+        own += self.thinking_marks or ()
         return f"{self.name} [{', '.join(own)}]" if own else self.name
 
 

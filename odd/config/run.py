@@ -204,7 +204,10 @@ def fingerprint(config: RunConfig, questions: list[dict[str, Any]], student_dige
         questions: the questions, as JSON objects.
         student_digest: digest of the student's weights and tokenizer: the same name can later mean another model.
     """
-    usual = {"scoring_memory"} | ({"engine"} if config.student.engine == ModelConfig().engine else set())
+    usual = {"scoring_memory"}
+    usual |= {
+        name for name in ("engine", "thinking_marks") if getattr(config.student, name) == getattr(ModelConfig(), name)
+    }
     parts = {
         "student": config.student.model_dump(mode="json", exclude=usual),
         "digest": student_digest,

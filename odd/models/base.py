@@ -134,6 +134,7 @@ class LanguageModel:
         tokenizer: its tokenizer.
         sampler: samples continuations.
         scorer: computes next-token distributions.
+        thinking_marks: what opens and closes a thinking part beside the usual marks, if the user names them.
     """
 
     name: str
@@ -141,6 +142,7 @@ class LanguageModel:
     tokenizer: Tokenizer
     sampler: Sampler
     scorer: Scorer
+    thinking_marks: tuple[str, str] | None = None
 
 
 def check_same_vocabulary(student: LanguageModel, teacher: LanguageModel) -> None:

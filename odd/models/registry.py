@@ -1,6 +1,7 @@
 """Load a model with the engine named in its settings."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -24,4 +25,5 @@ def load_model(config: ModelConfig, cache: Path) -> LanguageModel:
         raise OddError(f"model {config.name!r}: there is no engine {config.engine!r}; choose {', '.join(ENGINES)}")
     # torch and transformers take seconds to import: errors in settings and questions are reported before that
     load: Load = import_module(ENGINES[config.engine]).load
-    return load(config, cache)
+    model = load(config, cache)
+    return model if config.thinking_marks is None else replace(model, thinking_marks=config.thinking_marks)

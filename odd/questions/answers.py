@@ -5,7 +5,7 @@ If nothing stands on the line of an `Answer:`, or a display or an environment op
 
 import re
 
-from odd.questions.thinking import after_thinking
+from odd.questions.thinking import Marks, after_thinking
 
 # possessive, as model output may repeat any of it a million times
 ANSWER_LINE = re.compile(
@@ -22,17 +22,19 @@ EDGES = " \t\r\n*_`"
 QUOTES = "\"'“”"
 
 
-def extract_answer(text: str, whole: bool = False) -> str | None:
+def extract_answer(text: str, whole: bool = False, inside: bool = False, marks: Marks | None = None) -> str | None:
     r"""Extract the answer from a response; its thinking part is ignored.
 
     Args:
         text: a response.
         whole: take everything after the mark, for answers of several lines.
+        inside: whether the prompt has already opened the thinking part.
+        marks: marks of a thinking part beside the usual ones.
 
     Returns:
         The answer; None if there is none or it is empty.
     """
-    text = after_thinking(text)
+    text = after_thinking(text, inside, marks)
     said = _said(ANSWER_LINE, text, whole)
     if not said:
         said = boxed(text) or said

@@ -13,6 +13,8 @@ PAIRS = (
     ("<|begin_of_thought|>", "<|end_of_thought|>"),
 )
 """Marks that open and close a thinking part in the templates of known models."""
+Marks = tuple[str, str]
+"""Further marks that a user names."""
 FINAL = "<|channel|>final<|message|>"
 """What opens the answer of models that write into channels."""
 CHANNEL = re.compile(r"\A\s*(?:<\|start\|>assistant)?<\|channel\|>")
@@ -21,22 +23,28 @@ DECODED = re.compile(r"\Aanalysis(?=[A-Z0-9*#\"'(]|\Z)")
 DECODED_FINAL = "assistantfinal"
 
 
-def after_thinking(text: str, inside: bool = False) -> str:
+def after_thinking(text: str, inside: bool = False, marks: Marks | None = None) -> str:
     """Return the text after the thinking part of a response; empty if the thinking part was never closed.
 
     Args:
         text: the response.
         inside: whether the prompt has already opened the thinking part, as some chat templates do.
+        marks: marks of a thinking part beside the usual ones.
     """
+    pairs = _pairs(marks)
     if CHANNEL.match(text):
         return text.rpartition(FINAL)[2] if FINAL in text else ""
     if DECODED.match(text):
         return text.rpartition(DECODED_FINAL)[2] if DECODED_FINAL in text else ""
-    closed = [text.rfind(ends) + len(ends) for _, ends in PAIRS if ends in text]
+    closed = [text.rfind(ends) + len(ends) for _, ends in pairs if ends in text]
     rest = text[max(closed, default=0) :]
-    return "" if any(opens in rest for opens, _ in PAIRS) or (inside and not closed) else rest
+    return "" if any(opens in rest for opens, _ in pairs) or (inside and not closed) else rest
 
 
-def ends_in_thinking(prompt: str) -> bool:
-    """Whether a rendered prompt ends inside a thinking part."""
-    return prompt.rstrip().endswith(tuple(opens for opens, _ in PAIRS))
+def ends_in_thinking(prompt: str, marks: Marks | None = None) -> bool:
+    """Whether a rendered prompt ends inside a thinking part, with `marks` beside the usual ones."""
+    return prompt.rstrip().endswith(tuple(opens for opens, _ in _pairs(marks)))
+
+
+def _pairs(marks: Marks | None) -> tuple[Marks, ...]:
+    return PAIRS if marks is None else (*PAIRS, marks)

@@ -25,7 +25,7 @@ from odd.questions.isolated import LONGEST_EXPRESSION, equal_expressions, gym_sc
 from odd.questions.mathematics import is_complete, numeral, to_tex
 from odd.questions.numbers import is_bare_number, read_number
 from odd.questions.options import named_letter, said_yes_or_no
-from odd.questions.thinking import after_thinking
+from odd.questions.thinking import Marks
 from odd.text import is_unicode
 
 if TYPE_CHECKING:
@@ -44,16 +44,17 @@ TEXT = re.compile(
 FULL_MARKS = 1.0 - 1e-9
 
 
-def read_answer(question: "Question", text: str, inside: bool = False) -> str | None:
+def read_answer(question: "Question", text: str, inside: bool = False, marks: Marks | None = None) -> str | None:
     """Extract the answer from a response; some generators expect answers of several lines.
 
     Args:
         question: the question of the response.
         text: the response.
         inside: whether the prompt has already opened the thinking part.
+        marks: marks of a thinking part beside the usual ones.
     """
     several_lines = question.kind == "reasoning_gym" and ("\n" in question.answer or not question.answer)
-    return extract_answer(after_thinking(text, inside), several_lines)
+    return extract_answer(text, several_lines, inside, marks)
 
 
 def is_correct(question: "Question", answer: str | None) -> bool:

@@ -246,7 +246,7 @@ def _rollout(
     tokens, truncated = _tokens(record, student, config.sampling.max_new_tokens, marks)
     text = student.tokenizer.decode(tokens)
     inside = opens_thinking(student, student.tokenizer.encode_chat(question.messages(templates=config.templates)))
-    answer = None if truncated else read_answer(question, text, inside)
+    answer = None if truncated else read_answer(question, text, inside, student.thinking_marks)
     right = is_correct(question, answer)
     if record.reward is not None:
         account.judged += 1

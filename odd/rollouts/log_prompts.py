@@ -73,13 +73,17 @@ class Asked:
 
 
 class Prompts:
-    """Matches logged prompts to questions."""
+    """Matches logged prompts to questions.
+
+    Attributes:
+        marks: marks of a thinking part of the student's responses beside the usual ones.
+    """
 
     def __init__(
         self, student: LanguageModel, questions: Sequence[Question], templates: Templates = DEFAULT_TEMPLATES
     ) -> None:
         """Invert the student's chat template; `templates` is the wording of the run's prompts."""
-        self._questions, self._student = questions, student
+        self._questions, self._student, self.marks = questions, student, student.thinking_marks
         self._plain = [question.messages(templates=templates) for question in questions]
         self._numbers = {question.id: number for number, question in enumerate(questions)}
         self._forms: list[Form] = []
@@ -177,20 +181,27 @@ class Prompts:
         """Return the indices of the questions that match, at most two."""
         if messages in self._plain:
             return [self._plain.index(messages)]
-        content = messages[-1]["content"] if messages else ""
-        found = {
-            number: question.question.strip()
-            for number, question in enumerate(self._questions)
-            if all(part.strip() in content for part in (question.question, *question.choices))
-        }
-        whole: list[int] = []
-        for number, text in sorted(found.items(), key=lambda item: -len(item[1])):
-            # a text inside another that is not whole is inside the whole one, too
-            if not whole or text == found[whole[0]] or text not in found[whole[0]]:
-                whole.append(number)
-            if len(whole) == 2:
-                break
-        return whole
+        return contained(self._questions, messages[-1]["content"] if messages else "")
+
+
+def contained(questions: Sequence[Question], prompt: str) -> list[int]:
+    """Return the indices of the questions whose text and choices a prompt contains, at most two.
+
+    If the text of one contains that of another, the longer one counts.
+    """
+    found = {
+        number: question.question.strip()
+        for number, question in enumerate(questions)
+        if all(part.strip() in prompt for part in (question.question, *question.choices))
+    }
+    whole: list[int] = []
+    for number, text in sorted(found.items(), key=lambda item: -len(item[1])):
+        # a text inside another that is not whole is inside the whole one, too
+        if not whole or text == found[whole[0]] or text not in found[whole[0]]:
+            whole.append(number)
+        if len(whole) == 2:
+            break
+    return whole
 
 
 def _content(message: Message) -> str:

@@ -63,7 +63,9 @@ def logged_questions(
         if record.gold is not None:
             one.golds.append(record.gold)
         elif record.reward is not None and record.reward > threshold:
-            one.rewarded += [answer] if (answer := extract_answer(prompts.response(record))) else []
+            one.rewarded += (
+                [answer] if (answer := extract_answer(prompts.response(record), marks=prompts.marks)) else []
+            )
     width = len(str(len(found)))
     made = [_question(f"prompt-{number:0{width}}", one, kind) for number, one in enumerate(found.values(), start=1)]
     return [question for question in made if question is not None][:limit]

@@ -102,7 +102,7 @@ def sample_chunk(
 
 def opens_thinking(model: LanguageModel, prompt: Sequence[int]) -> bool:
     """Whether the prompt opens the thinking part, as some chat templates do."""
-    return ends_in_thinking(model.tokenizer.decode(prompt))
+    return ends_in_thinking(model.tokenizer.decode(prompt), model.thinking_marks)
 
 
 def _verified(
@@ -117,7 +117,7 @@ def _verified(
     """Join `forced` and the tokens drawn after it, and verify the answer."""
     tokens = (*forced, *drawn.token_ids)
     text = model.tokenizer.decode(tokens)
-    answer = None if drawn.truncated else read_answer(question, text, inside)
+    answer = None if drawn.truncated else read_answer(question, text, inside, model.thinking_marks)
     return Rollout(
         stage=stage,
         chunk=chunk,

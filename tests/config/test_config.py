@@ -151,6 +151,7 @@ def changed(**sections):
         {"student": {"name": "tiny-m"}},
         {"student": {"device": "cuda"}},  # another device rounds differently, so it samples differently
         {"student": {"dtype": "bfloat16"}},
+        {"student": {"thinking_marks": ["<reason>", "</reason>"]}},
         {"sampling": {"seed": 1}},
         {"sampling": {"batch_size": 7}},
         {"sampling": {"temperature": 0.9}},

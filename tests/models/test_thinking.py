@@ -1,10 +1,13 @@
 """The thinking mode of chat templates, and the verification of responses with a thinking part."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from odd.config import ModelConfig, SamplingConfig
 from odd.models.base import Generation
+from odd.models.registry import load_model
 from odd.models.transformers import language_model
 from odd.models.transformers.language_model import wrap
 from odd.questions.base import Question
@@ -23,11 +26,14 @@ TEMPLATES = {
 
 @pytest.fixture
 def load(tmp_path):
-    def model(template, thinking, special=False):
+    def model(template, thinking, special=False, marks=("<think>", "</think>"), named=None):
         loaded = language_model.load(ModelConfig(name="tiny-s", thinking=thinking), tmp_path)
-        loaded.tokenizer.tokenizer.add_tokens(["<think>", "</think>"], special_tokens=special)
-        loaded.tokenizer.tokenizer.chat_template = TEMPLATES[template]
-        return wrap("thinker", loaded.scorer.model, loaded.tokenizer.tokenizer, loaded.tokenizer.thinking)
+        loaded.tokenizer.tokenizer.add_tokens([*marks], special_tokens=special)
+        loaded.tokenizer.tokenizer.chat_template = TEMPLATES[template].replace("<think>", marks[0])
+        wrapped = wrap(
+            "thinker", loaded.scorer.model, loaded.tokenizer.tokenizer, loaded.tokenizer.thinking, thinking_marks=named
+        )
+        return replace(wrapped, thinking_marks=named)
 
     return model
 
@@ -65,6 +71,27 @@ def test_a_prompt_that_opens_the_thinking_part_makes_the_response_start_inside_i
     assert opens_thinking(model, model.tokenizer.encode_chat(QUESTION.messages()))
     assert judged(model, "8+6=14.\nAnswer: 11", monkeypatch).answer is None
     assert judged(model, "8+6=14.\n</think>Answer: 11", monkeypatch).correct
+
+
+NAMED = ("<reason>", "</reason>")
+
+
+@pytest.mark.parametrize(
+    ("marks", "named", "special"), [(("[THINK]", "[/THINK]"), None, True), (NAMED, NAMED, True), (NAMED, NAMED, False)]
+)
+def test_marks_of_other_models_and_those_that_a_user_names_are_honoured(load, monkeypatch, marks, named, special):
+    opens, closes = marks
+    model = load("open", thinking=True, special=special, marks=marks, named=named)
+    assert judged(model, "8+6=14.\nAnswer: 11", monkeypatch).answer is None
+    assert judged(model, f"Answer: 3{closes}Answer: 11", monkeypatch).correct
+    model.tokenizer.thinking = False
+    assert judged(model, f"{opens}Answer: 11", monkeypatch).answer is None
+    assert judged(model, f"{opens}Answer: 3{closes}Answer: 11", monkeypatch).correct
+
+
+def test_the_setting_of_marks_reaches_the_model(tmp_path):
+    model = load_model(ModelConfig(name="tiny-s", thinking_marks=NAMED), tmp_path)
+    assert model.thinking_marks == NAMED
 
 
 def test_without_an_opened_thinking_part_the_response_is_read_from_the_start(load, monkeypatch):

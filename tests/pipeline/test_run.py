@@ -169,7 +169,7 @@ def test_all_truncated_is_reported(tmp_path):
 
 def test_question_without_incorrect_rollout_is_marked_and_scored(tmp_path, monkeypatch):
     monkeypatch.setattr("odd.rollouts.sampling.is_correct", lambda question, answer: True)
-    monkeypatch.setattr("odd.rollouts.sampling.read_answer", lambda question, text, inside: text)
+    monkeypatch.setattr("odd.rollouts.sampling.read_answer", lambda question, text, *_: text)
     sample = Bigrams.sample
     monkeypatch.setattr(
         Bigrams,

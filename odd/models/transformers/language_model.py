@@ -33,7 +33,7 @@ def load(config: ModelConfig, cache: Path) -> TransformersModel:
     """
     place = embedded_path(config.name, cache) if config.name in EMBEDDED else config.name
     model, tokenizer = load_pretrained(config, str(place))
-    return wrap(config.name, model, tokenizer, config.thinking, config.scoring_memory)
+    return wrap(config.name, model, tokenizer, config.thinking, config.scoring_memory, config.thinking_marks)
 
 
 def wrap(
@@ -42,6 +42,7 @@ def wrap(
     tokenizer: PreTrainedTokenizerBase,
     thinking: bool = False,
     scoring_memory: int = SCORING_MEMORY,
+    thinking_marks: tuple[str, str] | None = None,
 ) -> TransformersModel:
     """Wrap a loaded model and its tokenizer as a language model.
 
@@ -51,6 +52,7 @@ def wrap(
         tokenizer: tokenizer of the model.
         thinking: whether to enable the thinking mode of chat templates that have one.
         scoring_memory: MiB of logits in memory at a time.
+        thinking_marks: marks of a thinking part that responses keep, beside the usual ones.
 
     Raises:
         OddError: no token ends a response.
@@ -65,7 +67,7 @@ def wrap(
     return TransformersModel(
         name=name,
         digest=model_digest(model, tokenizer),
-        tokenizer=TransformersTokenizer(name, tokenizer, ends, thinking),
+        tokenizer=TransformersTokenizer(name, tokenizer, ends, thinking, thinking_marks or ()),
         sampler=engine,
         scorer=engine,
     )

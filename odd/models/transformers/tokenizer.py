@@ -9,8 +9,9 @@ from odd.errors import OddError
 from odd.models.base import Message
 from odd.models.transformers.renderer import Renderer
 from odd.models.transformers.rendering import Unrenderable
+from odd.questions.thinking import PAIRS
 
-THINKING = ("<think>", "</think>")
+THINKING = frozenset(mark for pair in PAIRS for mark in pair)
 
 
 class TransformersTokenizer:
@@ -21,10 +22,16 @@ class TransformersTokenizer:
         tokenizer: transformers tokenizer.
         end_tokens: ids of the tokens that end a response.
         thinking: whether to enable the thinking mode of templates that have one.
+        marks: marks of a thinking part beside the usual ones.
     """
 
     def __init__(
-        self, name: str, tokenizer: PreTrainedTokenizerBase, end_tokens: frozenset[int], thinking: bool = False
+        self,
+        name: str,
+        tokenizer: PreTrainedTokenizerBase,
+        end_tokens: frozenset[int],
+        thinking: bool = False,
+        marks: Sequence[str] = (),
     ) -> None:
         """Store the tokenizer and collect its control tokens."""
         self.name, self.tokenizer, self.end_tokens, self.thinking = name, tokenizer, end_tokens, thinking
@@ -32,7 +39,7 @@ class TransformersTokenizer:
         self._added = frozenset(tokenizer.added_tokens_decoder)
         self._control = tuple(str(token) for token in tokenizer.added_tokens_decoder.values() if token.special)
         special = {token: str(entry) for token, entry in tokenizer.added_tokens_decoder.items() if entry.special}
-        self._hidden = frozenset(token for token, text in special.items() if text not in THINKING)
+        self._hidden = frozenset(token for token, text in special.items() if text not in {*THINKING, *marks})
         self._thinking_is_special = len(self._hidden) < len(special)
         self._byte_level = "ByteLevel" in str(getattr(getattr(tokenizer, "backend_tokenizer", None), "decoder", None))
 
