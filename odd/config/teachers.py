@@ -11,16 +11,21 @@ from pydantic import Field, ValidationError, model_validator
 from odd.config.models import ModelConfig
 from odd.settings import Positive, Settings
 
-ContextKind = Literal["none", "1c", "1c1w", "3c", "sum_1c", "sum_1c1w"]
+ContextKind = Literal["none", "1c", "1c1w", "3c", "sum_1c", "sum_1c1w", "solution", "hint"]
+Column = Literal["solution", "hint"]
 
 
 class Context(NamedTuple):
-    """Correct and wrong responses that a teacher is shown, whole or as summaries, and a label for them."""
+    """Correct and wrong responses that a teacher is shown, whole or as summaries, and a label for them.
+
+    `column` is what the question itself has to show, in place of responses.
+    """
 
     correct: int
     wrong: int
     summarized: bool
     label: str
+    column: Column | None = None
 
 
 CONTEXTS: dict[ContextKind, Context] = {
@@ -30,8 +35,11 @@ CONTEXTS: dict[ContextKind, Context] = {
     "3c": Context(3, 0, False, "with three correct responses"),
     "sum_1c": Context(1, 0, True, "with the summary of a correct response"),
     "sum_1c1w": Context(1, 1, True, "with the summaries of a correct and a wrong response"),
+    "solution": Context(0, 0, False, "with the question's reference solution", "solution"),
+    "hint": Context(0, 0, False, "with the question's hint", "hint"),
 }
 _HOLDS = {"message": ("question", "heading", "examples", "closing"), "example": ("label", "text")}
+_HOLDS["given"] = ("question", "example", "closing")
 _HOLDS["request"] = ("question", "summarize", "text")
 
 
@@ -47,9 +55,12 @@ class Templates(Settings):
     wrong: str = "A wrong response to this question, do not imitate it:"
     correct_summary: str = "A summary of a correct response to this question:"
     wrong_summary: str = "A summary of a wrong response to this question, do not imitate it:"
+    solution: str = "The reference solution of this question:"
+    hint: str = "A hint for this question:"
     closing: str = "Now answer the question yourself, thinking included."
     summarize: str = "Summarize this response to its key steps and its answer:"
     message: str = "$question\n\n$heading\n$examples\n$closing"
+    given: str = Field(default="$question\n\n$example\n$closing", description="shows a solution or a hint")
     example: str = Field(default="$label\n$text", description="$text is inserted as a fenced block")
     request: str = Field(default="$question\n\n$summarize\n$text", description="asks for a summary")
 
@@ -62,6 +73,8 @@ class Templates(Settings):
                 raise ValueError(f"{name} may contain {', '.join('$' + part for part in parts)}, and $$ for a dollar")
         if "examples" not in Template(self.message).get_identifiers():
             raise ValueError("message must contain $examples")
+        if "example" not in Template(self.given).get_identifiers():
+            raise ValueError("given must contain $example")
         if not all("text" in Template(form).get_identifiers() for form in (self.example, self.request)):
             raise ValueError("example and request must contain $text")
         return self
@@ -102,6 +115,11 @@ class TeacherConfig(Settings):
     def _settings_fit_the_context(self) -> "TeacherConfig":
         if self.context == "none" and (self.demonstrations or self.template):
             raise ValueError(f"teacher {self.name!r} is shown nothing, as its context is none: choose another context")
+        if self.column and self.demonstrations:
+            raise ValueError(
+                f"teacher {self.name!r} is shown the {self.column} of the question, which no model writes: remove its "
+                "demonstrations"
+            )
         if self.summarizer and not self.summarized:
             raise ValueError(f"teacher {self.name!r} has a summarizer but no summaries: choose a sum_ context")
         if unknown := set(self.template) - (set(Templates.model_fields) - {"instruction"}):
@@ -124,6 +142,11 @@ class TeacherConfig(Settings):
     def shown(self) -> tuple[int, int]:
         """How many correct and wrong responses it is shown."""
         return CONTEXTS[self.context][:2]
+
+    @property
+    def column(self) -> Column | None:
+        """What of the question itself it is shown, in place of responses."""
+        return CONTEXTS[self.context].column
 
     @property
     def summarized(self) -> bool:

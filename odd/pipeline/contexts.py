@@ -8,7 +8,7 @@ from typing import Any
 from odd.config import SamplingConfig, TeacherConfig
 from odd.pipeline.demonstrations import Demonstrations
 from odd.pipeline.events import Events
-from odd.questions.contexts import ContextUnavailable, Demonstration, with_demonstrations
+from odd.questions.contexts import ContextUnavailable, Demonstration, teacher_block
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,7 @@ def teacher_context(
     except ContextUnavailable as error:
         return TeacherContext(teacher.name, (), "", (), str(error))
     question, student, templates = demonstrations.question, demonstrations.student, demonstrations.templates
-    wording = teacher.templates(templates)
-    block = question.block(templates)
-    if shown:
-        block = with_demonstrations(block, shown, teacher.summarized, wording)
+    block = teacher_block(question.block(templates), teacher, shown, templates)
     messages = question.messages(block, templates)
     prompt = tuple(student.tokenizer.encode_chat(messages))
     reason = None

@@ -14,7 +14,14 @@ from odd.pipeline.events import Change, Commit, Events, Insert, NoteModel, Step,
 from odd.pipeline.stages import Stage
 from odd.pipeline.teachers import Models
 from odd.questions.base import Question
-from odd.questions.contexts import Attempt, ContextUnavailable, Demonstration, choose_attempts, summary_request
+from odd.questions.contexts import (
+    Attempt,
+    ContextUnavailable,
+    Demonstration,
+    choose_attempts,
+    given_by,
+    summary_request,
+)
 from odd.rollouts.sampling import Rollout, sample_chunk
 from odd.store.rows import attempt_rows
 from odd.store.state import QuestionState, Summary
@@ -38,10 +45,13 @@ class Demonstrations:
             avoid: responses to show only as a last resort.
 
         Raises:
-            ContextUnavailable: there are too few correct or wrong responses, or no valid summary.
+            ContextUnavailable: there are too few correct or wrong responses, no valid summary, or the question has no
+                solution or hint.
         """
         if teacher.context == "none":
             return ()
+        if teacher.column is not None:
+            return (given_by(getattr(self.question, teacher.column), teacher.column),)
         source = teacher.demonstrations or self.config.student
         attempts = self._attempts.setdefault(source.label, [])
         while True:

@@ -205,7 +205,7 @@ def estimate(config: RunConfig, questions: int, speed: Speed) -> TimeEstimate:
 
 def _written(config: RunConfig) -> int:
     """Expected responses and summaries sampled per question as demonstrations."""
-    shown = [teacher for teacher in config.teachers if teacher.context != "none"]
+    shown = [teacher for teacher in config.teachers if any(teacher.shown)]
     sources = {(teacher.demonstrations or config.student).label for teacher in shown}
     summaries = sum(sum(teacher.shown) for teacher in shown if teacher.summarized)
     return _TRIES * len(sources) + config.demonstrations.summary_tries * summaries

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from odd.config import RunConfig, fingerprint
+from odd.errors import OddError
 from odd.models.base import LanguageModel, check_window
 from odd.pipeline.consumer import Consumer
 from odd.pipeline.digests import Digests
@@ -19,8 +20,25 @@ from odd.store.question_stage import QuestionStage
 
 def run_id_of(config: RunConfig, questions: Sequence[Question], models: Models) -> str:
     """Return the id of the run with these questions, settings and student."""
-    described = [question.model_dump(mode="json") for question in questions]
+    # solutions and hints are for teachers, on which rollouts do not depend
+    described = [question.model_dump(mode="json", exclude={"solution", "hint"}) for question in questions]
     return f"{config.title}-{fingerprint(config, described, models.student.digest)}"
+
+
+def stored_questions(writer: RunWriter) -> list[Question]:
+    """Return the questions stored in a run.
+
+    Raises:
+        OddError: they are not valid.
+    """
+    try:
+        return [Question.model_validate_json(text) for text in json.loads(writer.meta()["questions"])]
+    except (KeyError, ValueError) as error:
+        raise OddError(f"run {writer.run_id!r} has no valid questions: copy its file again from its source") from error
+
+
+def _given(question: Question) -> tuple[str | None, str | None]:
+    return question.solution, question.hint
 
 
 class Frame:
@@ -56,7 +74,7 @@ class Frame:
         Raises:
             OddError: prompt and response of a question exceed the student's context window.
         """
-        self.writer.set_meta("questions", json.dumps([question.model_dump_json() for question in self.questions]))
+        self._store_questions()
         rows = []
         for number, question in enumerate(self.questions):
             messages = question.messages(templates=self.config.templates)
@@ -79,6 +97,26 @@ class Frame:
                 }
             )
         self.writer.insert("questions", rows)
+
+    def update_questions(self, stored: RunConfig) -> None:
+        """Store the solutions and hints of the questions, which may be new: the run id does not depend on them.
+
+        Raises:
+            OddError: they have changed, and a teacher of the stored settings shows them.
+        """
+        given = [_given(question) for question in self.questions]
+        if given == [_given(question) for question in stored_questions(self.writer)]:
+            return
+        for teacher in (*stored.teachers, *stored.screening.teachers):
+            if teacher.column is not None:
+                raise OddError(
+                    f"run {self.run_id!r} has other solutions or hints, which teacher {teacher.name!r} shows: restore "
+                    "them in the questions, or start another run with --set title=NAME"
+                )
+        self._store_questions()
+
+    def _store_questions(self) -> None:
+        self.writer.set_meta("questions", json.dumps([question.model_dump_json() for question in self.questions]))
 
     def set_config(self) -> None:
         """Write the settings."""

@@ -70,7 +70,9 @@ class Screener(Frame):
         with self.writer.transaction():
             if "config" in meta:
                 self.check_digest("", self.models.student)
-                self._match(parse_config(json.loads(meta["config"])))
+                stored = parse_config(json.loads(meta["config"]))
+                self.update_questions(stored)
+                self._match(stored)
             else:
                 self.create_questions()
             self.set_config()

@@ -11,12 +11,11 @@ from pathlib import Path
 from odd.config import RunConfig, TeacherConfig, parse_config
 from odd.errors import OddError
 from odd.pipeline.events import Events
-from odd.pipeline.frame import Frame, run_id_of
+from odd.pipeline.frame import Frame, run_id_of, stored_questions
 from odd.pipeline.imported import keep_import, read_import
 from odd.pipeline.progress import Listener
 from odd.pipeline.question import QuestionWork
 from odd.pipeline.teachers import Models
-from odd.questions.base import Question
 from odd.questions.sources import load_questions
 from odd.rollouts.importing import Imported
 from odd.rollouts.log_questions import SOURCE
@@ -62,18 +61,6 @@ def add_teachers(cache: Path, run_id: str, teachers: Sequence[TeacherConfig], li
         return Worker(writer, run_id, config, stored_questions(writer), Models(config, cache), listen).work()
 
 
-def stored_questions(writer: RunWriter) -> list[Question]:
-    """Return the questions stored in a run.
-
-    Raises:
-        OddError: they are not valid.
-    """
-    try:
-        return [Question.model_validate_json(text) for text in json.loads(writer.meta()["questions"])]
-    except (KeyError, ValueError) as error:
-        raise OddError(f"run {writer.run_id!r} has no valid questions: copy its file again from its source") from error
-
-
 class Worker(Frame):
     """A run in progress."""
 
@@ -82,7 +69,9 @@ class Worker(Frame):
         meta = self.writer.meta()
         with self.writer.transaction():
             if "config" in meta:
-                self._match(parse_config(json.loads(meta["config"])))
+                stored = parse_config(json.loads(meta["config"]))
+                self.update_questions(stored)
+                self._match(stored)
             else:
                 self.create_questions()
                 if imported is not None:

@@ -40,6 +40,8 @@ class Question(BaseModel):
         metadata: input of the `reasoning_gym` scorer: `generator`, `parameters` and `entry`.
         prompt: complete user message; replaces question, choices and instruction.
         system: system message.
+        solution: reference solution, which teachers may be shown.
+        hint: hint, which teachers may be shown.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -54,6 +56,8 @@ class Question(BaseModel):
     metadata: dict[str, Any] = {}
     prompt: str | None = Field(default=None, min_length=1)
     system: str | None = Field(default=None, min_length=1)
+    solution: str | None = None
+    hint: str | None = None
 
     @model_validator(mode="before")
     @classmethod

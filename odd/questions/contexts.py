@@ -1,4 +1,4 @@
-"""Contexts added to a question: instructions, worked examples, summaries (method §6).
+"""Contexts added to a question: instructions, worked examples, summaries, reference solutions, hints (method §6).
 
 A teacher is a model plus a context. The context follows the question in the user message: a heading, each example
 with a label and inside a fence, and the instruction to answer the question. All wording is in
@@ -9,11 +9,17 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from string import Template
 
-from odd.config.teachers import Templates
+from odd.config.teachers import Column, TeacherConfig, Templates
 from odd.errors import OddError
 from odd.questions.options import LETTERS
 
 DEFAULT_TEMPLATES = Templates()
+OF_QUESTION: dict[Column, str] = {"solution": "the reference solution", "hint": "the hint"}
+"""Sources of demonstrations that no model wrote: what the question itself has to show."""
+
+
+class ContextUnavailable(OddError):
+    """No context can be built for a question; the message is the reason stored with the run."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +36,9 @@ class Demonstration:
     """A worked example.
 
     Attributes:
-        text: the text shown: a response to the same question, or its summary.
+        text: the text shown: a response to the same question, or its summary; its reference solution, or its hint.
         correct: whether the response was correct.
-        source: label of the model that wrote the response.
+        source: label of the model that wrote the response, or one of `OF_QUESTION`.
         summarizer: label of the model that summarised the response; None if it is shown in full.
         response: the full response if `text` is a summary.
     """
@@ -77,14 +83,37 @@ def with_demonstrations(
     )
 
 
+def with_given(block: str, column: Column, text: str, templates: Templates = DEFAULT_TEMPLATES) -> str:
+    """Return the user message of a teacher: the question block followed by its reference solution or hint."""
+    example = Template(templates.example).substitute(label=getattr(templates, column), text=fenced(text))
+    return Template(templates.given).substitute(question=block, example=example, closing=templates.closing)
+
+
+def teacher_block(
+    block: str, teacher: TeacherConfig, shown: Sequence[Demonstration], templates: Templates = DEFAULT_TEMPLATES
+) -> str:
+    """Return the user message of a teacher: the question block, and what its context shows."""
+    wording = teacher.templates(templates)
+    if teacher.column is not None:
+        return with_given(block, teacher.column, shown[0].text, wording)
+    return with_demonstrations(block, shown, teacher.summarized, wording) if shown else block
+
+
+def given_by(text: str | None, column: Column) -> Demonstration:
+    """Return what a question itself has to show.
+
+    Raises:
+        ContextUnavailable: it has none.
+    """
+    if text is None:
+        raise ContextUnavailable(f"the question has no {column}")
+    return Demonstration(text, True, OF_QUESTION[column])
+
+
 def summary_request(block: str, response: str, templates: Templates = DEFAULT_TEMPLATES) -> str:
     """Return the user message that asks a model to summarise a response into its key steps and answer."""
     parts = {"question": block, "summarize": templates.summarize, "text": fenced(response)}
     return Template(templates.request).substitute(parts)
-
-
-class ContextUnavailable(OddError):
-    """No context can be built for a question; the message is the reason stored with the run."""
 
 
 def choose_attempts(

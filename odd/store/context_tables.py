@@ -34,7 +34,7 @@ CONTEXT_TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
         {
             "context": CONTEXT,
             "ordinal": ("INTEGER", "order of display"),
-            "kind": ("VARCHAR", "kind of context: 1c, 1c1w, 3c, sum_1c, sum_1c1w"),
+            "kind": ("VARCHAR", "kind of context: 1c, 1c1w, 3c, sum_1c, sum_1c1w, solution, hint"),
             "config": ("VARCHAR", "settings of the teacher as JSON"),
         },
     ),

@@ -176,7 +176,7 @@ _TABLES: dict[str, tuple[str, Columns]] = {
             "teacher": _TEACHER,
             "ordinal": (_COUNT, "order of display"),
             "model": ("VARCHAR", "name of the model"),
-            "context": ("VARCHAR", "kind of context: none, 1c, 1c1w, 3c, sum_1c, sum_1c1w"),
+            "context": ("VARCHAR", "kind of context: none, 1c, 1c1w, 3c, sum_1c, sum_1c1w, solution, hint"),
             "config": ("VARCHAR", "its settings as JSON"),
             "guided_targeting": ("BOOLEAN", "whether it took part in the choice of pairs"),
         },

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from odd.findings.words import short
+from odd.questions.contexts import OF_QUESTION
 from odd.store.run import Run
 from odd.text import parse_json
 
@@ -67,6 +68,8 @@ def _demonstrations(stored: Any) -> list[dict[str, Any]]:
 
 
 def _example(one: dict[str, Any]) -> Example:
+    if one.get("source") in OF_QUESTION.values():
+        return Example(f"{one['source']} of the question", _text(one.get("text")), None)
     kind = "correct" if one.get("correct") is True else "wrong"
     whose = f" by {short(source)}" if (source := _text(one.get("source"))) else ""
     title = f"a {kind} response{whose}"

@@ -125,7 +125,7 @@ def _teach(entry: Entry) -> None:
         "Reads", list(CONTEXTS), format_func=lambda context: CONTEXTS[context].label, key="teacher-context"
     )
     writers = {
-        "demonstrations": _writer("Responses written by", "source") if context != "none" else STUDENT,
+        "demonstrations": _writer("Responses written by", "source") if CONTEXTS[context].correct else STUDENT,
         "summarizer": _writer("Summarised by", "summarizer") if CONTEXTS[context].summarized else STUDENT,
     }
     if not st.button("Add", type="primary", icon=":material/person_add:", key="teacher-start"):

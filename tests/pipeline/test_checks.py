@@ -69,6 +69,16 @@ def scored(config, teacher, student, samples):
     return list(scores.teacher_scores(config, OTHER, teacher, student, samples))
 
 
+def test_a_teacher_is_shown_the_solution_of_the_question_in_a_check(config, student, samples):
+    solved = TeacherConfig(name="solved", context="solution")
+    [finding, *_] = prompts.teacher_prompt(config, solved, student, student, samples)
+    assert finding.verdict == "warning" and "the question has no solution" in finding.text
+    question = samples[0].question.model_copy(update={"solution": "It is in 213."})
+    given = [dataclasses.replace(samples[0], question=question), *samples[1:]]
+    [finding, *_] = prompts.teacher_prompt(config, solved, student, student, given)
+    assert finding.verdict == "ok" and "It is in 213." in dict(finding.shown)["solved"]
+
+
 def test_a_sound_run_has_all_checks_and_no_error(config):
     findings = found(config)
     names = [

@@ -18,6 +18,7 @@ from odd.questions.contexts import (
     question_block,
     summary_request,
     with_demonstrations,
+    with_given,
 )
 
 TRIES = ["wrong a", "right a", "right b", "wrong b", "right c", "wrong c"]
@@ -64,6 +65,7 @@ def test_all_wording_can_be_replaced():
         "message": "$examples|$heading|$closing|$question",
         "example": "$label: $text",
         "request": "$summarize $text",
+        "given": "$example|$closing|$question",
     }
     names = [name for name in Templates.model_fields if name not in forms]
     own = Templates(**{name: f"<{name}>" for name in names}, **forms)
@@ -71,14 +73,17 @@ def test_all_wording_can_be_replaced():
     block = question_block("Q", templates=own)
     whole = [with_demonstrations(block, shown, summarized, own) for summarized in (False, True)]
     whole.append(summary_request(block, "x", own))
+    whole += [with_given(block, column, "x", own) for column in ("solution", "hint")]
     assert all(f"<{name}>" in "".join(whole) for name in names)
     assert not any(getattr(DEFAULT_TEMPLATES, name) in "".join(whole) for name in names)
     assert whole[0].startswith(f"<correct>: {fenced('x')}\n<wrong>: {fenced('y')}|<heading>|")
+    assert whole[-1] == f"<hint>: {fenced('x')}|<closing>|Q\n<instruction>"
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [("message", "$question"), ("message", "$examples $answer"), ("example", "$label"), ("request", "$text $"),
+     ("given", "$question"),
      ("message", "$examples ${question.__class__}")],
 )  # fmt: skip
 def test_templates_that_drop_or_access_values_are_refused(name, value):
@@ -91,6 +96,7 @@ def test_model_output_is_never_read_as_a_template(text):
     shown = with_demonstrations("Q", [Demonstration(text, True)])
     assert fenced(text) in shown
     assert fenced(text) in summary_request("Q", text)
+    assert fenced(text) in with_given("Q", "solution", text)
     assert Template(DEFAULT_TEMPLATES.message).is_valid()
 
 

@@ -9,6 +9,7 @@ from odd.models.base import LanguageModel
 from odd.pipeline.checks.finding import Finding, judged
 from odd.pipeline.checks.sample import Sample, messages_of
 from odd.questions.base import Question
+from odd.questions.contexts import ContextUnavailable
 from odd.rollouts.sampling import opens_thinking
 
 LAST = 20
@@ -43,21 +44,19 @@ def teacher_prompt(
     """Report the prompt of a teacher beside the student's."""
     name, sample = f"prompt of {teacher.name}", samples[0]
     others = [rollout for one in samples[1:] for rollout in one.rollouts]
-    messages = messages_of(teacher, sample, config, others)
-    if messages is None:
-        missing = "correct" if teacher.shown[0] else "wrong"
-        yield Finding(
-            name,
-            "warning",
-            f"its context {teacher.context} cannot be shown: a {missing} response is missing among the rollouts",
-            "a run tries up to demonstrations.tries responses for each question, and skips a question without one",
-        )
+    try:
+        messages = messages_of(teacher, sample, config, others)
+    except ContextUnavailable as error:
+        remedy = "a run tries up to demonstrations.tries responses for each question, and skips a question without one"
+        if teacher.column:
+            remedy = f"fill in the column {teacher.column} of the questions: a run has no scores for those without one"
+        yield Finding(name, "warning", f"its context {teacher.context} cannot be shown: {error}", remedy)
         return
     own = student.tokenizer.render_chat(sample.question.messages(templates=config.templates))
     rendered, prompt = student.tokenizer.render_chat(messages), student.tokenizer.encode_chat(messages)
     same = rendered == own
     changed = "the student's own prompt" if same else f"{len(prompt)} tokens, {_changed(own, rendered)}"
-    stands_in = teacher.context != "none" and not any(one.correct and not one.truncated for one in sample.rollouts)
+    stands_in = any(teacher.shown) and not any(one.correct and not one.truncated for one in sample.rollouts)
     note = "; a response to another question stands in as the example" if stands_in else ""
     yield Finding(name, "ok", f"{changed}{note}", shown=() if same else (("student", own), (teacher.name, rendered)))
     yield _window(

@@ -10,7 +10,7 @@ from odd.config import RunConfig, TeacherConfig
 from odd.models.base import LanguageModel
 from odd.pipeline.checks.finding import Finding, judged
 from odd.questions.base import Question
-from odd.questions.contexts import Demonstration, with_demonstrations
+from odd.questions.contexts import ContextUnavailable, Demonstration, given_by, teacher_block
 from odd.rollouts.sampling import Rollout, sample_chunk
 from odd.text import shortened
 
@@ -47,24 +47,28 @@ def sampled(config: RunConfig, questions: Sequence[Question], student: LanguageM
 
 def messages_of(
     teacher: TeacherConfig, sample: Sample, config: RunConfig, others: Sequence[Rollout]
-) -> list[dict[str, str]] | None:
-    """Return the messages that a teacher would see, with rollouts as demonstrations; None if it lacks some.
+) -> list[dict[str, str]]:
+    """Return the messages that a teacher would see, with rollouts as demonstrations.
 
     Args:
         teacher: the teacher.
         sample: the question and its rollouts.
         config: settings of the run.
         others: rollouts of other questions, which stand in for missing ones.
+
+    Raises:
+        ContextUnavailable: no rollout can be shown, or the question has no solution or hint.
     """
-    block, shown = sample.question.block(config.templates), []
+    question, shown = sample.question, []
+    if teacher.column is not None:
+        shown.append(given_by(getattr(question, teacher.column), teacher.column))
     for outcome, count in zip((True, False), teacher.shown, strict=True):
         found = [one for one in (*sample.rollouts, *others) if one.correct == outcome and not one.truncated]
         if count and not found:
-            return None
+            raise ContextUnavailable(f"a {'correct' if outcome else 'wrong'} response is missing among the rollouts")
         shown += [Demonstration((found * count)[i].text, outcome, config.student.label) for i in range(count)]
-    if shown:
-        block = with_demonstrations(block, shown, teacher.summarized, teacher.templates(config.templates))
-    return sample.question.messages(block, config.templates)
+    block = teacher_block(question.block(config.templates), teacher, shown, config.templates)
+    return question.messages(block, config.templates)
 
 
 def rollout_findings(samples: Sequence[Sample], config: RunConfig, student: LanguageModel) -> Iterator[Finding]:

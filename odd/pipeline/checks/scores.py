@@ -11,6 +11,7 @@ from odd.models.base import LanguageModel
 from odd.pipeline.checks.finding import Finding, judged
 from odd.pipeline.checks.sample import Sample, messages_of
 from odd.pipeline.contexts import teacher_temperature
+from odd.questions.contexts import ContextUnavailable
 from odd.rollouts.sampling import Rollout
 
 TOKENS = 128
@@ -99,10 +100,10 @@ def teacher_scores(
     rows = Rows()
     for number, sample in enumerate(samples):
         others = [one for i, other in enumerate(samples) if i != number for one in other.rollouts]
-        messages = messages_of(teacher, sample, config, others)
-        if messages is None:
+        try:
+            prompt = student.tokenizer.encode_chat(messages_of(teacher, sample, config, others))
+        except ContextUnavailable:  # reported with the teacher's prompt
             continue
-        prompt = student.tokenizer.encode_chat(messages)
         for rollout in sample.rollouts:
             rows.add(config, teacher, sample, rollout, prompt, student, model)
     if not rows.student:
