@@ -1,13 +1,15 @@
 """Questions from files: JSON Lines, CSV and Parquet.
 
-JSON fields and table columns are those of `odd.questions.base.Question`. In CSV files and in text columns of Parquet
-files, `choices`, `shots` and `metadata` are JSON. Empty cells are ignored.
+JSON fields and table columns are those of `odd.questions.base.Question`, or of a set as it is published
+(`odd.questions.published`). In CSV files and in text columns of Parquet files, `choices`, `shots` and `metadata` are
+JSON. Empty cells are ignored.
 """
 
 import csv
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,19 @@ from pydantic import ValidationError
 from odd.errors import OddError
 from odd.questions.base import Question
 from odd.questions.cells import fields_of
+from odd.questions.published import NEEDED
 from odd.row_files import LONGEST_LINE, Row, check_counts, json_rows, parquet_rows
 from odd.text import shortened
 from odd.untrusted import check_file
 
 SUFFIXES = (".jsonl", ".csv", ".parquet")
+REMEDIES = {
+    ("id", "string_pattern_mismatch"): "write at most 80 letters, digits, ., _ and -, or leave the column out",
+    ("choices", "too_long"): "there are more than 10 options: remove wrong ones",
+}
+"""Messages in place of pydantic's, by field and type of the error."""
+MMLU_COLUMNS = ["question", "A", "B", "C", "D", "answer"]
+"""Columns of MMLU's own CSV files, which have no header."""
 
 
 def read_questions(path: Path) -> list[Question]:
@@ -58,7 +68,7 @@ def question_of(place: str, row: Any, default_id: str | None = None) -> Question
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = shortened(".".join(str(part) for part in first["loc"]), 80)
-        message = shortened(first["msg"].removeprefix("Value error, "))
+        message = REMEDIES.get((where, first["type"])) or shortened(first["msg"].removeprefix("Value error, "))
         raise OddError(": ".join(part for part in (place, where, message) if part)) from error
 
 
@@ -66,18 +76,27 @@ def _csv_rows(path: Path) -> Iterator[Row]:
     check_file(path)
     csv.field_size_limit(LONGEST_LINE)
     with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, strict=True)
+        reader = csv.reader(file, strict=True)
         try:
-            _check_header(f"questions {path}", reader.fieldnames or ())
-            for number, row in enumerate(reader, start=1):
-                check_counts(f"questions {path}", number, len(row))
+            first = next(filter(None, reader), [])
+            is_headless = _is_of_mmlu(first)
+            names = MMLU_COLUMNS if is_headless else first
+            _check_header(f"questions {path}", names)
+            for number, cells in enumerate(chain([first] if is_headless else [], reader), start=1):
+                check_counts(f"questions {path}", number, len(cells))
                 place = f"questions {path}, row ending on line {reader.line_num}"
-                if None in row or None in row.values():
-                    raise OddError(f"{place}: its cells do not match the {len(row)} of the header")
-                if any(row.values()):
-                    yield place, {key: cell or None for key, cell in row.items()}
+                if cells and len(cells) != len(names):
+                    raise OddError(f"{place}: its cells do not match the {len(names)} of the header")
+                if any(cells):
+                    yield place, {name: cell or None for name, cell in zip(names, cells, strict=True)}
         except csv.Error as error:
             raise OddError(f"questions {path}, line {reader.line_num}: not CSV ({error}): fix that line") from error
+
+
+def _is_of_mmlu(cells: Sequence[str]) -> bool:
+    """Whether the first row of a file is a question of MMLU, with four options and a letter, instead of a header."""
+    named = {cell.strip().lower() for cell in cells} & {*NEEDED}
+    return len(cells) == len(MMLU_COLUMNS) and cells[-1] in MMLU_COLUMNS[1:-1] and not named
 
 
 def _check_header(place: str, names: Sequence[str]) -> None:
@@ -86,7 +105,7 @@ def _check_header(place: str, names: Sequence[str]) -> None:
     Raises:
         OddError: its cells are not separated by commas, or two columns have one name.
     """
-    for separator, what in ((";", "semicolons"), ("\t", "tabs")):
+    for separator, what in ((";", "semicolons"), ("\t", "tabs"), ("|", "vertical bars")):
         if len(names) == 1 and separator in names[0]:
             raise OddError(f"{place}: its columns are separated by {what}: save it with commas")
     check_counts(place, 0, len(names))

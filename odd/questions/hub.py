@@ -1,13 +1,13 @@
 r"""Questions from data sets on the Hugging Face hub or in local folders, loaded with the package `datasets`.
 
 `hf:google/boolq?split=validation&limit=50&seed=0` takes 50 questions of BoolQ's validation split, shuffled with the
-seed. `MAPPINGS` contains the built-in mappings; `as=openai/gsm8k` applies one of them to another data set or a local
-folder. Without a mapping, name the columns: `question=COLUMN&answer=COLUMN&kind=KIND`, and optionally `choices=COLUMN`.
+seed. `SETS` contains known data sets; `as=openai/gsm8k` reads another data set or a local folder like one of them.
+Other sets are recognised by their columns (`odd.questions.published`), or you name these:
+`question=COLUMN&answer=COLUMN&kind=KIND`, and optionally `choices=COLUMN` and others of `COLUMNS`.
 """
 
 import os
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -15,62 +15,46 @@ from typing import Any
 import numpy as np
 
 from odd.errors import OddError
+from odd.questions import published
 from odd.questions.base import Question
 from odd.questions.files import question_of
+from odd.questions.published import NEEDED, Form, form_fields, id_of, published_fields
+from odd.text import shortened
 
 HUB_SECONDS = 5.0
-COLUMNS = ("question", "answer", "kind", "choices")
+COLUMNS = (*NEEDED, "choices", "solution", "hint", "system")
 OPTIONS = ("subset", "split", "revision", "as", "limit", "seed", *COLUMNS)
+NAMED = "name its columns with question=, answer=, kind="
+USUAL_SPLITS = ("test", "validation", "train")
+"""Splits of a set that is recognised by its columns; the first that it has is the default."""
 
 Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class SetMapping:
-    """Mapping from the rows of a data set to questions.
+class KnownSet:
+    """A known data set.
 
     Attributes:
-        subsets: default subsets, concatenated; None is the only subset.
+        form: form of its rows.
         split: default split.
-        question: maps a row to the fields of a question.
-        id: column with the row's id; None to use the row number.
+        subsets: default subsets, concatenated; None is the only subset.
+        has_ids: whether its rows have ids; else their numbers are used.
     """
 
-    subsets: tuple[str | None, ...]
+    form: Form
     split: str
-    question: Callable[[Row], dict[str, Any]]
-    id: str | None = None
+    subsets: tuple[str | None, ...] = (None,)
+    has_ids: bool = False
 
 
-def _boolq(row: Row) -> dict[str, Any]:
-    asked = row["question"].strip().removesuffix("?")
-    text = f"{row['passage'].strip()}\n\n{asked[:1].upper()}{asked[1:]}?"
-    return {"question": text, "answer": row["answer"], "kind": "yes_no"}
-
-
-def _mmlu(row: Row) -> dict[str, Any]:
-    return {"question": row["question"], "choices": row["choices"], "answer": row["answer"], "kind": "choice"}
-
-
-def _gsm8k(row: Row) -> dict[str, Any]:
-    return {"question": row["question"], "answer": row["answer"].rpartition("####")[2].strip(), "kind": "number"}
-
-
-def _math(row: Row) -> dict[str, Any]:
-    return {"question": row["problem"], "answer": row["answer"], "kind": "expression"}
-
-
-def _aime(row: Row) -> dict[str, Any]:
-    return {"question": row.get("problem") or row["question"], "answer": row["answer"], "kind": "number"}
-
-
-MAPPINGS: dict[str, SetMapping] = {
-    "google/boolq": SetMapping((None,), "validation", _boolq),
-    "cais/mmlu": SetMapping(("all",), "test", _mmlu),
-    "openai/gsm8k": SetMapping(("main",), "test", _gsm8k),
-    "HuggingFaceH4/MATH-500": SetMapping((None,), "test", _math, id="unique_id"),
-    "math-ai/aime25": SetMapping((None,), "test", _aime, id="id"),
-    "opencompass/AIME2025": SetMapping(("AIME2025-I", "AIME2025-II"), "test", _aime),
+SETS: dict[str, KnownSet] = {
+    "google/boolq": KnownSet(published.BOOLQ, "validation"),
+    "cais/mmlu": KnownSet(published.MMLU, "test", ("all",)),
+    "openai/gsm8k": KnownSet(published.GSM8K, "test", ("main",)),
+    "HuggingFaceH4/MATH-500": KnownSet(published.MATH_500, "test", has_ids=True),
+    "math-ai/aime25": KnownSet(published.AIME_PROBLEMS, "test", has_ids=True),
+    "opencompass/AIME2025": KnownSet(published.AIME, "test", ("AIME2025-I", "AIME2025-II")),
 }
 
 
@@ -84,28 +68,20 @@ def hub_questions(name: str, options: Mapping[str, str]) -> list[Question]:
     Raises:
         OddError: the package `datasets` or the data set is missing, or a row is not a question (the message names it).
     """
-    mapping = _mapping(name, options)
-    subsets = (options["subset"],) if "subset" in options else mapping.subsets
-    split = options.get("split", mapping.split)
+    known = _known_set(name, options)
+    subsets = (options["subset"],) if "subset" in options else known.subsets if known else (None,)
+    usual = known.split if known else "train" if "kind" in options else None
     rows = []
     for subset in subsets:
-        data = _load(name, subset, split, options.get("revision"))
+        data, split = _load(name, subset, options.get("split", usual), options.get("revision"))
         prefix = f"{subset}-" if len(subsets) > 1 else ""
         rows += [(f"{prefix}{split}-{number}", data, number) for number in range(len(data))]
     found = []
     for i in chosen(len(rows), options):
-        place, data, number = rows[i]
-        try:
-            row = data[number]
-            fields = mapping.question(row)
-        except (KeyError, IndexError, TypeError, AttributeError) as error:
-            raise OddError(
-                f"questions hf:{name}, row {place}: not in the format of {options.get('as', name)} "
-                f"({type(error).__name__}: {error}): name its columns with question=, answer=, kind="
-            ) from error
-        own = row.get(mapping.id) if mapping.id else None
-        label = re.sub(r"[^A-Za-z0-9]+", "-", str(place if own is None else own)).strip("-")[:80]
-        found.append(question_of(f"questions hf:{name}, row {place}", fields | {"id": label or place}))
+        row_place, data, number = rows[i]
+        place = f"questions hf:{name}, row {row_place}"
+        fields = _fields(place, data[number], known, options)
+        found.append(question_of(place, {"id": id_of(row_place) or row_place, **fields}))
     return found
 
 
@@ -115,28 +91,48 @@ def chosen(n: int, options: Mapping[str, str]) -> list[int]:
     return [int(i) for i in order][: int(options.get("limit", n))]
 
 
-def _mapping(name: str, options: Mapping[str, str]) -> SetMapping:
-    like = options.get("as", name)
+def _known_set(name: str, options: Mapping[str, str]) -> KnownSet | None:
+    """Return the known set that a data set is read like; None if its rows are recognised, or its columns named.
+
+    Raises:
+        OddError: an option is missing, or there is no such set.
+    """
     if any(column in options for column in COLUMNS):
-        missing = [column for column in ("question", "answer", "kind") if column not in options]
+        missing = [column for column in NEEDED if column not in options]
         if missing:
             raise OddError(f"questions hf:{name}: missing {' and '.join(missing)}: give question=, answer=, kind=")
-        return SetMapping((None,), "train", lambda row: _by_columns(row, options))
-    if like not in MAPPINGS:
-        raise OddError(
-            f"questions hf:{name}: no mapping for {like!r}: add as= with one of {', '.join(MAPPINGS)}, or "
-            "question=COLUMN&answer=COLUMN&kind=KIND"
-        )
-    return MAPPINGS[like]
+        return None
+    like = options.get("as", name)
+    if "as" in options and like not in SETS:
+        raise OddError(f"questions hf:{name}: no known set {like!r}: choose {', '.join(SETS)}, or {NAMED}")
+    return SETS.get(like)
 
 
-def _by_columns(row: Row, options: Mapping[str, str]) -> dict[str, Any]:
-    fields = {name: row[options[name]] for name in ("question", "answer", "choices") if name in options}
-    return {**fields, "kind": options["kind"]}
+def _fields(place: str, row: Row, known: KnownSet | None, options: Mapping[str, str]) -> Row:
+    """Return the fields of a question from a row."""
+    if known is not None:
+        fields = form_fields(place, known.form, row)
+        return {name: cell for name, cell in fields.items() if name != "id" or known.has_ids}
+    if "kind" not in options:
+        fields = published_fields(place, row)
+        if not all(name in fields for name in NEEDED):
+            listed = shortened(", ".join(row), 200)
+            raise OddError(
+                f"{place}: no mapping for the columns {listed}: add as= with one of {', '.join(SETS)}, or {NAMED}"
+            )
+        return fields
+    columns = {name: options[name] for name in COLUMNS if name in options and name != "kind"}
+    if missing := [column for column in columns.values() if column not in row]:
+        raise OddError(f"{place}: not in the format given: there is no column {missing[0]}: {NAMED}")
+    return {**{name: row[column] for name, column in columns.items()}, "kind": options["kind"]}
 
 
-def _load(name: str, subset: str | None, split: str, revision: str | None) -> Any:
-    """Load one split of one subset; index it by row number."""
+def _load(name: str, subset: str | None, split: str | None, revision: str | None) -> tuple[Any, str]:
+    """Load one split of one subset, or a usual split for None; index it by row number.
+
+    Returns:
+        Its rows, and the name of the split.
+    """
     try:
         import datasets
     except ImportError as error:
@@ -147,7 +143,10 @@ def _load(name: str, subset: str | None, split: str, revision: str | None) -> An
     datasets.logging.set_verbosity_error()
     try:
         with _briefly(os.path.isdir(name)):
-            return datasets.load_dataset(name, subset, split=split, revision=revision)
+            if split is None:
+                splits = datasets.get_dataset_split_names(name, subset, revision=revision)
+                split = next((usual for usual in USUAL_SPLITS if usual in splits), splits[0])
+            return datasets.load_dataset(name, subset, split=split, revision=revision), split
     except Exception as error:  # data set readers may raise anything
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise OddError(

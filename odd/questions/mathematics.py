@@ -7,21 +7,20 @@ What is not complete, such as `2+` or an open bracket, is refused: its head must
 
 import re
 
+from odd.questions.numbers import MINUS, VULGAR
+
 FUNCTIONS = re.compile(
     r"(?<![A-Za-z\\])(arcsin|arccos|arctan|sinh|cosh|tanh|sin|cos|tan|cot|sec|csc|ln|log|min|max|gcd)(?![A-Za-z])"
 )
 NAMES = re.compile(r"(?<![A-Za-z\\{])(pi|theta|alpha|beta)(?![A-Za-z])")
 INFINITY = re.compile(r"(?<![A-Za-z\\{])(?:infinity|oo)(?![A-Za-z])")
 SIGNS = {
-    "π": r"\pi ", "∞": r"\infty ", "×": r"\times ", "·": r"\cdot ", "⋅": r"\cdot ", "÷": "/", "−": "-", "–": "-",
-    "‑": "-", "ℝ": r"\mathbb{R}", "θ": r"\theta ",
+    "π": r"\pi ", "∞": r"\infty ", "×": r"\times ", "·": r"\cdot ", "⋅": r"\cdot ", "÷": "/",
+    **dict.fromkeys(MINUS, "-"), "ℝ": r"\mathbb{R}", "θ": r"\theta ",
     "≤": r"\le ", "≥": r"\ge ", "≠": r"\ne ", "±": r"\pm ", "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ",
     "∅": r"\emptyset ", "⁄": "/", "∕": "/", "\u00a0": " ", "\u202f": " ", "\u2009": " ",
 }  # fmt: skip
-VULGAR = {
-    "½": r"\frac{1}{2}", "⅓": r"\frac{1}{3}", "⅔": r"\frac{2}{3}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}",
-    "⅕": r"\frac{1}{5}", "⅙": r"\frac{1}{6}", "⅛": r"\frac{1}{8}",
-}  # fmt: skip
+FRACTIONS = {sign: r"\frac{{{}}}{{{}}}".format(*value.split("/")) for sign, value in VULGAR.items()}
 RAISED, LOWERED = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ]+"), re.compile("[₀₁₂₃₄₅₆₇₈₉]+")
 PLAIN = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ₀₁₂₃₄₅₆₇₈₉", "0123456789+-n0123456789")
 NUMERAL = re.compile(r"([0-9A-Za-z]{1,40})_\{?(\d{1,2})\}?")
@@ -33,7 +32,7 @@ OPERATORS = tuple("+-*/^_=<>,;:\\&")
 def to_tex(text: str) -> str:
     """Rewrite plain mathematics in a text as TeX; TeX stays as it is."""
     text = text.strip().strip("$").strip()
-    for sign, tex in (SIGNS | VULGAR).items():
+    for sign, tex in (SIGNS | FRACTIONS).items():
         text = text.replace(sign, tex)
     text = RAISED.sub(lambda found: f"^{{{found[0].translate(PLAIN)}}}", text)
     text = LOWERED.sub(lambda found: f"_{{{found[0].translate(PLAIN)}}}", text)

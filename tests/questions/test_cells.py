@@ -2,6 +2,7 @@
 
 import csv
 import json
+from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -34,6 +35,7 @@ def gold(**row):
         ("number", 1e16, "10000000000000000"),
         ("number", "1e-05", "0.00001"),
         ("number", -0.5, "-0.5"),
+        ("number", Decimal("51.50"), "51.5"),
         ("exact", 7, "7"),
         ("exact", 10**400, "1" + "0" * 400),
         ("yes_no", True, "yes"),
@@ -42,6 +44,9 @@ def gold(**row):
         ("yes_no", "YES", "yes"),
         ("yes_no", 1, "yes"),
         ("yes_no", "0", "no"),
+        ("yes_no", 1.0, "yes"),
+        ("yes_no", "0.0", "no"),
+        ("yes_no", "T", "yes"),
     ],
 )
 def test_a_typed_answer_becomes_text(kind, answer, text):
@@ -80,11 +85,16 @@ def test_a_choice_is_given_by_letter_label_or_index(row, letter):
         (FLOATS | {"answer": -1}, "line 1: answer -1 is none of the 2 choices"),
         (FLOATS | {"answer": 2}, "line 1: answer 2 is none of the 2 choices"),
         (FLOATS | {"answer": 0.5}, "line 1: answer 0.5 is none"),
-        (FLOATS | {"answer": "B", "choices": "['stone', 'cork']"}, 'line 1: choices: not JSON: write it like ["iron"'),
+        (FLOATS | {"answer": "B", "choices": "stone, cork"}, 'line 1: choices: not JSON: write it like ["iron"'),
         (FLOATS | {"answer": "B", "choices": 3}, "line 1: choices is 3: write a list"),
         (FLOATS | {"answer": "B", "choices": ["stone", None]}, "line 1: choices is empty: write a text"),
         ({"question": "  ", "answer": "7", "kind": "number"}, "line 1: question is blank"),
         ({"answer": "7", "kind": "number", "id": True}, "line 1: id is true or false: write a text"),
+        ({"answer": "7", "kind": "number", "id": "a/b"}, "line 1: id: write at most 80 letters, digits"),
+        ({"answer": "7", "kind": "number", "question": ["?"]}, "line 1: question is a list: write a text"),
+        ({"answer": "7", "kind": "number", "system": {"a": 1}}, "line 1: system is an object: write a text"),
+        (FLOATS | {"answer": "B", "choices": ["stone", " "]}, "line 1: choices has a blank option"),
+        (FLOATS | {"answer": "A", "choices": [*"abcdefghijk"]}, "line 1: choices: there are more than 10 options"),
         ({"answer": "7", "kind": "number", "hints": 1}, "line 1: hints: unknown column: remove it"),
         ({"answer": "7", "kind": "number", "": 1}, "line 1: a column has no name"),
         ({"prompt": "?"}, "line 1: answer is missing: a question needs question, answer, kind"),
@@ -123,6 +133,8 @@ def test_rows_without_ids_are_numbered(tmp_path):
     [
         ("q.csv", "id;question;answer;kind\na;1+1?;2;number\n", "separated by semicolons: save it with commas"),
         ("q.csv", "id\tquestion\tanswer\tkind\na\t1+1?\t2\tnumber\n", "separated by tabs"),
+        ("q.csv", "id|question|answer|kind\na|1+1?|2|number\n", "separated by vertical bars"),
+        ("q.csv", "id, question, answer, kind\na, 1+1?, 2, number\n", "in small letters, without spaces"),
         ("q.csv", "question,answer,kind,answer\n1+1?,2,number,3\n", "the header has 'answer' twice"),
         ("q.csv", ",question,answer,kind\n0,1+1?,2,number\n", "a column has no name"),
         ("q.csv", "Question,Answer,Kind\n1+1?,2,number\n", "write question, answer, kind, in small letters"),

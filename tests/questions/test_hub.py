@@ -89,6 +89,12 @@ def test_a_folder_in_the_format_of_a_set_becomes_questions(copy, name):
     )
 
 
+@pytest.mark.parametrize("name", ["google/boolq", "cais/mmlu", "openai/gsm8k", "HuggingFaceH4/MATH-500"])
+def test_without_a_mapping_a_set_is_recognised_by_its_columns(copy, name):
+    mapped = load(f"hf:{copy(*SETS[name])}?as={name}")
+    assert load(f"hf:{copy(*SETS[name])}") == mapped
+
+
 def test_a_passage_precedes_its_question(copy):
     question = load(f"hf:{copy(*SETS['google/boolq'])}?as=google/boolq")[0]
     assert question.question == "Kites need wind.\n\nCan a kite fly without wind?"
@@ -127,7 +133,6 @@ def test_other_sets_are_read_by_columns(copy):
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        ("", "no mapping for"),
         ("?as=google/booql", "google/boolq, cais/mmlu"),
         ("?as=cais/mmlu", "could not be loaded"),
         ("?as=google/boolq&split=nothing", "could not be loaded .*nothing"),
