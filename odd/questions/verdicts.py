@@ -8,6 +8,7 @@ from odd.errors import OddError
 from odd.questions.base import Question
 from odd.questions.files import question_of
 from odd.questions.isolated import SECONDS, unevaluated
+from odd.questions.thinking import Marks
 from odd.questions.verifiers import is_correct, judged_gold, read_answer
 from odd.row_files import Row
 
@@ -32,25 +33,50 @@ class Verdict:
         return found | ({"error": self.error} if self.error is not None else {})
 
 
-def verdicts(rows: Iterable[Row]) -> Iterator[Verdict]:
+@dataclass(frozen=True)
+class Judged:
+    """A response with its verdict.
+
+    Attributes:
+        place: where the response is, for messages.
+        gold: gold answer as it is written; None if unknown.
+        reward: the reward that it is compared with; None if it has none.
+        verdict: the verdict.
+    """
+
+    place: str
+    gold: Any
+    reward: float | None
+    verdict: Verdict
+
+
+def verdicts(
+    rows: Iterable[Row], reward: str | None = None, inside: bool = False, marks: Marks | None = None
+) -> Iterator[Judged]:
     """Judge responses.
 
     Args:
         rows: place and fields of each: `kind`, `answer` (the gold one), `response`, and the other columns of a question
             file where its kind needs them; `inside_thinking`: whether the prompt has opened the thinking part. Other
             fields are ignored.
+        reward: column of rewards to compare with.
+        inside: whether all prompts have opened the thinking part; otherwise the rows tell.
+        marks: marks of a thinking part beside the usual ones.
 
     Raises:
         OddError: the verifier needs a package that is not installed.
     """
     for place, row in rows:
+        cells = row if isinstance(row, Mapping) else {}
+        value = cells.get(reward)
+        compared = cells.get("answer"), value if isinstance(value, int | float) else None
         try:
             question, response = _parsed(place, row)
         except OddError as error:
-            yield Verdict(False, error=str(error))
+            yield Judged(place, *compared, Verdict(False, error=str(error)))
             continue
-        answer = read_answer(question, response, row.get("inside_thinking") is True)
-        yield Verdict(is_correct(question, answer), answer)
+        answer = read_answer(question, response, inside or cells.get("inside_thinking") is True, marks)
+        yield Judged(place, *compared, Verdict(is_correct(question, answer), answer))
 
 
 def _parsed(place: str, row: Any) -> tuple[Question, str]:

@@ -23,7 +23,7 @@ def read_records(config: ImportConfig) -> list[Record]:
         OddError: a file cannot be read, a row has none of the formats (the message names its place), or there are
             several steps and none is chosen.
     """
-    records = [record for path in log_files(config.files) for record in _records(path, config.reward)]
+    records = list(every_record(config.files, config.reward))
     steps = sorted({record.step for record in records if record.step is not None})
     if config.steps:
         if missing := sorted(set(config.steps) - set(steps)):
@@ -37,6 +37,20 @@ def read_records(config: ImportConfig) -> list[Record]:
             "choose the student's with --step N"
         )
     return records
+
+
+def every_record(files: tuple[str, ...], reward: str | None = None) -> Iterator[Record]:
+    """Yield the rollouts of the logs, of all steps, and a record of each damaged line.
+
+    Args:
+        files: files, and folders of files.
+        reward: reward column of tables that have several.
+
+    Raises:
+        OddError: a file cannot be read, or a row has none of the formats (the message names its place).
+    """
+    for path in log_files(files):
+        yield from _records(path, reward)
 
 
 def has_gold(config: ImportConfig) -> bool:
