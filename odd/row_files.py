@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from odd.errors import OddError
+from odd.parquet_footer import count_values
 from odd.text import is_unicode, parse_json
 from odd.untrusted import LARGEST, check_file
 
@@ -126,7 +127,7 @@ def parquet_rows(what: str, path: Path) -> Iterator[Row]:
     size = number = 0
     try:
         with pq.ParquetFile(path) as file:
-            _check_size(f"{what} {path}", file.metadata)
+            _check_size(f"{what} {path}", path, file.metadata)
             for batch in map(_unpacked, file.iter_batches(batch_size=BATCH)):
                 size += batch.nbytes
                 if size > LARGEST:
@@ -140,13 +141,12 @@ def parquet_rows(what: str, path: Path) -> Iterator[Row]:
         raise OddError(f"{what} {path}: not Parquet that can be read ({reason}): write it again") from error
 
 
-def _check_size(place: str, found: pq.FileMetaData) -> None:
+def _check_size(place: str, path: Path, found: pq.FileMetaData) -> None:
     """Check a Parquet file by its metadata."""
     check_counts(place, found.num_rows, found.num_columns)
-    groups = [found.row_group(i) for i in range(found.num_row_groups)]
-    if sum(group.total_byte_size for group in groups) > LARGEST:
+    if sum(found.row_group(i).total_byte_size for i in range(found.num_row_groups)) > LARGEST:
         raise _too_large(place, f"{LARGEST / 1e6:,.0f} MB when unpacked")
-    if sum(group.column(i).num_values for group in groups for i in range(group.num_columns)) > MOST_VALUES:
+    if count_values(path) > MOST_VALUES:
         raise _too_large(place, f"{MOST_VALUES:,} values")
 
 

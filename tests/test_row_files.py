@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -9,6 +10,7 @@ import pytest
 
 from odd import row_files
 from odd.errors import OddError
+from odd.parquet_footer import count_values
 from odd.row_files import LONGEST_LINE, MOST_COLUMNS, json_rows, parquet_rows
 
 
@@ -92,3 +94,29 @@ def test_a_table_that_costs_too_much_is_refused(tmp_path, columns, named):
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1" + bytes(100) + b"PAR1", os.urandom(1000)])
 def test_what_is_not_parquet_is_refused(tmp_path, content):
     refused(parquet_rows("log", write(tmp_path / "a.parquet", content)), "not Parquet that can be read")
+
+
+def test_values_of_a_parquet_file_are_counted_as_by_pyarrow(tmp_path):
+    rows = [{"a": i, "b": ["x"] * (i % 5), "c": None} for i in range(1000)]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet", row_group_size=300)
+    groups = pq.read_metadata(tmp_path / "a.parquet")
+    columns = [groups.row_group(i).column(j) for i in range(4) for j in range(3)]
+    assert count_values(tmp_path / "a.parquet") == sum(column.num_values for column in columns)
+
+
+def test_a_file_that_would_end_the_process_is_refused():
+    """pyarrow ends the process at the metadata of a column with an impossible histogram."""
+    path = Path(__file__).parent / "damaged-histogram.parquet"
+    assert count_values(path) == 6
+    with pytest.raises(OddError, match="not Parquet that can be read"):
+        list(parquet_rows("questions", path))
+
+
+@pytest.mark.parametrize(
+    "change", [lambda x: x[:-1], lambda x: x[:-9] + x[-8:], lambda x: x[:-300] + bytes(292) + x[-8:]]
+)
+def test_a_damaged_footer_is_refused(tmp_path, change):
+    pq.write_table(pa.table({"a": [1, 2], "b": [["x"], []]}), tmp_path / "a.parquet")
+    (tmp_path / "b.parquet").write_bytes(change((tmp_path / "a.parquet").read_bytes()))
+    with pytest.raises(OddError, match="not Parquet that can be read"):
+        list(parquet_rows("questions", tmp_path / "b.parquet"))
