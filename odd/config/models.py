@@ -10,6 +10,9 @@ Mark = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^
 SCORING_MEMORY = 64
 """MiB of logits in memory at a time when distributions are read; more is rarely faster."""
 
+THINKING_VARIABLE = "enable_thinking"
+"""Variable of chat templates that enables their thinking mode, in most models since Qwen3."""
+
 
 class ModelConfig(Settings):
     """A model and how to run it.
@@ -25,6 +28,10 @@ class ModelConfig(Settings):
     thinking_marks: tuple[Mark, Mark] | None = Field(
         default=None, description="what opens and closes a thinking part, if the usual marks do not"
     )
+    thinking_variable: str = Field(
+        default=THINKING_VARIABLE, pattern=r"^[A-Za-z_]\w{0,79}$", description="variable that enables the thinking mode"
+    )
+    pickle: bool = Field(default=False, description="read weights that are a pickle (.bin); only from whom you trust")
     scoring_memory: Positive = Field(default=SCORING_MEMORY, description="MiB of logits in memory at a time")
 
     @model_validator(mode="after")
@@ -41,6 +48,7 @@ class ModelConfig(Settings):
         own = [value for name, value in chosen.items() if value != usual[name].default]
         own += ["thinking"] if self.thinking else []
         own += self.thinking_marks or ()
+        own += [self.thinking_variable] if self.thinking_variable != THINKING_VARIABLE else []
         return f"{self.name} [{', '.join(own)}]" if own else self.name
 
 

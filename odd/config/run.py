@@ -4,6 +4,7 @@ Every default is defined once: here, in `odd.config.models` and `odd.config.teac
 `odd.method.objectives`. Configurations are frozen: the settings of a run are stored with its results and never change.
 """
 
+import datetime
 import hashlib
 import json
 import os
@@ -175,6 +176,9 @@ class RunConfig(Settings):
     templates: Templates = Templates()
     screening: ScreeningConfig = ScreeningConfig()
     imported: ImportConfig | None = None
+    date: datetime.date | None = Field(
+        default=None, description="today's date in chat templates that show it; none: when the run starts (UTC)"
+    )
     cache: Path = Field(default_factory=default_cache, description="folder of run files")
 
     @model_validator(mode="after")
@@ -204,10 +208,10 @@ def fingerprint(config: RunConfig, questions: list[dict[str, Any]], student_dige
         questions: the questions, as JSON objects.
         student_digest: digest of the student's weights and tokenizer: the same name can later mean another model.
     """
-    usual = {"scoring_memory"}
-    usual |= {
-        name for name in ("engine", "thinking_marks") if getattr(config.student, name) == getattr(ModelConfig(), name)
-    }
+    usual = {"scoring_memory", "pickle"}
+    # settings that came later, which earlier runs do not have
+    later = "engine", "thinking_marks", "thinking_variable"
+    usual |= {name for name in later if getattr(config.student, name) == getattr(ModelConfig(), name)}
     parts = {
         "student": config.student.model_dump(mode="json", exclude=usual),
         "digest": student_digest,
@@ -219,6 +223,8 @@ def fingerprint(config: RunConfig, questions: list[dict[str, Any]], student_dige
         "baseline": config.screening.rollouts,
         "demonstrations": config.demonstrations.model_dump(mode="json", include={"temperature", "batch_size"}),
     }
+    if config.date is not None:
+        parts["date"] = config.date.isoformat()
     if config.imported is not None:
         parts["imported"] = config.imported.digest
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:8]

@@ -6,7 +6,8 @@ so everything built on them is tested against exact probabilities.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from datetime import date
+from typing import Protocol, Self
 
 import numpy as np
 
@@ -143,6 +144,39 @@ class LanguageModel:
     sampler: Sampler
     scorer: Scorer
     thinking_marks: tuple[str, str] | None = None
+
+    @property
+    def date_formats(self) -> tuple[str, ...]:
+        """The formats in which its prompts show today's date."""
+        return ()
+
+    def dated(self, day: date) -> Self:
+        """Return the model with prompts that show `day` as today's date."""
+        return self
+
+    def check_chat(self) -> None:
+        """Check, before anything is sampled, that it can be asked and that its responses can end.
+
+        Raises:
+            OddError: they cannot, or a setting of its prompts has no effect.
+        """
+
+
+def encode_prompt(model: LanguageModel, messages: Sequence[Message]) -> list[int]:
+    """Return the token ids of a prompt that the model will read.
+
+    Raises:
+        OddError: as for `encode_chat`, or the model has no embedding for one of them.
+    """
+    prompt, known = model.tokenizer.encode_chat(messages), model.scorer.vocabulary_size
+    if (beyond := max(prompt)) >= known:
+        token = model.tokenizer.token_bytes(beyond).decode(errors="replace")
+        raise OddError(
+            f"model {model.name!r}: the prompt has the token {token!r} ({beyond}), but the model has {known} "
+            "embeddings: add embeddings with resize_token_embeddings and train them, or take the token out of the "
+            "tokenizer"
+        )
+    return prompt
 
 
 def check_same_vocabulary(student: LanguageModel, teacher: LanguageModel) -> None:

@@ -7,7 +7,9 @@ from typing import Any, Literal
 import numpy as np
 
 from odd.config import RunConfig
+from odd.errors import OddError
 from odd.method.success import difficulty
+from odd.models.base import encode_prompt
 from odd.pipeline.demonstrations import Demonstrations
 from odd.pipeline.events import Commit, Events, Insert, Step, Update, timing
 from odd.pipeline.stages import Stage
@@ -35,10 +37,18 @@ class QuestionBase:
             models: student, teachers, and the models that write for them.
             question: the question.
             state: its stored state.
+
+        Raises:
+            OddError: the prompt differs from the stored one.
         """
         self.config, self.models, self.question, self.state = config, models, question, state
         self.number, self.student = state.number, models.student
-        self.prompt = self.student.tokenizer.encode_chat(question.messages(templates=config.templates))
+        self.prompt = encode_prompt(self.student, question.messages(templates=config.templates))
+        if state.prompt not in ((), tuple(self.prompt)):
+            raise OddError(
+                f"question {question.id!r}: its prompt is no longer the one that the run was started with: restore the "
+                "versions of transformers and tokenizers, or start a new run with another title"
+            )
         self.demonstrations = Demonstrations(config, models, question, state)
 
     def initial_chunks(self) -> Chunks:

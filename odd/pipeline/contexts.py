@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from odd.config import SamplingConfig, TeacherConfig
+from odd.models.base import encode_prompt
 from odd.pipeline.demonstrations import Demonstrations
 from odd.pipeline.events import Events
 from odd.questions.contexts import ContextUnavailable, Demonstration, teacher_block
@@ -69,7 +70,7 @@ def teacher_context(
     question, student, templates = demonstrations.question, demonstrations.student, demonstrations.templates
     block = teacher_block(question.block(templates), teacher, shown, templates)
     messages = question.messages(block, templates)
-    prompt = tuple(student.tokenizer.encode_chat(messages))
+    prompt = tuple(encode_prompt(student, messages))
     reason = None
     if window is not None and len(prompt) + longest > window:
         reason = f"prompt of {len(prompt)} and response of {longest} tokens do not fit the window of {window}"

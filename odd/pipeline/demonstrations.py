@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from odd.config import ModelConfig, RunConfig, SamplingConfig, TeacherConfig
 from odd.errors import OddError
-from odd.models.base import LanguageModel, Message, check_window
+from odd.models.base import LanguageModel, Message, check_window, encode_prompt
 from odd.pipeline.events import Change, Commit, Events, Insert, NoteModel, Step, timing
 from odd.pipeline.stages import Stage
 from odd.pipeline.teachers import Models
@@ -88,7 +88,7 @@ class Demonstrations:
         sampling = SamplingConfig.model_validate(
             config.model_dump() | {"temperature": self.settings.temperature, "batch_size": count}
         )
-        prompt = model.tokenizer.encode_chat(messages)
+        prompt = encode_prompt(model, messages)
         try:
             check_window(model.sampler.max_context, model.name, "demonstration", len(prompt), config.max_new_tokens)
         except OddError as error:

@@ -1,12 +1,13 @@
 """Base of runs and screenings: the run file with its questions and settings, the models and the consumer."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from odd.config import RunConfig, fingerprint
 from odd.errors import OddError
-from odd.models.base import LanguageModel, check_window
+from odd.models.base import LanguageModel, check_window, encode_prompt
 from odd.pipeline.consumer import Consumer
 from odd.pipeline.digests import Digests
 from odd.pipeline.events import Events, Step
@@ -14,8 +15,10 @@ from odd.pipeline.progress import Listener
 from odd.pipeline.stages import Stage
 from odd.pipeline.teachers import Models
 from odd.questions.base import Question
+from odd.rollouts.log_dates import logged_day
 from odd.store import RunWriter
 from odd.store.question_stage import QuestionStage
+from odd.store.state import prompt_texts
 
 
 def run_id_of(config: RunConfig, questions: Sequence[Question], models: Models) -> str:
@@ -41,6 +44,18 @@ def _given(question: Question) -> tuple[str | None, str | None]:
     return question.solution, question.hint
 
 
+def _stored_day(run_id: str, meta: Mapping[str, str]) -> date | None:
+    """Return the date of a run's prompts; None if it is new, or older than templates with dates.
+
+    Raises:
+        OddError: it is not a date.
+    """
+    try:
+        return date.fromisoformat(meta["date"]) if "date" in meta else None
+    except ValueError as error:
+        raise OddError(f"run {run_id!r} has no valid date: copy its file again from its source") from error
+
+
 class Frame:
     """A run that is open for writing.
 
@@ -49,6 +64,7 @@ class Frame:
         run_id: id of the run.
         config: settings.
         questions: questions of the run.
+        day: date of its prompts, where chat templates show today's: when it was started, unless the settings say.
         models: student, teachers, and the models that write for them.
         digests: weight digests of its models.
         consumer: applies the events of the questions.
@@ -65,8 +81,15 @@ class Frame:
     ) -> None:
         self.writer, self.run_id, self.config, self.questions, self.models = writer, run_id, config, questions, models
         meta = writer.meta()
+        self.day = _stored_day(run_id, meta) or config.date or self._day_of_prompts() or datetime.now(UTC).date()
+        models.date_prompts(self.day)
         self.digests = Digests(run_id, json.loads(meta["digests"]) if "config" in meta else {"": models.student.digest})
         self.consumer = Consumer(writer, self.digests, len(questions), listen)
+
+    def _day_of_prompts(self) -> date | None:
+        """Return the day in the prompts of a run that was started before runs stored theirs; None for others."""
+        student = self.models.student
+        return logged_day(student, prompt_texts(self.writer)) if student.date_formats else None
 
     def create_questions(self) -> None:
         """Write the questions of a new run.
@@ -74,11 +97,12 @@ class Frame:
         Raises:
             OddError: prompt and response of a question exceed the student's context window.
         """
+        self.writer.set_meta("date", self.day.isoformat())
         self._store_questions()
         rows = []
         for number, question in enumerate(self.questions):
             messages = question.messages(templates=self.config.templates)
-            prompt = self.models.student.tokenizer.encode_chat(messages)
+            prompt = encode_prompt(self.models.student, messages)
             student, response = self.models.student, self.config.sampling.max_new_tokens
             check_window(student.sampler.max_context, student.name, f"question {question.id!r}", len(prompt), response)
             rows.append(

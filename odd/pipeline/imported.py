@@ -13,7 +13,9 @@ from odd.pipeline.stages import Stage
 from odd.pipeline.teachers import Models
 from odd.questions.base import Question
 from odd.rollouts.importing import Imported, take_rollouts
+from odd.rollouts.log_dates import logged_day, prompts_of
 from odd.rollouts.log_questions import SOURCE
+from odd.rollouts.log_records import read_records
 from odd.rollouts.sampling import Rollout
 from odd.store import RunWriter, published_path, work_path
 from odd.store.rows import rollout_rows
@@ -33,8 +35,8 @@ def read_import(
         models: models of the run; the rollouts come from its student.
 
     Returns:
-        The settings with the digest, the questions with the prompts of the logs, and the rollouts; None in place of
-        the rollouts if nothing is imported or the run contains them.
+        The settings with the digest and the day of the logs, the questions with the prompts of the logs, and the
+        rollouts; None in place of the rollouts if nothing is imported or the run contains them.
 
     Raises:
         OddError: the logs cannot be read, contain no rollout that can be imported, or do not match the digest.
@@ -49,15 +51,21 @@ def read_import(
         )
     ):
         return config, questions, None
+    imported, day = config.imported, config.date
+    if day is None and models.student.date_formats:
+        day = logged_day(models.student, prompts_of(read_records(imported), models.student))
+    if day is not None:
+        config = config.model_copy(update={"date": day})
+        models.date_prompts(day)
     found = take_rollouts(config, questions, models.student)
-    if config.imported.digest not in ("", found.digest):
+    if imported.digest not in ("", found.digest):
         raise OddError(
             f"import: the rollouts of the logs (digest {found.digest}) are not those of the settings "
-            f"({config.imported.digest}): restore the logs, or remove imported.digest"
+            f"({imported.digest}): restore the logs, or remove imported.digest"
         )
     most = max(map(len, found.rollouts))
     changes = {
-        "imported": config.imported.model_copy(update={"digest": found.digest}),
+        "imported": imported.model_copy(update={"digest": found.digest}),
         "sampling": config.sampling.model_copy(update={"initial_rollouts": most}),
     }
     return config.model_copy(update=changes), found.questions, found

@@ -1,6 +1,7 @@
 """Models of a run: the student, its teachers, and the models that write for them."""
 
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 
 from odd.config import ModelConfig, RunConfig, TeacherConfig
@@ -12,22 +13,45 @@ class Models:
     """Student, teachers, and the models that write for them, each loaded once."""
 
     def __init__(self, config: RunConfig, cache: Path) -> None:
-        """Load the student."""
-        self._cache = cache
-        self.student: LanguageModel = load_model(config.student, cache)
-        self._loaded: dict[str, LanguageModel] = {config.student.label: self.student}
+        """Load the student.
+
+        Raises:
+            OddError: it cannot be loaded or asked.
+        """
+        self._cache, self._day = cache, config.date
+        self._label, self._checked = config.student.label, set[str]()
+        self._loaded: dict[str, LanguageModel] = {}
+        self.writer(config.student)
+
+    @property
+    def student(self) -> LanguageModel:
+        """The student."""
+        return self._loaded[self._label]
+
+    def date_prompts(self, day: date) -> None:
+        """Let the prompts of all models show `day` where their chat templates show today's date."""
+        self._day = day
+        self._loaded = {label: model.dated(day) for label, model in self._loaded.items()}
+
+    def _model(self, model: ModelConfig) -> LanguageModel:
+        if model.label not in self._loaded:
+            loaded = load_model(model, self._cache)
+            self._loaded[model.label] = loaded if self._day is None else loaded.dated(self._day)
+        return self._loaded[model.label]
 
     def writer(self, model: ModelConfig | None) -> LanguageModel:
         """Return a model that writes demonstrations or summaries, the student for None. Any vocabulary is allowed.
 
         Raises:
-            OddError: the model cannot be loaded.
+            OddError: the model cannot be loaded or asked.
         """
         if model is None:
             return self.student
-        if model.label not in self._loaded:
-            self._loaded[model.label] = load_model(model, self._cache)
-        return self._loaded[model.label]
+        found = self._model(model)
+        if model.label not in self._checked:
+            found.check_chat()
+            self._checked.add(model.label)
+        return found
 
     def teacher(self, teacher: TeacherConfig) -> LanguageModel:
         """Return the model of a teacher, the student's if the teacher names none.
@@ -35,9 +59,10 @@ class Models:
         Raises:
             OddError: the model cannot be loaded, or its vocabulary is not the student's.
         """
-        model = self.writer(teacher.model)
-        if model is not self.student:
-            check_same_vocabulary(self.student, model)
+        if teacher.model is None or teacher.model.label == self._label:
+            return self.student
+        model = self._model(teacher.model)
+        check_same_vocabulary(self.student, model)
         return model
 
     def load(self, teachers: Sequence[TeacherConfig]) -> None:

@@ -296,6 +296,8 @@ def _tokens(record: Record, student: LanguageModel, limit: int, marks: TurnMarks
         if marks.found(text):
             raise Refused("its response contains further turns, which the student did not write")
         tokens, end = tuple(tokenizer.encode(text)), None
+        if any(token >= student.scorer.vocabulary_size for token in tokens):
+            raise Refused("the student has no embedding for one of its tokens")
         if tokenizer.decode(tokens) != text:
             raise Refused("encoding and decoding its text does not reproduce it")
         if not record.truncated and len(tokens) < limit:

@@ -89,6 +89,9 @@ class Prompts:
         self._forms: list[Form] = []
         self._known: dict[str, Messages | None] = {}
         self._matches: dict[str, list[int]] = {}
+        self._date = (
+            ", which shows a date: give that of the log with --set date=YYYY-MM-DD" if student.date_formats else ""
+        )
         tokenizer = student.tokenizer
         for render in (
             tokenizer.render_chat,
@@ -146,7 +149,7 @@ class Prompts:
             self._known[prompt] = self._inverted(prompt)
         found = self._known[prompt]
         if found is None:
-            raise Refused("its prompt does not match the student's chat template")
+            raise Refused(f"its prompt does not match the student's chat template{self._date}")
         return found
 
     def _inverted(self, text: str) -> Messages | None:

@@ -37,6 +37,7 @@ class QuestionState:
     Attributes:
         number: number of the question.
         stage: its stage.
+        prompt: token ids of the student's prompt; empty if unknown.
         initial: initial rollouts, in sampling order.
         targeted: targeted rollouts, in sampling order.
         unscored_chunks: chunks of imported rollouts without log-probabilities.
@@ -52,6 +53,7 @@ class QuestionState:
 
     number: int
     stage: QuestionStage = QuestionStage.NEW
+    prompt: tuple[int, ...] = ()
     initial: tuple[Rollout, ...] = ()
     targeted: tuple[Rollout, ...] = ()
     unscored_chunks: frozenset[int] = frozenset()
@@ -94,6 +96,7 @@ def load_question_state(writer: RunWriter, question: int, screening: bool = Fals
     return QuestionState(
         number=question,
         stage=QuestionStage(_column(writer, "SELECT stage FROM questions WHERE question = ?", question)[0]),
+        prompt=tuple(_column(writer, "SELECT prompt_ids FROM questions WHERE question = ?", question)[0]),
         initial=tuple(map(_rollout, initial)),
         targeted=tuple(map(_rollout, targeted)),
         unscored_chunks=frozenset(row["chunk"] for row in initial if row["log_probs"] is None),
@@ -169,6 +172,11 @@ def _screened(writer: RunWriter, question: int) -> dict[str, Screened]:
         )
         for row in _rows(writer, "SELECT * FROM screening WHERE question = ?", question)
     }
+
+
+def prompt_texts(writer: RunWriter) -> list[str]:
+    """Return the student's prompts of a run, in the order of its questions."""
+    return writer.query("SELECT prompt_text FROM questions ORDER BY question")["prompt_text"].tolist()
 
 
 def unfinished_questions(writer: RunWriter, teachers: Sequence[str]) -> list[int]:

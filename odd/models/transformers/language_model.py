@@ -1,17 +1,20 @@
 """A transformers model with its tokenizer, by embedded name, local folder or hub name."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
-from typing import cast
+from typing import Self, cast
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from odd.config import SCORING_MEMORY, ModelConfig
+from odd.config.models import THINKING_VARIABLE
 from odd.errors import OddError
 from odd.models.base import LanguageModel
 from odd.models.embedded import EMBEDDED, embedded_path
 from odd.models.transformers.engine import TransformersEngine
 from odd.models.transformers.loading import load_pretrained, model_digest
+from odd.models.transformers.template_checks import check_end, check_thinking
 from odd.models.transformers.tokenizer import TransformersTokenizer
 
 
@@ -23,6 +26,20 @@ class TransformersModel(LanguageModel):
     sampler: TransformersEngine
     scorer: TransformersEngine
 
+    @property
+    def date_formats(self) -> tuple[str, ...]:
+        """The formats in which its prompts show today's date."""
+        return self.tokenizer.date_formats
+
+    def dated(self, day: date) -> Self:
+        """Return the model with prompts that show `day` as today's date."""
+        return replace(self, tokenizer=self.tokenizer.dated(day))
+
+    def check_chat(self) -> None:
+        """Check that its responses can end and that its thinking mode can be enabled if it is asked for."""
+        check_end(self.tokenizer)
+        check_thinking(self.tokenizer)
+
 
 def load(config: ModelConfig, cache: Path) -> TransformersModel:
     """Load an embedded model, a local folder, or a hub model.
@@ -32,8 +49,9 @@ def load(config: ModelConfig, cache: Path) -> TransformersModel:
             not available.
     """
     place = embedded_path(config.name, cache) if config.name in EMBEDDED else config.name
-    model, tokenizer = load_pretrained(config, str(place))
-    return wrap(config.name, model, tokenizer, config.thinking, config.scoring_memory, config.thinking_marks)
+    model, tokenizer = load_pretrained(config, str(place), cache)
+    prompts = config.thinking_marks, config.thinking_variable
+    return wrap(config.name, model, tokenizer, config.thinking, config.scoring_memory, *prompts)
 
 
 def wrap(
@@ -43,6 +61,7 @@ def wrap(
     thinking: bool = False,
     scoring_memory: int = SCORING_MEMORY,
     thinking_marks: tuple[str, str] | None = None,
+    thinking_variable: str = THINKING_VARIABLE,
 ) -> TransformersModel:
     """Wrap a loaded model and its tokenizer as a language model.
 
@@ -53,6 +72,7 @@ def wrap(
         thinking: whether to enable the thinking mode of chat templates that have one.
         scoring_memory: MiB of logits in memory at a time.
         thinking_marks: marks of a thinking part that responses keep, beside the usual ones.
+        thinking_variable: name of the variable that enables the thinking mode.
 
     Raises:
         OddError: no token ends a response.
@@ -67,7 +87,7 @@ def wrap(
     return TransformersModel(
         name=name,
         digest=model_digest(model, tokenizer),
-        tokenizer=TransformersTokenizer(name, tokenizer, ends, thinking, thinking_marks or ()),
+        tokenizer=TransformersTokenizer(name, tokenizer, ends, thinking, thinking_marks or (), thinking_variable),
         sampler=engine,
         scorer=engine,
     )

@@ -2,11 +2,12 @@
 
 import hashlib
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from odd.errors import OddError
-from odd.models.transformers.rendering import LONGEST, Unrenderable, checked, render
+from odd.models.transformers.rendering import LONGEST, WARM_UP, Turns, Unrenderable, checked, render
 from odd.questions.process import PATIENCE, IsolatedProcess, Late, Unanswered
 
 SECONDS = 20.0
@@ -20,7 +21,10 @@ TRUSTED = frozenset(
     }
 )
 """SHA-256 digests of the templates of the embedded models, which are rendered without another process."""
-WARM_UP = {"template": "", "messages": [], "variables": {}}
+
+
+UNDATED = date(2000, 1, 1)
+"""Date for templates that show none."""
 
 
 class Renderer:
@@ -33,13 +37,14 @@ class Renderer:
         self._process = IsolatedProcess("odd.models.transformers.rendering")
         weakref.finalize(self, self._process.end)
 
-    def render(self, template: Any, messages: Sequence[Mapping[str, str]], variables: Mapping[str, Any]) -> str:
+    def render(self, template: Any, messages: Turns, variables: Mapping[str, Any], day: date = UNDATED) -> str:
         """Render messages, up to the start of the response.
 
         Args:
             template: the Jinja template.
             messages: messages with role and content.
             variables: further variables of the template, such as special tokens.
+            day: date that the template sees as today's; those of the embedded models ask for none.
 
         Raises:
             Unrenderable: the template fails, takes too long or too much memory, or its result cannot be a prompt.
@@ -47,7 +52,7 @@ class Renderer:
         """
         if is_trusted(template):
             return render(template, messages, variables)
-        request = {"template": template, "messages": messages, "variables": variables}
+        request = {"template": template, "messages": messages, "variables": variables, "day": day.isoformat()}
         try:
             if not self._process.is_running:  # loading libraries does not count as rendering
                 self._process.exchange(WARM_UP, PATIENCE)

@@ -11,9 +11,11 @@ import os
 import signal
 import time
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, NoReturn
 
-from jinja2 import Environment, TemplateError
+from jinja2 import Environment, TemplateError, TemplateSyntaxError
+from transformers.utils import chat_template_utils
 from transformers.utils.chat_template_utils import render_jinja_template
 
 from odd.questions.sandbox import confine, preload
@@ -24,6 +26,17 @@ MEMORY = 1 << 30
 """Bytes of address space of the process; the libraries take 140 MB of it."""
 LONGEST_MESSAGE = 200
 """Characters of an error message that are kept."""
+WARM_UP = {
+    "template": "{{ messages | tojson }}{{ strftime_now('%d %B') }}",
+    "messages": [{"role": "user", "content": ""}],
+    "variables": {},
+    "day": "2000-01-01",
+}
+"""A request that loads what templates need."""
+
+
+Turns = Sequence[Mapping[str, Any]]
+"""Messages with role and content; a content is a text, or parts with the type text."""
 
 
 class Unrenderable(Exception):
@@ -38,22 +51,39 @@ class Unrenderable(Exception):
         self.rejected = rejected
 
 
-def render(template: Any, messages: Sequence[Mapping[str, str]], variables: Mapping[str, Any]) -> str:
-    """Render messages as `apply_chat_template` of transformers does, up to the start of the response.
+class RunClock:
+    """Stands for `datetime` where transformers asks for the time on behalf of a template: midnight of the run's day."""
+
+    day = datetime.min
+
+    @classmethod
+    def now(cls) -> datetime:
+        """Return the time that templates see."""
+        return cls.day
+
+
+def render(template: Any, messages: Turns, variables: Mapping[str, Any]) -> str:
+    """Render messages as `apply_chat_template` of transformers does.
 
     Args:
         template: the Jinja template.
         messages: messages with role and content.
-        variables: further variables of the template, such as special tokens.
+        variables: further variables of the template, such as special tokens. Unless `add_generation_prompt` among them
+            is False, the text ends with the start of the response.
 
     Raises:
         Unrenderable: the template fails, or its result is not a text that can be a prompt.
     """
     rows = [dict(message) for message in messages]
+    given = {"add_generation_prompt": True, **variables}
     try:
-        (text,), _ = render_jinja_template([rows], chat_template=template, add_generation_prompt=True, **variables)
+        (text,), _ = render_jinja_template([rows], chat_template=template, **given)
+    except TemplateSyntaxError as error:
+        raise Unrenderable(f"it is not valid Jinja: {error}") from error
     except TemplateError as error:
-        raise Unrenderable(str(error), rejected=True) from error
+        if type(error) is TemplateError:  # raised by the template itself
+            raise Unrenderable(str(error), rejected=True) from error
+        raise Unrenderable(f"{type(error).__name__}: {error}") from error
     except Exception as error:  # the code of a template may raise anything
         raise Unrenderable(f"{type(error).__name__}: {error}") from error
     return checked(text)
@@ -77,6 +107,7 @@ def checked(text: Any) -> str:
 
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
+    RunClock.day = datetime.fromisoformat(request["day"])
     try:
         return {"text": render(request["template"], request["messages"], request["variables"])}
     except Unrenderable as error:
@@ -93,8 +124,9 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the client handles Ctrl-C; its exit closes our stdin
     requests, replies = os.dup(0), os.dup(1)
     Environment.handle_exception = _raise_again
+    chat_template_utils.datetime = RunClock  # pyright: ignore[reportPrivateImportUsage]
     time.localtime()  # reads the time zone, which templates ask for and a confined process cannot read
-    _answer({"template": "{{ messages | tojson }}", "messages": [{"role": "user", "content": ""}], "variables": {}})
+    _answer(WARM_UP)
     preload()
     reply: dict[str, Any] = {}
     try:

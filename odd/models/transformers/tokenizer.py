@@ -1,14 +1,28 @@
 """A transformers tokenizer: chat templates, control tokens, and the bytes of single tokens."""
 
+import copy
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from functools import cached_property
+from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
+from odd.config.models import THINKING_VARIABLE
 from odd.errors import OddError
 from odd.models.base import Message
 from odd.models.transformers.renderer import Renderer
-from odd.models.transformers.rendering import Unrenderable
+from odd.models.transformers.rendering import Turns, Unrenderable
+from odd.models.transformers.templates import (
+    PROBE,
+    date_formats,
+    how_to_ask,
+    in_parts,
+    left_out,
+    shows_parts,
+    template_of,
+)
 from odd.questions.thinking import PAIRS
 
 THINKING = frozenset(mark for pair in PAIRS for mark in pair)
@@ -23,6 +37,7 @@ class TransformersTokenizer:
         end_tokens: ids of the tokens that end a response.
         thinking: whether to enable the thinking mode of templates that have one.
         marks: marks of a thinking part beside the usual ones.
+        thinking_variable: name of the variable that enables the thinking mode.
     """
 
     def __init__(
@@ -32,51 +47,88 @@ class TransformersTokenizer:
         end_tokens: frozenset[int],
         thinking: bool = False,
         marks: Sequence[str] = (),
+        thinking_variable: str = THINKING_VARIABLE,
     ) -> None:
         """Store the tokenizer and collect its control tokens."""
         self.name, self.tokenizer, self.end_tokens, self.thinking = name, tokenizer, end_tokens, thinking
+        self.thinking_variable, self.day = thinking_variable, datetime.now(UTC).date()
         self._renderer = Renderer()
-        self._added = frozenset(tokenizer.added_tokens_decoder)
+        self._added = {token: str(entry) for token, entry in tokenizer.added_tokens_decoder.items()}
         self._control = tuple(str(token) for token in tokenizer.added_tokens_decoder.values() if token.special)
         special = {token: str(entry) for token, entry in tokenizer.added_tokens_decoder.items() if entry.special}
         self._hidden = frozenset(token for token, text in special.items() if text not in {*THINKING, *marks})
         self._thinking_is_special = len(self._hidden) < len(special)
         self._byte_level = "ByteLevel" in str(getattr(getattr(tokenizer, "backend_tokenizer", None), "decoder", None))
 
+    def dated(self, day: date) -> "TransformersTokenizer":
+        """Return this tokenizer with the date that templates see as today's; UTC's at first."""
+        other = copy.copy(self)
+        other.day = day
+        return other
+
+    @property
+    def date_formats(self) -> tuple[str, ...]:
+        """The formats in which the chat template shows the date."""
+        try:
+            return date_formats(template_of(self.tokenizer.chat_template))
+        except ValueError:
+            return ()
+
     def render_chat(self, messages: Sequence[Message]) -> str:
         """Render the messages in the model's chat format, up to the start of the response.
 
-        Control tokens inside a message are broken up: responses in a prompt must not end a turn or start one.
+        Contents are texts, or lists of one part for templates that leave out texts. Control tokens inside a message
+        are broken up: responses in a prompt must not end a turn or start one.
 
         Raises:
-            OddError: the template rejects the messages, as some do if roles do not alternate; it fails, or exceeds a
-                limit; or it cannot be rendered safely here.
+            OddError: the template rejects the messages, as some do if roles do not alternate; it leaves a message out;
+                it fails, or exceeds a limit; or it cannot be rendered safely here.
         """
         turns = [{**message, "content": self._disarmed(message["content"])} for message in messages]
-        # templates without a thinking mode ignore this variable, which comes from Qwen3
-        variables = {**self.tokenizer.special_tokens_map, "enable_thinking": self.thinking}
-        try:
-            return self._renderer.render(self._template(), turns, variables)
-        except Unrenderable as error:
-            roles = ", ".join(turn["role"] for turn in turns)
-            if error.rejected:
-                problem = f"rejects messages of {roles} ({error}): ask without shots, or"
-            else:
-                problem = f"cannot be rendered for messages of {roles} ({error}):"
-            raise OddError(
-                f"model {self.name!r}: its chat template {problem} choose a model with a template that accepts them"
-            ) from error
+        problem = ""
+        for form in (turns, in_parts(turns)):
+            try:
+                text = self.rendered(form)
+            except Unrenderable as error:
+                problem = problem or self._refusal(turns, error)
+                continue
+            missing = left_out(turns, text)
+            if missing is None and (form is turns or not shows_parts(text)):
+                return text
+            what = f"leaves {missing}" if text else "gives an empty prompt"
+            problem = problem or f"{what}: correct it, or choose a model with a template that keeps all messages"
+        raise OddError(f"model {self.name!r}: its chat template {problem}")
 
-    def _template(self) -> object:
-        """Return the chat template, as transformers chooses it if there are several.
+    def _refusal(self, turns: Sequence[Message], error: Unrenderable) -> str:
+        """Return the line about a template that cannot be rendered."""
+        roles = ", ".join(turn["role"] for turn in turns)
+        if error.rejected:
+            return (
+                f"rejects messages of {roles} ({error}): {how_to_ask(turns)}choose a model with a "
+                "template that accepts them"
+            )
+        return (
+            f"cannot be rendered for messages of {roles} ({error}): correct it in "
+            "chat_template.jinja or tokenizer_config.json, or choose another model"
+        )
+
+    def rendered(self, turns: Turns, **variables: Any) -> str:
+        """Return what the template makes of messages.
 
         Raises:
-            Unrenderable: there are several without a default.
+            Unrenderable: the template fails or exceeds a limit.
+            OddError: there are several without a default, or a template cannot be rendered safely here.
         """
+        # templates without a thinking mode ignore its variable, which comes from Qwen3
+        given = {**self.tokenizer.special_tokens_map, self.thinking_variable: self.thinking, **variables}
         try:
-            return self.tokenizer.get_chat_template()
+            template = template_of(self.tokenizer.chat_template)
         except ValueError as error:
-            raise Unrenderable(str(error)) from error
+            raise OddError(
+                f"model {self.name!r}: its chat template is not clear, {error}: save the one to use as "
+                "chat_template.jinja in the model's folder"
+            ) from error
+        return self._renderer.render(template, turns, given, self.day)
 
     def encode_chat(self, messages: Sequence[Message]) -> list[int]:
         """Return the token ids of `render_chat`.
@@ -104,11 +156,48 @@ class TransformersTokenizer:
         """Return the token ids of a response text, without an end token."""
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
+    @cached_property
+    def turn_closing(self) -> str:
+        """What the chat template writes after a response, without spaces around it; empty if it writes nothing."""
+        turns = [{"role": "user", "content": PROBE}, {"role": "assistant", "content": PROBE}]
+        for form in (turns, in_parts(turns)):
+            try:
+                text = self.rendered(form, add_generation_prompt=False)
+            except Unrenderable:  # whether the prompts of the questions can be rendered is another matter
+                continue
+            before, _, after = text.rpartition(PROBE)
+            if PROBE in before and not shows_parts(text):
+                return after.strip()
+        return ""
+
+    @property
+    def turn_end(self) -> int | None:
+        """The control token with which the chat template closes a response; None if it closes it with none.
+
+        Of several in a row, it is the first one that ends a response.
+        """
+        closing = self._control_tokens_at_start(self.turn_closing)
+        return next((token for token in closing if token in self.end_tokens), next(iter(closing), None))
+
+    def _control_tokens_at_start(self, text: str) -> list[int]:
+        """Return the ids of the added tokens that a text starts with, spaces between them aside."""
+        found: list[int] = []
+        pieces = {token: piece.strip() for token, piece in self._added.items() if piece.strip()}
+        while starting := [token for token, piece in pieces.items() if text.lstrip().startswith(piece)]:
+            found.append(max(starting, key=lambda token: len(pieces[token])))
+            text = text.lstrip()[len(pieces[found[-1]]) :]
+        return found
+
     @property
     def end_token(self) -> int:
-        """The tokenizer's end-of-sequence token if it ends responses, else the lowest end token."""
-        own = self.tokenizer.eos_token_id
-        return own if isinstance(own, int) and own in self.end_tokens else min(self.end_tokens)
+        """The end token with which the chat template closes a response.
+
+        If it closes it with none, the tokenizer's end-of-sequence token if it ends responses, else the lowest.
+        """
+        for token in (self.turn_end, self.tokenizer.eos_token_id):
+            if isinstance(token, int) and token in self.end_tokens:
+                return token
+        return min(self.end_tokens)
 
     def is_end(self, token: int) -> bool:
         """Return whether this token ends a response."""

@@ -5,7 +5,7 @@ from difflib import SequenceMatcher
 
 from odd.config import RunConfig, TeacherConfig
 from odd.errors import OddError
-from odd.models.base import LanguageModel
+from odd.models.base import LanguageModel, encode_prompt
 from odd.pipeline.checks.finding import Finding, judged
 from odd.pipeline.checks.sample import Sample, messages_of
 from odd.questions.base import Question
@@ -19,7 +19,7 @@ LAST = 20
 def student_prompt(config: RunConfig, questions: Sequence[Question], student: LanguageModel) -> Iterator[Finding]:
     """Report the student's prompt of the first question, and whether all prompts fit."""
     messages = questions[0].messages(templates=config.templates)
-    rendered, prompt = student.tokenizer.render_chat(messages), student.tokenizer.encode_chat(messages)
+    rendered, prompt = student.tokenizer.render_chat(messages), encode_prompt(student, messages)
     end = "".join(student.tokenizer.token_bytes(token).decode(errors="replace") for token in prompt[-LAST:])
     thinking = "opens a thinking part" if opens_thinking(student, prompt) else "opens no thinking part"
     yield judged(
@@ -31,7 +31,7 @@ def student_prompt(config: RunConfig, questions: Sequence[Question], student: La
         shown=(("student", rendered),),
     )
     sizes = {
-        question.id: len(student.tokenizer.encode_chat(question.messages(templates=config.templates)))
+        question.id: len(encode_prompt(student, question.messages(templates=config.templates)))
         for question in questions
     }
     longest = max(sizes, key=lambda id: sizes[id])
@@ -53,7 +53,7 @@ def teacher_prompt(
         yield Finding(name, "warning", f"its context {teacher.context} cannot be shown: {error}", remedy)
         return
     own = student.tokenizer.render_chat(sample.question.messages(templates=config.templates))
-    rendered, prompt = student.tokenizer.render_chat(messages), student.tokenizer.encode_chat(messages)
+    rendered, prompt = student.tokenizer.render_chat(messages), encode_prompt(student, messages)
     same = rendered == own
     changed = "the student's own prompt" if same else f"{len(prompt)} tokens, {_changed(own, rendered)}"
     stands_in = any(teacher.shown) and not any(one.correct and not one.truncated for one in sample.rollouts)

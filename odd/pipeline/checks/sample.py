@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from odd.config import RunConfig, TeacherConfig
-from odd.models.base import LanguageModel
+from odd.models.base import LanguageModel, encode_prompt
 from odd.pipeline.checks.finding import Finding, judged
 from odd.questions.base import Question
 from odd.questions.contexts import ContextUnavailable, Demonstration, given_by, teacher_block
@@ -39,7 +39,7 @@ def sampled(config: RunConfig, questions: Sequence[Question], student: LanguageM
     count = -(-ROLLOUTS // len(asked))
     samples, started = [], time.perf_counter()
     for question in asked:
-        prompt = tuple(student.tokenizer.encode_chat(question.messages(templates=config.templates)))
+        prompt = tuple(encode_prompt(student, question.messages(templates=config.templates)))
         made = sample_chunk(student, question, prompt, [()] * count, config.sampling, "initial", 0, "check")
         samples.append(Sample(question, prompt, made))
     return samples, time.perf_counter() - started

@@ -7,7 +7,7 @@ import numpy as np
 
 from odd.config import RunConfig, TeacherConfig
 from odd.method.logspace import top_k_mask
-from odd.models.base import LanguageModel
+from odd.models.base import LanguageModel, encode_prompt
 from odd.pipeline.checks.finding import Finding, judged
 from odd.pipeline.checks.sample import Sample, messages_of
 from odd.pipeline.contexts import teacher_temperature
@@ -101,7 +101,7 @@ def teacher_scores(
     for number, sample in enumerate(samples):
         others = [one for i, other in enumerate(samples) if i != number for one in other.rollouts]
         try:
-            prompt = student.tokenizer.encode_chat(messages_of(teacher, sample, config, others))
+            prompt = encode_prompt(student, messages_of(teacher, sample, config, others))
         except ContextUnavailable:  # reported with the teacher's prompt
             continue
         for rollout in sample.rollouts:
