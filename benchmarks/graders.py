@@ -50,7 +50,7 @@ def by_math_verify(question: Question, response: str) -> bool:
 
 def by_lm_eval() -> Grade:
     """Return a grader that applies the flexible filters of lm-evaluation-harness, and compares as its metric does."""
-    from lm_eval.filters.extraction import MultiChoiceRegexFilter, RegexFilter
+    from lm_eval.filters.extraction import MultiChoiceRegexFilter, RegexFilter  # pyright: ignore[reportMissingImports]
 
     number = RegexFilter(r"(-?[$0-9.,]{2,})|(-?[0-9]+)", group_select=-1)
     word = RegexFilter(r"\b(Yes|No|yes|no)\b", group_select=-1)
