@@ -16,9 +16,11 @@ from odd.text import parse_json, shortened
 
 COLUMN = re.compile(r"(?:option|choice|opt)s?[ _.-]?([a-j]|\d{1,2})|([a-j])", re.IGNORECASE | re.ASCII)
 """Name of a column with one option."""
-ITEM = r"""(?:'(?:[^'\\]|\\.)*+'|"(?:[^"\\]|\\.)*+"|-?\d{1,20}(?:\.\d{1,20})?)"""
-PRINTED = re.compile(rf"(?:array\()?\[\s*(?:{ITEM}(?:\s*,\s*{ITEM})*+|{ITEM}(?:\s+{ITEM})*+)\s*,?\s*\](?:,[^'\"]*)?\)?")
-"""A list as Python prints it, with commas, or numpy, without them."""
+ARRAY = re.compile(r"(?:array\()?\[\s*+(.*?)\s*+,?\s*+\](?:,[^'\"\]]*+)?\)?", re.DOTALL)
+"""A list as Python or numpy print it."""
+ITEM = re.compile(r"""'(?:[^'\\]|\\.)*+'|"(?:[^"\\]|\\.)*+"|-?\d{1,20}(?:\.\d{1,20})?""")
+SEPARATORS = re.compile(r"\s*+,\s*+"), re.compile(r"\s++")
+"""Between items, of Python and of numpy; one list has one of them."""
 WHOLE = re.compile(r"[+-]?\d{1,9}(?:\.0*)?", re.ASCII)
 LIST = 'a list such as ["iron", "plum"]'
 
@@ -125,9 +127,22 @@ def _parsed(place: str, text: str) -> Any:
 
 def _printed(text: str) -> list[Any] | None:
     """Return the texts and numbers of a printed list; None for any other text."""
-    if not PRINTED.fullmatch(text):
+    if not (found := ARRAY.fullmatch(text)):
         return None
-    try:
-        return [ast.literal_eval(item) for item in re.findall(ITEM, text[text.index("[") : text.rindex("]")])]
-    except (ValueError, SyntaxError):  # a line break or a wrong escape inside quotes
-        return None
+    return next((items for separator in SEPARATORS if (items := _items(found[1], separator)) is not None), None)
+
+
+def _items(text: str, separator: re.Pattern[str]) -> list[Any] | None:
+    """Return the texts and numbers of a printed list, without its brackets; None if it is none."""
+    items, place = [], 0
+    while item := ITEM.match(text, place):
+        try:
+            items.append(ast.literal_eval(item[0]))
+        except (ValueError, SyntaxError):  # a line break or a wrong escape inside quotes
+            return None
+        if item.end() == len(text):
+            return items
+        if not (gap := separator.match(text, item.end())):
+            return None
+        place = gap.end()
+    return None
