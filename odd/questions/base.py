@@ -16,6 +16,10 @@ from odd.text import is_deep, is_unicode, texts_in
 Kind = Literal["yes_no", "choice", "number", "expression", "exact", "regex", "reasoning_gym"]
 
 
+ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$"
+"""Pattern of the id of a question."""
+
+
 class Shot(BaseModel):
     """A worked example of another question, shown as an earlier turn of the chat."""
 
@@ -46,7 +50,7 @@ class Question(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")
+    id: str = Field(pattern=ID)
     question: str = Field(min_length=1)
     answer: str
     kind: Kind

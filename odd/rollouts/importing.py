@@ -135,12 +135,14 @@ def _asked(record: Record, prompts: Prompts, config: RunConfig) -> Asked:
     Raises:
         Refused: its prompt matches no question, or cannot be used.
     """
-    try:
+    if config.questions.source != SOURCE:
         return prompts.asked(record)
+    if prompts.messages(record) is None:
+        raise Refused("it has no prompt")
+    try:
+        return prompts.asked(replace(record, question=None))
     except Refused:
-        if config.questions.source == SOURCE and prompts.messages(record) is not None:
-            raise Refused("its prompt has no answer that can serve as the gold answer") from None
-        raise
+        raise Refused("its prompt has no answer that can serve as the gold answer") from None
 
 
 def _has_gold(question: Question, gold: str | None) -> bool:

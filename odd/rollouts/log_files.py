@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from odd.errors import OddError
-from odd.row_files import Row, check_counts, json_rows, parquet_rows
+from odd.row_files import MOST_VALUES, Row, check_counts, json_rows, parquet_rows
 from odd.text import parse_json
 from odd.untrusted import LARGEST, check_file
 
@@ -90,9 +90,16 @@ def _torch_rows(path: Path) -> Iterator[Row]:
     samples = found.get("samples") if isinstance(found, Mapping) else found
     if not isinstance(samples, list):
         raise OddError(f"import {path}: it contains no list of samples, as slime's --save-debug-rollout-data writes")
-    step = found.get("rollout_id") if isinstance(found, Mapping) else None
+    step, values = found.get("rollout_id") if isinstance(found, Mapping) else None, 0
     for number, sample in enumerate(samples, start=1):
         check_counts(f"import {path}", number, len(sample) if isinstance(sample, Mapping) else 1)
+        # a tensor may repeat a small storage any number of times
+        tensors = (
+            [one for one in sample.values() if isinstance(one, torch.Tensor)] if isinstance(sample, Mapping) else []
+        )
+        values += sum(one.numel() for one in tensors)
+        if values > MOST_VALUES:
+            raise OddError(f"import {path}: it has more than {MOST_VALUES:,} values in tensors: split it")
         row = {"rollout_id": step, **_plain(sample)} if isinstance(sample, Mapping) else sample
         yield f"import {path}, sample {number}", row
 

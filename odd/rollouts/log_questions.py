@@ -1,20 +1,22 @@
 """Questions of logs that come without a question file: their prompts, and the gold answers or rewarded responses."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ValidationError
+from pydantic import StringConstraints, TypeAdapter, ValidationError
 
 from odd.config.models import LoggedKind
 from odd.questions.answers import extract_answer
-from odd.questions.base import Question
+from odd.questions.base import ID, Question
 from odd.questions.numbers import read_number
 from odd.questions.verifiers import is_correct, is_tex, plain
 from odd.rollouts.log_formats import Record
 from odd.rollouts.log_prompts import Messages, Prompts, Refused
 
+IDS = TypeAdapter(Annotated[str, StringConstraints(strict=True, pattern=ID)])
 SOURCE = "log"
 """Question source that stands for the imported logs themselves."""
 
@@ -25,7 +27,7 @@ class _Found:
 
     Attributes:
         messages: its messages.
-        id: id that a log gives it, or None.
+        id: id that the log gives its question; None if it gives none.
         golds: its gold answers, in order.
         rewarded: answers of responses that are correct by their reward.
     """
@@ -67,17 +69,29 @@ def logged_questions(
                 [answer] if (answer := extract_answer(prompts.response(record), marks=prompts.marks)) else []
             )
     width = len(str(len(found)))
-    made = [_question(f"prompt-{number:0{width}}", one, kind) for number, one in enumerate(found.values(), start=1)]
+    taken = Counter(one.id for one in found.values())
+    made = [
+        _question(one.id if taken[one.id] == 1 and _is_id(one.id) else f"prompt-{number:0{width}}", one, kind)
+        for number, one in enumerate(found.values(), start=1)
+    ]
     return [question for question in made if question is not None][:limit]
 
 
-def _question(number: str, found: _Found, kind: LoggedKind | None) -> Question | None:
+def _is_id(text: str | None) -> bool:
+    """Return whether a text can be the id of a question, and is not like those that are made here."""
+    try:
+        return not IDS.validate_python(text).startswith("prompt-")
+    except ValidationError:
+        return False
+
+
+def _question(id: str, found: _Found, kind: LoggedKind | None) -> Question | None:
     if not found.golds and (kind is None or not found.rewarded):
         return None
     *before, last = found.messages
     if [one["role"] for one in before] not in ([], ["system"]):
         return None
-    fields: dict[str, Any] = {"id": number, "question": last["content"], "prompt": last["content"]}
+    fields: dict[str, Any] = {"id": id, "question": last["content"], "prompt": last["content"]}
     if before:
         fields["system"] = before[0]["content"] or None
     if found.golds:

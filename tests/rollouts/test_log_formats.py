@@ -304,6 +304,40 @@ def test_a_gold_answer_that_is_none_makes_no_question(student, tmp_path, gold):
 SHORT = Question(id="short", question="What is 9+2?", answer="11", kind="number")
 
 
+@pytest.mark.parametrize(
+    ("given", "used"), [("gsm-7", "gsm-7"), ("not an id", "prompt-1"), ("prompt-9", "prompt-1"), (None, "prompt-1")]
+)
+def test_an_id_that_the_log_gives_is_kept_if_it_can_be_one(student, tmp_path, given, used):
+    row = {"question": given, "prompt": ASKED, "response": RIGHT, "reward": 1, "answer": "11"}
+    assert take(student, lines(tmp_path / "1.jsonl", row), (), SOURCE).questions[0].id == used
+
+
+def test_one_id_for_two_prompts_names_neither(student, tmp_path):
+    rows = [
+        {"question": "a", "prompt": one.messages(), "response": RIGHT, "reward": 1, "answer": "11"}
+        for one in (SUM, SHORT)
+    ]
+    assert [one.id for one in take(student, lines(tmp_path / "1.jsonl", *rows), (), SOURCE).questions] == [
+        "prompt-1",
+        "prompt-2",
+    ]
+
+
+def test_a_row_without_a_prompt_cannot_ask_the_log(student, tmp_path):
+    rows = [
+        {"prompt": ASKED, "response": RIGHT, "reward": 1, "answer": "11"},
+        {"question": "a", "response": RIGHT, "reward": 1},
+    ]
+    assert take(student, lines(tmp_path / "1.jsonl", *rows), (), SOURCE).account.refused == {"it has no prompt": 1}
+
+
+def test_a_tensor_that_repeats_its_storage_is_not_unpacked(student, tokens, tmp_path):
+    sample = dumped(tokens[0], tokens[1], None, tokens=torch.zeros(1, dtype=torch.int64).expand(10**12))
+    torch.save({"rollout_id": 5, "samples": [sample]}, tmp_path / "5.pt")
+    with pytest.raises(OddError, match="more than 67,108,864 values in tensors"):
+        take(student, tmp_path / "5.pt")
+
+
 def test_two_gold_answers_of_one_prompt_are_not_mixed(student, tmp_path):
     account = take(
         student, lines(tmp_path / "1.jsonl", verl(student, RIGHT, "11"), verl(student, WRONG, "10")), (), SOURCE
