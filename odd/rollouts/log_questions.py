@@ -69,15 +69,15 @@ def logged_questions(
                 [answer] if (answer := extract_answer(prompts.response(record), marks=prompts.marks)) else []
             )
     width = len(str(len(found)))
-    taken = Counter(one.id for one in found.values())
-    made = [
-        _question(one.id if taken[one.id] == 1 and _is_id(one.id) else f"prompt-{number:0{width}}", one, kind)
-        for number, one in enumerate(found.values(), start=1)
-    ]
+    given = Counter(one.id for one in found.values())
+    made = []
+    for number, one in enumerate(found.values(), start=1):
+        own = one.id if one.id is not None and given[one.id] == 1 and _is_id(one.id) else None
+        made.append(_question(own or f"prompt-{number:0{width}}", one, kind))
     return [question for question in made if question is not None][:limit]
 
 
-def _is_id(text: str | None) -> bool:
+def _is_id(text: str) -> bool:
     """Return whether a text can be the id of a question, and is not like those that are made here."""
     try:
         return not IDS.validate_python(text).startswith("prompt-")
