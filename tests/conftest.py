@@ -17,13 +17,6 @@ from odd.pipeline.worker import run  # noqa: E402
 from tests.runs import quick_config, quick_screening_config, screening_config, small_config  # noqa: E402
 
 
-def pytest_collection_modifyitems(items):
-    """Run all tests with a browser in one process, so one browser and one server suffice; others go by file."""
-    for item in items:
-        group = "browser" if "chromium" in item.fixturenames else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture(scope="session")
 def common(request, tmp_path_factory) -> Path:
     """A folder shared by all test processes; each file in it is created once, under a lock."""
