@@ -16,11 +16,8 @@ from odd.text import parse_json, shortened
 
 COLUMN = re.compile(r"(?:option|choice|opt)s?[ _.-]?([a-j]|\d{1,2})|([a-j])", re.IGNORECASE | re.ASCII)
 """Name of a column with one option."""
-ARRAY = re.compile(r"(?:array\()?\[\s*+(.*?)\s*+,?\s*+\](?:,[^'\"\]]*+)?\)?", re.DOTALL)
-"""A list as Python or numpy print it."""
 ITEM = re.compile(r"""'(?:[^'\\]|\\.)*+'|"(?:[^"\\]|\\.)*+"|-?\d{1,20}(?:\.\d{1,20})?""")
-SEPARATORS = re.compile(r"\s*+,\s*+"), re.compile(r"\s++")
-"""Between items, of Python and of numpy; one list has one of them."""
+SPACE = re.compile(r"\s*+")
 WHOLE = re.compile(r"[+-]?\d{1,9}(?:\.0*)?", re.ASCII)
 LIST = 'a list such as ["iron", "plum"]'
 
@@ -127,13 +124,26 @@ def _parsed(place: str, text: str) -> Any:
 
 def _printed(text: str) -> list[Any] | None:
     """Return the texts and numbers of a printed list; None for any other text."""
-    if not (found := ARRAY.fullmatch(text)):
+    before, opened, rest = text.partition("[")
+    inside, closed, after = rest.rpartition("]")
+    # numpy adds the type: array(['iron', 'plum'], dtype=object)
+    is_list = (before, after) == ("", "") or (
+        before == "array(" and after.startswith((")", ",")) and after.endswith(")")
+    )
+    if not (opened and closed and is_list):
         return None
-    return next((items for separator in SEPARATORS if (items := _items(found[1], separator)) is not None), None)
+    inside = inside.strip().removesuffix(",").rstrip()
+    with_commas = _items(inside, ",")
+    return _items(inside, "") if with_commas is None else with_commas
 
 
-def _items(text: str, separator: re.Pattern[str]) -> list[Any] | None:
-    """Return the texts and numbers of a printed list, without its brackets; None if it is none."""
+def _items(text: str, separator: str) -> list[Any] | None:
+    """Return the texts and numbers of a printed list, without its brackets; None if it is none.
+
+    Args:
+        text: what stands between the brackets.
+        separator: what separates items, beside white space: a comma (Python), or nothing (numpy).
+    """
     items, place = [], 0
     while item := ITEM.match(text, place):
         try:
@@ -142,7 +152,13 @@ def _items(text: str, separator: re.Pattern[str]) -> list[Any] | None:
             return None
         if item.end() == len(text):
             return items
-        if not (gap := separator.match(text, item.end())):
+        place = _after_space(text, item.end())
+        if not text.startswith(separator, place) or place + len(separator) == item.end():
             return None
-        place = gap.end()
+        place = _after_space(text, place + len(separator))
     return None
+
+
+def _after_space(text: str, place: int) -> int:
+    found = SPACE.match(text, place)
+    return place if found is None else found.end()

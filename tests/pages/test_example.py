@@ -4,8 +4,9 @@ import shutil
 
 import pytest
 
-from odd.config import fingerprint, load_config
-from odd.models.registry import load_model
+from odd.config import load_config
+from odd.pipeline.frame import run_id_of
+from odd.pipeline.teachers import Models
 from odd.questions.sources import load_questions
 from odd.store import RunReader
 from tests.pages.conftest import ROOT
@@ -92,6 +93,4 @@ def test_it_is_finished_and_complete_for_its_config():
 
 
 def test_its_name_is_the_one_that_its_config_gives():
-    questions = [question.model_dump(mode="json") for question in load_questions(CONFIG.questions)]
-    student = load_model(CONFIG.student, CONFIG.cache)
-    assert EXAMPLE.stem == f"{CONFIG.title}-{fingerprint(CONFIG, questions, student.digest)}"
+    assert EXAMPLE.stem == run_id_of(CONFIG, load_questions(CONFIG.questions), Models(CONFIG, CONFIG.cache))
