@@ -74,7 +74,7 @@ def _show(console: Console, finding: Finding) -> None:
     if not finding.shown:
         return
     console.print(Text(f"\n{finding.check}", "bold"))
-    if finding.check.startswith(("prompt of", "template of")):
+    if finding.is_comparison:
         console.print(_side_by_side(*finding.shown))
         return
     for heading, text in finding.shown:

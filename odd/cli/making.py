@@ -30,6 +30,7 @@ from odd.cli.options import (
 )
 from odd.config import ModelConfig, RunConfig, load_config
 from odd.config.models import LoggedKind
+from odd.config.run import LOG_SOURCE
 from odd.errors import OddError
 from odd.pipeline.stages import Kind, Stage
 
@@ -91,13 +92,12 @@ def import_(
 
 def _asking_the_log(settings: RunConfig) -> RunConfig:
     """Take the questions from the logs themselves if these have gold answers, or their kind is given."""
-    from odd.rollouts.log_questions import SOURCE
     from odd.rollouts.log_records import has_gold
 
     assert settings.imported is not None
     if settings.imported.kind is None and not has_gold(settings.imported):
         return settings
-    return settings.model_copy(update={"questions": settings.questions.model_copy(update={"source": SOURCE})})
+    return settings.model_copy(update={"questions": settings.questions.model_copy(update={"source": LOG_SOURCE})})
 
 
 def _make(settings: RunConfig, show_config: bool, report: Reporting, kind: Kind = "run") -> None:

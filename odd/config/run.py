@@ -39,6 +39,10 @@ def _repeated(names: Sequence[str]) -> str | None:
     return next((name for name in names if names.count(name) > 1), None)
 
 
+LOG_SOURCE = "log"
+"""Question source that stands for the imported logs themselves."""
+
+
 class QuestionsConfig(Settings):
     """Which questions: a bundled set, a file, a data set or a generator, see `odd.questions.sources`."""
 
@@ -189,6 +193,11 @@ class RunConfig(Settings):
         if repeated:
             raise ValueError(f"two teachers are called {repeated!r}: give each a unique name")
         return self
+
+    @property
+    def asks_log(self) -> bool:
+        """Whether the questions are the prompts of the imported logs."""
+        return self.imported is not None and self.questions.source == LOG_SOURCE
 
     @property
     def screened(self) -> tuple[TeacherConfig, ...]:

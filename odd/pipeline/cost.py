@@ -29,12 +29,15 @@ def known_speed(cache: Path, student: ModelConfig) -> Speed | None:
 
 
 def reading_of_a_run(config: RunConfig) -> str | None:
-    """Describe the cost of reading a run's rollouts in one line; None if no objective needs it.
+    """Describe the cost of reading a run's rollouts in one line.
+
+    Returns:
+        The line; None if no objective needs it, or the number of questions is not known before the logs are read.
 
     Raises:
         OddError: the questions of the run cannot be read.
     """
-    if not config.analysis.reading_temperatures:
+    if config.asks_log or not config.analysis.reading_temperatures:
         return None
     questions, speed = len(load_questions(config.questions)), known_speed(config.cache, config.student)
     readers, asked = _counted(len(config.teachers), "teacher"), _counted(questions, "question")

@@ -14,7 +14,6 @@ from odd.pipeline.teachers import Models
 from odd.questions.base import Question
 from odd.rollouts.importing import Imported, take_rollouts
 from odd.rollouts.log_dates import logged_day, prompts_of
-from odd.rollouts.log_questions import SOURCE
 from odd.rollouts.log_records import read_records
 from odd.rollouts.sampling import Rollout
 from odd.store import RunWriter, published_path, work_path
@@ -45,7 +44,7 @@ def read_import(
         return config, questions, None
     if (
         config.imported.digest
-        and config.questions.source != SOURCE
+        and not config.asks_log
         and any(
             place(config.cache, run_id_of(config, questions, models)).exists() for place in (published_path, work_path)
         )

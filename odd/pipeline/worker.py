@@ -18,7 +18,6 @@ from odd.pipeline.question import QuestionWork
 from odd.pipeline.teachers import Models
 from odd.questions.sources import load_questions
 from odd.rollouts.importing import Imported
-from odd.rollouts.log_questions import SOURCE
 from odd.store import RunWriter, published_path, state, work_path
 from odd.store.question_stage import QuestionStage
 
@@ -31,8 +30,7 @@ def run(config: RunConfig, listen: Listener) -> Path:
     Raises:
         OddError: questions, models or settings are invalid, or the disk is full.
     """
-    from_log = config.imported is not None and config.questions.source == SOURCE
-    questions = [] if from_log else load_questions(config.questions)
+    questions = [] if config.asks_log else load_questions(config.questions)
     models = Models(config, config.cache)
     models.load(config.teachers)
     config, questions, imported = read_import(config, questions, models)

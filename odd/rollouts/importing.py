@@ -16,7 +16,7 @@ from odd.questions.base import Question
 from odd.questions.verifiers import is_correct, read_answer
 from odd.rollouts.log_formats import Record
 from odd.rollouts.log_prompts import Asked, Prompts, Refused, with_prompt
-from odd.rollouts.log_questions import SOURCE, logged_questions
+from odd.rollouts.log_questions import logged_questions
 from odd.rollouts.log_records import read_records
 from odd.rollouts.log_turns import TurnMarks, is_padding
 from odd.rollouts.sampling import Rollout, opens_thinking
@@ -96,7 +96,7 @@ def take_rollouts(config: RunConfig, questions: Sequence[Question], student: Lan
     """
     assert config.imported is not None
     records, account = read_records(config.imported), Account()
-    if config.questions.source == SOURCE:
+    if config.asks_log:
         questions = _own_questions(config, records, student)
     prompts, marks = Prompts(student, questions, config.templates), TurnMarks(student.tokenizer)
     asked: dict[int, Question] = {}
@@ -107,7 +107,7 @@ def take_rollouts(config: RunConfig, questions: Sequence[Question], student: Lan
                 raise Refused(record.refusal)
             what = _asked(record, prompts, config)
             question = _same_prompt(asked, what, questions, config.templates)
-            if config.questions.source == SOURCE and not _has_gold(question, record.gold):
+            if config.asks_log and not _has_gold(question, record.gold):
                 raise Refused("its gold answer differs from that of the question's first rollout")
             rollout = _rollout(record, question, student, config, account, marks)
         except Refused as reason:
@@ -124,7 +124,7 @@ def take_rollouts(config: RunConfig, questions: Sequence[Question], student: Lan
     numbers = sorted(taken)
     kept = [asked[number] for number in numbers]
     size = config.sampling.batch_size
-    rollouts = [[_in_chunk(rollout, i // size) for i, rollout in enumerate(taken[number])] for number in numbers]
+    rollouts = [[replace(rollout, chunk=i // size) for i, rollout in enumerate(taken[number])] for number in numbers]
     rollouts = _with_log_probs(kept, rollouts, student, config, account)
     return Imported(kept, rollouts, account, _digest(kept, rollouts))
 
@@ -135,7 +135,7 @@ def _asked(record: Record, prompts: Prompts, config: RunConfig) -> Asked:
     Raises:
         Refused: its prompt matches no question, or cannot be used.
     """
-    if config.questions.source != SOURCE:
+    if not config.asks_log:
         return prompts.asked(record)
     if prompts.messages(record) is None:
         raise Refused("it has no prompt")
@@ -309,10 +309,6 @@ def _tokens(record: Record, student: LanguageModel, limit: int, marks: TurnMarks
     if end is None and not record.truncated and len(tokens) < limit:
         raise Refused(f"it ends neither with an end token nor at sampling.max_new_tokens, which is {limit}")
     return tokens, end is None
-
-
-def _in_chunk(rollout: Rollout, chunk: int) -> Rollout:
-    return Rollout(**{**vars(rollout), "chunk": chunk})
 
 
 def _digest(questions: Sequence[Question], rollouts: Sequence[Sequence[Rollout]]) -> str:

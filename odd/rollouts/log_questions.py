@@ -17,8 +17,6 @@ from odd.rollouts.log_formats import Record
 from odd.rollouts.log_prompts import Messages, Prompts, Refused
 
 IDS = TypeAdapter(Annotated[str, StringConstraints(strict=True, pattern=ID)])
-SOURCE = "log"
-"""Question source that stands for the imported logs themselves."""
 
 
 @dataclass

@@ -43,11 +43,12 @@ def _show(finding: Finding) -> None:
     if not finding.shown:
         return
     st.markdown(f"**{markdown_escaped(finding.check)}**")
-    is_pair = len(finding.shown) == 2 and finding.check.startswith(("prompt of", "template of"))
-    places = st.columns(2) if is_pair else [st.container()] * len(finding.shown)
+    places = st.columns(2) if finding.is_comparison else [st.container()] * len(finding.shown)
     for place, (heading, text) in zip(places, finding.shown, strict=True):
         place.caption(markdown_escaped(visible_text(heading)))
-        place.code(visible_text(text), language=None, wrap_lines=True, height=HEIGHT if is_pair else "content")
+        place.code(
+            visible_text(text), language=None, wrap_lines=True, height=HEIGHT if finding.is_comparison else "content"
+        )
 
 
 def _counted(count: int, what: str) -> str:

@@ -9,7 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from odd.cli import app
-from odd.config import ImportConfig
+from odd.config import ImportConfig, parse_config
+from odd.method.objectives import objective
+from odd.pipeline.cost import reading_of_a_run
 from odd.rollouts.log_records import read_records
 from scripts.rooms import ROOT
 
@@ -47,3 +49,10 @@ def test_a_log_without_gold_answers_is_asked_only_with_a_kind(tmp_path, options,
 def test_a_question_file_goes_before_the_gold_answers_of_a_log():
     log = str(ROOT / "docs" / "examples" / "rollouts-verl.jsonl")
     assert settings("import", log, "--questions", "tiny-demo")["questions"]["source"] == "tiny-demo"
+
+
+def test_the_cost_of_minillm_is_not_told_before_the_log_gives_the_questions():
+    analysis = {"objectives": [objective("minillm").model_dump(mode="json")]}
+    for source, is_told in (("log", False), ("tiny-demo", True)):
+        config = parse_config({"imported": {"files": ["a"]}, "questions": {"source": source}, "analysis": analysis})
+        assert (reading_of_a_run(config) is not None) == is_told

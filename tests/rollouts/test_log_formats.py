@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from odd.config import ModelConfig, parse_config
+from odd.config.run import LOG_SOURCE as SOURCE
 from odd.errors import OddError
 from odd.models.registry import load_model
 from odd.questions.base import Question
 from odd.rollouts.importing import take_rollouts
-from odd.rollouts.log_questions import SOURCE
 
 SUM = Question(id="sum", question="What is 8+6-3?", answer="11", kind="number")
 ASKED = SUM.messages()

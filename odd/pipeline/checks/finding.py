@@ -25,6 +25,11 @@ class Finding:
     remedy: str = ""
     shown: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def is_comparison(self) -> bool:
+        """Whether its two texts are to be read side by side."""
+        return len(self.shown) == 2 and self.check.startswith(("prompt of", "template of"))
+
     def to_json(self) -> dict[str, Any]:
         """Return it as an object for JSON."""
         return asdict(self) | {"shown": [list(pair) for pair in self.shown]}

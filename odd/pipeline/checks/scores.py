@@ -83,7 +83,7 @@ def student_scores(config: RunConfig, student: LanguageModel, samples: Sequence[
         yield Finding("engine gap", "warning", "all rollouts are empty", "check the student's chat template")
         return
     gaps = np.abs(np.concatenate(scored) - np.concatenate(sampled))
-    start = np.exp(np.abs((np.concatenate(scored) - np.concatenate(sampled))[np.concatenate(first)])).max()
+    start = np.exp(gaps[np.concatenate(first)]).max()
     yield judged(
         "engine gap",
         bool(np.isfinite(gaps).all() and gaps.mean() <= GAP),
