@@ -87,20 +87,21 @@ def reading_path_rows(
     threshold = np.log(tau) if tau > 0 else -np.inf
     rows: list[NodeRows] = []
 
-    def reduced(node: tuple[np.ndarray, tuple[int, int]]) -> NodeRows:
-        distributions, (path, position) = node
+    def reduced(node: tuple[tuple[int, int], *tuple[np.ndarray, ...]]) -> NodeRows:
+        (path, position), log_p, *others = node
+        log_q = np.stack(others) if others else np.empty((0, len(log_p)), np.float32)
         tokens = None
-        if distributions.shape[1] > KEEP_ALL:
-            likely = np.flatnonzero((distributions > threshold).any(axis=0))
+        if len(log_p) > KEEP_ALL:
+            likely = np.flatnonzero((log_p > threshold) | (log_q > threshold).any(axis=0))
             tokens = np.union1d(wanted[path][position], likely)
-        return read_rows(distributions[0], distributions[1:], tokens, objectives, TOP)
+        return read_rows(log_p, log_q, tokens, objectives, TOP)
 
     # NumPy releases the GIL while it sums over a vocabulary, so threads reduce rows in parallel
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         for slices in side_by_side([student, *teachers.values()]):
             size = min(part.shape[1] for part in slices)
-            nodes = np.stack([part[:, :size] for part in slices], axis=1)
-            rows += threads.map(reduced, zip(nodes, places[len(rows) : len(rows) + len(nodes)], strict=True))
+            nodes = places[len(rows) : len(rows) + len(slices[0])]
+            rows += threads.map(reduced, zip(nodes, *(part[:, :size] for part in slices), strict=True))
             yield len(rows), len(places)
     if len(rows) != len(places):
         raise ValueError(f"expected distributions of {len(places)} distinct prefixes, the models gave {len(rows)}")

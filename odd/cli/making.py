@@ -5,11 +5,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from odd.cli.options import (
     CACHE,
     CONFIG,
     DEFAULT_CACHE,
+    DRY_RUN,
     JSON,
     LIMIT,
     NEW_CACHE,
@@ -47,10 +51,31 @@ def run(
     quiet: QUIET = False,
     json_: JSON = False,
     show_config: SHOW_CONFIG = False,
+    dry_run: DRY_RUN = False,
 ) -> None:
     """Execute a run, or resume one that was interrupted, and print its tables."""
     settings = settings_of(preset, config, student, questions, limit, teacher, cache, set_)
-    _make(settings, show_config, reporting(quiet, json_))
+    if dry_run and not show_config:
+        _tell_budget(settings, json_)
+    else:
+        _make(settings, show_config, reporting(quiet, json_))
+
+
+def _tell_budget(settings: RunConfig, as_json: bool) -> None:
+    """Print what a run will take."""
+    from odd.pipeline.budget import budget
+    from odd.pipeline.cost import known_speed
+    from odd.questions.sources import load_questions
+
+    questions = len(load_questions(settings.questions))
+    found = budget(settings, questions, known_speed(settings.cache, settings.student))
+    if as_json:
+        print(json.dumps(found.to_json()))
+        return
+    table = Table(show_header=False, box=None)
+    for what, amount in found.lines():
+        table.add_row(what, Text(amount))
+    Console().print(table)
 
 
 def import_(

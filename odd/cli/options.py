@@ -37,6 +37,7 @@ NEW_CACHE = Annotated[Path | None, _IN]
 SET = Annotated[list[str] | None, typer.Option("--set", help="Any other setting, as section.key=value. Repeatable.")]
 QUIET = Annotated[bool, typer.Option("--quiet", "-q", help="Report no progress.")]
 JSON = Annotated[bool, typer.Option("--json", help="Print progress and the result as JSON Lines, for programs.")]
+DRY_RUN = Annotated[bool, typer.Option("--dry-run", help="Print what the run will take, and stop.")]
 SHOW_CONFIG = Annotated[bool, typer.Option("--show-config", help="Print the settings and stop.")]
 
 

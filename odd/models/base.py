@@ -29,6 +29,23 @@ class Generation:
     truncated: bool
 
 
+@dataclass(frozen=True)
+class ModelSize:
+    """Memory of a model on its device, in bytes.
+
+    Attributes:
+        weights: the weights, with copies that make them faster.
+        last_layer: the part of the weights that turns hidden states into logits.
+        token: KV cache of one token.
+        vocabulary: entries of a distribution.
+    """
+
+    weights: int
+    last_layer: int
+    token: int
+    vocabulary: int
+
+
 class Sampler(Protocol):
     """Samples continuations."""
 
@@ -51,6 +68,14 @@ class Sampler(Protocol):
 
         The same arguments give the same result on the same machine.
         """
+        ...
+
+
+class Recording(Protocol):
+    """Distributions along responses that can be read when the model is no longer in memory."""
+
+    def read(self) -> Iterator[np.ndarray]:
+        """Yield the same slices as `Scorer.read`; once."""
         ...
 
 
@@ -78,6 +103,12 @@ class Scorer(Protocol):
         """
         ...
 
+    def record(
+        self, prompt: Sequence[int], responses: Sequence[Sequence[int]], temperature: float = 1.0
+    ) -> Recording:
+        """Run the model along responses, and keep what the distributions of `read` follow from, without the model."""
+        ...
+
     def token_log_probs(
         self, prefix: Sequence[int], continuations: Sequence[Sequence[int]], temperatures: Sequence[float]
     ) -> list[np.ndarray]:
@@ -86,6 +117,17 @@ class Scorer(Protocol):
         The same arguments give the same result on the same machine.
         """
         ...
+
+
+@dataclass(frozen=True)
+class RecordedSlices:
+    """The recording of a model whose distributions are small: the distributions themselves."""
+
+    slices: Sequence[np.ndarray]
+
+    def read(self) -> Iterator[np.ndarray]:
+        """Yield the slices."""
+        yield from self.slices
 
 
 class Tokenizer(Protocol):

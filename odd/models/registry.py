@@ -7,12 +7,14 @@ from pathlib import Path
 
 from odd.config import ModelConfig
 from odd.errors import OddError
-from odd.models.base import LanguageModel
+from odd.models.base import LanguageModel, ModelSize
 
 Load = Callable[[ModelConfig, Path], LanguageModel]
+Measure = Callable[[ModelConfig, Path], ModelSize | None]
 
 ENGINES: dict[str, str] = {"transformers": "odd.models.transformers.language_model"}
-"""Engine name to module; its function `load` takes model settings and the cache folder and returns a model."""
+"""Engine name to module. Its functions `load` and `model_size` take model settings and the cache folder, and return a
+model and its memory."""
 
 
 def load_model(config: ModelConfig, cache: Path) -> LanguageModel:
@@ -21,9 +23,23 @@ def load_model(config: ModelConfig, cache: Path) -> LanguageModel:
     Raises:
         OddError: there is no such engine or model, or a package it needs is missing.
     """
-    if config.engine not in ENGINES:
-        raise OddError(f"model {config.name!r}: there is no engine {config.engine!r}; choose {', '.join(ENGINES)}")
     # torch and transformers take seconds to import: errors in settings and questions are reported before that
-    load: Load = import_module(ENGINES[config.engine]).load
+    load: Load = import_module(_engine(config)).load
     model = load(config, cache)
     return model if config.thinking_marks is None else replace(model, thinking_marks=config.thinking_marks)
+
+
+def model_size(config: ModelConfig, cache: Path) -> ModelSize | None:
+    """Return the memory that a model will need, without loading it; None if that is not known.
+
+    Raises:
+        OddError: there is no such engine or embedded model.
+    """
+    measure: Measure = import_module(_engine(config)).model_size
+    return measure(config, cache)
+
+
+def _engine(config: ModelConfig) -> str:
+    if config.engine not in ENGINES:
+        raise OddError(f"model {config.name!r}: there is no engine {config.engine!r}; choose {', '.join(ENGINES)}")
+    return ENGINES[config.engine]

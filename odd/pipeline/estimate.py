@@ -62,8 +62,8 @@ _TINY_LENGTH = 52.0
 # smollm2 is bound by its weights rather than by Python, so the benchmark's speed is used unchanged.
 _RUN_SHARE = {"smollm2": 1.0}
 _TINY_SHARE = 0.85
-_REST, _FILL = 0.49, 1.33
-"""From the same run: 31,524 targeted rollouts of 25.3 tokens."""
+REST, FILL = 0.49, 1.33
+"""A `Speed`'s `rest` and `fill` in the same run: 31,524 targeted rollouts of 25.3 tokens."""
 _TRIES, _SMALL_BATCH = 15, 3.0
 """From a screening of 40 held-out questions, 2026-11-24: demonstration tries per question and source, and the time of
 one relative to a rollout, longer as its batch is small."""
@@ -81,8 +81,8 @@ def benchmark_speed(student: ModelConfig) -> Speed | None:
         reading_all=read,
         scoring=nodes,
         length=_LENGTH.get(student.name, _TINY_LENGTH),
-        rest=_REST,
-        fill=_FILL,
+        rest=REST,
+        fill=FILL,
     )
 
 
@@ -95,7 +95,7 @@ def sampled_speed(sampling: float, reading: float, length: float) -> Speed:
         length: tokens of a response.
     """
     scoring = float(_MEASURED["smollm2"][3])
-    return Speed("the rollouts of this check", sampling, reading, reading, scoring, length, _REST, _FILL)
+    return Speed("the rollouts of this check", sampling, reading, reading, scoring, length, REST, FILL)
 
 
 def measured_speed(run: Run, meta: Mapping[str, str], student: ModelConfig) -> Speed | None:
@@ -133,7 +133,7 @@ def _speed(
     read: dict[Any, Any],
 ) -> Speed:
     length = initial["tokens"] / initial["items"]
-    most = paths * _pairs(config, length) * config.targeting.n_min
+    most = paths * pairs_on_a_path(config, length) * config.targeting.n_min
     sampling = (initial["tokens"] + targeted["tokens"]) / (initial["seconds"] + targeted["seconds"])
     return Speed(
         source=source,
@@ -144,12 +144,12 @@ def _speed(
         scoring=score["items"] / score["seconds"],
         length=length,
         rest=targeted["tokens"] / targeted["items"] / length,
-        fill=targeted["items"] / most if most else _FILL,
+        fill=targeted["items"] / most if most else FILL,
     )
 
 
-def _pairs(config: RunConfig, length: float) -> float:
-    """Expected pairs on a path of this length: a fixed number per window, with windows that double in width."""
+def pairs_on_a_path(config: RunConfig, length: float) -> float:
+    """Return the expected number of pairs on a path of this length: a fixed number per window, with windows that double in width."""
     windows = max(0.5, log2(1 + length / config.targeting.first_window))
     return windows * (config.targeting.n_gradient + config.targeting.n_difference)
 
@@ -184,7 +184,7 @@ def estimate(config: RunConfig, questions: int, speed: Speed) -> TimeEstimate:
     sampling, targeting = config.sampling, config.targeting
     length = min(speed.length, sampling.max_new_tokens)
     paths = min(targeting.correct_paths + targeting.incorrect_paths, sampling.initial_rollouts)
-    pairs = _pairs(config, length)
+    pairs = pairs_on_a_path(config, length)
     # imported rollouts need no sampling
     initial = questions * sampling.initial_rollouts if config.imported is None else 0
     targeted = round(questions * paths * pairs * targeting.n_min * speed.fill)

@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from transformers import Gemma2Config, Gemma2ForCausalLM
 
 from odd.errors import OddError
 from odd.models.tabular import TabularModel
 from odd.models.transformers import prefix_tree
 from odd.models.transformers.language_model import wrap
 from odd.models.transformers.prefix_tree import PrefixTree, TreePlaces, prefix_trees
+from odd.models.transformers.head import SIDE_BY_SIDE, LastLayer
 from tests.distributions import read_along
 from tests.models.test_transformers import ARCHITECTURES, other, prompt
 
@@ -75,19 +77,32 @@ def test_scoring_is_deterministic_bit_for_bit(tiny):
 def test_the_model_computes_no_more_logits_than_fit_in_memory(tiny, monkeypatch):
     rows = continuations(tiny)
     read_along(tiny.scorer, prompt(tiny), rows)  # probes the model
-    asked, forward = [], tiny.scorer.model.forward
-
-    def counted(*args, **settings):
-        found = forward(*args, **settings)
-        asked.append(found.logits.shape[1])
-        return found
-
-    monkeypatch.setattr(tiny.scorer.model, "forward", counted)
-    monkeypatch.setattr(type(tiny.scorer), "room", 9)
+    asked = []
+    logits = LastLayer.logits
+    monkeypatch.setattr(LastLayer, "logits", lambda last, states: asked.append(len(states)) or logits(last, states))
+    monkeypatch.setattr(type(tiny.scorer), "room", 9 * SIDE_BY_SIDE)
     read_along(tiny.scorer, prompt(tiny), rows)
     assert max(asked) == 9
     tokens = {row[:n] for row in rows for n in range(1, len(row))}
     assert sum(asked) == 1 + len(tokens)
+
+
+def test_a_model_that_clips_its_logits_is_read_whole(tiny):
+    shape = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    heads = {"num_key_value_heads": 1, "head_dim": 8, "final_logit_softcapping": 2.0}
+    model = other(tiny, "gemma", Gemma2ForCausalLM(Gemma2Config(vocab_size=tiny.scorer.vocabulary_size, **shape, **heads)))
+    assert model.scorer.head.last.layer is None and tiny.scorer.head.last.layer is not None
+    rows = continuations(tiny)
+    assert_close(model.scorer.token_log_probs(prompt(tiny), rows, TEMPERATURES), one_by_one(model, prompt(tiny), rows))
+
+
+@pytest.mark.parametrize("name", ["tiny", *ARCHITECTURES])
+def test_a_recording_gives_the_distributions_of_the_model_bit_for_bit(tiny, name, monkeypatch):
+    model, rows = model_called(tiny, name), continuations(tiny)
+    monkeypatch.setattr(type(model.scorer), "room", 40)
+    read = list(model.scorer.read(prompt(tiny), rows, 0.7))
+    recorded = list(model.scorer.record(prompt(tiny), rows, 0.7).read())
+    assert [part.tobytes() for part in read] == [part.tobytes() for part in recorded]
 
 
 def test_the_scoring_memory_limits_the_logits_per_pass(tiny):
@@ -101,7 +116,7 @@ def passes(tiny):
     """Tokens of every forward pass."""
     assert tiny.sampler._shares_prompts  # probing the model does not count
     counts = []
-    hook = tiny.scorer.model.register_forward_pre_hook(
+    hook = tiny.scorer.model.base_model.register_forward_pre_hook(
         lambda _, __, settings: counts.append(settings["input_ids"].numel()), with_kwargs=True
     )
     yield counts

@@ -16,10 +16,12 @@ from transformers import PreTrainedModel
 from odd.config import SCORING_MEMORY
 from odd.method.tree import distinct_places, shared_length
 from odd.models.base import Generation, check_window
-from odd.models.transformers.batch import FixedBatch, log_softmax
+from odd.models.transformers.batch import FixedBatch
 from odd.models.transformers.continuous_batch import ContinuousBatch, fits
+from odd.models.transformers.head import Head
 from odd.models.transformers.prefix_tree import PrefixTree, Tokens, prefix_trees
 from odd.models.transformers.reading import Reader
+from odd.models.transformers.recording import Cut, StateRecording, distributions
 
 _log = logging.getLogger(__name__)
 
@@ -46,22 +48,29 @@ class TransformersEngine:
         """Store the model in evaluation mode."""
         self.name, self.scoring_memory = name, scoring_memory
         self.model, self.vocabulary_size, self.end_tokens = model.eval(), vocabulary_size, end_tokens
+        self.head = Head(self.model)
         self.max_context: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
 
-    @torch.inference_mode()
     def log_probs(self, prompt: Sequence[int], response: Sequence[int], temperature: float = 1.0) -> np.ndarray:
         """Compute log-softmax in float32, shape (T, V), by one forward pass over the prompt and the response.
 
         Raises:
             OddError: prompt and response exceed the model's window, or the model returns NaN.
         """
-        size = self.vocabulary_size
-        if not response:  # logits_to_keep=0 would keep all logits
-            return np.empty((0, size), dtype=np.float32)
+        slices = list(self._slices(prompt, response, temperature))
+        return np.concatenate(slices) if slices else np.empty((0, self.vocabulary_size), dtype=np.float32)
+
+    @torch.inference_mode()
+    def _slices(self, prompt: Sequence[int], response: Sequence[int], temperature: float) -> Iterator[np.ndarray]:
+        """Yield the distributions along one response, (n, V) per slice, from one forward pass over both."""
+        if response:  # logits_to_keep=0 would keep all logits
+            yield from distributions(self.head.last, self._plain_states(prompt, response), self._cut(temperature))
+
+    def _plain_states(self, prompt: Sequence[int], response: Sequence[int]) -> torch.Tensor:
+        """Return the states along one response."""
         check_window(self.max_context, self.name, f"model {self.name!r}", len(prompt), len(response))
         ids = torch.tensor([[*prompt, *response[:-1]]], device=self.model.device)
-        logits = self.model(input_ids=ids, use_cache=False, logits_to_keep=len(response)).logits[0, :, :size]
-        return log_softmax(logits, temperature, self.name).cpu().numpy()
+        return self.head.states(ids, len(response))
 
     @torch.inference_mode()
     def read(
@@ -72,32 +81,52 @@ class TransformersEngine:
         Raises:
             OddError: prompt and a response exceed the model's window, or the model returns NaN.
         """
+        for states in self._states(prompt, responses):
+            yield from distributions(self.head.last, states, self._cut(temperature))
+
+    @torch.inference_mode()
+    def record(
+        self, prompt: Sequence[int], responses: Sequence[Sequence[int]], temperature: float = 1.0
+    ) -> StateRecording:
+        """Keep the hidden states along responses in a temporary file; see `odd.models.base.Scorer`.
+
+        Raises:
+            OddError: prompt and a response exceed the model's window.
+        """
+        return StateRecording(self.head.last, self._states(prompt, responses), self._cut(temperature))
+
+    def _cut(self, temperature: float) -> Cut:
+        return Cut(self.name, self.vocabulary_size, self.room, temperature)
+
+    def _states(self, prompt: Sequence[int], responses: Sequence[Sequence[int]]) -> Iterator[torch.Tensor]:
+        """Yield the states at the distinct prefixes of responses, one forward pass at a time."""
         rows = [tuple(response) for response in responses]
         if not self._shares_prompts:
             for number, places in groupby(distinct_places(rows), key=lambda place: place[0]):
-                yield self.log_probs(prompt, rows[number], temperature)[[position for _, position in places]]
+                known = next(position for _, position in places)  # the rest of the response is distinct, too
+                yield self._plain_states(prompt, rows[number])[known:]
             return
         before: Tokens = ()
         for reader, tree in self._trees(prompt, rows):
             first, *_, last = *tree.rows, *tree.rows
             # a tree repeats the prefix that its first response shares with the previous response
             known = min(shared_length(before, first) + 1, len(before)) if before else 0
-            for places, logits in reader.slices(tree):
+            for places, states in reader.passes(tree):
                 fresh = max(0, known - places.start)
-                if fresh < len(logits):
-                    yield log_softmax(logits[fresh:], temperature, self.name).cpu().numpy()
+                if fresh < len(states):
+                    yield states[fresh:]
             before = last
 
     @property
     def room(self) -> int:
-        """Number of distributions with logits in memory at a time."""
+        """Number of distributions with logits in memory at a time; a reader holds a fraction of them."""
         return max(1, (self.scoring_memory << 20) // (4 * self.vocabulary_size))
 
     def _trees(self, prefix: Sequence[int], rows: Sequence[Tokens]) -> Iterator[tuple[Reader, PrefixTree]]:
         """Yield the prefix trees of continuations, each with the reader of the prefix."""
         check_window(self.max_context, self.name, f"model {self.name!r}", len(prefix), max(map(len, rows), default=0))
         trees = list(prefix_trees(rows))
-        reader = Reader(self.model, self.name, self.vocabulary_size, self.room, prefix, once=len(trees) == 1)
+        reader = Reader(self.head, self.name, self.vocabulary_size, self.room, prefix, once=len(trees) == 1)
         for tree in trees:
             yield reader, tree
 
@@ -112,15 +141,22 @@ class TransformersEngine:
         """
         rows = [tuple(tokens) for tokens in continuations]
         if not self._shares_prompts:
-            plain = [[self.log_probs(prefix, row, temperature) for temperature in temperatures] for row in rows]
-            return [
-                np.array([heated[np.arange(len(row)), list(row)] for heated in each]).reshape(len(temperatures), -1)
-                for row, each in zip(rows, plain, strict=True)
-            ]
+            return [self._token_log_probs(prefix, row, temperatures) for row in rows]
         read: dict[Tokens, np.ndarray] = {(): np.empty((len(temperatures), 0), dtype=np.float32)}
         for reader, tree in self._trees(prefix, rows):
             read |= reader.token_log_probs(tree, temperatures)
         return [read[tokens] for tokens in rows]
+
+    def _token_log_probs(self, prefix: Sequence[int], row: Tokens, temperatures: Sequence[float]) -> np.ndarray:
+        """Compute the log-probability of every token of one continuation, float32 (len(temperatures), T)."""
+        found = np.empty((len(temperatures), len(row)), dtype=np.float32)
+        for heated, temperature in zip(found, temperatures, strict=True):
+            start = 0
+            for part in self._slices(prefix, row, temperature):
+                at = np.arange(len(part))
+                heated[start + at] = part[at, list(row[start : start + len(part)])]
+                start += len(part)
+        return found
 
     @torch.inference_mode()
     def sample(

@@ -14,8 +14,11 @@ from odd.models.base import LanguageModel
 from odd.models.embedded import EMBEDDED, embedded_path
 from odd.models.transformers.engine import TransformersEngine
 from odd.models.transformers.loading import load_pretrained, model_digest
+from odd.models.transformers.size import model_size
 from odd.models.transformers.template_checks import check_end, check_thinking
 from odd.models.transformers.tokenizer import TransformersTokenizer
+
+__all__ = ["TransformersModel", "load", "model_size", "wrap"]
 
 
 @dataclass(frozen=True)

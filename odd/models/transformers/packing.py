@@ -33,17 +33,29 @@ _known: WeakKeyDictionary[PreTrainedModel, tuple[State, list[Forward]]] = WeakKe
 @contextmanager
 def packed(model: PreTrainedModel) -> Iterator[None]:
     """Make a model's large linear layers compute on copies of their weights, without gradients, in this context."""
-    layers = _layers(model)
-    state = [(layer.weight.data_ptr(), layer.weight._version) for layer in layers]
-    if model not in _known or _known[model][0] != state:
-        _known[model] = state, [_forward(layer) for layer in layers]
-    for layer, forward in zip(layers, _known[model][1], strict=True):
+    layers, forwards = _copies(model)
+    for layer, forward in zip(layers, forwards, strict=True):
         setattr(layer, "forward", forward)  # noqa: B010
     try:
         yield
     finally:
         for layer in layers:
             del layer.forward
+
+
+def packed_forward(model: PreTrainedModel, layer: torch.nn.Linear) -> Forward:
+    """Return the forward function of one of a model's layers, on a copy of its weight if `packed` uses one."""
+    layers, forwards = _copies(model)
+    return next((forward for one, forward in zip(layers, forwards, strict=True) if one is layer), layer)
+
+
+def _copies(model: PreTrainedModel) -> tuple[list[torch.nn.Linear], list[Forward]]:
+    """Return a model's large layers with their forward functions on copies of the weights, made at need."""
+    layers = _layers(model)
+    state = [(layer.weight.data_ptr(), layer.weight._version) for layer in layers]
+    if model not in _known or _known[model][0] != state:
+        _known[model] = state, [_forward(layer) for layer in layers]
+    return layers, _known[model][1]
 
 
 def _layers(model: PreTrainedModel) -> list[torch.nn.Linear]:

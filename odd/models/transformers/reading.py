@@ -1,32 +1,40 @@
-"""Scoring of many continuations of one prefix: the prefix and every distinct token after it are computed once."""
+"""Scoring of many continuations of one prefix: the prefix and every distinct token after it are computed once.
+
+A forward pass computes hidden states for as many tokens as a pass may have logits; logits follow in smaller slices, since
+student and teachers are read side by side and each holds one slice.
+"""
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
 import torch
-from transformers import Cache, PreTrainedModel
+from transformers import Cache, DynamicCache
 
 from odd.models.transformers import prefix_tree
 from odd.models.transformers.batch import log_softmax
+from odd.models.transformers.head import Head
+from odd.models.transformers.packing import packed
 from odd.models.transformers.prefix_tree import PrefixTree, Tokens, TreePlaces
-from odd.models.transformers.shared_prompt import SharedPromptCache, attending, read_prompt
+from odd.models.transformers.shared_prompt import SharedPromptCache, attending
 
 
 class Reader:
     """Scores continuations of one prefix."""
 
-    def __init__(
-        self, model: PreTrainedModel, name: str, size: int, room: int, prefix: Sequence[int], once: bool
-    ) -> None:
-        """Score over the first `size` tokens, at most `room` distributions at a time; `once`: only one tree is read."""
-        self.model, self.name, self.size, self.room, self.once = model, name, size, room, once
+    def __init__(self, head: Head, name: str, size: int, room: int, prefix: Sequence[int], once: bool) -> None:
+        """Score over the first `size` tokens, at most `room` tokens per pass; `once`: only one tree is read."""
+        self.head, self.model, self.name, self.size, self.room, self.once = head, head.model, name, size, room, once
         self.prefix = tuple(prefix)
+        _ = head.last  # probes the model, which it cannot while another attention is set
 
     @cached_property
     def _read(self) -> tuple[Cache, torch.Tensor]:
-        """The KV cache of the prefix, and the logits after it."""
-        return read_prompt(self.model, self.prefix)
+        """The KV cache of the prefix, and the state after it."""
+        cache = DynamicCache()
+        ids = torch.tensor([self.prefix], device=self.model.device)
+        with packed(self.model):
+            return cache, self.head.states(ids, 1, past_key_values=cache)
 
     def token_log_probs(self, tree: PrefixTree, temperatures: Sequence[float]) -> dict[Tokens, np.ndarray]:
         """Compute the log-probability of every token of a tree's continuations, float32 (len(temperatures), T) each."""
@@ -45,15 +53,23 @@ class Reader:
         return dict(zip(tree.rows, np.split(read, ends, axis=1), strict=True))
 
     def slices(self, tree: PrefixTree) -> Iterator[tuple[slice, torch.Tensor]]:
-        """Yield logits after the prefix (row 0) and after each node (row i + 1), (n, V) per slice of rows.
+        """Yield logits after the prefix (row 0) and after each node (row i + 1), (n, V) per slice of rows."""
+        for rows, states in self.passes(tree):
+            for part in self.head.last.parts(states, self.room):
+                at = slice(rows.start + part.start, rows.start + part.stop)
+                # not bound to a name: a suspended generator would keep it in memory
+                yield at, self.head.last.logits(states[part])[:, : self.size]
 
-        Between slices the model is in its original state, so others may use it.
+    def passes(self, tree: PrefixTree) -> Iterator[tuple[slice, torch.Tensor]]:
+        """Yield what `LastLayer.logits` takes, after the prefix (row 0) and after each node (row i + 1), per forward pass.
+
+        Between passes the model is in its original state, so others may use it.
         """
         if joined := self._joined(tree):
             cache, known, before = SharedPromptCache(None, 0, 1), 0, len(self.prefix) - 1
         else:
-            prompt, logits = self._read
-            yield slice(0, 1), logits[:, : self.size]
+            prompt, states = self._read
+            yield slice(0, 1), states
             cache, known, before = SharedPromptCache(prompt, len(self.prefix), 1), 1, -1
         nodes = joined or tree
         for start in range(known, len(tree) + 1, self.room):
@@ -61,14 +77,13 @@ class Reader:
             first = start + before if start else 0
             cache.places = places = TreePlaces(nodes, first, end + before, cache.get_seq_length(), self.model.device)
             with attending(self.model):
-                logits = self.model(
+                states = self.head.states(
                     input_ids=torch.tensor([nodes.tokens[first : end + before]], device=self.model.device),
                     position_ids=places.positions,
                     past_key_values=cache,
-                    use_cache=True,
                     logits_to_keep=end - start,
-                ).logits[0, :, : self.size]
-            yield slice(start, end), logits
+                )
+            yield slice(start, end), states
 
     def _joined(self, tree: PrefixTree) -> PrefixTree | None:
         """Return the tree joined to the prefix, to read both in one pass, unless other trees need the prefix, too."""
