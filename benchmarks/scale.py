@@ -1,27 +1,21 @@
 """Memory and time of the steps that grow with the vocabulary, with responses, and with the number of teachers.
 
-Models have random weights and the vocabulary of Qwen3. Every case runs in a process of its own; memory is its peak above
-what it has after loading the models.
+Models have random weights and the vocabulary of Qwen3. Every case runs in a process of its own; memory is its peak
+above what it has after loading the models.
 
     python -m benchmarks.scale [--small] [CASE ...]
 """
 
-import argparse
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.table import Table
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
-from benchmarks.conditions import conditions
 from odd.analysis.path_rows import read_path_rows
 from odd.config import AnalysisConfig
 from odd.models.transformers.engine import TransformersEngine

@@ -138,8 +138,11 @@ def make(settings: RunConfig, report: Reporting = "progress", kind: Kind = "run"
     # these imports load torch, so they come after the settings have been validated
     from odd.cli.console import listening, print_result
     from odd.pipeline import screening, worker
+    from odd.pipeline.budget import turns
     from odd.pipeline.cost import reading_of_a_run
 
+    if report == "progress":
+        say(turns(settings))
     if kind == "run" and report == "progress":
         say(reading_of_a_run(settings))
     work = worker.run if kind == "run" else screening.screen

@@ -1,7 +1,7 @@
 """Settings of a run: definitions, defaults, presets, loading and validation."""
 
 from odd.config.loading import PRESETS, load_config, merge, parse_config, parse_override, parse_weights, read_settings
-from odd.config.models import SCORING_MEMORY, ImportConfig, ModelConfig
+from odd.config.models import SCORING_MEMORY, ImportConfig, ModelConfig, ModelsConfig
 from odd.config.run import (
     BASELINE,
     RULE_THRESHOLDS,
@@ -34,6 +34,7 @@ __all__ = [
     "DemonstrationsConfig",
     "ImportConfig",
     "ModelConfig",
+    "ModelsConfig",
     "Objective",
     "QuestionsConfig",
     "RunConfig",

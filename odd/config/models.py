@@ -52,6 +52,14 @@ class ModelConfig(Settings):
         return f"{self.name} [{', '.join(own)}]" if own else self.name
 
 
+class ModelsConfig(Settings):
+    """How the models of a run share memory. Results do not depend on it."""
+
+    resident: Positive | None = Field(
+        default=None, description="models loaded at a time on each device; none: as many as fit"
+    )
+
+
 LoggedKind = Literal["number", "expression", "exact", "yes_no"]
 """How responses to the prompts of a log are verified; `odd.questions.base.Kind` has all kinds."""
 

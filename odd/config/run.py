@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from odd.config.models import ImportConfig, ModelConfig
+from odd.config.models import ImportConfig, ModelConfig, ModelsConfig
 from odd.config.teachers import (
     SELF_3C,
     SELF_CHECK,
@@ -180,6 +180,7 @@ class RunConfig(Settings):
     templates: Templates = Templates()
     screening: ScreeningConfig = ScreeningConfig()
     imported: ImportConfig | None = None
+    models: ModelsConfig = ModelsConfig()
     date: datetime.date | None = Field(
         default=None, description="today's date in chat templates that show it; none: when the run starts (UTC)"
     )

@@ -75,7 +75,7 @@ class Recording(Protocol):
     """Distributions along responses that can be read when the model is no longer in memory."""
 
     def read(self) -> Iterator[np.ndarray]:
-        """Yield the same slices as `Scorer.read`; once."""
+        """Yield the same slices as `Scorer.read`; one reader at a time."""
         ...
 
 
@@ -103,9 +103,7 @@ class Scorer(Protocol):
         """
         ...
 
-    def record(
-        self, prompt: Sequence[int], responses: Sequence[Sequence[int]], temperature: float = 1.0
-    ) -> Recording:
+    def record(self, prompt: Sequence[int], responses: Sequence[Sequence[int]], temperature: float = 1.0) -> Recording:
         """Run the model along responses, and keep what the distributions of `read` follow from, without the model."""
         ...
 

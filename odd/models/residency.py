@@ -1,7 +1,8 @@
 """Models that take turns in memory: at most a given number is loaded, and the others are loaded again when needed."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,22 +12,30 @@ from odd.models.base import Generation, LanguageModel, Recording
 Load = Callable[[], LanguageModel]
 
 
+class Entry(NamedTuple):
+    """How a model is loaded, where, and the digest that it must have."""
+
+    load: Load
+    device: str
+    digest: str
+
+
 class Residency:
-    """Keeps at most `most` models loaded; the one that was used longest ago makes room.
+    """Keeps at most `most` models loaded on each device; the one that was used longest ago makes room.
 
     Tokenizers always stay. A model gives the same results before and after it was away.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: Mapping[str, int]) -> None:
         self.most = most
-        self._loads: dict[str, tuple[Load, str]] = {}
+        self._entries: dict[str, Entry] = {}
         self._loaded: dict[str, LanguageModel] = {}
 
-    def add(self, label: str, load: Load) -> LanguageModel:
+    def add(self, label: str, device: str, load: Load) -> LanguageModel:
         """Load a model and return it; its sampler and scorer load it again if it had to make room."""
-        self._make_room()
+        self._make_room(device)
         model = load()
-        self._loads[label], self._loaded[label] = (load, model.digest), model
+        self._entries[label], self._loaded[label] = Entry(load, device, model.digest), model
         turn = TakingTurns(self, label, model)
         return replace(model, sampler=turn, scorer=turn)
 
@@ -43,17 +52,18 @@ class Residency:
         if label in self._loaded:
             self._loaded[label] = self._loaded.pop(label)  # the last one is the one used last
             return self._loaded[label]
-        self._make_room()
-        load, digest = self._loads[label]
-        model = load()
-        if model.digest != digest:
+        entry = self._entries[label]
+        self._make_room(entry.device)
+        model = entry.load()
+        if model.digest != entry.digest:
             raise OddError(f"model {model.name!r} has changed during the run: restore it and resume the run")
         self._loaded[label] = model
         return model
 
-    def _make_room(self) -> None:
-        while len(self._loaded) >= self.most:
-            del self._loaded[next(iter(self._loaded))]
+    def _make_room(self, device: str) -> None:
+        here = [label for label in self._loaded if self._entries[label].device == device]
+        for label in here[: max(0, len(here) + 1 - self.most.get(device, len(here) + 1))]:
+            del self._loaded[label]
 
 
 class TakingTurns:
@@ -82,9 +92,7 @@ class TakingTurns:
         """Compute next-token distributions along responses; see `odd.models.base.Scorer`."""
         return self._residency.get(self._label).scorer.read(prompt, responses, temperature)
 
-    def record(
-        self, prompt: Sequence[int], responses: Sequence[Sequence[int]], temperature: float = 1.0
-    ) -> Recording:
+    def record(self, prompt: Sequence[int], responses: Sequence[Sequence[int]], temperature: float = 1.0) -> Recording:
         """Record next-token distributions along responses; see `odd.models.base.Scorer`."""
         return self._residency.get(self._label).scorer.record(prompt, responses, temperature)
 

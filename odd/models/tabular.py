@@ -14,7 +14,7 @@ from jaxtyping import Float32, Float64
 from odd.errors import OddError
 from odd.method.logspace import soften
 from odd.method.tree import distinct_places
-from odd.models.base import Generation
+from odd.models.base import Generation, RecordedSlices
 
 Tokens = tuple[int, ...]
 Table = Mapping[Tokens, np.ndarray]
@@ -142,6 +142,12 @@ class TabularModel:
         """Compute next-token distributions along responses; see `odd.models.base.Scorer`."""
         for number, position in distinct_places(responses):
             yield self.log_probs(prompt, responses[number][: position + 1], temperature)[-1:]
+
+    def record(
+        self, prompt: Sequence[int], responses: Sequence[Sequence[int]], temperature: float = 1.0
+    ) -> RecordedSlices:
+        """Record next-token distributions along responses; see `odd.models.base.Scorer`."""
+        return RecordedSlices(list(self.read(prompt, responses, temperature)))
 
     def token_log_probs(
         self, prefix: Sequence[int], continuations: Sequence[Sequence[int]], temperatures: Sequence[float]

@@ -11,7 +11,7 @@ from odd.errors import OddError
 from odd.method.success import difficulty
 from odd.models.base import encode_prompt
 from odd.pipeline.demonstrations import Demonstrations
-from odd.pipeline.events import Commit, Events, Insert, Step, Update, timing
+from odd.pipeline.events import Commit, Events, Insert, Step, Update, Use, timing
 from odd.pipeline.stages import Stage
 from odd.pipeline.teachers import Models
 from odd.questions.base import Question
@@ -105,6 +105,7 @@ class Drawing:
         if chunk in self.chunks:
             return
         base, stage = self.base, Stage(self.stage)
+        yield Use(base.config.student.label)
         started = time.perf_counter()
         made = sample_chunk(base.student, base.question, base.prompt, prefixes, base.config.sampling, self.stage, chunk)
         seconds = time.perf_counter() - started

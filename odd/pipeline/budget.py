@@ -31,20 +31,19 @@ class DeviceMemory:
 
     Attributes:
         device: the device.
-        models: weights of the models on it that are loaded together.
+        models: weights of all models on it.
+        count: number of models on it.
+        together: number of these that are loaded at a time.
         working: KV cache and distributions; on the CPU the rollouts of a question as well.
         available: free memory now; None if the device is not on this machine.
     """
 
     device: str
     models: int
+    count: int
+    together: int
     working: int
     available: int | None
-
-    @property
-    def fits(self) -> bool:
-        """Whether it fits, as far as is known."""
-        return self.available is None or self.models + self.working <= self.available
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ class Budget:
 
     def to_json(self) -> dict[str, Any]:
         """Return all numbers as plain data."""
-        return asdict(self) | {"fits": all(device.fits for device in self.memory)}
+        return asdict(self) | {"fits": all(one.together or not one.count for one in self.memory)}
 
     def lines(self) -> Iterator[tuple[str, str]]:
         """Yield what is counted, and the amount in words."""
@@ -98,29 +97,31 @@ class Budget:
         yield "read tokens", reading
         for one in self.memory:
             free = "not on this machine" if one.available is None else f"{size(one.available)} free"
-            fits = "" if one.fits else ": DOES NOT FIT"
+            turns = "" if one.together == one.count else f": {one.together} of {one.count} models at a time"
+            fits = turns if one.together or not one.count else ": DOES NOT FIT"
             yield f"memory, {one.device}", f"{size(one.models)} models + {size(one.working)}, {free}{fits}"
         if self.unknown_models:
             yield "memory unknown", ", ".join(self.unknown_models)
         yield "run file", f"about {size(self.file)}"
         yield "time", f"{rough(self.seconds)}; {self.source}"
-        yield "the paper", f"{low:,} to {high:,} targeted rollouts per question, about 72 A100-days; here {_round(each)}"
+        yield "targeted per question", f"{_round(each)}; in the paper {low:,} to {high:,}, about 72 A100-days in all"
 
 
-def budget(config: RunConfig, questions: int, speed: Speed | None) -> Budget:
+def budget(config: RunConfig, questions: int, speed: Speed | None, with_memory: bool = True) -> Budget:
     """Estimate what a run will take. No weight is read.
 
     Args:
         config: settings of the run.
         questions: number of its questions.
         speed: speed of the student; None if unknown: every response is then assumed to reach its limit.
+        with_memory: whether to look at the models' configurations, for which transformers is imported.
     """
     used = speed or replace(_UNKNOWN, length=float(config.sampling.max_new_tokens))
     guess, sampling = estimate(config, questions, used), config.sampling
     length = min(used.length, sampling.max_new_tokens)
     sampled = guess.initial_rollouts * length + guess.targeted_rollouts * length * used.rest
     paths = min(config.targeting.correct_paths + config.targeting.incorrect_paths, sampling.initial_rollouts)
-    sizes = {model.label: (model, model_size(model, config.cache)) for model in _models(config)}
+    sizes = _sizes(config) if with_memory else {}
     kept = sampled + guess.targeted_rollouts * length * (1 - used.rest)
     return Budget(
         questions=questions,
@@ -131,7 +132,7 @@ def budget(config: RunConfig, questions: int, speed: Speed | None) -> Budget:
         path_tokens=round(questions * paths * length),
         read_tokens=guess.read_tokens,
         readers=1 + len(config.teachers),
-        memory=tuple(_memory(config, sizes, kept / max(1, questions))),
+        memory=tuple(_memory(config, sizes, kept / max(1, questions))) if with_memory else (),
         unknown_models=tuple(label for label, (_, found) in sizes.items() if found is None),
         file=_file(config, questions, paths, length, kept),
         seconds=None if speed is None else guess.seconds,
@@ -148,9 +149,15 @@ def _models(config: RunConfig) -> Iterator[ModelConfig]:
     yield from {model.label: model for model in (config.student, *filter(None, writers))}.values()
 
 
-def _memory(
-    config: RunConfig, sizes: dict[str, tuple[ModelConfig, ModelSize | None]], kept: float
-) -> Iterator[DeviceMemory]:
+Sizes = dict[str, tuple[ModelConfig, ModelSize | None]]
+"""Settings and memory of each model, by label."""
+
+
+def _sizes(config: RunConfig) -> Sizes:
+    return {model.label: (model, model_size(model, config.cache)) for model in _models(config)}
+
+
+def _memory(config: RunConfig, sizes: Sizes, kept: float) -> Iterator[DeviceMemory]:
     """Yield the memory needed per device; `kept` tokens of a question's rollouts are in memory."""
     known = [(model, found) for model, found in sizes.values() if found is not None]
     for device in sorted({"cpu", *(model.device for model, _ in known)}):
@@ -164,7 +171,13 @@ def _memory(
                 working += batch * (config.sampling.max_new_tokens * found.token + found.vocabulary * SAMPLED_BYTES)
         if here:
             working += max(model.scoring_memory for model, _ in here) << 20
-        yield DeviceMemory(device, sum(found.weights for _, found in here), round(working), available_memory(device))
+        # models of unknown size are taken to fit
+        count = sum(model.device == device for model, _ in sizes.values())
+        available, each = available_memory(device), [found for _, found in here]
+        together = count - len(each) + _fitting(each, working, available)
+        if config.models.resident is not None:
+            together = min(count, config.models.resident)
+        yield DeviceMemory(device, sum(one.weights for one in each), count, together, round(working), available)
 
 
 def available_memory(device: str) -> int | None:
@@ -190,18 +203,51 @@ def _file(config: RunConfig, questions: int, paths: int, length: float, kept: fl
     )
 
 
-def check_fits(memory: Sequence[DeviceMemory]) -> None:
-    """Refuse a run whose models do not fit.
+def resident_models(config: RunConfig) -> dict[str, int] | None:
+    """Return how many models are loaded at a time on each device; None if all are.
 
     Raises:
-        OddError: the models of a device need more than its free memory.
+        OddError: the largest model of a device does not fit in its free memory.
     """
-    for one in memory:
-        if one.available is not None and one.models > one.available:
+    most = {one.device: one.together for one in memory_of(config) if one.together < one.count}
+    return most or None
+
+
+def turns(config: RunConfig) -> str | None:
+    """Say in one line which models take turns in memory; None if all models are loaded together."""
+    crowded = [one for one in memory_of(config) if one.together < one.count]
+    if not crowded:
+        return None
+    each = (f"{one.together} of {one.count} on {one.device} ({size(one.models)} in all)" for one in crowded)
+    return f"models take turns in memory, {', '.join(each)}: set models.resident for another number"
+
+
+def memory_of(config: RunConfig) -> list[DeviceMemory]:
+    """Return the memory that the models of a run need by device, without the rollouts.
+
+    Raises:
+        OddError: the largest model of a device does not fit in its free memory.
+    """
+    found = list(_memory(config, _sizes(config), 0.0))
+    for one in found:
+        if one.count and not one.together:
+            assert one.available is not None
             raise OddError(
-                f"the models on {one.device} need {size(one.models)}, but only {size(one.available)} are free: use "
-                "smaller models, dtype bfloat16, or another device"
+                f"the largest model on {one.device} with its KV cache and distributions needs more than the "
+                f"{size(one.available)} that are free: use a smaller model, dtype bfloat16, a smaller "
+                "sampling.batch_size, or another device"
             )
+    return found
+
+
+def _fitting(sizes: Sequence[ModelSize], working: float, available: int | None) -> int:
+    """Return the number of models that fit together; of those that make room, the last layer stays."""
+    largest = sorted(sizes, key=lambda one: one.weights, reverse=True)
+    for most in range(len(sizes), 0, -1):
+        needed = sum(one.weights for one in largest[:most]) + sum(one.last_layer for one in largest[most:])
+        if available is None or needed + working <= available:
+            return most
+    return 0
 
 
 def _round(number: float) -> str:

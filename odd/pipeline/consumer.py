@@ -10,7 +10,7 @@ from dataclasses import asdict
 import pandas as pd
 
 from odd.pipeline.digests import Digests
-from odd.pipeline.events import Change, Commit, Delete, Event, Insert, NoteModel, SpellTokens, Step, Update
+from odd.pipeline.events import Change, Commit, Delete, Event, Insert, NoteModel, SpellTokens, Step, Update, Use
 from odd.pipeline.progress import Listener, Progress
 from odd.store import RunWriter, state
 
@@ -41,6 +41,8 @@ class Consumer:
 
     def apply(self, event: Event) -> None:
         """Commit the changes and publish if due, or report the step to the listener."""
+        if isinstance(event, Use):
+            return
         if isinstance(event, Step):
             return self.listen(Progress(run_id=self.writer.run_id, questions=self.questions, **asdict(event)))
         with self.writer.transaction():

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from odd.config import ModelConfig, RunConfig, SamplingConfig, TeacherConfig
 from odd.errors import OddError
 from odd.models.base import LanguageModel, Message, check_window, encode_prompt
-from odd.pipeline.events import Change, Commit, Events, Insert, NoteModel, Step, timing
+from odd.pipeline.events import Change, Commit, Events, Insert, NoteModel, Step, Use, timing
 from odd.pipeline.stages import Stage
 from odd.pipeline.teachers import Models
 from odd.questions.base import Question
@@ -70,6 +70,7 @@ class Demonstrations:
 
     def _try(self, source: ModelConfig, done: int) -> Events[list[Attempt]]:
         """Sample the next batch of tries."""
+        yield Use(source.label)
         model = self.models.writer(source)
         chunk = done // self.settings.batch_size
         messages = self.question.messages(templates=self.templates)
@@ -122,6 +123,7 @@ class Demonstrations:
 
     def _summarize(self, summarizer: ModelConfig, request: str, correct: bool) -> Events[Summary]:
         """Sample summaries; return the first that is complete and has the outcome of its response, else no text."""
+        yield Use(summarizer.label)
         model = self.models.writer(summarizer)
         messages = [{"role": "user", "content": request}]
         count = self.settings.summary_tries

@@ -149,7 +149,7 @@ def _speed(
 
 
 def pairs_on_a_path(config: RunConfig, length: float) -> float:
-    """Return the expected number of pairs on a path of this length: a fixed number per window, with windows that double in width."""
+    """Return the expected pairs on a path of this length: as many per window, with windows that double in width."""
     windows = max(0.5, log2(1 + length / config.targeting.first_window))
     return windows * (config.targeting.n_gradient + config.targeting.n_difference)
 

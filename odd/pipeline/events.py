@@ -97,7 +97,18 @@ class Step:
     seconds: float = 0.0
 
 
-Event = Commit | Step
+@dataclass(frozen=True)
+class Use:
+    """The work goes on with this model, which should be in memory.
+
+    Attributes:
+        label: label of the model's settings.
+    """
+
+    label: str
+
+
+Event = Commit | Step | Use
 
 Result = TypeVar("Result")
 Events = Generator[Event, None, Result]

@@ -14,6 +14,7 @@ from odd.pipeline.events import Events, Step
 from odd.pipeline.progress import Listener
 from odd.pipeline.stages import Stage
 from odd.pipeline.teachers import Models
+from odd.pipeline.waves import in_turns
 from odd.questions.base import Question
 from odd.rollouts.log_dates import logged_day
 from odd.store import RunWriter
@@ -162,8 +163,7 @@ class Frame:
     def consume(self, works: Iterable[Events[None]]) -> None:
         """Apply the events of each question in turn; on an interrupt, publish the current state."""
         try:
-            for work in works:
-                self.consumer.consume(work)
+            self.consumer.consume(in_turns(works, self.models.residency))
         except (KeyboardInterrupt, SystemExit):
             self.publish_as("stopped")
             raise

@@ -7,7 +7,7 @@ from dataclasses import replace
 from odd.config import RunConfig
 from odd.errors import OddError
 from odd.models.base import LanguageModel
-from odd.pipeline.events import Commit, Delete, Events, Insert, Step
+from odd.pipeline.events import Commit, Delete, Events, Insert, Step, Use
 from odd.pipeline.frame import run_id_of
 from odd.pipeline.stages import Stage
 from odd.pipeline.teachers import Models
@@ -78,19 +78,21 @@ def keep_import(writer: RunWriter, found: Imported) -> None:
 
 
 def score_import(
-    state: QuestionState, student: LanguageModel, prompt: Sequence[int], temperature: float
+    state: QuestionState, student: LanguageModel, label: str, prompt: Sequence[int], temperature: float
 ) -> Events[list[Rollout]]:
     """Return the imported rollouts of a question with log-probabilities; score unscored ones chunk by chunk.
 
     Args:
         state: stored state of the question.
         student: model that scores the rollouts.
+        label: label of its settings.
         prompt: token ids of the prompt.
         temperature: temperature at which the rollouts were sampled.
     """
     rollouts = list(state.initial)
     tokens, started = 0, time.perf_counter()
     for chunk in sorted(state.unscored_chunks):
+        yield Use(label)
         rows = [i for i, rollout in enumerate(rollouts) if rollout.chunk == chunk]
         responses = [rollouts[i].token_ids for i in rows]
         for i, (log_probs,) in zip(

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from odd.analysis.adaptive import Allotment
-from odd.analysis.path_rows import PathRows, children_along, reading_path_rows
+from odd.analysis.path_rows import KEEP_ALL, PathRows, children_along, reading_path_rows
 from odd.analysis.planning import Plan, choose_paths, plan_targets
 from odd.analysis.question_tree import QuestionTree
 from odd.analysis.teacher_scores import score_teachers
 from odd.config import RunConfig, TeacherConfig
 from odd.method.tree import build_tree
+from odd.models.base import Recording
 from odd.pipeline.base import Drawing, QuestionBase, why_never
 from odd.pipeline.contexts import TeacherContext, teacher_context
-from odd.pipeline.events import Change, Commit, Delete, Events, Insert, SpellTokens, Step, Update, timing
+from odd.pipeline.events import Change, Commit, Delete, Events, Insert, SpellTokens, Step, Update, Use, timing
 from odd.pipeline.imported import score_import
 from odd.pipeline.reading import Reader, RolloutReading, readers
 from odd.pipeline.stages import Stage
@@ -44,8 +45,8 @@ class Paths:
 class Timed:
     """Iterable that measures the time spent in its source."""
 
-    def __init__(self, source: Iterator[np.ndarray]) -> None:
-        self.source, self.seconds = source, 0.0
+    def __init__(self, source: Iterator[np.ndarray], seconds: float = 0.0) -> None:
+        self.source, self.seconds = source, seconds
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """Yield the items of the source."""
@@ -67,6 +68,7 @@ class QuestionWork(QuestionBase):
         """Encode the prompt; `guides` are the teachers that determine the forced tokens."""
         super().__init__(config, models, question, state)
         self.stage, self.guides = state.stage, guides
+        self._recorded: dict[str | None, Recording] = {}
 
     def work(self) -> Events[None]:
         """Do the remaining work of the question, if any."""
@@ -92,7 +94,8 @@ class QuestionWork(QuestionBase):
         """Sample the initial rollouts, or score imported ones."""
         if self.config.imported is None:
             return (yield from self.draw("initial", self.initial_chunks()))
-        return (yield from score_import(self.state, self.student, self.prompt, self.config.sampling.temperature))
+        temperature = self.config.sampling.temperature
+        return (yield from score_import(self.state, self.student, self.config.student.label, self.prompt, temperature))
 
     def _reach(self, stage: QuestionStage) -> Update:
         """Advance the question to a stage."""
@@ -136,11 +139,11 @@ class QuestionWork(QuestionBase):
         tokens = [rollout.token_ids for rollout in rollouts]
         responses = [tokens[i] for i in paths]
 
-        def timed(reader: Reader) -> Timed:
-            return Timed(reader.model.scorer.read(reader.prompt, responses, reader.temperature))
-
         own, others = readers(self.config, self.models, self.prompt, contexts)
-        student, teachers = timed(own), {name: timed(reader) for name, reader in others.items()}
+        student = yield from self._slices(own, responses)
+        teachers: dict[str, Timed] = {}
+        for name, reader in others.items():
+            teachers[name] = yield from self._slices(reader, responses)
         wanted, tau = children_along(build_tree(tokens), paths), self.config.targeting.tau
         steps = reading_path_rows(responses, student, teachers, wanted, self.config.analysis.objectives, tau)
         while True:
@@ -156,6 +159,22 @@ class QuestionWork(QuestionBase):
             tuple(timing(self.number, Stage.PLAN, timed.seconds, *read, name) for name, timed in timings.items())
         )
         return rows
+
+    def _slices(self, reader: Reader, responses: Sequence[tuple[int, ...]]) -> Events[Timed]:
+        """Return the distributions of a reader along the paths.
+
+        They are recorded if its model may have to make room, or if rows will be read again, because they do not keep
+        all tokens.
+        """
+        scorer, asked = reader.model.scorer, (reader.prompt, responses, reader.temperature)
+        if self.models.residency is None and scorer.vocabulary_size <= KEEP_ALL:
+            return Timed(scorer.read(*asked))
+        started = time.perf_counter()
+        if reader.teacher not in self._recorded:
+            yield Use(reader.label)
+            started = time.perf_counter()
+            self._recorded[reader.teacher] = scorer.record(*asked)
+        return Timed(self._recorded[reader.teacher].read(), time.perf_counter() - started)
 
     def _plan(self, initial: Sequence[Rollout], paths: Paths) -> Events[Plan]:
         """Choose the forced prefixes; a stored plan is kept."""

@@ -16,7 +16,7 @@ from odd.analysis.rollout_rewards import Reading
 from odd.config import RunConfig
 from odd.models.base import LanguageModel
 from odd.pipeline.contexts import TeacherContext, teacher_temperature
-from odd.pipeline.events import Commit, Events, Insert, Step, timing
+from odd.pipeline.events import Commit, Events, Insert, Step, Use, timing
 from odd.pipeline.stages import Stage
 from odd.pipeline.teachers import Models
 from odd.rollouts.sampling import Rollout
@@ -34,6 +34,7 @@ class Reader:
     """The student (`teacher` None) or a teacher, with its prompt and temperature."""
 
     teacher: str | None
+    label: str
     model: LanguageModel
     prompt: tuple[int, ...]
     temperature: float
@@ -52,8 +53,14 @@ def readers(
     """
     teachers, sampling = {teacher.name: teacher for teacher in config.teachers}, config.sampling
     able = [(teachers[context.teacher], context.prompt) for context in contexts if context.reason is None]
-    return Reader(None, models.student, tuple(prompt), sampling.temperature), {
-        teacher.name: Reader(teacher.name, models.teacher(teacher), own, teacher_temperature(teacher, sampling))
+    return Reader(None, config.student.label, models.student, tuple(prompt), sampling.temperature), {
+        teacher.name: Reader(
+            teacher.name,
+            (teacher.model or config.student).label,
+            models.teacher(teacher),
+            own,
+            teacher_temperature(teacher, sampling),
+        )
         for teacher, own in able
     }
 
@@ -100,6 +107,7 @@ class RolloutReading:
         for place, chunk in enumerate(self.chunks, start=1):
             missing = [t for t in self.temperatures if any((i, t) not in known for i in chunk)]
             if missing:
+                yield Use(reader.label)
                 fresh |= self._read_chunk(reader, chunk, missing)
                 tokens += sum(len(self.rollouts[i].token_ids) - self.rollouts[i].launch for i in chunk)
             seconds = time.perf_counter() - started

@@ -1,12 +1,18 @@
-"""Models of a run: the student, its teachers, and the models that write for them."""
+"""Models of a run: the student, its teachers, and the models that write for them.
+
+If they do not fit in memory together, they take turns.
+"""
 
 from collections.abc import Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 from odd.config import ModelConfig, RunConfig, TeacherConfig
 from odd.models.base import LanguageModel, check_same_vocabulary
 from odd.models.registry import load_model
+from odd.models.residency import Residency
+from odd.pipeline.budget import resident_models
 
 
 class Models:
@@ -16,8 +22,10 @@ class Models:
         """Load the student.
 
         Raises:
-            OddError: it cannot be loaded or asked.
+            OddError: it cannot be loaded or asked, or the models do not fit in memory even one at a time.
         """
+        most = resident_models(config)
+        self.residency = None if most is None else Residency(most)
         self._cache, self._day = cache, config.date
         self._label, self._checked = config.student.label, set[str]()
         self._loaded: dict[str, LanguageModel] = {}
@@ -35,7 +43,8 @@ class Models:
 
     def _model(self, model: ModelConfig) -> LanguageModel:
         if model.label not in self._loaded:
-            loaded = load_model(model, self._cache)
+            load = partial(load_model, model, self._cache)
+            loaded = load() if self.residency is None else self.residency.add(model.label, model.device, load)
             self._loaded[model.label] = loaded if self._day is None else loaded.dated(self._day)
         return self._loaded[model.label]
 

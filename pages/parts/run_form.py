@@ -12,6 +12,7 @@ from odd.config.teachers import CONTEXTS, PAPER_TEACHERS, SELF_3C, SELF_CHECK, S
 from odd.errors import OddError
 from odd.method.objectives import objective
 from odd.models.embedded import EMBEDDED, TINY
+from odd.pipeline.budget import budget
 from odd.pipeline.cost import RECENT
 from odd.pipeline.estimate import Speed, TimeEstimate, benchmark_speed, estimate, measured_speed
 from odd.pipeline.jobs import keep_questions, start_run
@@ -226,6 +227,9 @@ def _time(config: RunConfig, questions: int) -> None:
             f"{questions} questions, {guess.initial_rollouts:,} initial and about {targeted:,.0f} targeted rollouts. "
             f"{_of_reading(guess)}Accurate to about a factor of two; based on {markdown_escaped(speed.source)}."
         )
+        amounts = dict(budget(config, questions, speed, with_memory=False).lines())
+        kinds = "sampled tokens", "run file", "targeted per question"
+        st.caption("; ".join(f"{kind}: {amounts[kind]}" for kind in kinds) + ".")
 
 
 def _of_reading(guess: TimeEstimate) -> str:

@@ -347,6 +347,14 @@ def test_the_cost_of_minillm_is_printed_before_it_runs(tmp_path):
     assert "minillm: 1 teacher to read all" in added.stdout
 
 
+def test_a_dry_run_tells_what_a_run_takes_and_makes_nothing(tmp_path):
+    done = odd("run", "--dry-run", "--cache", tmp_path, "--limit", 3)
+    assert done.returncode == 0 and "targeted" in done.stdout and "memory, cpu" in done.stdout
+    told = json.loads(odd("run", "--dry-run", "--json", "--cache", tmp_path, "--limit", 3).stdout)
+    assert told["questions"] == 3 and told["fits"] and told["seconds"] > 0
+    assert not list(tmp_path.glob("*.duckdb"))
+
+
 def test_settings_can_be_printed_without_running():
     done = odd("run", "--preset", "paper", "--show-config")
     assert json.loads(done.stdout)["targeting"]["n_min"] == 100

@@ -8,7 +8,7 @@ import numpy as np
 
 from odd.config import ModelConfig
 from odd.method.tree import distinct_places
-from odd.models.base import Generation, LanguageModel
+from odd.models.base import Generation, LanguageModel, RecordedSlices
 
 END, FIRST, SIZE = 0, 31, 96
 """The end token; the offset from token ids to character codes; the vocabulary size."""
@@ -16,6 +16,11 @@ LIKELY = [END, *(ord(digit) - FIRST for digit in "123")]
 """The tokens that it generates."""
 PROMPTS = 16
 """Number of kinds of prompts; different prompts of a question are usually of different kinds."""
+
+
+def model_size(config, cache):
+    """Fail to tell the memory of a model: all models fit."""
+    return None
 
 
 class Characters:
@@ -88,6 +93,9 @@ class Bigrams:
     def read(self, prompt, responses, temperature=1.0):
         for path, position in distinct_places(responses):
             yield self.after(prompt, [[*prompt, *responses[path][:position]][-1]], temperature)
+
+    def record(self, prompt, responses, temperature=1.0):
+        return RecordedSlices(list(self.read(prompt, responses, temperature)))
 
     def token_log_probs(self, prefix, continuations, temperatures):
         before = [[prefix[-1], *continuation[:-1]] for continuation in continuations]

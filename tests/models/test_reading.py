@@ -8,9 +8,9 @@ from transformers import Gemma2Config, Gemma2ForCausalLM
 from odd.errors import OddError
 from odd.models.tabular import TabularModel
 from odd.models.transformers import prefix_tree
+from odd.models.transformers.head import SIDE_BY_SIDE, LastLayer
 from odd.models.transformers.language_model import wrap
 from odd.models.transformers.prefix_tree import PrefixTree, TreePlaces, prefix_trees
-from odd.models.transformers.head import SIDE_BY_SIDE, LastLayer
 from tests.distributions import read_along
 from tests.models.test_transformers import ARCHITECTURES, other, prompt
 
@@ -90,7 +90,9 @@ def test_the_model_computes_no_more_logits_than_fit_in_memory(tiny, monkeypatch)
 def test_a_model_that_clips_its_logits_is_read_whole(tiny):
     shape = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
     heads = {"num_key_value_heads": 1, "head_dim": 8, "final_logit_softcapping": 2.0}
-    model = other(tiny, "gemma", Gemma2ForCausalLM(Gemma2Config(vocab_size=tiny.scorer.vocabulary_size, **shape, **heads)))
+    model = other(
+        tiny, "gemma", Gemma2ForCausalLM(Gemma2Config(vocab_size=tiny.scorer.vocabulary_size, **shape, **heads))
+    )
     assert model.scorer.head.last.layer is None and tiny.scorer.head.last.layer is not None
     rows = continuations(tiny)
     assert_close(model.scorer.token_log_probs(prompt(tiny), rows, TEMPERATURES), one_by_one(model, prompt(tiny), rows))

@@ -1,7 +1,7 @@
 """The last layer of a model apart from the rest, to compute logits for a few positions of a forward pass at a time.
 
-Logits of 512 positions over 151,936 entries are 311 MB, their hidden states 2 MB. Some models scale or clip their logits
-after the last layer; these compute all logits of a pass at once.
+Logits of 512 positions over 151,936 entries are 311 MB, their hidden states 2 MB. Some models scale or clip their
+logits after the last layer; these compute all logits of a pass at once.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """Scoring of many continuations of one prefix: the prefix and every distinct token after it are computed once.
 
-A forward pass computes hidden states for as many tokens as a pass may have logits; logits follow in smaller slices, since
-student and teachers are read side by side and each holds one slice.
+A forward pass computes hidden states for as many tokens as a pass may have logits; logits follow in smaller slices,
+since student and teachers are read side by side and each holds one slice.
 """
 
 from collections.abc import Iterator, Sequence
@@ -61,7 +61,7 @@ class Reader:
                 yield at, self.head.last.logits(states[part])[:, : self.size]
 
     def passes(self, tree: PrefixTree) -> Iterator[tuple[slice, torch.Tensor]]:
-        """Yield what `LastLayer.logits` takes, after the prefix (row 0) and after each node (row i + 1), per forward pass.
+        """Yield states, see `LastLayer.logits`, after the prefix (row 0) and after each node (row i + 1), by pass.
 
         Between passes the model is in its original state, so others may use it.
         """

@@ -49,7 +49,7 @@ class StateRecording:
         self._last, self._cut = last, cut
         self._shapes: list[torch.Size] = []
         self._dtype, self._device = torch.float32, torch.device("cpu")
-        self._file = tempfile.TemporaryFile()
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the recording
         for states in passes:
             self._shapes.append(states.shape)
             self._dtype, self._device = states.dtype, states.device
@@ -57,13 +57,12 @@ class StateRecording:
 
     @torch.inference_mode()
     def read(self) -> Iterator[np.ndarray]:
-        """Yield the same slices as the model's `read`; once.
+        """Yield the same slices as the model's `read`.
 
         Raises:
             OddError: the model returned NaN.
         """
-        with self._file:
-            self._file.seek(0)
-            for shape in self._shapes:
-                read = np.fromfile(self._file, dtype=np.float32, count=shape.numel()).reshape(shape)
-                yield from distributions(self._last, torch.from_numpy(read).to(self._device, self._dtype), self._cut)
+        self._file.seek(0)
+        for shape in self._shapes:
+            read = np.fromfile(self._file, dtype=np.float32, count=shape.numel()).reshape(shape)
+            yield from distributions(self._last, torch.from_numpy(read).to(self._device, self._dtype), self._cut)

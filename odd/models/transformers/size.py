@@ -17,16 +17,16 @@ def model_size(config: ModelConfig, cache: Path) -> ModelSize | None:
 
     Embedded models, folders, adapters in folders, and models in the hub's local cache are known.
     """
-    place = str(embedded_path(config.name, cache)) if config.name in EMBEDDED else config.name
-    if Path(place).is_dir() and is_adapter(Path(place)):
-        base = base_of(Path(place))
-        place = str(embedded_path(base, cache)) if base in EMBEDDED else base
     try:
+        place = str(embedded_path(config.name, cache)) if config.name in EMBEDDED else config.name
+        if Path(place).is_dir() and is_adapter(Path(place)):
+            base = base_of(Path(place))
+            place = str(embedded_path(base, cache)) if base in EMBEDDED else base
         architecture = AutoConfig.from_pretrained(place, local_files_only=True, trust_remote_code=False)
         with torch.device("meta"):
             model = AutoModelForCausalLM.from_config(architecture, trust_remote_code=False)
-    except (OSError, ValueError, ImportError, RuntimeError, TypeError, AttributeError, KeyError):
-        return None  # what is wrong with it is said when it is loaded
+    except Exception:  # loading it says what is wrong
+        return None
     each = getattr(torch, config.dtype).itemsize
     weights = sum(weight.numel() for weight in model.parameters()) * each
     last = model.get_output_embeddings()
