@@ -6,39 +6,30 @@ above what it has after loading the models.
     python -m benchmarks.scale [--small] [CASE ...]
 """
 
+import argparse
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import torch
+from rich.console import Console
+from rich.table import Table
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
+from benchmarks.conditions import conditions
 from odd.analysis.path_rows import read_path_rows
 from odd.config import AnalysisConfig
 from odd.models.transformers.engine import TransformersEngine
+from odd.text import size
 
 VOCABULARY = 151_936
 """Entries of Qwen3's vocabulary."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """One row of the table.
-
-    Attributes:
-        what: what is done, with its size.
-        run: does it, and returns seconds and bytes.
-        memory: target upper bound in bytes.
-        seconds: target upper bound; None if there is none.
-    """
-
-    what: str
-    run: Callable[[], "Cost"]
-    memory: float
-    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +38,21 @@ class Cost:
 
     seconds: float
     memory: int
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of the table.
+
+    Attributes:
+        what: what is done, with its size.
+        run: does it.
+        memory: target upper bound in bytes.
+    """
+
+    what: str
+    run: Callable[[], Cost]
+    memory: float
 
 
 @contextmanager
@@ -94,3 +100,57 @@ def reading(paths: int, length: int, teachers: int, vocabulary: int = VOCABULARY
     with measured() as cost:
         read_path_rows(responses, student, named, wanted, AnalysisConfig().objectives, tau=0.01)
     return cost[0]
+
+
+def taking_turns(paths: int, length: int, teachers: int) -> Cost:
+    """Record the paths with one model after the other, and reduce the recorded distributions to rows."""
+    rng = np.random.default_rng(0)
+    prompt = rng.integers(1, VOCABULARY, 100).tolist()
+    responses = [tuple(rng.integers(1, VOCABULARY, length).tolist()) for _ in range(paths)]
+    wanted = [[np.array([token]) for token in response] for response in responses]
+    with measured() as cost:
+        slices = [random_model(seed).record(prompt, responses).read() for seed in range(1 + teachers)]
+        named = {f"teacher {i}": read for i, read in enumerate(slices[1:])}
+        read_path_rows(responses, slices[0], named, wanted, AnalysisConfig().objectives, tau=0.01)
+    return cost[0]
+
+
+def cases(small: bool) -> dict[str, Case]:
+    """The rows of the table, by name."""
+    length = 100 if small else 1500
+    sizes = [(length, 2), (length, 8), (4 * length // 3, 8)]
+    found = {
+        f"read-{length}-{teachers}": Case(
+            f"4 paths x {length:,} tokens x {VOCABULARY:,} entries, student and {teachers} teachers",
+            partial(reading, 4, length, teachers),
+            1.5e9,
+        )
+        for length, teachers in sizes
+    }
+    name = "one at a time"
+    found["turns"] = Case(
+        f"4 paths x {length:,} tokens, 8 teachers, {name}", partial(taking_turns, 4, length, 8), 1.5e9
+    )
+    return found
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scale")
+    parser.add_argument("--small", action="store_true", help="shorter responses")
+    parser.add_argument("case", nargs="*", help="only these cases")
+    chosen = parser.parse_args()
+    table = Table("case", "memory", "goal", "seconds")
+    for name, case in cases(chosen.small).items():
+        if chosen.case and name not in chosen.case:
+            continue
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+            cost = process.submit(case.run).result()
+        table.add_row(case.what, size(cost.memory), size(round(case.memory)), f"{cost.seconds:,.0f}")
+    console = Console()
+    console.print(table)
+    console.print(conditions("random weights", 1))
+
+
+if __name__ == "__main__":
+    main()
