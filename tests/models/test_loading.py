@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
@@ -140,3 +141,9 @@ def test_code_that_comes_with_a_model_is_not_run(folder):
 
 def test_a_missing_device_is_rejected():
     assert "'cuda:63' cannot be used" in refused("tiny-s", device="cuda:63")
+
+
+def test_a_model_spread_over_all_devices_scores_the_same(tmp_path):
+    whole, spread = (load_model(ModelConfig(name="tiny-s", device=device), tmp_path) for device in ("cpu", "auto"))
+    read = [model.scorer.token_log_probs([1, 2], [(3, 4, 5)], (1.0,))[0] for model in (whole, spread)]
+    assert np.array_equal(*read)

@@ -35,6 +35,8 @@ from odd.models.transformers.folders import (
 from odd.models.transformers.weight_names import why_mismatched, why_missing
 
 HUB_SECONDS = 5.0
+SPREAD = "auto"
+"""Device of a model whose layers are spread over all devices."""
 MISMATCHED, PICKLE_ONLY, OWN_CODE = "ignore_mismatched_sizes", "use_safetensors", "trust_remote_code"
 """Arguments by whose names errors of transformers are known, because it advises to change them."""
 LONGEST_REASON = 300
@@ -64,6 +66,8 @@ def load_pretrained(config: ModelConfig, place: str, cache: Path = Path()) -> Lo
             ) from error
     if tokenizer.chat_template is None:
         raise OddError(f"model {config.name!r} has no chat template: set one in its tokenizer and save it again")
+    if config.device == SPREAD:
+        return model, tokenizer
     try:
         torch.nn.Module.to(model, torch.device(config.device))
     except (RuntimeError, AssertionError) as error:
@@ -150,6 +154,7 @@ def _read(place: str, config: ModelConfig, local: bool) -> Loaded:
         # never execute a model's code, and never prompt the user about it in the middle of a run
         trust_remote_code=False,
         use_safetensors=None if config.pickle else True,
+        device_map=SPREAD if config.device == SPREAD else None,
     )
     model, report = cast(tuple[PreTrainedModel, dict[str, set[Any]]], loaded)
     if missing := sorted(report["missing_keys"]):  # transformers initializes them randomly
