@@ -5,11 +5,6 @@ import signal
 import sys
 from io import TextIOWrapper
 
-import typer
-
-from odd.cli import app
-from odd.errors import REMEDIES, OddError, os_problem
-
 INTERRUPTED = 130
 """Exit status after Ctrl-C."""
 
@@ -21,7 +16,7 @@ def _leave(*_: object) -> None:
 
 
 def main() -> int:
-    """Run the command line; print errors that the user can fix as one line, without a traceback."""
+    """Run the command line and return its exit status; Ctrl-C gives one line."""
     signal.signal(signal.SIGTERM, _leave)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # paths need not be Unicode, and a terminal need not know all of it
@@ -30,24 +25,12 @@ def main() -> int:
     # takes a fifth of their import time
     gc.set_threshold(100_000)
     try:
-        # Typer turns Ctrl-C into this value; all commands return None
-        status = app(standalone_mode=False) or 0
-    except OddError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        if error.errno not in REMEDIES:
-            raise
-        problem = os_problem(f"{error.filename or 'the output'} cannot be used", error)
-        print(f"error: {problem}", file=sys.stderr)
-        return 1
-    except typer.Exit as leave:
-        status = leave.exit_code
-    except (typer.Abort, KeyboardInterrupt):
+        # Ctrl-C is answered from the start, and these imports take a second
+        from odd.cli.command_line import execute
+
+        status = execute()
+    except KeyboardInterrupt:
         status = INTERRUPTED
-    except typer.TyperException as error:
-        print(f"error: {error.format_message().rstrip('.')}; see odd --help", file=sys.stderr)
-        return 2
     if status == INTERRUPTED:
         print("stopped; finished work is kept, and the same command resumes from there", file=sys.stderr)
     return status

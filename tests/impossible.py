@@ -35,6 +35,8 @@ OPENING = {
     "settings nested too deeply": "UPDATE meta SET value = repeat('[', 100000) WHERE key = 'config'",
     "a day that does not exist": "UPDATE meta SET value = '99999-99-99' WHERE key = 'created_at'",
     "conventions that are not labels": "UPDATE meta SET value = 'a,b,,c' WHERE key = 'conventions'",
+    "an unknown status": "UPDATE meta SET value = repeat('x', 100000) WHERE key = 'status'",
+    "no status": "DELETE FROM meta WHERE key = 'status'",
     "a key without a value": "UPDATE meta SET value = NULL WHERE key = 'config'",
 }
 """Content that is refused when the file is opened."""
@@ -55,7 +57,6 @@ THOROUGH = {
 }
 """Content that only a thorough check finds; pages and commands may also show what is left of it."""
 POSSIBLE = {
-    "an unknown status": "UPDATE meta SET value = repeat('x', 100000) WHERE key = 'status'",
     "no scores": "DELETE FROM scores",
     "no vocabulary": "DELETE FROM vocabulary",
     "tokens without bytes": "UPDATE vocabulary SET bytes = NULL",

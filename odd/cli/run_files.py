@@ -1,7 +1,6 @@
 """Commands for run files: `check-run`, `upgrade`."""
 
 from odd.cli.options import CACHE, DEFAULT_CACHE, RUN, locate, say
-from odd.text import visible_text
 
 
 def check_run(run_: RUN, cache: CACHE = DEFAULT_CACHE) -> None:
@@ -12,8 +11,7 @@ def check_run(run_: RUN, cache: CACHE = DEFAULT_CACHE) -> None:
     with RunReader(folder / f"{run_id}.duckdb") as reader:
         reader.verify()
         questions = len(reader.query("questions"))
-    status = visible_text(reader.meta["status"])
-    say(f"run {run_id} is sound: {questions} question{'' if questions == 1 else 's'}, status {status}")
+    say(f"run {run_id} is sound: {questions} question{'' if questions == 1 else 's'}, status {reader.meta['status']}")
 
 
 def upgrade(run_: RUN, cache: CACHE = DEFAULT_CACHE) -> None:

@@ -76,7 +76,7 @@ def print_summary(path: Path, objective: str | None, convention: str | None, con
             print_screening(screening, console)
         if screening is None or set(questions["stage"]) != {"new"}:
             _print_findings(questions, teachers, scores, skipped, (objective, convention), console)
-    console.print(Text(f"run file ({visible_text(status)}): {path}"), soft_wrap=True)
+    console.print(Text(f"run file ({status}): {path}"), soft_wrap=True)
 
 
 def _print_findings(

@@ -19,6 +19,7 @@ from odd.questions.base import Question
 from odd.rollouts.log_dates import logged_day
 from odd.store import RunWriter
 from odd.store.question_stage import QuestionStage
+from odd.store.run_status import RunStatus
 from odd.store.state import prompt_texts
 
 
@@ -165,16 +166,16 @@ class Frame:
         try:
             self.consumer.consume(in_turns(works, self.models.residency))
         except (KeyboardInterrupt, SystemExit):
-            self.publish_as("stopped")
+            self.publish_as(RunStatus.STOPPED)
             raise
 
-    def publish_as(self, status: str) -> None:
+    def publish_as(self, status: RunStatus) -> None:
         """Set the status of the run and publish the current state."""
         with self.writer.transaction():
             self.writer.set_meta("status", status)
         self.writer.publish()
 
-    def finish(self, status: str) -> Path:
+    def finish(self, status: RunStatus) -> Path:
         """Publish the final state and release the lock; return the path of the published file."""
         with self.writer.transaction():
             self.writer.set_meta("status", status)

@@ -24,6 +24,7 @@ from odd.rollouts.sampling import chunks, sample_chunk
 from odd.store import RunWriter, state
 from odd.store.question_stage import QuestionStage
 from odd.store.rows import screening_rows
+from odd.store.run_status import RunStatus
 from odd.store.state import Screened
 
 
@@ -80,7 +81,7 @@ class Screener(Frame):
             drawn = min(asked.screening.rollouts, asked.sampling.initial_rollouts)
             self.writer.set_meta("screening_rollouts", str(drawn))
             self.writer.set_meta("screening_context_rollouts", str(asked.screening.context_rollouts))
-            self.writer.set_meta("status", "running")
+            self.writer.set_meta("status", RunStatus.RUNNING)
         return compared
 
     def _match(self, stored: RunConfig) -> None:
@@ -119,12 +120,12 @@ class Screener(Frame):
         )
         return every
 
-    def _status(self) -> str:
+    def _status(self) -> RunStatus:
         """Return the status after screening; a run that has started keeps its status."""
         teachers = self.writer.named("teachers")["teacher"].tolist()
         if set(self.writer.named("questions")["stage"]) == {QuestionStage.NEW}:
-            return "screened"
-        return "stopped" if state.unfinished_questions(self.writer, teachers) else "finished"
+            return RunStatus.SCREENED
+        return RunStatus.STOPPED if state.unfinished_questions(self.writer, teachers) else RunStatus.FINISHED
 
 
 class QuestionScreening(QuestionBase):

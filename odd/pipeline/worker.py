@@ -20,6 +20,7 @@ from odd.questions.sources import load_questions
 from odd.rollouts.importing import Imported
 from odd.store import RunWriter, published_path, state, work_path
 from odd.store.question_stage import QuestionStage
+from odd.store.run_status import RunStatus
 
 
 def run(config: RunConfig, listen: Listener) -> Path:
@@ -76,7 +77,7 @@ class Worker(Frame):
                     keep_import(self.writer, imported)
                 self._insert_teachers(self.config.teachers, guides=True)
             self.set_config()
-            self.writer.set_meta("status", "running")
+            self.writer.set_meta("status", RunStatus.RUNNING)
 
     def _match(self, stored: RunConfig) -> None:
         """Add new teachers; mark all questions for rescoring if the analysis settings changed.
@@ -147,7 +148,7 @@ class Worker(Frame):
         """
         self.prepare(imported)
         self.consume(self.works())
-        return self.finish("finished")
+        return self.finish(RunStatus.FINISHED)
 
     def works(self) -> Iterator[Events[None]]:
         """Yield the work on each unfinished question; its stored state is loaded when its turn comes."""

@@ -32,6 +32,7 @@ from odd.store.schema import (
     quote,
     tables,
 )
+from odd.store.signals import deferred, stoppable
 from odd.store.views import create_views
 from odd.untrusted import check_file
 
@@ -96,7 +97,7 @@ def _attach(connection: duckdb.DuckDBPyConnection, name: str, path: Path, *, rea
         check_magic(path)
     # With an explicit type, DuckDB does not search for an extension, e.g. to read an SQLite file.
     options = "TYPE duckdb, READ_ONLY" if read_only else f"TYPE duckdb, ROW_GROUP_SIZE {ROW_GROUP_SIZE}"
-    with reading(path):
+    with reading(path, connection):
         connection.execute(f"ATTACH ? AS {quote(name)} ({options})", [str(plain_path(path))])
 
 
@@ -158,25 +159,10 @@ def explain(error: Exception, path: Path) -> OddError:
 
 
 @contextmanager
-def stoppable() -> Iterator[None]:
-    """Convert the error that DuckDB raises on a signal during a statement to KeyboardInterrupt.
-
-    Raises:
-        KeyboardInterrupt: Ctrl-C or SIGTERM arrived during a statement; DuckDB does not distinguish them.
-    """
-    try:
-        yield
-    except RuntimeError as error:
-        if str(error) != "Query interrupted":
-            raise
-        raise KeyboardInterrupt from error
-
-
-@contextmanager
-def reading(path: Path) -> Iterator[None]:
+def reading(path: Path, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Convert errors of statements that can only fail because of the file or the machine to OddError."""
     try:
-        with stoppable():
+        with stoppable(), deferred(connection):
             yield
     except _OF_READING as error:
         raise explain(error, path) from error
@@ -228,7 +214,7 @@ def _meta_and_tables(
 ) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
     """Return the content of `meta`, and the columns of all base tables."""
     meta = {}
-    with reading(path):
+    with reading(path, connection):
         found = _base_tables(connection)
         if column_types("meta").items() <= found.get("meta", {}).items():
             check_limits(connection, path, "meta")
@@ -255,7 +241,7 @@ def read_to_end(
     Raises:
         OddError: the file is damaged.
     """
-    with reading(path):
+    with reading(path, connection):
         for table in tables():
             if given_up():
                 return
@@ -322,6 +308,6 @@ def create_safe_views(connection: duckdb.DuckDBPyConnection, path: Path, meta: M
     """
     absent = absent_columns(meta)
     views = (f"CREATE VIEW {quote(table)} AS {read_table(table, absent)}" for table in tables())
-    with reading(path):
+    with reading(path, connection):
         connection.execute(";".join(views))
         connection.execute(create_views())

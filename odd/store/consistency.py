@@ -18,6 +18,7 @@ import duckdb
 
 from odd.errors import OddError
 from odd.store.question_stage import QuestionStage
+from odd.store.run_status import RunStatus
 from odd.store.schema import KEYS, column_types, quote, required, tables
 from odd.text import parse_json
 
@@ -273,8 +274,8 @@ def _of_meta(meta: Mapping[str, str]) -> Iterator[str]:
     if any(value is None for value in meta.values()):
         yield "a key without a value"
         return
-    if "status" not in meta:
-        yield "no status"
+    if meta.get("status") not in list(RunStatus):
+        yield "an unknown status"
     for key, kind in (("config", dict), ("questions", list), ("imported", dict)):
         if key in meta and not _is_json(meta[key], kind):
             yield f"{key} is not JSON"

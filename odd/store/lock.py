@@ -4,7 +4,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from odd.errors import OddError, os_problem
+from odd.errors import OddError, os_problem, writing
 
 
 def take_lock(work: Path, run_id: str) -> FileLock:
@@ -15,16 +15,18 @@ def take_lock(work: Path, run_id: str) -> FileLock:
         run_id: id of the run, for the error message.
 
     Raises:
-        OddError: another process has the lock, or its directory cannot be written.
+        OddError: another process has the lock, or its file or folder cannot be written.
     """
-    try:
+    with writing(work.parent):
         work.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(work.with_suffix(".lock"), timeout=0, thread_local=False)
+    path = work.with_suffix(".lock")
+    lock = FileLock(path, timeout=0, thread_local=False)
+    try:
         lock.acquire()
     except Timeout:
         raise OddError(
             f"run {run_id} is being written by another process; wait for it to end or stop it, then try again"
         ) from None
     except OSError as error:
-        raise os_problem(f"run {run_id}: {work.parent} cannot be written", error) from error
+        raise os_problem(f"{path} cannot be written", error) from error
     return lock

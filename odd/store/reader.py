@@ -19,6 +19,7 @@ from odd.store.files import Signature, signature_at
 from odd.store.frames import from_duckdb
 from odd.store.limits import check_limits
 from odd.store.queries import named_query
+from odd.store.signals import deferred
 
 
 class RunReader:
@@ -79,7 +80,7 @@ class RunReader:
         """
         sql = named_query(name)
         # One cursor per query: an unfinished result blocks its connection, also for other threads.
-        with explained(self.path), self._connection.cursor() as cursor:
+        with self._connection.cursor() as cursor, explained(self.path), deferred(cursor):
             return from_duckdb(cursor.execute(sql, params).df())
 
     def problems(self) -> list[str]:
@@ -88,7 +89,7 @@ class RunReader:
         Raises:
             OddError: the file is damaged.
         """
-        with explained(self.path), self._connection.cursor() as cursor:
+        with self._connection.cursor() as cursor, explained(self.path), deferred(cursor):
             return problems(cursor, self._meta)
 
     def verify(self) -> None:
@@ -145,6 +146,6 @@ def _check_content(
     Raises:
         OddError: it exceeds a limit, or its content is impossible.
     """
-    with explained(path):
+    with explained(path), deferred(connection):
         check_limits(connection, path)
         refuse(path, problems(connection, meta, thorough=False))

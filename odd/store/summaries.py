@@ -112,7 +112,7 @@ def _read(path: Path) -> tuple[Summary, OddError | None]:
     except OddError as error:
         return Summary("unreadable", str(error)), error
     with reader:
-        status = reader.meta.get("status", "stopped")
+        status = reader.meta["status"]
         try:
             return Summary(status, facts=read_facts(reader, reader.meta)), None
         except OddError as error:

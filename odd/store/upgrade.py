@@ -33,6 +33,7 @@ from odd.store.schema import (
     quote,
     tables,
 )
+from odd.store.signals import deferred
 from odd.store.views import create_views
 
 MADE = ("nodes", "teacher_tokens", "success", "node_values", "half_scores", "components", "gradients")
@@ -92,11 +93,12 @@ def _upgrade(path: Path) -> Path:
     temporary, kept = temporary_of(path), path.with_name(f"{path.name}.version-{UPGRADABLE}")
     connection = attach({"run": path, "new": temporary}, writable="new")
     try:
-        connection.execute("USE new.main")
-        connection.begin()
-        _write(connection)
-        connection.commit()
-        connection.execute("CHECKPOINT new")
+        with deferred(connection):
+            connection.execute("USE new.main")
+            connection.begin()
+            _write(connection)
+            connection.commit()
+            connection.execute("CHECKPOINT new")
     except duckdb.Error as error:
         raise explain(error, path) from error
     finally:

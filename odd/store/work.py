@@ -17,6 +17,7 @@ from odd.errors import OddError, os_error_in
 from odd.store.attach import DamagedError, attach, check_run, explain, read_table, read_to_end, reading
 from odd.store.files import log_of, remove_leftovers, temporary_of
 from odd.store.question_stage import QuestionStage
+from odd.store.run_status import RunStatus
 from odd.store.schema import (
     APP,
     SCHEMA_VERSION,
@@ -27,6 +28,7 @@ from odd.store.schema import (
     quote,
     tables,
 )
+from odd.store.signals import deferred
 from odd.store.views import create_views
 
 
@@ -72,7 +74,7 @@ def _open_existing(work: Path, run_id: str) -> duckdb.DuckDBPyConnection:
         meta = check_run(connection, work)
         _check_same_run(meta, work, run_id)
         read_to_end(connection, work)
-        with reading(work):
+        with reading(work, connection):
             connection.execute("USE run.main")
             connection.begin()
             _add_columns(connection, meta)
@@ -131,19 +133,20 @@ def _make(work: Path, published: Path, run_id: str) -> None:
     files = {"run": published} if published.exists() else {}
     connection = attach({**files, "new": temporary}, writable="new")
     try:
-        meta = check_run(connection, published) if files else {}
-        if files:
-            _check_same_run(meta, published, run_id)
-        connection.execute("USE new.main")
-        connection.begin()
-        connection.execute(create_tables())
-        connection.execute(create_views())
-        if files:
-            _copy_rows(connection, meta)
-        else:
-            connection.executemany("INSERT INTO meta VALUES (?, ?)", _first_meta(run_id))
-        connection.commit()
-        connection.execute("CHECKPOINT new")
+        with deferred(connection):
+            meta = check_run(connection, published) if files else {}
+            if files:
+                _check_same_run(meta, published, run_id)
+            connection.execute("USE new.main")
+            connection.begin()
+            connection.execute(create_tables())
+            connection.execute(create_views())
+            if files:
+                _copy_rows(connection, meta)
+            else:
+                connection.executemany("INSERT INTO meta VALUES (?, ?)", _first_meta(run_id))
+            connection.commit()
+            connection.execute("CHECKPOINT new")
     except duckdb.Error as error:
         # what the system refuses concerns the new file, since reading needs nothing of it
         at_fault = work if not files or os_error_in(str(error)) else published
@@ -186,6 +189,6 @@ def _first_meta(run_id: str) -> list[list[str]]:
         ["odd_version", __version__],
         ["run_id", run_id],
         ["created_at", datetime.now(UTC).isoformat(timespec="seconds")],
-        ["status", "running"],
+        ["status", RunStatus.RUNNING],
         ["measures", measured()],
     ]

@@ -27,7 +27,7 @@ import duckdb
 import pandas as pd
 
 from odd.errors import OddError, os_problem, writing
-from odd.store.attach import DamagedError, check_whole, explained, stoppable
+from odd.store.attach import DamagedError, check_whole, explained
 from odd.store.consistency import is_unexpected, problems, refuse
 from odd.store.files import (
     check_run_id,
@@ -45,6 +45,7 @@ from odd.store.plain_path import check_writable
 from odd.store.publication import Publication
 from odd.store.queries import named_query
 from odd.store.schema import quote
+from odd.store.signals import deferred, stoppable
 from odd.store.summaries import summary_of
 from odd.store.work import describe, open_work
 
@@ -93,15 +94,15 @@ class RunWriter:
         if self._in_transaction:
             yield
             return
-        with self._told():
-            self._connection.begin()
         self._in_transaction = True
         try:
+            with self._statement():
+                self._connection.begin()
             yield
-            with self._told():
+            with self._statement():
                 self._connection.commit()
         except BaseException:
-            # A failed commit, e.g. on a full disk, has already rolled back.
+            # There is no transaction if it could not begin, or if its commit failed, e.g. on a full disk.
             with suppress(duckdb.Error):
                 self._connection.rollback()
             raise
@@ -133,7 +134,7 @@ class RunWriter:
         if len(new) == 0:
             return
         columns = ", ".join(map(quote, new.column_names))
-        with self._told():
+        with self._statement():
             self._connection.register("new_rows", new)
             try:
                 self._execute(f"INSERT INTO {quote(table)} ({columns}) SELECT {columns} FROM new_rows")
@@ -170,12 +171,12 @@ class RunWriter:
 
     def meta(self) -> dict[str, str]:
         """Return the content of `meta`."""
-        with self._told():
+        with self._statement():
             return dict(self._connection.execute("SELECT key, value FROM meta").fetchall())
 
     def query(self, sql: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> pd.DataFrame:
         """Run a SQL query over tables and views; values are passed in `params`, never in the text."""
-        with self._told():
+        with self._statement():
             return from_duckdb(self._connection.execute(sql, params).df())
 
     def named(self, name: str, /, **params: Any) -> pd.DataFrame:
@@ -184,8 +185,14 @@ class RunWriter:
 
     def _execute(self, sql: str, values: Sequence[Any] | None = None) -> None:
         """Run a statement and discard its result."""
-        with self._told():
+        with self._statement():
             self._connection.execute(sql, values).fetchall()
+
+    @contextmanager
+    def _statement(self) -> Iterator[None]:
+        """Convert errors of the work file or the disk to OddError, and answer signals when the statements are over."""
+        with self._told(), deferred(self._connection):
+            yield
 
     @contextmanager
     def _told(self, problem: str = "") -> Iterator[None]:
@@ -280,7 +287,7 @@ class RunWriter:
 
     def _checkpoint(self) -> None:
         """Write all committed changes from the log to the file."""
-        with stoppable():
+        with stoppable(), deferred(self._connection):
             self._connection.execute("CHECKPOINT run").fetchall()
 
     def _publishing(self) -> bool:
@@ -344,7 +351,7 @@ class RunWriter:
         """
         try:
             if is_unexpected(error) and self._lock.is_locked:
-                with explained(self.work):
+                with explained(self.work), deferred(self._connection):
                     refuse(self.work, problems(self._connection, self.meta()))
         finally:
             self.close()

@@ -98,9 +98,16 @@ def _found(entries: Sequence[Entry], order: str, search: str) -> tuple[list[Entr
 
 
 def _read(entries: Sequence[Entry]) -> set[str]:
-    """Read runs without a summary for a limited time, and some more in the background; return the ids of those left."""
+    """Read runs without a summary for a limited time, and some more in the background; return the ids of those left.
+
+    An unexpected error in the background is raised here, in the next rerun.
+    """
     global _background
-    if _background is None or _background.done():
+    before = _background
+    if before is None or before.done():
+        _background = None
+        if before is not None:
+            before.result()
         left = read_for([entry.info for entry in entries if entry.info], READING)
         _background = READERS.submit(read_for, left[:AHEAD], math.inf) if left else None
     return {entry.run_id for entry in entries if not entry.is_read}

@@ -48,6 +48,26 @@ def test_a_separate_process_gives_the_same_output_and_exit_code(arguments, code)
     assert done.returncode == code
 
 
+INTERRUPTED_EARLY = """
+import signal, sys
+
+class Interrupting:
+    def find_spec(name, *_):
+        if name == "typer":
+            signal.raise_signal(signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupting)
+from odd.__main__ import main
+sys.exit(main())
+"""
+
+
+def test_ctrl_c_while_the_command_is_loaded_gives_130_and_one_line():
+    command = [sys.executable, "-c", INTERRUPTED_EARLY]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=100)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (130, "", 1)
+
+
 def test_the_process_of_a_run_ends_without_warnings_from_libraries(tmp_path):
     few = ["sampling.initial_rollouts=8", "sampling.max_new_tokens=16", "targeting.n_min=2"]
     asked = ["--limit", "1", "--cache", str(tmp_path), *(part for setting in few for part in ("--set", setting))]

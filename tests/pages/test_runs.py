@@ -338,3 +338,20 @@ def test_runs_that_are_not_read_yet_are_listed_and_read_later(run, monkeypatch):
     run_list._background.result(60)
     app.run()
     assert "being read" not in written(app) and "decision points" in written(app)
+
+
+def test_an_unexpected_error_of_the_background_is_shown_once(run, monkeypatch):
+    def fail(infos, seconds):
+        if seconds == run_list.READING:
+            return infos
+        raise ZeroDivisionError("in the background")
+
+    with monkeypatch.context() as failing:
+        failing.setattr("pages.parts.run_list.read_for", fail)
+        app = launch("runs")
+        assert not app.error
+        assert isinstance(run_list._background.exception(60), ZeroDivisionError)
+        app.run()
+        assert "ZeroDivisionError: in the background" in app.error[0].value
+    app.run()
+    assert not app.error and "decision points" in written(app)

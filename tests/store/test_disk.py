@@ -12,6 +12,7 @@ import pytest
 from odd.errors import REMEDIES, OddError, os_error_in, os_problem, writing
 from odd.store import RunWriter, accept_run, files, remove_run, work
 from odd.store.attach import attach, check_whole
+from odd.store.lock import take_lock
 from tests.store.example_run import RUN
 from tests.store.test_stop import Failing
 from tests.store.test_writer import add, tokens
@@ -138,6 +139,15 @@ def test_a_cache_that_cannot_be_written_is_told_with_the_remedy(tmp_path, monkey
     monkeypatch.setattr(type(tmp_path), "mkdir", refuse)
     with pytest.raises(OddError, match=rf"{said}.*{os.strerror(errno.EROFS)}\): {REMEDIES[errno.EROFS]}"):
         act(tmp_path)
+
+
+def test_a_lock_that_cannot_be_opened_is_told_with_its_path(tmp_path, monkeypatch):
+    def refuse(path, *_, **__):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(OddError, match=rf"work/{RUN}.lock cannot be written \(Permission denied\): check who owns it"):
+        take_lock(tmp_path / f"work/{RUN}.duckdb", RUN)
 
 
 def test_a_run_file_that_is_a_folder_is_told(tmp_path):

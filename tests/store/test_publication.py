@@ -62,7 +62,7 @@ def write_all_kinds(writer, number):
     for table, rows in ROWS.items():
         writer.insert(table, rows)
     writer.update("questions", {"note": f"note {number}"})
-    writer.set_meta("status", f"status {number}")
+    writer.set_meta("number", str(number))
     writer.delete("vocabulary", token=number)
     writer.delete("scores")
 
@@ -89,7 +89,7 @@ def test_the_copy_is_the_state_at_its_beginning_whatever_is_written_meanwhile(fi
     wait_for_copy(filled)
     assert content(filled.published) == expected
     with RunReader(filled.published) as reader:
-        assert reader.meta["status"] == "status 0"
+        assert reader.meta["number"] == "0"
 
 
 def test_a_long_wal_is_checkpointed_when_no_copy_is_running(filled, held, monkeypatch):

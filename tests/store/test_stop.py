@@ -4,12 +4,35 @@ import signal
 import sys
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from odd.store import RunWriter
-from odd.store.attach import stoppable
+from odd.store.signals import STOPPING, deferred, stoppable
 
 LONG = "SELECT sum(sin(a.range * b.range)) FROM range(100000) AS a, range(10000) AS b"
+
+
+class Interrupting:
+    """Rows whose reading by DuckDB is interrupted by a signal."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def __arrow_c_stream__(self, requested_schema=None):
+        signal.raise_signal(self.number)
+        return pa.table({"x": [1, 2]}).__arrow_c_stream__(requested_schema)
+
+
+@pytest.fixture
+def handlers():
+    """Handlers as those of a run."""
+    before = {number: signal.getsignal(number) for number in (*STOPPING, signal.SIGALRM)}
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -37,6 +60,21 @@ class Failing:
         return self._connection.execute(sql, *values)
 
 
+class Signalling:
+    """A connection that receives SIGTERM in one of its calls."""
+
+    def __init__(self, connection, call):
+        self._connection, self._call = connection, call
+
+    def __getattr__(self, name):
+        def called(*values):
+            result = getattr(self._connection, name)(*values)
+            signal.raise_signal(signal.SIGTERM)
+            return result
+
+        return called if name == self._call else getattr(self._connection, name)
+
+
 # with a single thread; with others DuckDB may notice the signal late
 def test_duckdb_answers_a_signal_in_the_middle_of_a_statement_by_an_error_that_becomes_a_stop(stopped_soon):
     with duckdb.connect(config={"threads": 1}) as connection, pytest.raises(KeyboardInterrupt), stoppable():
@@ -56,4 +94,40 @@ def test_a_writer_that_is_stopped_in_the_middle_of_a_statement_can_still_publish
                 writer.publish()
         writer.publish()
         assert writer.meta()["status"] == ("running" if kind == "UPDATE" else "half")
+        assert writer.published.exists()
+
+
+@pytest.mark.parametrize(("number", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
+def test_a_signal_while_duckdb_calls_python_is_answered_after_the_statements(handlers, number, raised):
+    own = signal.getsignal(number)
+    with duckdb.connect() as connection:
+        with pytest.raises(duckdb.Error, match=raised.__name__):  # what it would be
+            connection.register("rows", Interrupting(number))
+        with pytest.raises(raised), deferred(connection):
+            connection.register("rows", Interrupting(number))
+        assert signal.getsignal(number) is own
+        assert connection.execute("SELECT 1").fetchall() == [(1,)]
+
+
+def test_a_signal_interrupts_a_long_statement_and_is_what_the_caller_sees(handlers):
+    signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGTERM))
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
+    with duckdb.connect(config={"threads": 1}) as connection, pytest.raises(SystemExit) as stop, deferred(connection):
+        connection.execute(LONG).fetchall()
+    assert stop.value.code == 143
+
+
+@pytest.mark.parametrize("act", ["begin", "commit", "execute", "register"])
+def test_a_writer_that_is_stopped_in_any_statement_of_a_transaction_can_still_publish(
+    tmp_path, monkeypatch, handlers, act
+):
+    with RunWriter(tmp_path, "small-00000000") as writer:
+        with monkeypatch.context() as patch:
+            patch.setattr(writer, "_connection", Signalling(writer._connection, act))
+            with pytest.raises(SystemExit), writer.transaction():
+                writer.insert("vocabulary", [{"token": 1, "text": "a", "bytes": b"a"}])
+        with writer.transaction():
+            writer.set_meta("status", "stopped")
+        writer.publish()
+        assert len(writer.query("FROM vocabulary")) == (act == "commit")
         assert writer.published.exists()
