@@ -1,6 +1,7 @@
 """The command line: `odd COMMAND`, or `python -m odd COMMAND`."""
 
 import gc
+import os
 import signal
 import sys
 from io import TextIOWrapper
@@ -15,9 +16,20 @@ def _leave(*_: object) -> None:
     sys.exit(143)
 
 
+def _open_closed_streams() -> None:
+    """Open the null device for closed standard streams, else a run file would get the number that libraries print to.
+
+    A new file gets the lowest free number, so the order counts.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115  # open to the end of the process
+
+
 def main() -> int:
     """Run the command line and return its exit status; Ctrl-C gives one line."""
     signal.signal(signal.SIGTERM, _leave)
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # paths need not be Unicode, and a terminal need not know all of it
             stream.reconfigure(errors="backslashreplace")

@@ -68,6 +68,20 @@ def test_ctrl_c_while_the_command_is_loaded_gives_130_and_one_line():
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (130, "", 1)
 
 
+CLOSED = """
+import os, sys
+from odd.__main__ import main
+sys.argv = ["odd", "show", "none-00000000"]
+status = main()
+sys.exit(0 if (status, sys.stdout.isatty()) == (1, False) and os.open(os.devnull, os.O_RDONLY) > 2 else 1)
+"""
+
+
+def test_closed_streams_are_replaced_so_that_no_file_gets_their_number():
+    command = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable, "-c", CLOSED]
+    assert subprocess.run(command, cwd=ROOT, timeout=100).returncode == 0
+
+
 def test_the_process_of_a_run_ends_without_warnings_from_libraries(tmp_path):
     few = ["sampling.initial_rollouts=8", "sampling.max_new_tokens=16", "targeting.n_min=2"]
     asked = ["--limit", "1", "--cache", str(tmp_path), *(part for setting in few for part in ("--set", setting))]
