@@ -72,6 +72,13 @@ def test_killed_run_continues_to_the_same_result(quick, tmp_path, steps):
 
 
 @pytest.mark.slow
+def test_a_killed_run_whose_models_take_turns_continues_to_the_same_result(quick, tmp_path):
+    config = quick_config(tmp_path, models={"resident": 1})
+    kill(partial(run, config), 5)  # with several questions begun
+    assert_same_results(quick[1], run(config, lambda step: None))
+
+
+@pytest.mark.slow
 def test_a_killed_run_of_an_embedded_model_continues_to_the_same_result(finished, tmp_path):
     config = small_config(tmp_path)
     kill(partial(run, config), 5)
