@@ -22,6 +22,11 @@ def modules(root: Path, *folders: str) -> dict[str, Path]:
     }
 
 
+def trees(files: Mapping[str, Path]) -> dict[str, ast.Module]:
+    """Map each module to the syntax tree of its file."""
+    return {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in files.items()}
+
+
 def imported(tree: ast.AST) -> set[str]:
     """Dotted names imported at runtime, at the top level or inside functions."""
     found: set[str] = set()
@@ -35,17 +40,17 @@ def imported(tree: ast.AST) -> set[str]:
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             nodes += node.orelse
         else:
-            nodes += ast.iter_child_nodes(node)
+            # no expression contains an import
+            nodes += (child for child in ast.iter_child_nodes(node) if not isinstance(child, ast.expr))
     return found
 
 
-def imports(files: Mapping[str, Path]) -> nx.DiGraph:
-    """Graph of the imports among the given modules."""
+def imports(names: Mapping[str, set[str]]) -> nx.DiGraph:
+    """Graph of the imports among the given modules, from the names that each of them imports."""
     graph: nx.DiGraph = nx.DiGraph()
-    graph.add_nodes_from(files)
-    for name, path in files.items():
-        targets = imported(ast.parse(path.read_text(encoding="utf-8"))) & files.keys()
-        graph.add_edges_from((name, target) for target in targets if target != name)
+    graph.add_nodes_from(names)
+    for name, targets in names.items():
+        graph.add_edges_from((name, target) for target in targets & names.keys() if target != name)
     return graph
 
 
@@ -76,7 +81,7 @@ def _lines(title: str, groups: Iterable[Iterable[str]]) -> list[str]:
 def main(root: Path = ROOT) -> None:
     """Print the structure."""
     files = modules(root, "odd")
-    graph = imports(files)
+    graph = imports({name: imported(tree) for name, tree in trees(files).items()})
     rooms = between_rooms(graph)
     folders = [room for room in rooms if (root / room.replace(".", "/")).is_dir()]
     print(f"entries of odd/: {len(rooms)}, {len(folders)} of them folders")

@@ -5,11 +5,12 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 
 import networkx as nx
 
-from scripts.rooms import ROOT, between_rooms, circles, imported, imports, modules, room_of
+from scripts.rooms import ROOT, between_rooms, circles, imported, imports, modules, room_of, trees
 
 LAYERS = (
     *("text", "errors", "settings", "untrusted", "parquet_footer", "row_files", "places"),
@@ -20,9 +21,6 @@ LAYERS = (
 
 ENGINE, PAGES = modules(ROOT, "odd"), modules(ROOT, "pages")
 OURS = {**ENGINE, **PAGES, **modules(ROOT, "benchmarks", "scripts"), "app": ROOT / "app.py"}
-TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in OURS.items()}
-NAMES = {name: imported(tree) for name, tree in TREES.items()}
-GRAPH = imports(ENGINE)
 
 # package, file or folder to modules that it must not import, not even indirectly
 UNKNOWN = {
@@ -40,13 +38,29 @@ UNKNOWN = {
 NOT_FOR_PAGES = ("duckdb", "networkx", "scipy", "sklearn", "torch", "transformers", "sqlite3", "pickle")
 
 
+@cache
+def parsed() -> dict[str, ast.Module]:
+    return trees(OURS)
+
+
+@cache
+def names() -> dict[str, set[str]]:
+    """Return what each module imports."""
+    return {name: imported(tree) for name, tree in parsed().items()}
+
+
+@cache
+def graph() -> nx.DiGraph:
+    return imports({name: names()[name] for name in ENGINE})
+
+
 def inside(name: str, *places: str) -> bool:
     return any(name == place or name.startswith(place + ".") for place in places)
 
 
 def known(module: str) -> set[str]:
     """Return everything that a module imports, directly or through other modules of odd."""
-    return set().union(*(NAMES[one] for one in {module, *nx.descendants(GRAPH, module)}))
+    return set().union(*(names()[one] for one in {module, *nx.descendants(graph(), module)}))
 
 
 def offenders(modules: Iterable[str], offends: Callable[[str], object]) -> list[str]:
@@ -54,17 +68,17 @@ def offenders(modules: Iterable[str], offends: Callable[[str], object]) -> list[
 
 
 def test_every_entry_of_the_engine_has_its_layer():
-    assert set(between_rooms(GRAPH)) == {f"odd.{name}" for name in LAYERS}
+    assert set(between_rooms(graph())) == {f"odd.{name}" for name in LAYERS}
 
 
 def test_no_package_imports_upwards():
     layer = {f"odd.{name}": number for number, name in enumerate(LAYERS)} | {"odd": -1}
-    upwards = [pair for pair in GRAPH.edges if layer[room_of(pair[0])] < layer[room_of(pair[1])]]
+    upwards = [pair for pair in graph().edges if layer[room_of(pair[0])] < layer[room_of(pair[1])]]
     assert not upwards
 
 
 def test_there_are_no_circular_imports():
-    assert not circles(GRAPH)
+    assert not circles(graph())
 
 
 def test_packages_do_not_import_what_they_must_not():
@@ -80,16 +94,18 @@ def test_packages_do_not_import_what_they_must_not():
 
 
 def test_the_engine_does_not_import_the_dashboard():
-    assert not offenders(ENGINE, lambda one: [name for name in NAMES[one] if inside(name, "streamlit", "pages", "app")])
+    assert not offenders(
+        ENGINE, lambda one: [name for name in names()[one] if inside(name, "streamlit", "pages", "app")]
+    )
 
 
 def test_only_the_store_uses_the_database():
     others = (one for one in OURS if not inside(one, "odd.store", "benchmarks"))
-    assert not offenders(others, lambda one: [name for name in NAMES[one] if inside(name, "duckdb")])
+    assert not offenders(others, lambda one: [name for name in names()[one] if inside(name, "duckdb")])
 
 
 def test_pages_leave_data_and_mathematics_to_the_engine():
-    assert not offenders(PAGES, lambda one: [name for name in NAMES[one] if inside(name, *NOT_FOR_PAGES)])
+    assert not offenders(PAGES, lambda one: [name for name in names()[one] if inside(name, *NOT_FOR_PAGES)])
 
 
 def test_no_text_becomes_markup():
@@ -105,7 +121,7 @@ def test_the_dashboard_starts_without_loading_models():
 
 def swallows(module: str) -> bool:
     """Return whether a module has a bare except, or catches Exception and ignores it."""
-    handlers = [node for node in ast.walk(TREES[module]) if isinstance(node, ast.ExceptHandler)]
+    handlers = [node for node in ast.walk(parsed()[module]) if isinstance(node, ast.ExceptHandler)]
     return any(
         node.type is None
         or (
@@ -123,18 +139,18 @@ def test_no_error_is_swallowed():
 def test_randomness_is_passed_and_never_global():
     seeds = ("np.random.seed", "np.random.rand", "torch.manual_seed(")
     assert not offenders(
-        ENGINE, lambda one: "random" in NAMES[one] or any(text in ast.unparse(TREES[one]) for text in seeds)
+        ENGINE, lambda one: "random" in names()[one] or any(text in ast.unparse(parsed()[one]) for text in seeds)
     )
 
 
 def test_nothing_is_pickled():
     pickles = {"pickle", "joblib", "dill"}
-    assert not offenders(OURS, lambda one: NAMES[one] & pickles)
+    assert not offenders(OURS, lambda one: names()[one] & pickles)
 
 
 def test_torch_files_are_read_for_their_values_only():
     def is_unsafe(one):
-        calls = [ast.unparse(node) for node in ast.walk(TREES[one]) if isinstance(node, ast.Call)]
+        calls = [ast.unparse(node) for node in ast.walk(parsed()[one]) if isinstance(node, ast.Call)]
         return any(call.startswith("torch.load(") and "weights_only=True" not in call for call in calls)
 
     assert not offenders(OURS, is_unsafe)
@@ -142,7 +158,7 @@ def test_torch_files_are_read_for_their_values_only():
 
 def test_no_module_imports_relatively():
     assert not offenders(
-        OURS, lambda one: any(isinstance(node, ast.ImportFrom) and node.level for node in ast.walk(TREES[one]))
+        OURS, lambda one: any(isinstance(node, ast.ImportFrom) and node.level for node in ast.walk(parsed()[one]))
     )
 
 

@@ -23,9 +23,10 @@ def calls_of_re():
     """Yield module, function of `re`, pattern and flags of all calls in the engine."""
     for name, path in modules(ROOT, "odd").items():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and re.fullmatch(r"re\.\w+", ast.unparse(node.func)):
-                flags = [ast.unparse(part) for part in node.args if ast.unparse(part).startswith("re.")]
-                yield name, node.func.attr, node.args[0], eval("|".join(flags) or "0", {"re": re})
+            match node:
+                case ast.Call(func=ast.Attribute(value=ast.Name("re"), attr=use), args=args):
+                    flags = [ast.unparse(part) for part in args if ast.unparse(part).startswith("re.")]
+                    yield name, use, args[0], eval("|".join(flags) or "0", {"re": re})
 
 
 CALLS = [call for call in calls_of_re() if call[1] != "escape"]
