@@ -4,7 +4,7 @@ Input: NaN and NA become NULL; list cells may be lists, tuples or arrays with No
 are NumPy arrays, with NaN for NULL inside a float list; a NULL list cell is None; a BLOB is bytes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
@@ -23,37 +23,53 @@ def to_duckdb(table: str, rows: pd.DataFrame | list[dict[str, Any]]) -> pa.Table
     Raises:
         ValueError: unknown table or column, or a value that its column cannot represent exactly.
     """
-    # As objects: the columns get their types below, and pandas' string type rejects lone surrogates.
-    frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(rows, dtype=object)
+    columns = rows if isinstance(rows, pd.DataFrame) else _columns(rows)
     types = column_types(table)
-    unknown = [str(name) for name in frame.columns if name not in types]
+    unknown = [str(name) for name in columns if name not in types]
     if unknown:
         raise ValueError(f"table {table} has no column {', '.join(unknown)}; columns: {', '.join(types)}")
     try:
-        return pa.table({str(name): _column(cells, types[str(name)]) for name, cells in frame.items()})
+        return pa.table({str(name): _column(name, cells, types[str(name)]) for name, cells in columns.items()})
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"table {table}: {error}") from error
 
 
-def _column(column: pd.Series, type_: str) -> pa.Array | pa.ChunkedArray:
+def _columns(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    """Return the cells of each column; a column missing in a row is None."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row.get(name) for row in rows] for name in names}
+
+
+def _column(name: Hashable, cells: pd.Series | list[Any], type_: str) -> pa.Array | pa.ChunkedArray:
     """Convert one column to an Arrow array of the type that DuckDB expects."""
     if type_ in _LISTS:
-        return _lists([_numbers(cell, type_, column.name) for cell in column], type_)
-    return pa.array(_plain_column(column, type_), from_pandas=True)
-
-
-def _plain_column(column: pd.Series, type_: str) -> pd.Series:
-    """Convert one column of any type but lists of numbers."""
+        return _lists([_numbers(cell, type_, name) for cell in cells], type_)
     if type_ == "VARCHAR[]":
-        return column.astype(object).map(lambda cell: _texts(cell, column.name))
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        return column.cat.rename_categories([_text(name, column.name) for name in column.cat.categories])
+        return pa.array([_texts(cell, name) for cell in cells], pa.list_(pa.string()))
     if type_ == "VARCHAR":
-        return column.astype(object).map(lambda cell: _text(cell, column.name))
+        return _text_column(name, cells)
+    if isinstance(cells, list) and set(map(type, cells)) in ({int}, {float}):
+        return pa.array(cells, from_pandas=True)
+    return pa.array(
+        _plain_column(pd.Series(cells, dtype=getattr(cells, "dtype", object)), name, type_), from_pandas=True
+    )
+
+
+def _text_column(name: Hashable, cells: pd.Series | list[Any]) -> pa.Array | pa.ChunkedArray:
+    """Convert a column of texts; the categories of a categorical one are converted once each."""
+    if isinstance(cells, pd.Series) and isinstance(cells.dtype, pd.CategoricalDtype):
+        return pa.array(cells.cat.rename_categories([_text(text, name) for text in cells.cat.categories]))
+    return pa.array(
+        [_text(cell, name) for cell in (cells if isinstance(cells, list) else cells.tolist())], pa.large_string()
+    )
+
+
+def _plain_column(column: pd.Series, name: Hashable, type_: str) -> pd.Series:
+    """Convert one column of numbers, truth values or bytes."""
     if column.dtype == object and type_ not in ("BLOB", "BOOLEAN"):
         column = pd.Series(pd.to_numeric(column), index=column.index)
     if type_ in _WHOLE and pd.api.types.is_float_dtype(column.dtype) and bool((column.dropna() % 1 != 0).any()):
-        raise ValueError(f"column {column.name} must contain integers, got a fraction")
+        raise ValueError(f"column {name} must contain integers, got a fraction")
     return column
 
 
