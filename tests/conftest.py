@@ -1,5 +1,6 @@
-"""Fixtures of all tests. Shape annotations of the mathematical core are checked at run time."""
+"""Fixtures of all tests. Shape annotations of the mathematical core are checked at run time, see `checked_shapes`."""
 
+import jaxtyping
 from jaxtyping import install_import_hook
 
 install_import_hook(["odd.method", "odd.findings.statistics"], "beartype.beartype")
@@ -15,6 +16,23 @@ from odd.models.embedded import embedded_path  # noqa: E402
 from odd.pipeline.screening import screen  # noqa: E402
 from odd.pipeline.worker import run  # noqa: E402
 from tests.runs import quick_config, quick_screening_config, screening_config, small_config  # noqa: E402
+
+
+SHAPED = ("analysis", "findings", "method")
+"""Folders of the tests in which shapes are checked, besides those marked so."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def checked_shapes(request):
+    """Check shape annotations at run time in tests of the mathematics; elsewhere, this would take a third of a run.
+
+    The runs that all tests share are made outside modules, with checks.
+    """
+    folder = request.path.relative_to(Path(__file__).parent).parts[0]
+    marked = request.node.get_closest_marker("checked_shapes") is not None
+    jaxtyping.config.update("jaxtyping_disable", folder not in SHAPED and not marked)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,8 @@ import pytest
 from odd.cli.vectors import DEEPEST, compute_vectors
 from odd.errors import OddError
 
+pytestmark = pytest.mark.checked_shapes
+
 ORACLE = Path(__file__).parents[1] / "oracle"
 CASES, TREE = (json.loads((ORACLE / f"{name}.json").read_text()) for name in ("cases", "tree"))
 

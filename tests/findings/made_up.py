@@ -1,7 +1,9 @@
 """Synthetic runs with known truth: rollouts are drawn from it, and each teacher knows it to a chosen degree."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
+import jaxtyping
 import numpy as np
 import pandas as pd
 
@@ -42,6 +44,18 @@ def _texts(rows):
     )
 
 
+@contextmanager
+def _without_checked_shapes() -> Iterator[None]:
+    """Switch off the checks of shapes, which take as long as all else for the thousands of small arrays of a run."""
+    before = jaxtyping.config.jaxtyping_disable
+    jaxtyping.config.update("jaxtyping_disable", True)
+    try:
+        yield
+    finally:
+        jaxtyping.config.update("jaxtyping_disable", before)
+
+
+@_without_checked_shapes()
 def make(
     effects: Mapping[str, float],
     questions: int = 20,

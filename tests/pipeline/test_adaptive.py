@@ -6,6 +6,8 @@ from odd.config import TargetingConfig, fingerprint, load_config
 from odd.pipeline.worker import run
 from tests.runs import assert_same_results, quick_config, rows
 
+pytestmark = pytest.mark.checked_shapes
+
 TARGETING = {
     "n_min": 24, "n_gradient": 4, "n_difference": 2, "correct_paths": 1, "incorrect_paths": 1, "allocation": "adaptive",
     "floor": 6,

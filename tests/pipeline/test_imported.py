@@ -17,6 +17,8 @@ from odd.views.import_report import import_lines
 from tests.models.bigram_engine import Bigrams
 from tests.runs import ROLLOUTS, assert_same_results, quick_config, rows
 
+pytestmark = pytest.mark.checked_shapes
+
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 LOGGED = "SELECT question, rollout, token_ids, correct, truncated FROM rollouts WHERE stage = 'initial' ORDER BY ALL"
 

@@ -13,6 +13,8 @@ from odd.rollouts.sampling import Rollout
 from tests.models.bigram_engine import Bigrams
 from tests.runs import assert_same_results, quick_config, rows
 
+pytestmark = pytest.mark.checked_shapes
+
 OBJECTIVES = (objective("reverse_kl"), objective("minillm"), objective("minillm", temperature=2))
 TEACHERS = [{"name": "Self-1C", "context": "1c"}, {"name": "Self-check"}]
 ROLLOUTS = "SELECT count(*) FROM rollouts"

@@ -12,6 +12,8 @@ from odd.pipeline.worker import add_teachers, run
 from tests.models.bigram_engine import Bigrams
 from tests.runs import ROLLOUTS, SCORES, assert_same_results, quick_config, rows, small_config
 
+pytestmark = pytest.mark.checked_shapes
+
 
 class Stop(Exception):
     """Simulates the death of a worker."""
