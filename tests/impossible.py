@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-import duckdb
+from tests import runs
 
 OPENING = {
     "a parent that is the node itself": "UPDATE nodes SET parent = node",
@@ -71,6 +71,5 @@ CASES = OPENING | THOROUGH | POSSIBLE
 
 def change(path: Path, statements: str) -> Path:
     """Change a run file by SQL."""
-    with duckdb.connect(str(path)) as connection:
-        connection.execute(statements)
+    runs.change(path, statements)
     return path

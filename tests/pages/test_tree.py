@@ -3,13 +3,13 @@
 import shutil
 from functools import partial
 
-import duckdb
 import pytest
 
 from odd.method.measures import colours
 from odd.views.legend import legend_html
 from odd.views.scores import legend, records
 from tests.pages.drawn import payload_of
+from tests.runs import change
 
 
 @pytest.fixture
@@ -35,12 +35,6 @@ def component(app, key):
 
 def words(app):
     return " ".join(part.value for kind in (app.info, app.caption, app.markdown, app.warning) for part in kind)
-
-
-def change(path, *statements):
-    with duckdb.connect(str(path)) as connection:
-        for statement in statements:
-            connection.execute(statement)
 
 
 def test_a_run_opens_at_a_question_with_its_path(finished, open_tree):

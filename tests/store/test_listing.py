@@ -6,11 +6,11 @@ import shutil
 from collections import Counter
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from odd.store import RunReader, list_runs, newest_finished, read_facts, read_for, remove_run, summaries
 from odd.store.files import summary_path
+from tests.runs import change
 from tests.store.example_run import RUN
 
 MANY = 300
@@ -48,11 +48,6 @@ def many(published):
         os.link(published, published.with_name(f"run-{number:03d}.duckdb"))
     published.unlink()
     return published.parent
-
-
-def change(path, sql):
-    with duckdb.connect(str(path)) as connection:
-        connection.execute(sql)
 
 
 def only(cache):

@@ -11,14 +11,8 @@ import pytest
 from odd.errors import OddError
 from odd.store import QUERIES, SCHEMA_VERSION, RunReader, list_runs
 from odd.store.queries import named_query
+from tests.runs import change
 from tests.store.example_run import ROWS, RUN
-
-
-def change(path, *statements):
-    """Modify a file from outside."""
-    with duckdb.connect(str(path)) as connection:
-        for statement in statements:
-            connection.execute(statement)
 
 
 def questions(reader):

@@ -13,6 +13,7 @@ from odd.store import RunReader, RunWriter
 from odd.store.upgrade import MADE, upgrade_run
 from tests.analysis.test_analysis import CONFIG, make_tree
 from tests.cli.test_cli import odd
+from tests.runs import opened
 from tests.store.example_run import ROWS, RUN
 
 KEYS = {
@@ -105,7 +106,7 @@ def old(tree, tables, tmp_path):
 
 
 def stored(path, table):
-    with duckdb.connect(str(path), read_only=True) as connection:
+    with opened(path) as connection:
         return connection.execute(f"FROM {table}").df().sort_values(KEYS[table], ignore_index=True)
 
 

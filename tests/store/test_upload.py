@@ -9,6 +9,7 @@ import pytest
 from odd.errors import OddError
 from odd.store import RunReader, RunWriter, accept_run, list_runs, work_path
 from odd.store.schema import BLOCK_SIZE, SCHEMA_VERSION
+from tests.runs import change
 from tests.store.example_run import RUN
 
 LIMIT = 100_000_000
@@ -44,9 +45,7 @@ def refused(cache, content, said, limit=LIMIT):
 
 
 def changed(published, *statements):
-    with duckdb.connect(str(published)) as connection:
-        for statement in statements:
-            connection.execute(statement)
+    change(published, *statements)
     return published.read_bytes()
 
 

@@ -9,11 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from odd.errors import OddError
 from odd.store import RunReader, RunWriter, files
+from tests.runs import change, opened
 from tests.store.example_run import ROWS, RUN
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +25,7 @@ def tokens(source):
 
 
 def duckdb_rows(path):
-    with duckdb.connect(str(path), read_only=True) as connection:
+    with opened(path) as connection:
         return connection.execute("SELECT token FROM vocabulary").df()
 
 
@@ -258,9 +258,11 @@ def test_nothing_but_rows_comes_from_a_published_file(tmp_path):
         add(writer, 1)
         writer.publish()
     writer.work.unlink()
-    with duckdb.connect(str(writer.published)) as connection:
-        connection.execute("CREATE MACRO sum(x) AS 666; CREATE VIEW evil AS SELECT 1; CREATE TABLE more AS SELECT 1")
-        connection.execute("CREATE OR REPLACE VIEW branches AS SELECT 666 AS question")
+    change(
+        writer.published,
+        "CREATE MACRO sum(x) AS 666; CREATE VIEW evil AS SELECT 1; CREATE TABLE more AS SELECT 1",
+        "CREATE OR REPLACE VIEW branches AS SELECT 666 AS question",
+    )
     with RunWriter(tmp_path, RUN) as writer:
         found = writer.query("SELECT sum(token) AS total FROM vocabulary").total[0]
         assert found == 1
