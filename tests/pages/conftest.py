@@ -4,10 +4,12 @@ import shutil
 from functools import cache as cached
 from pathlib import Path
 
-import duckdb
 import pytest
 from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
+
+from tests.hostile import make_hostile
+from tests.runs import change
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,16 +43,13 @@ def open_page(monkeypatch):
 def changed(finished, tmp_path):
     """A copy of the finished run in its own cache, modified by SQL."""
 
-    def change(*statements):
+    def change_copy(*statements):
         folder = tmp_path / "cache"
         folder.mkdir()
-        copy = Path(shutil.copy(finished[1], folder))
-        with duckdb.connect(str(copy)) as connection:
-            for statement in statements:
-                connection.execute(statement)
+        change(shutil.copy(finished[1], folder), *statements)
         return tmp_path
 
-    return change
+    return change_copy
 
 
 @pytest.fixture
@@ -59,6 +58,22 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "cache").mkdir()
     return tmp_path / "cache"
+
+
+@pytest.fixture
+def shown(finished, monkeypatch):
+    """The finished run in the folder used by the app, for tests that leave it as it is."""
+    monkeypatch.chdir(finished[0].cache.parent)
+    return finished[1]
+
+
+@pytest.fixture(scope="session")
+def hostile(finished, tmp_path_factory):
+    """A folder with a run with attacks in every text, for tests that leave it as it is."""
+    folder = tmp_path_factory.mktemp("hostile")
+    (folder / "cache").mkdir()
+    make_hostile(finished[1], folder / "cache")
+    return folder
 
 
 @pytest.fixture

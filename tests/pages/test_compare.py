@@ -6,7 +6,6 @@ import pytest
 
 from odd.views.links import NO_BRANCH
 from pages.parts import compare_pairs
-from tests.hostile import make_hostile
 from tests.pages.drawn import payload_of
 
 TEACHERS = ["tiny-m", "Self-1C", "Self-1C1W", "Self-check"]
@@ -134,9 +133,6 @@ def test_a_token_that_is_followed_to_another_question_leaves_the_tree_of_the_old
     assert asked == {"question": "sum", "path": 1, "position": 2, **NO_BRANCH}
 
 
-def test_a_hostile_run_opens(open_compare, finished, tmp_path):
-    cache = tmp_path / "cache"
-    cache.mkdir()
-    run = make_hostile(finished[1], cache)
-    app = open_compare(tmp_path, run=run.stem)
+def test_a_hostile_run_opens(open_compare, hostile):
+    app = open_compare(hostile)
     assert payloads(app)["token_strips"]["tokens"]

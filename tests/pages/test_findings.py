@@ -4,12 +4,11 @@ import re
 import shutil
 from functools import partial
 
-import duckdb
 import pytest
 
 from odd.findings.kinds import KINDS, SECTIONS
-from tests.hostile import make_hostile
 from tests.pages.drawn import payload_of
+from tests.runs import change
 
 
 @pytest.fixture
@@ -129,9 +128,11 @@ def test_a_run_that_cannot_be_compared_is_left_out_and_named(open_findings, chan
     folder = changed()
     other = folder / "cache" / "other-00000000.duckdb"
     shutil.copy(finished[1], other)
-    with duckdb.connect(str(other)) as connection:
-        connection.execute("DELETE FROM scores WHERE objective = 'jsd_0.5'")
-        connection.execute("UPDATE meta SET value = 'reverse_kl' WHERE key = 'objectives'")
+    change(
+        other,
+        "DELETE FROM scores WHERE objective = 'jsd_0.5'",
+        "UPDATE meta SET value = 'reverse_kl' WHERE key = 'objectives'",
+    )
     app = open_findings(folder, run=finished[1].stem, runs=["other-00000000", "gone"], objective="jsd_0.5")
     assert "Run other-00000000 has no objective 'jsd_0.5'" in said(app) and "There is no run 'gone' here" in said(app)
     assert len(tables(app)["Which teacher points towards success"]["columns"]) == 7
@@ -172,25 +173,32 @@ def test_a_single_teacher_has_no_ranking(open_findings, changed):
     assert "Fewer than two teachers" in said(open_findings(folder, section="choosing"))
 
 
+NOTHING = {
+    "UPDATE scores SET decision = false": "n_sig",
+    "DELETE FROM teachers": "no teacher",
+    "UPDATE questions SET stage = 'sampled'": "No question is scored yet",
+}
+
+
+@pytest.fixture(scope="module", params=NOTHING)
+def nothing(request, finished, tmp_path_factory):
+    """A folder with a run that has nothing to show, and the reason that the page gives."""
+    folder = tmp_path_factory.mktemp("nothing")
+    (folder / "cache").mkdir()
+    change(shutil.copy(finished[1], folder / "cache"), request.param)
+    return folder, NOTHING[request.param]
+
+
 @pytest.mark.parametrize("section", SECTIONS)
-@pytest.mark.parametrize(
-    ("statement", "words"),
-    [
-        ("UPDATE scores SET decision = false", "n_sig"),
-        ("DELETE FROM teachers", "no teacher"),
-        ("UPDATE questions SET stage = 'sampled'", "No question is scored yet"),
-    ],
-)
-def test_with_nothing_to_show_the_page_says_why(open_findings, changed, statement, words, section):
-    app = open_findings(changed(statement), section=section)
+def test_with_nothing_to_show_the_page_says_why(open_findings, nothing, section):
+    folder, words = nothing
+    app = open_findings(folder, section=section)
     assert words in said(app) and not figures(app)
 
 
 @pytest.mark.parametrize("section", SECTIONS)
-def test_hostile_text_stays_text(open_findings, finished, tmp_path, section):
-    (tmp_path / "cache").mkdir()
-    make_hostile(finished[1], tmp_path / "cache")
-    app = open_findings(tmp_path, section=section)
+def test_hostile_text_stays_text(open_findings, hostile, section):
+    app = open_findings(hostile, section=section)
     for text in [*app.markdown, *app.caption]:
         assert not re.search(r"(?<!\\)[<$]", text.value)
     for figure in figures(app):

@@ -3,12 +3,11 @@
 import shutil
 from pathlib import Path
 
-import duckdb
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from odd.views.links import ViewState
-from tests.hostile import make_hostile
+from tests.runs import change
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("runs", "questions", "tree", "compare", "findings", "screening")
@@ -16,9 +15,8 @@ PAGES = ("runs", "questions", "tree", "compare", "findings", "screening")
 
 def launch(page, **query):
     """Open the app at a page by a link."""
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
     app.switch_page(f"pages/{page}.py")
-    app.query_params.clear()
     for name, value in query.items():
         app.query_params[name] = value
     return app.run()
@@ -45,60 +43,60 @@ def test_a_page_opens_where_there_is_no_cache(page, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_opens_on_a_finished_run(page, run):
+def test_a_page_opens_on_a_finished_run(page, shown):
     app = launch(page)
     assert not app.exception
     assert not app.error
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_opens_on_a_hostile_run(page, cache, finished):
-    make_hostile(finished[1], cache)
+def test_a_page_opens_on_a_hostile_run(page, hostile, monkeypatch):
+    monkeypatch.chdir(hostile)
     assert not launch(page).exception
 
 
 @pytest.mark.parametrize("page", PAGES[1:])
-def test_the_address_contains_the_full_view(page, run):
+def test_the_address_contains_the_full_view(page, shown):
     app = launch(page)
     assert set(app.query_params) == set(ViewState().to_query())
-    assert view_of(app).run == run.stem
+    assert view_of(app).run == shown.stem
 
 
 @pytest.mark.parametrize("page", PAGES[1:])
-def test_what_a_link_asks_for_is_shown(page, run):
-    asked = {"run": run.stem, "question": "compare", "path": "1", "teacher": "Self-1C", "colour": "gain"}
+def test_what_a_link_asks_for_is_shown(page, shown):
+    asked = {"run": shown.stem, "question": "compare", "path": "1", "teacher": "Self-1C", "colour": "gain"}
     view = view_of(launch(page, **asked))
     assert {name: str(getattr(view, name)) for name in asked} == asked
 
 
 @pytest.mark.parametrize("page", PAGES[1:])
-def test_a_question_without_paths_can_be_opened(page, run):
-    app = launch(page, run=run.stem, question="impossible")
+def test_a_question_without_paths_can_be_opened(page, shown):
+    app = launch(page, run=shown.stem, question="impossible")
     assert not app.exception
     assert view_of(app).question == "impossible"
 
 
 @pytest.mark.parametrize("page", PAGES[1:])
-def test_a_run_that_does_not_exist_is_named_and_near_ones_are_offered(page, run):
+def test_a_run_that_does_not_exist_is_named_and_near_ones_are_offered(page, shown):
     app = launch(page, run="smal-00000000", question="sum")
     assert not app.exception
     assert "smal" in app.error[0].value
-    assert [link for link in app.get("page_link") if run.stem in link.proto.label]
+    assert [link for link in app.get("page_link") if shown.stem in link.proto.label]
 
 
 @pytest.mark.parametrize("page", PAGES[1:])
 @pytest.mark.parametrize(
     "text", ["../../etc/passwd", "/etc/passwd", "cache/../small", "a\0b", "'; DROP TABLE nodes; --"]
 )
-def test_a_run_in_a_link_is_not_a_path(page, text, run):
+def test_a_run_in_a_link_is_not_a_path(page, text, shown):
     app = launch(page, run=text)
     assert not app.exception
     assert "There is no run" in app.error[0].value.replace("\\", "")
 
 
 @pytest.mark.parametrize("page", PAGES[1:])
-def test_a_link_that_cannot_be_read_says_so(page, run):
-    app = launch(page, run=run.stem, token="x", colour="pink", path="99", teacher="nobody")
+def test_a_link_that_cannot_be_read_says_so(page, shown):
+    app = launch(page, run=shown.stem, token="x", colour="pink", path="99", teacher="nobody")
     assert not app.exception
     told = " ".join(warning.value for warning in app.warning)
     assert all(word in told for word in ("token", "colour", "99", "nobody"))
@@ -115,8 +113,7 @@ def test_a_run_that_is_deleted_while_it_is_open_does_not_crash(run):
 def test_a_run_replaced_while_open_is_read_again(run, tmp_path):
     app = launch("tree", run=run.stem)
     newer = Path(shutil.copy(run, tmp_path / "newer"))
-    with duckdb.connect(str(newer)) as connection:
-        connection.execute("UPDATE questions SET id = 'renamed' WHERE id = ?", [view_of(app).question])
+    change(newer, f"UPDATE questions SET id = 'renamed' WHERE id = '{view_of(app).question}'")
     newer.replace(run)
     app.run()
     assert not app.exception
@@ -133,8 +130,8 @@ def test_a_damaged_run_is_distinguished_from_a_missing_one(run):
     assert not app.exception
 
 
-def test_two_choices_in_quick_succession_are_both_kept(run):
-    app = launch("tree", run=run.stem)
+def test_two_choices_in_quick_succession_are_both_kept(shown):
+    app = launch("tree", run=shown.stem)
     before = dict(app.query_params)
     teachers = next(box for box in app.selectbox if box.label == "teacher")
     teachers.select("Self-1C").run()
@@ -146,8 +143,8 @@ def test_two_choices_in_quick_succession_are_both_kept(run):
     assert (view_of(app).teacher, view_of(app).objective) == ("Self-1C", "forward_kl")
 
 
-def test_choosing_after_going_back_starts_from_the_restored_view(run):
-    app = launch("tree", run=run.stem)
+def test_choosing_after_going_back_starts_from_the_restored_view(shown):
+    app = launch("tree", run=shown.stem)
     before = dict(app.query_params)
     next(box for box in app.selectbox if box.label == "teacher").select("Self-1C").run()
     app.query_params.clear()

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from tests.hostile import QUESTIONS, make_hostile
+from tests.hostile import QUESTIONS
 from tests.pages.drawn import payload_of
 
 
@@ -83,10 +83,8 @@ def test_without_teachers_the_questions_are_listed_all_the_same(open_questions, 
     assert "no teacher" in said(app) and len(ids(app)) == 3
 
 
-def test_hostile_text_stays_text(open_questions, finished, tmp_path):
-    (tmp_path / "cache").mkdir()
-    make_hostile(finished[1], tmp_path / "cache")
-    app = open_questions(tmp_path)
+def test_hostile_text_stays_text(open_questions, hostile):
+    app = open_questions(hostile)
     assert sorted(ids(app)) == sorted(QUESTIONS.values())
     assert not any(re.search(r"(?<!\\)[<$]", markdown.value) for markdown in app.markdown)
 

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
-import duckdb
 import pytest
 
 from odd.config import PRESETS, ModelConfig, QuestionsConfig, load_config, objective
@@ -17,8 +16,8 @@ from odd.store import RunWriter
 from pages.parts import run_list
 from pages.parts.run_form import count_questions
 from pages.parts.run_state import DIALOG
-from tests.hostile import make_hostile
 from tests.pages.test_frame import launch, view_of
+from tests.runs import change
 
 
 def button(app, label):
@@ -109,8 +108,8 @@ def test_a_link_to_a_run_that_is_not_here_says_so_and_keeps_the_link(run):
     assert view_of(app).colour == "gain"
 
 
-def test_a_hostile_cache_is_shown_as_text(cache, finished):
-    make_hostile(finished[1], cache)
+def test_a_hostile_cache_is_shown_as_text(hostile, monkeypatch):
+    monkeypatch.chdir(hostile)
     app = launch("runs")
     assert not app.exception
     assert "<img src=x onerror=window.hacked=1>" in written(app)
@@ -123,8 +122,7 @@ def with_questions_of_gym(run):
     with RunWriter(run.parent, run.stem) as writer:
         writer.set_meta("status", "stopped")
         writer.finish()
-    with duckdb.connect(str(run)) as connection:
-        connection.execute("UPDATE questions SET kind = 'reasoning_gym'")
+    change(run, "UPDATE questions SET kind = 'reasoning_gym'")
 
 
 def test_a_run_that_brings_its_scorers_asks_before_it_is_resumed(run, started):
@@ -316,13 +314,14 @@ def test_a_teacher_needs_a_name_of_its_own(run, started, name, said):
     assert not started
 
 
-def test_many_runs_are_paginated_and_can_be_searched(cache, finished):
-    for number in range(23):
+def test_many_runs_are_paginated_and_can_be_searched(cache, finished, monkeypatch):
+    monkeypatch.setattr(run_list, "A_PAGE", 6)
+    for number in range(9):
         shutil.copy(finished[1], Path(cache) / f"run-{number:02d}.duckdb")
     app = launch("runs")
     run_list._background.result(60)
     app.run()
-    assert len(app.menu_button) == 20
+    assert len(app.menu_button) == 6
     the(app, "text_input", "search").set_value("run-07").run()
     assert len(app.menu_button) == 1
     the(app, "text_input", "search").set_value("nothing like it").run()
