@@ -33,7 +33,7 @@ from tests.runs import QUESTIONS
 
 pytestmark = pytest.mark.slow
 
-SECONDS = float(os.environ.get("ODD_FUZZ_SECONDS", "40"))
+SECONDS = float(os.environ.get("ODD_FUZZ_SECONDS", "20"))
 SEED = os.environ.get("ODD_FUZZ_SEED", date.today().isoformat())
 FIRST = int(os.environ.get("ODD_FUZZ_FIRST", "0"))
 SHARES = {"run files": 0.3, "logs": 0.2, "questions": 0.2, "answers": 0.2, "jobs": 0.1}
