@@ -66,7 +66,7 @@ class Plan:
 FULL = Plan(LARGE, tuple(DRAWN), rounds=3, places=6, steps=4, hovered=50, readers=10, crowded=3, apart=True)
 SMALL = Plan(
     Size(3, 60, 300, 30, 600, 40),
-    ("findings",),
+    ("questions",),
     rounds=1,
     places=1,
     steps=1,

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.serving import ROOT
 
-PAGES = ("Findings",)
+PAGES = ("Questions",)
 GROWTH = "memory added by each further session"
 MEASURED = [
     "first page of a new server",
