@@ -13,22 +13,32 @@ from playwright.sync_api import expect
 from benchmarks.serving import serving
 from odd.pipeline.jobs import list_jobs
 from odd.store import RunReader, list_runs
+from tests.browser.conftest import eventually
 from tests.hostile import FILE
 
 LONG = 180_000
 """Timeout of a small run on a busy machine, in milliseconds."""
 
 
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """An app with its own cache: the cache and the address."""
+    folder = tmp_path_factory.mktemp("own")
+    with serving(folder) as server:
+        yield folder / "cache", server.url
+
+
 @pytest.fixture
-def own(tmp_path):
-    """An app with its own cache: the cache and the address. Its jobs are stopped with it."""
-    cache = tmp_path / "cache"
+def own(served):
+    """The same, with an empty cache. Jobs are stopped at the end."""
+    cache, address = served
     cache.mkdir()
-    with serving(tmp_path) as server:
-        yield cache, server.url
+    yield cache, address
     for job in list_jobs(cache):
         if job.alive:
             os.killpg(job.pid, signal.SIGKILL)
+    eventually(lambda: not any(job.alive for job in list_jobs(cache)))
+    shutil.rmtree(cache)
 
 
 @pytest.fixture
