@@ -17,7 +17,6 @@ from odd.pipeline.screening import screen  # noqa: E402
 from odd.pipeline.worker import run  # noqa: E402
 from tests.runs import quick_config, quick_screening_config, screening_config, small_config  # noqa: E402
 
-
 SHAPED = ("analysis", "findings", "method")
 """Folders of the tests in which shapes are checked, besides those marked so."""
 
