@@ -57,8 +57,13 @@ class NoteModel:
 
 def timing(question: int, stage: Stage, seconds: float, items: int, tokens: int, teacher: str | None = None) -> Insert:
     """Return the event that records the cost of a piece of work in the table `timings`."""
-    row = {"question": question, "stage": stage.value, "teacher": teacher}
-    return Insert("timings", [row | {"seconds": seconds, "items": items, "tokens": tokens}])
+    return timings(question, stage, {teacher: seconds}, items, tokens)
+
+
+def timings(question: int, stage: Stage, seconds: Mapping[str | None, float], items: int, tokens: int) -> Insert:
+    """Return the event that records the cost of the same piece of work for several teachers."""
+    work = {"question": question, "stage": stage.value, "items": items, "tokens": tokens}
+    return Insert("timings", [work | {"teacher": teacher, "seconds": spent} for teacher, spent in seconds.items()])
 
 
 Change = Insert | Update | Delete | SpellTokens | NoteModel

@@ -16,7 +16,7 @@ from odd.method.tree import build_tree
 from odd.models.base import Recording
 from odd.pipeline.base import Drawing, QuestionBase, why_never
 from odd.pipeline.contexts import TeacherContext, teacher_context
-from odd.pipeline.events import Change, Commit, Delete, Events, Insert, SpellTokens, Step, Update, Use, timing
+from odd.pipeline.events import Change, Commit, Delete, Events, Insert, SpellTokens, Step, Update, Use, timing, timings
 from odd.pipeline.imported import score_import
 from odd.pipeline.reading import Reader, RolloutReading, readers
 from odd.pipeline.stages import Stage
@@ -154,10 +154,9 @@ class QuestionWork(QuestionBase):
                 break
             yield Step(self.number, Stage.PLAN, done, total)
         read = len(responses), sum(map(len, responses))
-        timings = {"student": student, **teachers}
-        yield Commit(
-            tuple(timing(self.number, Stage.PLAN, timed.seconds, *read, name) for name, timed in timings.items())
-        )
+        read_by: dict[str | None, Timed] = {"student": student, **teachers}
+        seconds = {name: timed.seconds for name, timed in read_by.items()}
+        yield Commit((timings(self.number, Stage.PLAN, seconds, *read),))
         return rows
 
     def _slices(self, reader: Reader, responses: Sequence[tuple[int, ...]]) -> Events[Timed]:

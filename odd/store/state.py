@@ -81,7 +81,7 @@ class QuestionState:
 
 
 def load_question_state(writer: RunWriter, question: int, screening: bool = False) -> QuestionState:
-    """Load the stored state of a question.
+    """Load the stored state of a question; of a new one only what precedes its first stage.
 
     Args:
         writer: writer of the run file.
@@ -89,25 +89,31 @@ def load_question_state(writer: RunWriter, question: int, screening: bool = Fals
         screening: skip the large data that a screening does not need: targeted rollouts and teachers'
             log-probabilities.
     """
+    row = _rows(writer, "SELECT stage, prompt_ids FROM questions WHERE question = ?", question)[0]
+    stage = QuestionStage(row["stage"])
+    new = stage is QuestionStage.NEW
     drawn = "SELECT * FROM rollouts WHERE question = ? AND stage = '{}' ORDER BY rollout"
     initial = _rows(writer, drawn.format("initial"), question)
-    targeted = [] if screening else _rows(writer, drawn.format("targeted"), question)
-    pairs = _rows(writer, "SELECT * FROM pairs WHERE question = ? ORDER BY pair", question)
+    targeted = [] if screening or new else _rows(writer, drawn.format("targeted"), question)
+    pairs = [] if new else _rows(writer, "SELECT * FROM pairs WHERE question = ? ORDER BY pair", question)
+    paths = [] if new else _column(writer, "SELECT rollout FROM paths WHERE question = ? ORDER BY path", question)
+    teachers = [] if new else _column(writer, "SELECT teacher FROM contexts WHERE question = ?", question)
+    components = [] if new else _rows(writer, "SELECT node FROM components WHERE question = ? LIMIT 1", question)
     return QuestionState(
         number=question,
-        stage=QuestionStage(_column(writer, "SELECT stage FROM questions WHERE question = ?", question)[0]),
-        prompt=tuple(_column(writer, "SELECT prompt_ids FROM questions WHERE question = ?", question)[0]),
+        stage=stage,
+        prompt=tuple(row["prompt_ids"]),
         initial=tuple(map(_rollout, initial)),
         targeted=tuple(map(_rollout, targeted)),
         unscored_chunks=frozenset(row["chunk"] for row in initial if row["log_probs"] is None),
-        paths=tuple(_column(writer, "SELECT rollout FROM paths WHERE question = ? ORDER BY path", question)),
+        paths=tuple(paths),
         pairs=tuple({str(name): value for name, value in row.items()} for row in pairs),
-        teachers=frozenset(_column(writer, "SELECT teacher FROM contexts WHERE question = ?", question)),
+        teachers=frozenset(teachers),
         attempts=_attempts(writer, question),
         summaries=_summaries(writer, question),
-        log_probs={} if screening else _log_probs(writer, question),
+        log_probs={} if screening or new else _log_probs(writer, question),
         screened=_screened(writer, question),
-        has_components=bool(_rows(writer, "SELECT node FROM components WHERE question = ? LIMIT 1", question)),
+        has_components=bool(components),
     )
 
 
