@@ -7,6 +7,8 @@ from odd.views.links import ViewState
 from odd.views.teacher_context import Given, given_to
 from pages.shared.data import OpenRun, kept
 
+OPEN = "teacher-context"
+"""Key of whether it is open."""
 _given = kept(given_to)
 
 
@@ -15,8 +17,10 @@ def show(run: OpenRun, view: ViewState, number: int) -> None:
     given = _given(run, number, view.teacher)
     if given is None or view.teacher is None:
         return
-    with st.expander(f"What teacher {markdown_escaped(view.teacher)} is shown for this question"):
-        _draw(given)
+    label = f"What teacher {markdown_escaped(view.teacher)} is shown for this question"
+    with st.expander(label, key=OPEN, on_change="rerun") as place:
+        if place.open:  # the browser loads a highlighter of 1.6 MB for the first st.code, which takes it 0.7 s
+            _draw(given)
 
 
 def _draw(given: Given) -> None:

@@ -105,6 +105,9 @@ def test_a_long_note_leaves_room_for_other_questions(reader, hostile_url):
 @pytest.mark.parametrize("teacher", TEACHERS.values())
 def test_a_hostile_teacher_can_be_chosen(reader, asked, hostile_url, teacher):
     page = wait(reader.go(addressed(hostile_url, "tree", question=QUESTIONS["sum"], teacher=teacher, token=1)))
+    page.get_by_text("is shown for this question").click()
+    expect(page.get_by_test_id("stCode").first).to_be_visible()
+    wait(page)
     assert_harmless(page, asked)
     assert page.get_by_label("teacher", exact=True).first.input_value() == teacher
 

@@ -8,6 +8,7 @@ import pytest
 from odd.method.measures import colours
 from odd.views.legend import legend_html
 from odd.views.scores import legend, records
+from pages.parts import teacher_context
 from tests.pages.drawn import payload_of
 from tests.runs import change
 
@@ -80,8 +81,18 @@ def test_another_draw_keeps_the_address(finished, open_tree):
     assert component(app, "continuations") != drawn
 
 
-def test_the_teachers_prompt_can_be_read(finished, open_tree):
+def with_prompt(app):
+    """The page with what the teacher is shown."""
+    app.session_state[teacher_context.OPEN] = True
+    app.run()
+    assert not app.exception
+    return app
+
+
+def test_the_teachers_prompt_is_drawn_when_it_is_opened(finished, open_tree):
     app = open_tree(finished[0].cache.parent, question="sum", teacher="Self-1C1W")
+    assert not app.code
+    with_prompt(app)
     correct, wrong, prompt = (code.value for code in app.code)
     assert correct in prompt and wrong in prompt and "do not imitate" in prompt
     said = words(app).replace("\\", "")
@@ -95,7 +106,7 @@ def test_the_teachers_prompt_can_be_read(finished, open_tree):
 def test_any_teacher_prompt_is_shown_as_text(copy, open_tree, stored):
     folder, path = copy
     change(path, f"UPDATE contexts SET demonstrations = '{stored}' WHERE teacher = 'Self-1C'")
-    app = open_tree(folder, question="sum", teacher="Self-1C")
+    app = with_prompt(open_tree(folder, question="sum", teacher="Self-1C"))
     assert "the full prompt" in words(app) or stored == "{"
     assert all("<" not in part.value.replace("\\<", "") for part in (*app.caption, *app.markdown))
 
