@@ -20,7 +20,7 @@ from odd.store import RunReader
 from tests.runs import QUESTIONS
 
 ROOT = Path(__file__).parents[2]
-SAMPLES = 300
+SAMPLES = 100
 
 
 def example(name):

@@ -15,9 +15,14 @@ OTHER = "other-00000000"
 
 @pytest.fixture
 def spoilt(run):
-    """Change the run in the cache by SQL, beside a sound one."""
-    shutil.copy(run, run.with_name(f"{OTHER}.duckdb"))
+    """Change the run in the cache by SQL."""
     return lambda statements: change(run, statements)
+
+
+@pytest.fixture
+def other(run):
+    """A sound run beside it."""
+    shutil.copy(run, run.with_name(f"{OTHER}.duckdb"))
 
 
 def shown(app):
@@ -39,27 +44,27 @@ def test_a_page_shows_impossible_content_in_one_line(spoilt, open_page, number, 
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_an_unexpected_error_in_a_sound_run_is_not_called_damage(run, open_page, monkeypatch, page, caplog):
+def test_an_unexpected_error_in_a_sound_run_is_not_called_damage(finished, open_page, monkeypatch, page, caplog):
     def fail(*_, **__):
         raise ValueError("two **lines**\nof text")
 
     monkeypatch.setattr("pages.shared.frame.header", fail)
     monkeypatch.setattr("pages.parts.run_state.header", fail)
-    app = open_page(page, run.parents[1], run=run.stem)
+    app = open_page(page, finished[0].cache.parent, run=finished[1].stem)
     assert "(ValueError: two **lines**)" in shown(app).replace("\u2060", "")
     assert "probably a bug in ODD" in shown(app)
     assert "of text" in caplog.text
     assert any("All runs" in link.proto.label for link in app.get("page_link"))
 
 
-def test_a_failed_page_links_to_other_runs(spoilt, open_page):
+def test_a_failed_page_links_to_other_runs(other, spoilt, open_page):
     run = spoilt(OPENING["a cycle of two nodes"])
     app = open_page("tree", run.parents[1], run=run.stem)
     assert "a parent that is not before its child" in shown(app)
     assert [link for link in app.get("page_link") if OTHER in link.proto.label]
 
 
-def test_an_impossible_run_leaves_the_others_on_the_list(spoilt, open_page):
+def test_an_impossible_run_leaves_the_others_on_the_list(other, spoilt, open_page):
     run = spoilt(OPENING["no questions"])
     app = open_page("runs", run.parents[1])
     assert not shown(app)
