@@ -54,10 +54,15 @@ def parameters(name):
     return {found: values[found] for found in re.findall(r"\$([a-z_]+)", named_query(name))}
 
 
+@pytest.fixture(scope="module")
+def example(filled_cache):
+    with RunReader(filled_cache / f"{RUN}.duckdb") as reader:
+        yield reader
+
+
 @pytest.mark.parametrize("name", QUERIES)
-def test_every_named_query_finds_rows_of_the_example(published, name):
-    with RunReader(published) as reader:
-        assert len(reader.query(name, **parameters(name)))
+def test_every_named_query_finds_rows_of_the_example(example, name):
+    assert len(example.query(name, **parameters(name)))
 
 
 def test_parameters_are_bound(published):

@@ -1,5 +1,7 @@
 """Upgrading a file of version 2 gives what the analysis would write in this version."""
 
+import shutil
+
 import duckdb
 import numpy as np
 import pandas as pd
@@ -72,10 +74,11 @@ def old_halves(tree):
     return pd.concat(frames, ignore_index=True)
 
 
-@pytest.fixture
-def old(tree, tables, tmp_path):
-    """A file of version 2 in a cache."""
-    with RunWriter(tmp_path, RUN) as writer:
+@pytest.fixture(scope="module")
+def old_cache(tree, tables, tmp_path_factory):
+    """A cache with a file of version 2."""
+    cache = tmp_path_factory.mktemp("old")
+    with RunWriter(cache, RUN) as writer:
         writer.set_meta("conventions", ",".join(convention.label for convention in CONFIG.conventions))
         writer.insert("questions", [ROWS["questions"][0]])
         for table, frame in tables.items():
@@ -102,7 +105,21 @@ def old(tree, tables, tmp_path):
             connection.register("old_rows", frame.assign(question=0, **text))
             connection.execute(f"CREATE TABLE {table} AS FROM old_rows")
         connection.execute("UPDATE meta SET value = '2' WHERE key = 'schema_version'")
-    return writer.published
+    return cache
+
+
+@pytest.fixture
+def old(old_cache, tmp_path):
+    """A file of version 2 in its own cache."""
+    return shutil.copytree(old_cache, tmp_path, dirs_exist_ok=True) / f"{RUN}.duckdb"
+
+
+@pytest.fixture(scope="module")
+def upgraded(old_cache, tmp_path_factory):
+    """The same file, upgraded."""
+    cache = shutil.copytree(old_cache, tmp_path_factory.mktemp("upgraded"), dirs_exist_ok=True)
+    upgrade_run(cache, RUN)
+    return cache / f"{RUN}.duckdb"
 
 
 def stored(path, table):
@@ -118,10 +135,9 @@ def empty_rest(components, rows):
 
 
 @pytest.mark.parametrize("table", KEYS)
-def test_an_upgraded_table_is_what_the_analysis_would_have_written(old, tables, table):
-    upgrade_run(old.parent, RUN)
+def test_an_upgraded_table_is_what_the_analysis_would_have_written(upgraded, tables, table):
     text = {name: str for name in ("teacher", "objective", "convention") if name in tables[table]}
-    found, expected = stored(old, table), tables[table].astype(text).sort_values(KEYS[table], ignore_index=True)
+    found, expected = stored(upgraded, table), tables[table].astype(text).sort_values(KEYS[table], ignore_index=True)
     if table == "half_scores":  # rounded probabilities no longer show that the rest has no mass at all
         exact = ~empty_rest(tables["components"], expected)
         found, expected = found[exact], expected[exact]
