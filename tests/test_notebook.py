@@ -17,7 +17,7 @@ from tests.runs import small_config
 FRAMES = ("questions", "teachers", "rollouts", "paths", "nodes", "scores")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def run(finished):
     """The finished small run, opened."""
     with odd.open_run(finished[1]) as opened:

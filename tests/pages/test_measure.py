@@ -15,7 +15,7 @@ from odd.views.links import ViewState
 from odd.views.scores import records
 from tests.pages.test_compare import payloads
 from tests.pages.test_tree import component
-from tests.runs import SCORES, rows, small_config
+from tests.runs import SCORES, bigrams, quick_config, rows
 
 PUSH = Measure(
     "push", "length of the push", "How far the teacher would move the logits of the components.",
@@ -37,12 +37,12 @@ def registered(finished):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A small run with the new measure: its folder and its file."""
+    """A quick run with the new measure: its folder and its file."""
     folder = tmp_path_factory.mktemp("made")
     analysis = {"n_sig": 6, "posterior_draws": 60, "poolings": ["on_policy"], "baselines": ["full"], "rests": ["off"]}
     analysis |= {"objectives": [{"name": "reverse_kl"}]}
-    teachers = [{"name": "tiny-m", "model": {"name": "tiny-m"}}, {"name": "Self-1C", "context": "1c"}]
-    return folder, run(small_config(folder, analysis=analysis, teachers=teachers), lambda step: None)
+    teachers = [{"name": "other", "model": bigrams("b")}, {"name": "Self-1C", "context": "1c"}]
+    return folder, run(quick_config(folder, analysis=analysis, teachers=teachers), lambda step: None)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from odd.method.objectives.base import NOT_KNOWN
 from odd.method.objectives.reverse_kl import reverse_kl
 from odd.pipeline.worker import run
 from odd.views.glossary import find
-from tests.runs import rows, small_config
+from tests.runs import bigrams, quick_config, rows
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -31,11 +31,11 @@ def declared():
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A small run under reverse KL and the new objective: its folder and its file."""
+    """A quick run under reverse KL and the new objective: its folder and its file."""
     folder = tmp_path_factory.mktemp("made")
     analysis = {"n_sig": 6, "posterior_draws": 60, "objectives": [{"name": "reverse_kl"}, {"name": "half_kl"}]}
-    teachers = [{"name": "tiny-m", "model": {"name": "tiny-m"}}]
-    return folder, run(small_config(folder, analysis=analysis, teachers=teachers), lambda step: None)
+    teachers = [{"name": "other", "model": bigrams("b")}]
+    return folder, run(quick_config(folder, analysis=analysis, teachers=teachers), lambda step: None)
 
 
 def test_a_configuration_takes_it():

@@ -8,7 +8,7 @@ from odd.method.pooling import RULES, PoolingRule
 from odd.pipeline.worker import run
 from odd.views.glossary import find
 from tests.pages.test_tree import component
-from tests.runs import rows, small_config
+from tests.runs import bigrams, quick_config, rows
 
 CONVENTION = "initial-full-off"
 
@@ -33,12 +33,12 @@ def registered():
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A small run under the default rule and the new one: its folder and its file."""
+    """A quick run under the default rule and the new one: its folder and its file."""
     folder = tmp_path_factory.mktemp("made")
     analysis = {"n_sig": 6, "posterior_draws": 60, "poolings": ["on_policy", "initial"], "baselines": ["full"]}
     analysis |= {"rests": ["off"], "objectives": [{"name": "reverse_kl"}, {"name": "sampled_reverse_kl"}]}
-    teachers = [{"name": "tiny-m", "model": {"name": "tiny-m"}}]
-    return folder, run(small_config(folder, analysis=analysis, teachers=teachers), lambda step: None)
+    teachers = [{"name": "other", "model": bigrams("b")}]
+    return folder, run(quick_config(folder, analysis=analysis, teachers=teachers), lambda step: None)
 
 
 def test_a_configuration_takes_it(monkeypatch):

@@ -132,13 +132,7 @@ def test_a_teacher_alone_has_no_other():
     assert other_teacher(compared(b=[0.2] * 4), None) is None
 
 
-@pytest.fixture
-def run(finished):
-    with RunReader(finished[1]) as reader:
-        yield reader
-
-
-@pytest.fixture
+@pytest.fixture(scope="module")
 def view(run):
     """A complete view of a path with decision points."""
     return resolve(run, ViewState(baseline="tiny-m")).view
