@@ -168,7 +168,8 @@ def sent(reader):
 def open_page(page, address):
     """Load an address of the app, and wait until it is drawn."""
     page.goto(address)
-    expect(page.get_by_role("button", name="Copy link")).to_be_visible()
+    # `expect` would describe the whole page for its message at every try
+    page.get_by_role("button", name="Copy link").wait_for()
     settle(page)
     return page
 

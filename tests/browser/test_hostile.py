@@ -75,7 +75,7 @@ def assert_harmless(page, asked):
 
 def open_page(page, address):
     page.goto(address)
-    expect(page.get_by_role("link", name="Findings").first).to_be_visible()
+    page.get_by_role("link", name="Findings").first.wait_for()
     return wait(page)
 
 
