@@ -34,6 +34,24 @@ def noise():
 
 
 @pytest.fixture(scope="module")
+def hostile():
+    """A smaller run, with a teacher whose name is markup."""
+    return evidence({"good": 0.2, HOSTILE: 0.0}, questions=6, seed=5)
+
+
+@pytest.fixture(scope="module")
+def without_scores():
+    """A run whose only teacher agrees with the student everywhere."""
+    return evidence({"check": NAN}, questions=3)
+
+
+@pytest.fixture(scope="module")
+def empty():
+    """A run of which the filters leave nothing."""
+    return evidence({"a": 0.5}, questions=3, filters=Filters("o", "on_policy-full-off", kind="none"))
+
+
+@pytest.fixture(scope="module")
 def named():
     """Teachers with names from the paper."""
     return evidence({"Self-1C": 0.3, "Self-1C(L)": 0.2, "mine": 0.0}, questions=6)
@@ -209,18 +227,15 @@ def test_every_estimate_has_an_n_and_is_in_both_tables(kind, planted):
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.key)
-def test_a_run_without_scores_gives_a_sentence_and_no_figure(kind):
-    nothing = evidence({"check": NAN}, questions=3)
-    finding = find(kind, {"run": nothing}, "0.6B-BoolQ")
+def test_a_run_without_scores_gives_a_sentence_and_no_figure(kind, without_scores, empty):
+    finding = find(kind, {"run": without_scores}, "0.6B-BoolQ")
     assert len(finding.sentences) == 1 and finding.sentences[0].endswith(".")
-    empty = evidence({"a": 0.5}, questions=3, filters=Filters("o", "on_policy-full-off", kind="none"))
     assert find(kind, {"run": empty}, "none").sentences
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.key)
-def test_runs_are_shown_side_by_side(kind, planted):
-    other = evidence({"good": 0.2, HOSTILE: 0.0}, questions=6, seed=5)
-    finding = find(kind, {"small": planted, "<b>large": other}, "1.7B-MMLU")
+def test_runs_are_shown_side_by_side(kind, planted, hostile):
+    finding = find(kind, {"small": planted, "<b>large": hostile}, "1.7B-MMLU")
     assert set(numbers(finding)["run"]) == {"small", "<b>large"}
     assert len(finding.sentences) == 2 and finding.sentences[1].startswith("<b>large: ")
     assert all(f"{kind.quantities[0].name}, {name}" in shown(finding) for name in finding.founds)
