@@ -70,7 +70,7 @@ def json_rows(what: str, path: Path, keep_damaged: bool = False) -> Iterator[Row
                     continue
                 if len(line) > LONGEST_LINE:
                     raise OddError(f"{place}: it has more than {LONGEST_LINE} characters: split it into several lines")
-                row = _parsed(place, line, rows == 0)
+                row = _parsed(place, line, rows == 0, keep_damaged)
                 if isinstance(row, Damaged) and not keep_damaged:
                     raise OddError(f"{place}: not JSON ({row.reason}): remove or repair that line")
                 rows += 1
@@ -90,8 +90,15 @@ def _opened(path: Path) -> TextIO:
     return path.open(encoding="utf-8-sig", errors="surrogateescape")
 
 
-def _parsed(place: str, line: str, is_first: bool) -> Any:
+def _parsed(place: str, line: str, is_first: bool, keep_damaged: bool) -> Any:
     """Parse a line; return `Damaged` for one that its writer did not mean.
+
+    Args:
+        place: where the line is, for messages.
+        line: the line.
+        is_first: whether no line before it has anything.
+        keep_damaged: whether a line that starts like an object counts as cut even if others follow, as in a log of a
+            job that was killed and started again.
 
     Raises:
         OddError: it is not JSON.
@@ -106,6 +113,8 @@ def _parsed(place: str, line: str, is_first: bool) -> Any:
         is_spread = is_first and line.strip() in ("[", "{")
         if isinstance(error, JSONDecodeError) and not is_spread and not line.endswith("\n") and _is_cut(line, error):
             return Damaged("the last line is cut, as when its writer was killed")
+        if keep_damaged and isinstance(error, JSONDecodeError) and not is_first and line.startswith('{"'):
+            return Damaged("it is not JSON, as after a crash")
         reason = error.msg if isinstance(error, JSONDecodeError) else error
         reason = "one list or object over several lines" if is_spread else reason
         raise OddError(f"{place}: not JSON ({reason}); put one JSON object per line") from error
@@ -132,7 +141,7 @@ def parquet_rows(what: str, path: Path) -> Iterator[Row]:
                 size += batch.nbytes
                 if size > LARGEST:
                     raise _too_large(f"{what} {path}", f"{LARGEST / 1e6:,.0f} MB when unpacked")
-                for row in batch.to_pylist():
+                for row in _shortest(batch).to_pylist():
                     number += 1
                     yield f"{what} {path}, row {number}", row
     # values of foreign types, such as times before the year 1, fail in many ways
@@ -155,6 +164,12 @@ def _unpacked(batch: pa.RecordBatch) -> pa.RecordBatch:
     columns = [one.dictionary_decode() if pa.types.is_dictionary(one.type) else one for one in batch.columns]
     if any("dictionary<" in str(one.type) for one in columns):
         raise ValueError("a dictionary inside lists or objects")
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def _shortest(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return a batch with the numbers that its columns of 32 bits were made from: 0.1, not 0.10000000149."""
+    columns = [one.cast(pa.string()).cast(pa.float64()) if pa.types.is_float32(one.type) else one for one in batch.columns]
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 

@@ -129,16 +129,29 @@ DEEPEST = 100
 """Levels of lists and objects in JSON. Python and pydantic fail on a few hundred, at depths that differ by function."""
 
 
+class _Twice(ValueError):
+    """A key occurs twice in an object; which of its values is meant is unknown."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise _Twice(f"the key {shortened(repr(twice), 60)} occurs twice: keep one")
+    return found
+
+
 def parse_json(text: str) -> Any:
     """Parse untrusted JSON.
 
     Raises:
-        ValueError: it is not JSON, or too much for Python: a number with too many digits, or more than `DEEPEST`
-            levels. One short line.
+        ValueError: it is not JSON, has a key twice, or is too much for Python: a number with too many digits, or more
+            than `DEEPEST` levels. One short line.
     """
     try:
-        value = json.loads(text)
-    except json.JSONDecodeError:
+        value = json.loads(text, object_pairs_hook=_object)
+    except (json.JSONDecodeError, _Twice):
         raise
     except ValueError:
         raise ValueError("a number has too many digits") from None

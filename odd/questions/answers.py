@@ -75,7 +75,8 @@ def _display(line: str, rest: str) -> str:
     if BOX in line:
         return "" if boxed(line) is not None else boxed(rest) or ""
     if (opened := ENVIRONMENT.search(line)) and (ends := rf"\end{{{opened[1]}}}") not in line:
-        return rest[: rest.index(ends) + len(ends)] if ends in rest else ""
+        begun, found, after = rest.partition(ends)
+        return begun + found + after.partition("\n")[0] if found else ""
     begun = line or rest.strip(EDGES)[:2]
     for opens, closes in DISPLAYS.items():
         if begun.startswith(opens) and closes not in line[len(opens) :]:

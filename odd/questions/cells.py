@@ -49,7 +49,7 @@ def fields_of(place: str, row: Any, known: Sequence[str]) -> dict[str, Any]:
             fields[name] = text_of(f"{place}: {name}", fields[name])
     if not fields["question"].strip() and not fields.get("prompt"):
         raise OddError(f"{place}: question is blank: fill it in, or remove the row")
-    for name in ("solution", "hint"):
+    for name in ("solution", "hint", "system"):
         if not fields.get(name, "?").strip():
             del fields[name]
     for name in NESTED:

@@ -92,6 +92,9 @@ def letter_of(what: str, answer: Any, choices: Sequence[str], labels: Sequence[s
     if len(given) == 1 and given.upper() in letters:
         return given.upper()
     readings = {letter for letter, text in zip(letters, choices, strict=False) if text.strip() == given}
+    if not readings:  # a text in other capital letters, unless two options have it
+        same = [letter for letter, text in zip(letters, choices, strict=False) if text.strip().casefold() == given.casefold()]
+        readings = set(same if len(same) == 1 else ())
     if WHOLE.fullmatch(given):
         index = int(float(given))
         is_index = 0 <= index < len(letters) and not any(map(str.isdigit, labels))

@@ -39,6 +39,8 @@ def read_questions(path: Path) -> list[Question]:
     Raises:
         OddError: the file cannot be read, or a line or row is malformed (the message gives its number).
     """
+    if path.suffix.lower() in (".tsv", ".xlsx", ".xls"):
+        raise OddError(f"questions {path}: {path.suffix} files are not read: save it as .csv, with commas")
     readers = {".csv": _csv_rows, ".parquet": partial(parquet_rows, "questions")}
     read = readers.get(path.suffix.lower(), partial(json_rows, "questions"))
     try:

@@ -10,6 +10,8 @@ from odd.questions.process import PATIENCE, IsolatedProcess, Unanswered
 
 SECONDS = 2.0
 """CPU seconds for judging one answer; 56 answers of the forms in MATH-500 took at most 0.2 s each."""
+UNJUDGED = f"cannot be read and compared by math-verify within {SECONDS:.0f} s"
+"""What is said of a gold answer that cannot be judged."""
 MAKING = 600.0
 """CPU seconds for generating one set of questions."""
 LONGEST_EXPRESSION, LONGEST_ANSWER = 10_000, 200_000

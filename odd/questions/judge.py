@@ -61,7 +61,17 @@ def _verified(gold: list[Any], answer: list[Any]) -> bool:
     from math_verify import verify
 
     equal = bool(gold and answer and verify(gold, answer, timeout_seconds=0))
-    return equal and not _differ(gold[0], answer[0])
+    return equal and not _differ(gold[0], answer[0]) and not (_is_equation(answer[0]) and not _is_equation(gold[0]))
+
+
+def _is_equation(parsed: Any) -> bool:
+    """Whether something is an equation such as `x^2 = 7`, of which math-verify compares the right side only."""
+    import sympy
+
+    if not isinstance(parsed, sympy.Eq):
+        return False
+    left = parsed.lhs
+    return bool(left.free_symbols) and not left.is_Function and bool(left.atoms(sympy.Number))
 
 
 def _differ(gold: Any, answer: Any) -> bool:
@@ -76,7 +86,9 @@ def _differ(gold: Any, answer: Any) -> bool:
     values = [sympy.N(one.doit(), 2 * DIGITS) for one in (gold, answer)]
     if not all(value.is_finite for value in values):
         return False
-    return bool(abs(values[0] - values[1]) > 10**-DIGITS * max(map(abs, values)))
+    if abs(values[0] - values[1]) <= 10**-DIGITS * max(map(abs, values)):
+        return False
+    return not all(value.is_real for value in values) or len({str(sympy.N(one, DIGITS)) for one in values}) > 1
 
 
 def _as_latex(text: str) -> str:

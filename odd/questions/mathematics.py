@@ -18,20 +18,24 @@ SIGNS = {
     "π": r"\pi ", "∞": r"\infty ", "×": r"\times ", "·": r"\cdot ", "⋅": r"\cdot ", "÷": "/",
     **dict.fromkeys(MINUS, "-"), "ℝ": r"\mathbb{R}", "θ": r"\theta ",
     "≤": r"\le ", "≥": r"\ge ", "≠": r"\ne ", "±": r"\pm ", "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ",
-    "∅": r"\emptyset ", "⁄": "/", "∕": "/", "\u00a0": " ", "\u202f": " ", "\u2009": " ",
+    "∅": r"\emptyset ", r"\varnothing": r"\emptyset ", "⁄": "/", "∕": "/", "\u00a0": " ", "\u202f": " ", "\u2009": " ",
 }  # fmt: skip
 FRACTIONS = {sign: r"\frac{{{}}}{{{}}}".format(*value.split("/")) for sign, value in VULGAR.items()}
 RAISED, LOWERED = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ]+"), re.compile("[₀₁₂₃₄₅₆₇₈₉]+")
 PLAIN = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ₀₁₂₃₄₅₆₇₈₉", "0123456789+-n0123456789")
-NUMERAL = re.compile(r"([0-9A-Za-z]{1,40})_\{?(\d{1,2})\}?")
+NUMERAL = re.compile(r"\(?([0-9A-Za-z]{1,40})\)?_\{?(\d{1,2})\}?")
 """A numeral with its base."""
+STOPS = " \t\n.,;。，；*_`"
+"""What may follow an answer at the end of a sentence."""
+REPEATING = re.compile(r"(\d{1,20})\.(\d{0,20})\\(?:overline|bar|dot)\{?(\d{1,20})\}?", re.ASCII)
+"""A decimal whose last digits repeat."""
 OPERATORS = tuple("+-*/^_=<>,;:\\&")
 """What no expression ends with."""
 
 
 def to_tex(text: str) -> str:
     """Rewrite plain mathematics in a text as TeX; TeX stays as it is."""
-    text = text.strip().strip("$").strip()
+    text = REPEATING.sub(_as_fraction, text.strip().rstrip(STOPS).strip("$").rstrip(STOPS).strip())
     for sign, tex in (SIGNS | FRACTIONS).items():
         text = text.replace(sign, tex)
     text = RAISED.sub(lambda found: f"^{{{found[0].translate(PLAIN)}}}", text)
@@ -47,6 +51,12 @@ def to_tex(text: str) -> str:
     text = FUNCTIONS.sub(r"\\\1 ", text)
     text = re.sub(r"(?<=[\w)}\]])\s*\*\s*(?=[\w(\\{])", r"\\cdot ", text)
     return " ".join(text.split())
+
+
+def _as_fraction(found: re.Match[str]) -> str:
+    whole, fixed, repeated = found.groups()
+    below = (10 ** len(repeated) - 1) * 10 ** len(fixed)
+    return rf"\frac{{{int(whole + fixed + repeated) - int(whole + fixed)}}}{{{below}}}"
 
 
 def _braced(text: str, mark: str) -> str:

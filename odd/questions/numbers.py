@@ -9,9 +9,17 @@ from fractions import Fraction
 
 # a comma separates groups of three digits; "1,2" is two numbers
 BARE = re.compile(r"[-+]?(?:(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:/\d+)?|\.\d+)", re.ASCII)
+SCIENTIFIC = re.compile(
+    r"([-+]?(?:\d{1,20}(?:\.\d{1,20})?|\.\d{1,20}))(?:[eE]|\s?(?:[x×*·⋅]|\\times|\\cdot)\s?10\s?\^)\s?\{?([-+]?\d{1,3})\}?",
+    re.ASCII,
+)
+RAISED = re.compile("10\\s?([⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,3})")
+PLAIN = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
+LETTER = "A-Za-zÀ-ÖØ-öø-ſµμΩ°"
 TOKEN = re.compile(
     r"(?P<mixed>\d+ +\d+/\d+)|(?P<number>(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:/\d+)?|\.\d+)"
-    r"|(?P<word>[A-Za-zµμΩ°Å](?:[A-Za-zµμΩ°Å]|'(?=[A-Za-z]))*)(?P<power>\s?\^\s?(?:\{-?\d\}|-?\d)|[²³])?"
+    rf"|(?P<command>\\[A-Za-z]+)"
+    rf"|(?P<word>[{LETTER}](?:[{LETTER}]|'(?=[A-Za-z]))*)(?P<power>\s?\^\s?(?:\{{-?\d\}}|-?\d)|⁻?[¹²³])?"
     r"|(?P<sign>\S)",
     re.ASCII,
 )
@@ -24,7 +32,8 @@ VULGAR = {
 MINUS = "\N{MINUS SIGN}\N{EN DASH}\N{HYPHEN}\N{NON-BREAKING HYPHEN}\N{FIGURE DASH}\N{SMALL HYPHEN-MINUS}－"
 ASCII = str.maketrans(
     dict.fromkeys(MINUS, "-")
-    | {"\N{FRACTION SLASH}": "/", "\N{DIVISION SLASH}": "/", "＋": "+", "＝": "=", "，": ",", "．": "."}
+    | {"\N{FRACTION SLASH}": "/", "\N{DIVISION SLASH}": "/", "＋": "+", "＝": "=", "，": ",", "．": ".", "。": "."}
+    | {"％": "%", "／": "/", "（": "(", "）": ")", "：": ":", "；": ";"}
     | {chr(0xFF10 + digit): str(digit) for digit in range(10)}
 )
 SPACES = "\u00a0\u202f\u2009\u2007"
@@ -41,16 +50,30 @@ UNITS = frozenset("mgshlLNJKWVACFTSdtµμΩ°Å")
 """Units of one letter; any other letter beside a number is a variable or a magnitude."""
 CHANGING = frozenset(
     (
-        *("not", "never", "isn't", "doesn't", "except", "between", "over", "above", "below", "under"),
+        *("not", "never", "isn't", "doesn't", "cannot", "can't", "won't", "neither", "nor", "none", "without", "anything"),
+        *("wrong", "incorrect", "false", "excluded", "excluding", "nicht", "kein", "keine", "pas"),
+        *("or", "either", "except", "between", "over", "above", "below", "under", "up"),
         *("than", "least", "most", "plus", "minus", "negative", "divided", "mod", "base"),
         *("sqrt", "root", "cbrt", "log", "ln", "lg", "exp", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "abs"),
-        *("pi", "infinity", "half", "halves", "quarter", "quarters", "thirds", "double", "twice", "triple"),
+        *("pi", "infinity", "half", "quarter", "double", "doubled", "twice", "triple", "tripled", "halved"),
         *("squared", "cubed", "factorial", "power", "exponent"),
-        *("hundred", "thousand", "million", "billion", "trillion", "dozen", "lakh", "crore", "mln", "bn"),
-        *("hundreds", "thousands", "millions", "billions", "trillions", "dozens", "lakhs", "crores"),
+        *("lakh", "lakhs", "crore", "crores", "dozen", "dozens", "mille", "mil", "mio", "mln", "mrd", "bn"),
     )
 )
 """Words that make the value another one than that of the number beside them."""
+MAGNITUDE = re.compile(
+    r"(?:hundred|thousand|hundert|tausend|(?:[mb]|tr|quadr)ill(?:i?on|ión|ard|iard))(?:e?s|en|ths?)?"
+    r"|(?:hal|quarter|third|four?th|fif|six|seven|eigh|nin|ten|eleven|twelf|\w{1,7}teen|twentie)(?:ths|ves|s)"
+)
+"""Words for multiples and, in the plural, for parts, such as millions, Milliarden and sevenths."""
+SILENT = frozenset(
+    (*("quad", "qquad", "approx", "sim", "degree", "circ", "dots", "ldots", "cdots", "therefore"), *("implies", "Rightarrow"))
+    + ("to", "fbox")
+    + FORMATS
+)
+"""Commands of TeX that leave the number beside them as it is; relations, functions and signs do not."""
+RELATIONS = frozenset(("ne", "neq", "le", "leq", "leqslant", "ge", "geq", "geqslant", "lt", "gt", "in", "notin"))
+"""Commands of TeX before which there is no name of the number, as there is before an equals sign."""
 
 
 def is_bare_number(text: str) -> bool:
@@ -74,6 +97,15 @@ def read_number(text: str) -> Fraction | None:
     return _value(number, sign) if sign and _keeps_value(after) else None
 
 
+def read_scientific(text: str) -> Fraction | None:
+    """Return the number that a text writes with a power of ten, such as `1.5e-3` or `7×10³`; None for any other text."""
+    if len(text) > LONGEST:
+        return None
+    text = RAISED.sub(lambda found: f"10^{found[1].translate(PLAIN)}", text.translate(ASCII)).strip().removesuffix(".")
+    found = SCIENTIFIC.fullmatch(text)
+    return Fraction(found[1]) * Fraction(10) ** int(found[2]) if found else None
+
+
 def _sign(before: list[re.Match[str]], number: re.Match[str]) -> int:
     """Return the sign of a number, 1 or -1; 0 if what stands before changes its value otherwise."""
     sign, start = 1, number.start()
@@ -86,7 +118,8 @@ def _sign(before: list[re.Match[str]], number: re.Match[str]) -> int:
         start = _before_brackets(before, start)
     if before and before[-1]["word"] and before[-1].end() == start and before[-1]["word"] not in FORMATS:
         return 0  # as in x7 and f(7)
-    return sign if all(_leaves(token) for token in before) else 0
+    named = next((place for place in range(len(before), 0, -1) if before[place - 1][0] == "="), 0)
+    return sign if all(_leaves(token, place < named) for place, token in enumerate(before)) else 0
 
 
 def _before_brackets(before: list[re.Match[str]], start: int) -> int:
@@ -128,10 +161,19 @@ def _is_variable(token: re.Match[str]) -> bool:
     return token["word"] is not None and len(token["word"]) == 1 and token["word"] not in UNITS
 
 
-def _leaves(token: re.Match[str]) -> bool:
-    """Whether a word or sign somewhere beside a number leaves its value as it is."""
+def _leaves(token: re.Match[str], in_name: bool = False) -> bool:
+    """Whether a word or sign somewhere beside a number leaves its value as it is.
+
+    Args:
+        token: the word or sign.
+        in_name: whether it stands before an equals sign, and so may belong to the name of the number.
+    """
+    if token["command"]:
+        command = token["command"][1:]
+        return command in SILENT or (in_name and command not in RELATIONS)
     if token["word"]:
-        return token["word"].lower() not in CHANGING and not token["power"]
+        word = token["word"].lower()
+        return word not in CHANGING and not MAGNITUDE.fullmatch(word) and not token["power"]
     return token[0] in AROUND or token[0] in CURRENCY
 
 

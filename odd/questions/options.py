@@ -17,6 +17,18 @@ LETTER = re.compile(
     r"""(?P<opens>[(\[<{"']{0,4})\s?(?P<letter>[A-Za-z])(?![A-Za-z0-9+#^_]|'[A-Za-z])\s?(?P<closes>[)\]>}"'.:,;]*)"""
 )
 REASON = re.compile(r"(?:because|since|as|for)\b", re.IGNORECASE)
+OPENING = " ([{-–—=:\"'"
+"""What may stand between a letter and the text of its option."""
+OR_NOT = re.compile(r"\bor not\b", re.IGNORECASE)
+DENIED = re.compile(r"(?:is|was|would be|=+)\s?(?:n't|not|wrong|incorrect|false)\b", re.IGNORECASE)
+HEDGED = re.compile(
+    r"\s*\?\W*\Z|[,;]?\s*(?:only )?(?:if|unless|provided)\b|\.\s?\d+\W*\Z|.*\b(?:don't know|not sure|unsure|no idea)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+"""What follows yes or no and takes it back: a question mark, a condition, a number as in `No. 7`, or doubt."""
+CORRECTED = re.compile(
+    r"\b(?:actually|i mean|rather|wait|correction|sorry|else)\b\W+(?:\w+\W+)?(yes|no)\b(?!\s+\w)", re.IGNORECASE
+)
 DENIAL = re.compile(r"(?:is|are|was|would be|seems)?\s?(?:n't|not|wrong|incorrect|false)\b", re.IGNORECASE)
 NAMED = re.compile(r"(?<![A-Za-z0-9'])([A-J])(?![A-Za-z0-9'])")
 """A letter that stands alone."""
@@ -25,7 +37,7 @@ JOINED = re.compile(
     r"(?:[)\]>.,;/&]|\Z|and\b|or\b)"
 )
 """A letter in brackets or joined to another; with letters that are words, and small ones."""
-YES_NO = re.compile(r"""["'(\[<]{0,4}\s?(yes|no)(?![\w'])\s?["')\]>]*""", re.IGNORECASE)
+YES_NO = re.compile(r"""["'(\[<]{0,4}\s?(yes|no)(?!\w|'\w)\s?["')\]>]*""", re.IGNORECASE)
 CLAUSE = re.compile(
     r"(?:[,.;:!?(\n–—]|-(?!\w)|(?:no|because|since|as|it|he|she|they|there|the|this|that|these|those|i|we|you|not)\b|\Z)",
     re.IGNORECASE,
@@ -53,15 +65,27 @@ def named_letter(answer: str, choices: Sequence[str]) -> str | None:
     letter, rest = found["letter"].upper(), text[found.end() :].strip()
     number = LETTERS.find(letter)
     own = _normal(choices[number]) if 0 <= number < len(choices) else ""
-    if own and rest.casefold().startswith(own.casefold()):
-        rest = rest[len(own) :]
+    text = rest.lstrip(OPENING)
+    if named := _option_at_start(text, choices):
+        if named.casefold() != own.casefold():
+            return None  # the letter of one option, the text of another
+        rest = text[len(own) :]
     elif rest and not (found["opens"] or found["closes"]):
         is_word = letter in WORDS or found["letter"].islower()
         if (is_word and not REASON.match(rest)) or DENIAL.match(rest):
             return None
+    if OR_NOT.search(rest):
+        return None
     others = {other for other in NAMED.findall(rest) if other not in WORDS}
     others |= {other.upper() for other in JOINED.findall(rest if not found["closes"] else f"{found['closes']}{rest}")}
     return None if others - {letter} else letter
+
+
+def _option_at_start(text: str, choices: Sequence[str]) -> str:
+    """Return the longest option that a text starts with, up to a sign or its end; empty if there is none."""
+    found = [option for option in map(_normal, choices) if option and text.casefold().startswith(option.casefold())]
+    whole = [option for option in found if not text[len(option) :][:1].isalnum()]
+    return max(whole, key=len, default="")
 
 
 def said_yes_or_no(answer: str) -> str | None:
@@ -73,6 +97,8 @@ def said_yes_or_no(answer: str) -> str | None:
     said, rest = found[1].lower(), text[found.end() :].strip()
     closed = found[0].rstrip()[-1:] in tuple("\"')]>")
     if said == "no" and not closed and not CLAUSE.match(rest):
+        return None
+    if DENIED.match(rest) or HEDGED.match(rest) or any(one.lower() != said for one in CORRECTED.findall(rest)):
         return None
     return None if any(one.lower() not in ("", said) for pair in OTHER.findall(f" {rest}") for one in pair) else said
 

@@ -25,7 +25,7 @@ from odd.questions.base import Question
 from odd.questions.files import SUFFIXES, read_questions
 from odd.questions.gym import gym_questions
 from odd.questions.hub import chosen, hub_questions
-from odd.questions.isolated import SECONDS, unevaluated
+from odd.questions.isolated import UNJUDGED, unevaluated
 from odd.questions.verifiers import judged_gold
 from odd.text import shortened
 
@@ -96,9 +96,7 @@ def load_questions(config: QuestionsConfig) -> list[Question]:
         whole = _from_file(source)
         questions = [whole[i] for i in chosen(len(whole), source.options)]
     if not questions:
-        raise OddError(
-            f"questions {config.source} is empty: put one JSON object per line, with id, question, answer, kind"
-        )
+        raise OddError(f"questions {config.source} is empty: write at least one, with question, answer and kind")
     ids = [question.id for question in questions]
     if len(set(ids)) < len(ids):
         twice = next(id for id, count in Counter(ids).items() if count > 1)
@@ -109,14 +107,16 @@ def load_questions(config: QuestionsConfig) -> list[Question]:
     if failed is not None:
         at = next(id for id, gold in judged.items() if gold == failed)
         raise OddError(
-            f"questions {config.source}: the answer of {at!r}, {shortened(repr(failed), 80)}, is not evaluated within "
-            f"{SECONDS:.0f} s, so no response could be right: simplify it, or use kind exact"
+            f"questions {config.source}: the answer of {at!r}, {shortened(repr(failed), 80)}, {UNJUDGED}, so no response "
+            "could be right: write it in another form, or use kind exact"
         )
     return questions
 
 
 def _from_file(source: Source) -> list[Question]:
     path = DATA / f"{source.name}.jsonl" if source.scheme == "set" else Path(source.name)
+    if os.path.isdir(path):
+        raise OddError(f"questions {source.name!r}: it is a folder: give a file in it, or hf:{source.name} for all of it")
     if not os.path.isfile(path):
         raise OddError(
             f"questions {source.name!r}: file not found: give a bundled set ({', '.join(bundled_sets())}), a "

@@ -7,7 +7,7 @@ from typing import Any
 from odd.errors import OddError
 from odd.questions.base import Question
 from odd.questions.files import question_of
-from odd.questions.isolated import SECONDS, unevaluated
+from odd.questions.isolated import UNJUDGED, unevaluated
 from odd.questions.thinking import Marks
 from odd.questions.verifiers import is_correct, judged_gold, read_answer
 from odd.row_files import Row
@@ -86,5 +86,5 @@ def _parsed(place: str, row: Any) -> tuple[Question, str]:
     question = question_of(place, {"id": "1", "question": "?"} | fields)
     gold = judged_gold(question)
     if gold is not None and unevaluated([gold]) is not None:
-        raise OddError(f"{place}: the gold answer is not evaluated within {SECONDS:.0f} s: simplify it")
+        raise OddError(f"{place}: the gold answer {UNJUDGED}: write it in another form")
     return question, row["response"]

@@ -15,6 +15,7 @@ r"""Verifiers: extract the answer after the thinking part and compare it with th
 import json
 import re
 from collections.abc import Callable
+from fractions import Fraction
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ import re2
 from odd.questions.answers import extract_answer
 from odd.questions.isolated import LONGEST_EXPRESSION, equal_expressions, gym_score
 from odd.questions.mathematics import is_complete, numeral, to_tex
-from odd.questions.numbers import is_bare_number, read_number
+from odd.questions.numbers import is_bare_number, read_number, read_scientific
 from odd.questions.options import named_letter, said_yes_or_no
 from odd.questions.thinking import Marks
 from odd.text import is_unicode
@@ -36,6 +37,11 @@ LOOKS = re.compile(
     r"\\(?:boxed|text|textbf|mathrm|mathbf|left|right|displaystyle)(?![a-zA-Z])"
     r"|\\[$%!,;: ()\[\]]|\^\s*+\{?+\s*+\\circ\s*+\}?|[{}$]"
 )
+UNSEEN = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"))
+"""Characters without width."""
+FRACTION = re.compile(r"(\d?)\\[dtc]?frac\s*(?:\{\s*(\d+)\s*\}\s*\{\s*(\d+)\s*\}|(\d)\s*(\d))(?=(\d?))", re.ASCII)
+"""A fraction of whole numbers, with the digits beside it."""
+SET, TUPLE = re.compile(r"\$?\s*(?:\\left)?\\\{"), re.compile(r"\$?\s*(?:\\left)?\s*[(\[]")
 TEXT = re.compile(
     r"\$?\\(?:text|textbf|textrm|mathrm|mathbf)\{\(?([^{}()]*)\)?\}\$?"
     r"|\$?\(?([A-Za-z])\)?\$?\.?|([A-Za-z][A-Za-z ]{2,})"
@@ -68,7 +74,7 @@ def is_correct(question: "Question", answer: str | None) -> bool:
 
 def plain(text: str) -> str:
     r"""Strip formatting from an answer, such as dollar signs, degrees and `\text{}`."""
-    return LOOKS.sub("", text)
+    return LOOKS.sub("", text.translate(UNSEEN))
 
 
 def is_tex(text: str) -> bool:
@@ -92,11 +98,28 @@ def compiled(pattern: str) -> "re2._Regexp":
         raise ValueError(f"{pattern!r} is not a regular expression in RE2's syntax ({reason})") from error
 
 
+def _value(text: str) -> Fraction | None:
+    """Return the number that an answer states, perhaps as a fraction in TeX or with a power of ten."""
+    text = plain(FRACTION.sub(_slashed, text))
+    value = read_number(text)
+    return read_scientific(text) if value is None else value
+
+
+def _slashed(found: re.Match[str]) -> str:
+    before, above, below, first, second, after = found.groups()
+    return f"{before} {above or first}/{below or second}".lstrip(" ") + (" " if after else "")
+
+
+def _is_number(text: str) -> bool:
+    """Whether a text is a number and nothing else."""
+    return is_bare_number(plain(FRACTION.sub(_slashed, text)).strip())
+
+
 def _same_number(question: "Question", answer: str) -> bool:
-    value = read_number(plain(answer))
+    value = _value(answer)
     if value is None and is_tex(answer):
         return _same_mathematics(question.answer, answer)
-    return value is not None and value == read_number(plain(question.answer))
+    return value is not None and value == _value(question.answer)
 
 
 def _same_expression(question: "Question", answer: str) -> bool:
@@ -112,10 +135,22 @@ def _same_as_written(gold: str, answer: str) -> bool | None:
         return words == (_words(answer) or _words(plain(answer).removesuffix(".")))
     if numerals := numeral(gold):
         return numerals == numeral(answer)
-    if is_bare_number(plain(gold).strip()) and "%" not in gold + answer:
-        value = read_number(plain(answer))
-        return value == read_number(plain(gold)) if value is not None else None
+    if _is_number(gold) and "%" not in gold + answer:
+        value, wanted = _value(answer), _value(gold)
+        if value is None or wanted is None:
+            return None
+        # a fraction such as 1/3 equals a decimal only to some places
+        return True if value == wanted else (None if "." in answer and not _ends(wanted) else False)
     return None
+
+
+def _ends(value: Fraction) -> bool:
+    """Whether a number has finitely many decimals."""
+    rest = value.denominator
+    for prime in (2, 5):
+        while rest % prime == 0:
+            rest //= prime
+    return rest == 1
 
 
 def _words(text: str) -> list[str] | None:
@@ -127,6 +162,8 @@ def _words(text: str) -> list[str] | None:
 def _same_mathematics(gold: str, answer: str) -> bool:
     if len(answer) > LONGEST_EXPRESSION:
         return False
+    if any(SET.match(one) and TUPLE.match(other) for one, other in ((gold, answer), (answer, gold))):
+        return False  # math-verify takes a set of two for an interval
     read = [to_tex(text) for text in (gold, answer)]
     return all(map(is_complete, read)) and equal_expressions(*read)
 
@@ -134,7 +171,7 @@ def _same_mathematics(gold: str, answer: str) -> bool:
 def judged_gold(question: "Question") -> str | None:
     """Return the gold answer as math-verify will read it; None if it needs no math-verify."""
     gold = question.answer
-    simple = question.kind != "expression" or _words(gold) or numeral(gold) or is_bare_number(plain(gold).strip())
+    simple = question.kind != "expression" or _words(gold) or numeral(gold) or _is_number(gold)
     return None if simple else to_tex(gold)
 
 

@@ -244,7 +244,7 @@ def _rollout(
     assert config.imported is not None
     verify, threshold = config.imported.verify, config.imported.threshold
     if record.reward is None and not verify:
-        raise Refused("it has no reward (--verify needs none)")
+        raise Refused("it has no reward (name its column with --reward; --verify needs none)")
     tokens, truncated = _tokens(record, student, config.sampling.max_new_tokens, marks)
     text = student.tokenizer.decode(tokens)
     inside = opens_thinking(student, student.tokenizer.encode_chat(question.messages(templates=config.templates)))

@@ -4,14 +4,18 @@ Each function raises TypeError, ValueError or LookupError with the column and wh
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from odd.models.base import Message
+from odd.questions.answers import boxed
 from odd.text import parse_json, shortened
 
 WRITTEN = {"true": True, "false": False, "none": None, "null": None, "nan": None}
 """Values in tables of text."""
+
+TAGGED = re.compile(r"<answer>\s*([^<]*?)\s*</answer>\s*\Z")
 
 Prompt = str | tuple[Message, ...]
 
@@ -78,12 +82,33 @@ def text(row: Mapping[str, Any], column: str) -> str | None:
 
 
 def gold(cell: Any) -> str | None:
-    """Return a gold answer; a list of one counts as its element, anything else but text and numbers as none."""
+    """Return a gold answer; a list of one counts as its element, anything else but text and numbers as none.
+
+    Of a solution, it is what stands in its last box, behind its last `####`, or between `<answer>` and `</answer>`.
+    """
+    if isinstance(cell, str) and (written := _written_list(cell)) is not None:
+        cell = written
     if isinstance(cell, list | tuple) and len(cell) == 1:
         cell = cell[0]
     if isinstance(cell, bool) or not isinstance(cell, str | int | float) or cell != cell:
         return None
-    return str(cell).strip() or None
+    text = str(cell).strip()
+    if (inner := boxed(text)) is not None:
+        text = inner
+    elif "####" in text:
+        text = text.rpartition("####")[2]
+    elif found := TAGGED.search(text):
+        text = found[1]
+    return text.strip() or None
+
+
+def _written_list(text: str) -> list[Any] | None:
+    """Return a list of texts that is written as JSON, as tables of text hold it; None for any other text."""
+    try:
+        found = parse_json(text) if text.lstrip().startswith('["') else None
+    except ValueError:
+        return None
+    return found if isinstance(found, list) else None
 
 
 def numbers(row: Mapping[str, Any], column: str) -> tuple[float, ...]:
@@ -94,6 +119,25 @@ def numbers(row: Mapping[str, Any], column: str) -> tuple[float, ...]:
 def integers(row: Mapping[str, Any], column: str) -> tuple[int, ...]:
     """Return a list of integers."""
     return tuple(_element(column, one, int) for one in _list(row, column))
+
+
+def integer(row: Mapping[str, Any], column: str) -> int:
+    """Return a whole number."""
+    cell = row.get(column)
+    if isinstance(cell, bool) or not isinstance(cell, int | float) or cell != int(cell):
+        raise _wrong(column, cell, "a whole number")
+    return int(cell)
+
+
+def same_length(**lists: Sequence[Any]) -> None:
+    """Check that lists have one value for each token.
+
+    Raises:
+        ValueError: they have different lengths.
+    """
+    lengths = {name: len(values) for name, values in lists.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(", but ".join(f"{name} has {length} values" for name, length in lengths.items()))
 
 
 def _list(row: Mapping[str, Any], column: str) -> Sequence[Any]:
@@ -158,6 +202,8 @@ def said(message: Any, column: str) -> str:
             isinstance(part, Mapping) and part.get("type") in ("reasoning", "thinking") for part in parts
         ):
             raise Turns("its response has reasoning outside its text, without the marks that the student wrote")
+        if message.get("content", "") is None:
+            raise Turns("it has no response")
     return _message(message, column)["content"]
 
 
@@ -183,8 +229,9 @@ def joined(content: Any) -> str:
     """Return the content of a message; parts of text are joined."""
     if isinstance(content, list | tuple):
         parts = [one.get("text") if isinstance(one, Mapping) else one for one in content]
-        if all(isinstance(part, str) for part in parts):
-            content = "".join(map(str, parts))
+        if not all(isinstance(part, str) for part in parts):
+            raise Turns("a message of it has parts that are not text, such as images")
+        content = "".join(map(str, parts))
     if not isinstance(content, str):
         raise TypeError(f"the content of a message is {shortened(repr(content), 40)}: text is needed")
     return content

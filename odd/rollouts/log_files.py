@@ -1,6 +1,7 @@
 """Files of rollout logs: JSON Lines, Parquet, torch files of slime, and Inspect's archives, as rows of columns."""
 
 import os
+import re
 import warnings
 import zipfile
 import zlib
@@ -82,7 +83,8 @@ def _torch_rows(path: Path) -> Iterator[Row]:
         with warnings.catch_warnings(action="ignore"):  # about the version of a pickle
             found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # an untrusted file fails in any way; what it refers to is never executed
-        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+        found = re.search(r"GLOBAL (\S+)", str(error))
+        reason = f"it refers to {found[1]}" if found else (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise OddError(
             f"import {path}: not a torch file of plain values ({reason}): objects in it could execute code, so it "
             "is not read; save its samples as dictionaries, or as JSON Lines"

@@ -115,12 +115,16 @@ def _verl(row: Cells, reward: str | None, path: Path) -> dict[str, Any]:
     }
 
 
+GOLDS = "answer", "solution", "ground_truth"
+"""Columns of tables by TRL and SWIFT with the gold answer."""
+
+
 def _table(row: Cells, reward: str | None, path: Path) -> dict[str, Any]:
     return {
         "prompt": cells.prompt(row, "prompt"),
         "response": cells.completion(row, "completion"),
         "reward": None if reward is None else cells.number(row, reward),
-        "gold": next((cells.gold(row[name]) for name in ("answer", "solution", "ground_truth") if name in row), None),
+        "gold": next((gold for name in GOLDS if (gold := cells.gold(row.get(name))) is not None), None),
         "step": cells.step_of(row, "step", "gen_step"),
     }
 
@@ -143,7 +147,7 @@ def _own(row: Cells, reward: str | None, path: Path) -> dict[str, Any]:
 
 def _slime(row: Cells, reward: str | None, path: Path) -> dict[str, Any]:
     tokens = cells.integers(row, "tokens")
-    length = int(row["response_length"])
+    length = cells.integer(row, "response_length")
     if not 0 <= length <= len(tokens):
         raise ValueError(f"response_length is {length}, but there are {len(tokens)} tokens")
     status = str(row.get("status") or "completed")
@@ -176,7 +180,9 @@ def _masked(tokens: tuple[int, ...], mask: tuple[float, ...], log_probs: tuple[f
 
     Raises:
         Turns: the mask marks none, or tokens with others between them.
+        ValueError: the lists have different lengths.
     """
+    cells.same_length(token_ids=tokens, mask=mask)
     own = [i for i, marked in enumerate(mask) if marked]
     if not own:
         raise Turns("no token of it is marked as the student's")
@@ -208,7 +214,7 @@ def _prime(row: Cells, reward: str | None, path: Path) -> dict[str, Any]:
 def _nemo(row: Cells, reward: str | None, path: Path) -> dict[str, Any]:
     # a batch of one
     row = {name: cell[0] if isinstance(cell, list) and len(cell) == 1 else cell for name, cell in row.items()}
-    length = int(row["input_lengths"])
+    length = cells.integer(row, "input_lengths")
     tokens = cells.integers(row, "token_ids")[:length]
     mask = cells.numbers(row, "token_loss_mask")[:length]
     known = row.get("generation_logprobs") is not None
@@ -231,6 +237,8 @@ def _inspect(row: Cells, reward: str | None, path: Path) -> dict[str, Any]:
     choices = row["output"].get("choices") or []
     if len(choices) != 1:
         raise Turns(f"it has {len(choices)} responses")
+    if choices[0].get("stop_reason") == "content_filter":
+        raise Turns("its response was stopped by a content filter")
     messages = row.get("messages") or []
     if [one["role"] for one in messages].count("assistant") > 1:
         raise Turns("its response contains further turns")
@@ -253,8 +261,8 @@ def _inspect(row: Cells, reward: str | None, path: Path) -> dict[str, Any]:
     }
 
 
-INSPECT_SCORES = {"C": 1.0, "P": 0.5, "I": 0.0, "N": None}
-"""Inspect's letters for correct, partially correct, incorrect and no answer."""
+INSPECT_SCORES = {"C": 1.0, "P": 0.5, "I": 0.0, "N": None, "yes": 1.0, "no": 0.0}
+"""Inspect's letters for correct, partially correct, incorrect and no answer, and the words that it takes for numbers."""
 
 FORMATS = (
     Format("verl's input, output and score", lambda row: row.keys() >= {"input", "output", "score"}, _verl),

@@ -8,12 +8,13 @@ from odd.config import ImportConfig
 from odd.errors import OddError
 from odd.rollouts.log_cells import Unclear, listed
 from odd.rollouts.log_files import log_files, log_rows
-from odd.rollouts.log_formats import NEEDED, Record, is_table, record_of, rows_of
+from odd.rollouts.log_formats import GOLDS, NEEDED, Record, is_table, record_of, rows_of
 from odd.row_files import Damaged
 from odd.text import shortened
 
 # numeric columns of a table by TRL or SWIFT that are not rewards; completion_mask and the like are lists
-NO_REWARD = {"step", "gen_step", "advantage", "advantages", "entropy", "num_turns"}
+NO_REWARD = {"step", "gen_step", "advantage", "advantages", "entropy", "num_turns", *GOLDS}
+NO_REWARD |= {"id", "index", "idx", "epoch", "level", "difficulty", "year", "seed", "length", "completion_length"}
 
 
 def read_records(config: ImportConfig) -> list[Record]:

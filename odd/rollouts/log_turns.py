@@ -11,6 +11,8 @@ from odd.errors import OddError
 from odd.models.base import Tokenizer
 
 ROLE_LINE = re.compile(r"^(?:user|tool|assistant|system|developer|observation|ipython)[ \t]*+$", re.MULTILINE)
+RESULTS = re.compile(r"</?(?:tool_response|information)>|<\|?tool_response\|?>|<\|tool_outputs?_begin\|>")
+"""Marks of the results of tools, which no student writes; `information` is Search-R1's."""
 CONTENTS = ("qzxaskedqzx", "qzxsaidqzx", "qzxmoreqzx")
 
 
@@ -24,7 +26,7 @@ class TurnMarks:
 
     def found(self, text: str) -> bool:
         """Return whether a response contains a further turn."""
-        return ROLE_LINE.search(text) is not None or any(mark in text for mark in self._between)
+        return bool(ROLE_LINE.search(text) or RESULTS.search(text)) or any(mark in text for mark in self._between)
 
 
 def _between(tokenizer: Tokenizer, role: str) -> str:

@@ -16,6 +16,8 @@ SAFE, PICKLED = "model[.-]*safetensors", "pytorch_model[.-]*bin"
 ADAPTER_SAFE, ADAPTER_PICKLED = "adapter_model.safetensors", "adapter_model.bin"
 TOKENIZERS = "tokenizer.json", "*.model", "*vocab*", "*.tiktoken", "tekken.json"
 """Files with the tokens of a tokenizer."""
+READ = CONFIG, "generation_config.json", "tokenizer_config.json", "tokenizer.json"
+"""Files of JSON that a model has; libraries pass over some of them when they are broken."""
 POINTER, POINTER_BYTES = b"version https://git-lfs.github.com/spec/", 1024
 DEEPEST = 3
 """Levels of folders below the one that is given in which a model is looked for."""
@@ -109,6 +111,9 @@ def check_model(folder: Path, pickle: bool) -> None:
             raise pickled(next(folder.glob(PICKLED)).name)
     check_shards(folder)
     check_tokenizer(folder)
+    for name in READ:
+        if (folder / name).is_file():
+            read_json(folder / name)
 
 
 def check_tokenizer(folder: Path) -> None:

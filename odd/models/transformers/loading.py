@@ -32,7 +32,7 @@ from odd.models.transformers.folders import (
     quantization,
     read_json,
 )
-from odd.models.transformers.weight_names import why_mismatched, why_missing
+from odd.models.transformers.weight_names import why_mismatched, why_missing, why_unused
 
 HUB_SECONDS = 5.0
 SPREAD = "auto"
@@ -164,6 +164,8 @@ def _read(place: str, config: ModelConfig, local: bool) -> Loaded:
         raise OddError(
             f"model {config.name!r} misses {len(missing)} of its weights ({missing[0]} …): save or download it again"
         )
+    if (why := why_unused(report["unexpected_keys"], model.state_dict())) is not None:
+        raise why
     return model, tokenizer
 
 

@@ -45,6 +45,7 @@ WRAPPERS = (
     ),
 )
 """What names of weights show in which way a model was wrapped as it was saved, and what to do."""
+NUMBER = re.compile(r"\.\d+\.")
 QUANTIZED = re.compile(r"\.(qweight|qzeros|g_idx|absmax|weight_packed|weight_scale|SCB|quant_state\..*)$")
 
 
@@ -72,6 +73,22 @@ def why_missing(missing: Collection[str], unexpected: Iterable[str], architectur
     if isinstance(architectures, list) and any("Classification" in str(name) for name in architectures):
         return NotAModel(
             f"it is not a language model but {architectures[0]}, without {first}", "give a model that generates text"
+        )
+    return None
+
+
+def why_unused(unexpected: Iterable[str], used: Iterable[str]) -> NotAModel | None:
+    """Return why weights in the files are not used, if they are those of further layers; None if they are others.
+
+    Args:
+        unexpected: names of weights that the files have and the model lacks.
+        used: names of all weights of the model.
+    """
+    known = {NUMBER.sub(".0.", name) for name in used}
+    if further := sorted(name for name in unexpected if NUMBER.search(name) and NUMBER.sub(".0.", name) in known):
+        return NotAModel(
+            f"the files have further layers, such as {further[0]}, that config.json leaves out",
+            "correct num_hidden_layers in config.json, or save the model again",
         )
     return None
 
