@@ -169,7 +169,9 @@ def _unpacked(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 def _shortest(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Return a batch with the numbers that its columns of 32 bits were made from: 0.1, not 0.10000000149."""
-    columns = [one.cast(pa.string()).cast(pa.float64()) if pa.types.is_float32(one.type) else one for one in batch.columns]
+    columns = [
+        one.cast(pa.string()).cast(pa.float64()) if pa.types.is_float32(one.type) else one for one in batch.columns
+    ]
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 

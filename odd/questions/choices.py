@@ -93,7 +93,11 @@ def letter_of(what: str, answer: Any, choices: Sequence[str], labels: Sequence[s
         return given.upper()
     readings = {letter for letter, text in zip(letters, choices, strict=False) if text.strip() == given}
     if not readings:  # a text in other capital letters, unless two options have it
-        same = [letter for letter, text in zip(letters, choices, strict=False) if text.strip().casefold() == given.casefold()]
+        same = [
+            letter
+            for letter, text in zip(letters, choices, strict=False)
+            if text.strip().casefold() == given.casefold()
+        ]
         readings = set(same if len(same) == 1 else ())
     if WHOLE.fullmatch(given):
         index = int(float(given))

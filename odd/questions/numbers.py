@@ -50,7 +50,20 @@ UNITS = frozenset("mgshlLNJKWVACFTSdtµμΩ°Å")
 """Units of one letter; any other letter beside a number is a variable or a magnitude."""
 CHANGING = frozenset(
     (
-        *("not", "never", "isn't", "doesn't", "cannot", "can't", "won't", "neither", "nor", "none", "without", "anything"),
+        *(
+            "not",
+            "never",
+            "isn't",
+            "doesn't",
+            "cannot",
+            "can't",
+            "won't",
+            "neither",
+            "nor",
+            "none",
+            "without",
+            "anything",
+        ),
         *("wrong", "incorrect", "false", "excluded", "excluding", "nicht", "kein", "keine", "pas"),
         *("or", "either", "except", "between", "over", "above", "below", "under", "up"),
         *("than", "least", "most", "plus", "minus", "negative", "divided", "mod", "base"),
@@ -67,9 +80,10 @@ MAGNITUDE = re.compile(
 )
 """Words for multiples and, in the plural, for parts, such as millions, Milliarden and sevenths."""
 SILENT = frozenset(
-    (*("quad", "qquad", "approx", "sim", "degree", "circ", "dots", "ldots", "cdots", "therefore"), *("implies", "Rightarrow"))
-    + ("to", "fbox")
-    + FORMATS
+    (
+        *("quad", "qquad", "approx", "sim", "degree", "circ", "dots", "ldots", "cdots", "therefore"),
+        *("implies", "Rightarrow", "to", "fbox", *FORMATS),
+    )
 )
 """Commands of TeX that leave the number beside them as it is; relations, functions and signs do not."""
 RELATIONS = frozenset(("ne", "neq", "le", "leq", "leqslant", "ge", "geq", "geqslant", "lt", "gt", "in", "notin"))
@@ -98,7 +112,7 @@ def read_number(text: str) -> Fraction | None:
 
 
 def read_scientific(text: str) -> Fraction | None:
-    """Return the number that a text writes with a power of ten, such as `1.5e-3` or `7×10³`; None for any other text."""
+    """Return the number that a text writes with a power of ten, such as `1.5e-3` or `7×10³`; else None."""
     if len(text) > LONGEST:
         return None
     text = RAISED.sub(lambda found: f"10^{found[1].translate(PLAIN)}", text.translate(ASCII)).strip().removesuffix(".")

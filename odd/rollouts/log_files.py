@@ -84,7 +84,9 @@ def _torch_rows(path: Path) -> Iterator[Row]:
             found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # an untrusted file fails in any way; what it refers to is never executed
         found = re.search(r"GLOBAL (\S+)", str(error))
-        reason = f"it refers to {found[1]}" if found else (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        reason = (
+            f"it refers to {found[1]}" if found else (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        )
         raise OddError(
             f"import {path}: not a torch file of plain values ({reason}): objects in it could execute code, so it "
             "is not read; save its samples as dictionaries, or as JSON Lines"

@@ -262,7 +262,7 @@ def _inspect(row: Cells, reward: str | None, path: Path) -> dict[str, Any]:
 
 
 INSPECT_SCORES = {"C": 1.0, "P": 0.5, "I": 0.0, "N": None, "yes": 1.0, "no": 0.0}
-"""Inspect's letters for correct, partially correct, incorrect and no answer, and the words that it takes for numbers."""
+"""Inspect's letters for correct, partially correct, incorrect and no answer, and its words for numbers."""
 
 FORMATS = (
     Format("verl's input, output and score", lambda row: row.keys() >= {"input", "output", "score"}, _verl),

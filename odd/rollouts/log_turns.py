@@ -26,7 +26,12 @@ class TurnMarks:
 
     def found(self, text: str) -> bool:
         """Return whether a response contains a further turn."""
-        return bool(ROLE_LINE.search(text) or RESULTS.search(text)) or any(mark in text for mark in self._between)
+        return shows_turn(text) or any(mark in text for mark in self._between)
+
+
+def shows_turn(text: str) -> bool:
+    """Return whether a response contains a further turn by the marks that need no chat template."""
+    return bool(ROLE_LINE.search(text) or RESULTS.search(text))
 
 
 def _between(tokenizer: Tokenizer, role: str) -> str:

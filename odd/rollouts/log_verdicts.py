@@ -8,6 +8,7 @@ from odd.questions.verdicts import Judged, Verdict
 from odd.questions.verifiers import is_correct, read_answer
 from odd.rollouts.log_formats import Record
 from odd.rollouts.log_prompts import Refused, contained
+from odd.rollouts.log_turns import shows_turn
 
 
 def log_verdicts(
@@ -32,6 +33,8 @@ def log_verdicts(
             question = _question(record, questions, by_id)
             if record.response is None:
                 raise Refused("it has no response" if record.token_ids is None else "it has no text: import it instead")
+            if shows_turn(record.response):
+                raise Refused("its response contains further turns, which the student did not write")
         except Refused as reason:
             yield Judged(record.place, None, record.reward, Verdict(False, error=f"{record.place}: {reason}"))
             continue

@@ -13,26 +13,41 @@ def is_right(kind, gold, response):
     return is_correct(question, read_answer(question, response))
 
 
-@pytest.mark.parametrize("answer", [r"\neq 7", r"x \ne 7", r"\geq 7", r"x \leq 7", r"\pm 7", r"\sum 7", r"7\infty", r"7\alpha", "x^2 = 7"])
+@pytest.mark.parametrize(
+    "answer", [r"\neq 7", r"x \ne 7", r"\geq 7", r"x \leq 7", r"\pm 7", r"\sum 7", r"7\infty", r"7\alpha", "x^2 = 7"]
+)
 def test_a_number_behind_a_relation_or_sign_of_tex_is_not_stated(answer):
     assert not is_right("number", "7", f"Answer: {answer}")
 
 
-@pytest.mark.parametrize("answer", [r"\alpha = 7", r"\angle ABC = 7", r"\therefore 7", r"7 \quad", r"\approx 7", r"7^\circ"])
+@pytest.mark.parametrize(
+    "answer", [r"\alpha = 7", r"\angle ABC = 7", r"\therefore 7", r"7 \quad", r"\approx 7", r"7^\circ"]
+)
 def test_names_and_layout_in_tex_leave_a_number_as_it_is(answer):
     assert is_right("number", "7", f"Answer: {answer}")
 
 
 @pytest.mark.parametrize(
     "answer",
-    ["7 Millionen", "7 millones", "7 mille", "7 Mrd.", "7 tausend", "7 tenths", "7 eighths", "7 thousandths", "7 doubled"],
+    [
+        "7 Millionen",
+        "7 millones",
+        "7 mille",
+        "7 Mrd.",
+        "7 tausend",
+        "7 tenths",
+        "7 eighths",
+        "7 thousandths",
+        "7 doubled",
+    ],
 )
 def test_magnitudes_and_parts_make_another_number(answer):
     assert not is_right("number", "7", f"Answer: {answer}")
 
 
 @pytest.mark.parametrize(
-    "answer", ["7 is wrong", "wrong: 7", "cannot be 7", "can't be 7", "anything but 7", "neither 7", "nicht 7", "7 or eight"]
+    "answer",
+    ["7 is wrong", "wrong: 7", "cannot be 7", "can't be 7", "anything but 7", "neither 7", "nicht 7", "7 or eight"],
 )
 def test_a_number_that_is_taken_back_or_one_of_several_is_not_stated(answer):
     assert not is_right("number", "7", f"Answer: {answer}")
@@ -42,7 +57,7 @@ def test_a_number_that_is_taken_back_or_one_of_several_is_not_stated(answer):
     ("gold", "answer"),
     [
         ("7", "7 Äpfel"), ("7", "7 months"), ("7", "7。"), ("7", "7\u200b"), ("28", "28％"),
-        ("0.00001", "1e-5"), ("7000", "7e3"), ("7000", "7 x 10^3"), ("7000", "7×10³"), ("60", "60 km·h⁻¹"), ("0.5", r"\frac12"),
+        ("0.00001", "1e-5"), ("7000", "7e3"), ("7000", "7 x 10^3"), ("7000", "7×10³"), ("60", "60 km·h⁻¹"), ("0.5", r"\frac12"),  # noqa: E501
     ],
 )  # fmt: skip
 def test_numbers_are_taken_as_people_write_them(gold, answer):
@@ -73,14 +88,16 @@ def test_a_no_that_is_taken_back_is_none(answer):
     assert not is_right("yes_no", "no", f"Answer: {answer}")
 
 
-@pytest.mark.parametrize("answer", ["'No'", "No. 8 is less than 9.", "No, not at all", "No, otherwise 8 would be no sum"])
+@pytest.mark.parametrize(
+    "answer", ["'No'", "No. 8 is less than 9.", "No, not at all", "No, otherwise 8 would be no sum"]
+)
 def test_a_no_with_a_reason_is_no(answer):
     assert is_right("yes_no", "no", f"Answer: {answer}")
 
 
 @pytest.mark.parametrize(
     "marks",
-    [("<|START_THINKING|>", "<|END_THINKING|>"), ("<|channel>thought\n", "<channel|>"), ("<|inner_prefix|>", "<|inner_suffix|>"),
+    [("<|START_THINKING|>", "<|END_THINKING|>"), ("<|channel>thought\n", "<channel|>"), ("<|inner_prefix|>", "<|inner_suffix|>"),  # noqa: E501
      ("<unused94>thought\n", "<unused95>")],
 )  # fmt: skip
 def test_thinking_parts_of_further_models_are_left_out(marks):
@@ -93,7 +110,7 @@ def test_thinking_parts_of_further_models_are_left_out(marks):
     ("gold", "answer"),
     [
         (r"\sqrt{2}", r"\sqrt{2}."), (r"\frac{x}{2}", r"$\frac{x}{2}$."), ("x^2", "x^2。"), ("(1,2]", "(1, 2]."),
-        (r"\frac13", r"0.\overline{3}"), (r"0.1\overline{6}", "1/6"), ("1/7", "0.142857"), (r"\frac{1}{810}", "0.00123457"),
+        (r"\frac13", r"0.\overline{3}"), (r"0.1\overline{6}", "1/6"), ("1/7", "0.142857"), (r"\frac{1}{810}", "0.00123457"),  # noqa: E501
         (r"\frac{3}{4}", "The probability is 3/4"), (r"\emptyset", r"\varnothing"), ("1011_2", "(1011)_2"),
     ],
 )  # fmt: skip
