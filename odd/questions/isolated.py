@@ -10,7 +10,7 @@ from odd.questions.process import PATIENCE, IsolatedProcess, Unanswered
 
 SECONDS = 2.0
 """CPU seconds for judging one answer; 56 answers of the forms in MATH-500 took at most 0.2 s each."""
-UNJUDGED = f"cannot be read and compared by math-verify within {SECONDS:.0f} s"
+UNJUDGED = f"is not evaluated within {SECONDS:.0f} s, or cannot be read"
 """What is said of a gold answer that cannot be judged."""
 MAKING = 600.0
 """CPU seconds for generating one set of questions."""

@@ -115,8 +115,6 @@ def load_questions(config: QuestionsConfig) -> list[Question]:
 
 def _from_file(source: Source) -> list[Question]:
     path = DATA / f"{source.name}.jsonl" if source.scheme == "set" else Path(source.name)
-    if os.path.isdir(path):
-        raise OddError(f"questions {source.name!r}: a folder: give a file in it, or hf:{source.name}")
     if not os.path.isfile(path):
         raise OddError(
             f"questions {source.name!r}: file not found: give a bundled set ({', '.join(bundled_sets())}), a "
