@@ -107,8 +107,8 @@ def load_questions(config: QuestionsConfig) -> list[Question]:
     if failed is not None:
         at = next(id for id, gold in judged.items() if gold == failed)
         raise OddError(
-            f"questions {config.source}: the answer of {at!r}, {shortened(repr(failed), 80)}, {UNJUDGED}, so no response "
-            "could be right: write it in another form, or use kind exact"
+            f"questions {config.source}: the answer of {at!r}, {shortened(repr(failed), 80)}, {UNJUDGED}, so no "
+            "response could be right: write it in another form, or use kind exact"
         )
     return questions
 
