@@ -97,7 +97,8 @@ def tree_of(
 def _rollout(token_ids: tuple[int, ...], launch: int, rng: np.random.Generator) -> Rollout:
     """A rollout that ends right after its launch with a token drawn by the student, as sampled objectives need it."""
     stage, won = "targeted" if launch else "initial", bool(rng.random() < 0.5)
-    return Rollout(stage, 0, launch, token_ids, np.zeros(len(token_ids), np.float32), "", None, won, False)
+    tokens, log_probs = np.array(token_ids, np.int32), np.zeros(len(token_ids), np.float32)
+    return Rollout(stage, 0, launch, tokens, log_probs, "", None, won, False)
 
 
 @contextmanager

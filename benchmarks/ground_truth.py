@@ -100,7 +100,7 @@ class Studied:
         initial = self.drawn((), sampling.initial_rollouts, 0)
         self.length = float(np.mean([len(rollout.token_ids) for rollout in initial]))
         self.paths = choose_paths(question.id, initial, targeting, 0)
-        responses = [initial[i].token_ids for i in self.paths]
+        responses = [tuple(initial[i].token_ids.tolist()) for i in self.paths]
         teachers = {name: models[name].scorer.read(self.prompt, responses) for name in TEACHERS}
         wanted = children_along(build_tree([rollout.token_ids for rollout in initial]), self.paths)
         student = self.student.scorer.read(self.prompt, responses)
@@ -166,7 +166,7 @@ class Studied:
         parts = []
         for edge in edges:
             drawn = self.drawn(edge, rollouts, 1 + (nodes[edge[:-1]] if edge else len(nodes)))
-            deepest = [_deepest(rollout.token_ids, number) for rollout in drawn]
+            deepest = [_deepest(tuple(rollout.token_ids.tolist()), number) for rollout in drawn]
             tokens = [len(rollout.token_ids) - rollout.launch for rollout in drawn]
             parts.append((deepest, [rollout.correct for rollout in drawn], tokens))
         success, error = zip(*map(self.truth, edges), strict=True)

@@ -149,7 +149,7 @@ def question_tables(number: int, size: Size) -> tuple[str, dict[str, pd.DataFram
     language = Language(number, length, ease=0.5 if number == size.questions - 1 else rng.normal(0.3, 1.2))
     initial = _rollouts(language.draw([()] * size.initial, rng), "initial", [()] * size.initial, asked)
     chosen = choose_paths(asked.id, initial, TargetingConfig(), 0)
-    responses = [initial[i].token_ids for i in chosen]
+    responses = [tuple(initial[i].token_ids.tolist()) for i in chosen]
     targeting, analysis = TargetingConfig(), settings(size).analysis
 
     def read(drawn: Sequence[Rollout]) -> PathRows:
@@ -200,7 +200,7 @@ def _rollouts(drawn: Drawn, stage: Stage, forced: Sequence[tuple[int, ...]], ask
                 stage=stage,
                 chunk=row // 256,
                 launch=len(prefix),
-                token_ids=tuple(tokens),
+                token_ids=drawn.tokens[row, :length].astype(np.int32),
                 log_probs=drawn.log_probs[row, :length],
                 text="".join([words[token] for token in tokens]),
                 answer=None if cut else answer,

@@ -4,18 +4,19 @@ A chunk depends only on the rollouts of earlier chunks, the distributions along 
 run resumes to the same result.
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
 from odd.analysis.path_rows import PathRows
+from odd.analysis.question_tree import rollout_tree
 from odd.config import SamplingConfig, TargetingConfig
 from odd.method.allocation import TargetNode, next_launches
 from odd.method.node_signal import NodeRows
 from odd.method.objectives.reverse_kl import ReverseKL
 from odd.method.pooling import pooling_rule
 from odd.method.success import edge_counts
-from odd.method.tree import build_tree
 from odd.rollouts.sampling import Rollout, chunks, derived_seed
 
 Prefix = tuple[int, ...]
@@ -78,12 +79,12 @@ class Allotment:
 
     def launched(self, targeted: Sequence[Rollout]) -> list[int]:
         """Return the number of targeted rollouts of each pair."""
-        drawn = [rollout.token_ids[: rollout.launch] for rollout in targeted]
-        return [drawn.count(prefix) for prefix in self.prefixes]
+        drawn = Counter(rollout.forced for rollout in targeted)
+        return [drawn[prefix] for prefix in self.prefixes]
 
     def _counts(self, rollouts: Sequence[Rollout]) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Return the on-policy successes and visits of the children of each node."""
-        tree = build_tree([rollout.token_ids for rollout in rollouts])
+        tree = rollout_tree(rollouts, range(len(self.initial)))
         forced = np.array([rollout.launch for rollout in rollouts])
         correct = np.array([rollout.correct for rollout in rollouts])
         counts = edge_counts(tree, forced, correct, pooling_rule("on_policy").counted)

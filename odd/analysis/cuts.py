@@ -105,7 +105,7 @@ class NodeSuccess:
 def node_success(tree: QuestionTree, node: int, pooling: str, chosen: Children, cut: Cut) -> NodeSuccess:
     """Estimate P̂ at S_u; the posterior draws are seeded by question, pooling rule and node only."""
     state, config = tree.success[pooling], tree.config
-    rng = np.random.default_rng([config.seed, derived_seed(tree.question, pooling, node)])
+    rng = np.random.default_rng([config.seed, derived_seed(tree.question, pooling, int(tree.tree.number[node]))])
     rest = Counts(np.array([chosen.rest_visits]), np.array([chosen.rest_successes]))
     draws = np.concatenate(state.draws(chosen.nodes, rest, config.posterior_draws, rng), axis=1)
     return NodeSuccess(

@@ -167,12 +167,11 @@ def children_along(tree: Tree, paths: Sequence[int]) -> list[list[np.ndarray]]:
     """Return the child tokens at each node along some rollouts, ascending.
 
     Args:
-        tree: tree of the rollouts.
+        tree: tree of the rollouts, with all nodes of the paths.
         paths: indices of the rollouts that are paths.
     """
     found = []
     for rollout in paths:
-        nodes = tree.rollout_nodes[rollout]
-        length = int((nodes >= 0).sum()) - 1
-        found.append([tree.token[list(tree.children(int(node)))].astype(np.int64) for node in nodes[:length]])
+        nodes = tree.nodes_of(rollout)[:-1].tolist()
+        found.append([tree.token[list(tree.children(node))].astype(np.int64) for node in nodes])
     return found

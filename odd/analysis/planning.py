@@ -54,9 +54,8 @@ def plan_targets(
     forced: list[tuple[int, ...]] = []
     pairs: list[dict] = []
     seen: set[tuple[int, ...]] = set()
-    responses = [rollout.token_ids for rollout in initial]
     for path, rollout in enumerate(paths):
-        tokens = responses[rollout]
+        tokens = initial[rollout].token_ids.tolist()
         windows = depth_windows(len(tokens), targeting.first_window)
         numbers = {name: number for number, name in enumerate(rows.teachers) if name in guides}
         budget = targeting.tau, targeting.n_gradient, targeting.n_difference
@@ -65,7 +64,7 @@ def plan_targets(
             if prefix in seen:
                 continue
             seen.add(prefix)
-            visits = sum(response[: len(prefix)] == prefix for response in responses)
+            visits = sum(response.starts_with(prefix) for response in initial)
             launched = max(0, targeting.n_min - visits) if targeting.allocation == "uniform" else 0
             forced += [prefix] * launched
             pairs.append({"pair": len(pairs), "path": path} | asdict(pair) | {"visits": visits, "launched": launched})

@@ -11,7 +11,7 @@ from odd.analysis.path_rows import PathRows
 from odd.config import AnalysisConfig
 from odd.method.pooling import EdgeSuccess, PoolingRule, Sample, pooling_rule
 from odd.method.sibling_prior import SiblingPrior, equivalent_counts, fit_sibling_prior
-from odd.method.success import Counts, counting, edge_counts, edge_draws, everywhere, node_values, random_halves
+from odd.method.success import Counts, counted_by_launch, edge_draws, node_values, random_halves
 from odd.method.tree import Tree, build_tree
 from odd.rollouts.sampling import Rollout, derived_seed
 
@@ -54,9 +54,23 @@ class Success(EdgeSuccess):
         return sample[:, :-1], sample[:, -1:]
 
 
+def rollout_tree(rollouts: Sequence[Rollout], paths: Sequence[int]) -> Tree:
+    """Build the tree of some rollouts, with all nodes of the paths and of forced prefixes, and those that are shared.
+
+    Args:
+        rollouts: the rollouts.
+        paths: indices of the representative paths.
+    """
+    down_to = np.array([rollout.launch for rollout in rollouts], dtype=np.int64)
+    down_to[list(paths)] = [len(rollouts[path].token_ids) for path in paths]
+    return build_tree([rollout.token_ids for rollout in rollouts], down_to)
+
+
 @dataclass(eq=False)
 class QuestionTree:
     """Tree of one question with the success of its edges.
+
+    Inside, a node is its row in the tree; tables and seeds have its number (`odd.method.tree.Tree.number`).
 
     Args:
         question: id of the question; part of every seed.
@@ -79,11 +93,11 @@ class QuestionTree:
 
     def __post_init__(self) -> None:
         """Build the tree and estimate the success of its edges under every rule."""
-        self.tree = build_tree([rollout.token_ids for rollout in self.rollouts])
+        self.tree = rollout_tree(self.rollouts, self.path_rollouts)
         self.places = {}
         for path, rollout in enumerate(self.path_rollouts):
-            for position in range(len(self.rollouts[rollout].token_ids)):
-                self.places.setdefault(int(self.tree.rollout_nodes[rollout, position]), (path, position))
+            for position, node in enumerate(self.tree.nodes_of(rollout)[:-1].tolist()):
+                self.places.setdefault(node, (path, position))
         self.log_p = self._edge_log_p()
         launch = np.array([rollout.launch for rollout in self.rollouts])
         correct = np.array([rollout.correct for rollout in self.rollouts])
@@ -117,8 +131,8 @@ class QuestionTree:
         """Groups of rules that count the same rollouts, by first rule; a group shares S_u and sampled objectives."""
         groups: dict[tuple[bytes, bytes], list[str]] = {}
         for name, state in self.success.items():
-            masks = (counting(self.tree, self.sample.launch, each) for each in (state.rule.counted, state.rule.drawn))
-            first, second = (mask.tobytes() for mask in masks)
+            rules = state.rule.counted, state.rule.drawn
+            first, second = (counted_by_launch(self.tree, self.sample.launch, each).tobytes() for each in rules)
             groups.setdefault((first, second), []).append(name)
         return {names[0]: tuple(names) for names in groups.values()}
 
@@ -131,7 +145,7 @@ class QuestionTree:
         the reliability of the scores.
         """
         launch = self.sample.launch
-        edges = self.tree.rollout_nodes[np.arange(len(launch)), launch]
+        edges = self.tree.nodes_at(np.arange(len(launch)), launch)
         second = random_halves(edges, np.random.default_rng([self.config.seed, derived_seed(self.question, "halves")]))
         one, other = self.sample.part(~second), self.sample.part(second)
         return {name: (state.rule.success(one), state.rule.success(other)) for name, state in self.success.items()}
@@ -152,21 +166,16 @@ class QuestionTree:
             children = children[state.counts.visits[children] > 0]
             if not len(children):
                 continue
-            seed = derived_seed(self.question, state.rule.name, "interval", parent)
+            seed = derived_seed(self.question, state.rule.name, "interval", int(self.tree.number[parent]))
             rng = np.random.default_rng([self.config.seed, seed])
             won, seen = (part[children] for part in state.evidence)
             low[children], high[children] = state.prior.intervals(won, seen, self.config.posterior_draws, rng)
         return low, high
 
     @cached_property
-    def _rollouts(self) -> np.ndarray:
-        """Number of rollouts through each node, forced or not."""
-        return edge_counts(self.tree, self.sample.launch, self.sample.correct, everywhere).visits
-
-    @cached_property
     def _stored(self) -> np.ndarray:
         """Nodes that are stored: those with more than one rollout, children of path nodes, and the root."""
-        kept = (self._rollouts > 1) | (self.tree.parent < 0)
+        kept = (self.tree.rollouts > 1) | (self.tree.parent < 0)
         kept[self.path_edges()] = True
         return np.flatnonzero(kept)
 
@@ -183,9 +192,10 @@ class QuestionTree:
     def node_rows(self) -> pd.DataFrame:
         """Return one row per stored node: its place in the tree and the number of rollouts through it."""
         tree = self.tree
-        columns = {"parent": tree.parent, "token": tree.token, "depth": tree.depth, "log_p": self.log_p}
-        columns |= {"rollouts": self._rollouts}
-        return pd.DataFrame({"node": self._stored} | {name: all_[self._stored] for name, all_ in columns.items()})
+        parent = np.where(tree.parent < 0, -1, tree.number[tree.parent])
+        columns = {"node": tree.number, "parent": parent, "token": tree.token, "depth": tree.depth, "log_p": self.log_p}
+        columns |= {"rollouts": tree.rollouts}
+        return pd.DataFrame({name: all_[self._stored] for name, all_ in columns.items()})
 
     def _success_rows(self, state: Success) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Return, under one rule, one row per stored node, and one row per path node with its value V(u)."""
@@ -193,23 +203,22 @@ class QuestionTree:
         columns = {"visits": state.counts.visits, "successes": state.counts.successes, "success": state.value}
         columns |= {"low": low, "high": high}
         of = {"pooling": state.rule.name}
-        success = {"node": self._stored, **of} | {name: all_[self._stored] for name, all_ in columns.items()}
+        success = {name: all_[self._stored] for name, all_ in ({"node": self.tree.number} | columns).items()}
         nodes = np.array(list(self.places), dtype=np.int64)
         known = state.value, low, high, state.counts.visits
         value = node_values(nodes, self.tree.parent, self.sample.p_student, *known)
-        return pd.DataFrame(success), pd.DataFrame({"node": nodes, **of, **vars(value)})
+        return pd.DataFrame(success | of), pd.DataFrame({"node": self.tree.number[nodes], **of, **vars(value)})
 
     def path_token_rows(self) -> pd.DataFrame:
         """Return one row per position of each path: the node before the token and the child after it."""
         frames = []
         for path, rollout in enumerate(self.path_rollouts):
-            length = len(self.rollouts[rollout].token_ids)
-            nodes = self.tree.rollout_nodes[rollout, : length + 1]
+            nodes = self.tree.number[self.tree.nodes_of(rollout)]
             frames.append(
                 pd.DataFrame(
                     {
                         "path": path,
-                        "position": np.arange(length),
+                        "position": np.arange(len(nodes) - 1),
                         "node": nodes[:-1],
                         "child": nodes[1:],
                         "token": self.rollouts[rollout].token_ids,

@@ -45,6 +45,8 @@ class RolloutRewards:
         if reading is None:
             raise ValueError("objectives that need rewards need the log-probabilities of all rollouts: give a reading")
         self.forced = np.array([rollout.launch for rollout in tree.rollouts])
+        self.nodes = tree.tree.rollout_nodes[:, 1:]
+        self.inside = np.arange(self.nodes.shape[1]) < tree.tree.lengths[:, None]
         rewards: dict[float, list[np.ndarray]] = {}
         for temperature in tree.config.reading_temperatures:
             of_paths = self._path_rewards(temperature)
@@ -68,12 +70,12 @@ class RolloutRewards:
 
     def _rewards(self, of_paths: np.ndarray, reading: Reading, teacher: str, temperature: float) -> np.ndarray:
         """Return the reward of each token of each rollout under one teacher, float64 (R, T); NaN after its end."""
-        nodes = self.tree.tree.rollout_nodes[:, 1:]
-        rewards = of_paths[nodes]
+        # beyond the nodes that the tree holds, rewards are not those of a path
+        rewards = np.where(self.nodes >= 0, of_paths[self.nodes], np.nan)
         texts = zip(reading.student[temperature], reading.teachers[teacher][temperature], strict=True)
         for row, (own, theirs), forced in zip(rewards, texts, self.forced, strict=True):
             row[forced : len(own)] = theirs[forced:].astype(np.float64) - own[forced:]
-        return np.where((nodes >= 0) & np.isfinite(rewards), rewards, np.nan)
+        return np.where(self.inside & np.isfinite(rewards), rewards, np.nan)
 
     def _path_rewards(self, temperature: float) -> np.ndarray:
         """Return the reward of each edge from a path node under each teacher, NaN elsewhere; float64 (M, N)."""
@@ -86,8 +88,7 @@ class RolloutRewards:
         return rewards
 
     def _means(self, rewards: np.ndarray, objective: Objective) -> dict[str, RewardToGo]:
-        inside = self.tree.tree.rollout_nodes[:, 1:] >= 0
-        to_go = objective.rewards_to_go(rewards, inside)
+        to_go = objective.rewards_to_go(rewards, self.inside)
         # where the later rewards are unknown, the first one is dropped, too
         values = np.stack([np.where(np.isnan(to_go.later), np.nan, to_go.first), to_go.later])
         return {

@@ -65,6 +65,7 @@ class _Block:
         rewards: RolloutRewards,
     ) -> None:
         self.tree, self.nodes, self.rewards = tree, nodes, rewards
+        self.numbers = tree.tree.number[list(nodes)]
         self.names, self.objectives = list(tree.rows.teachers), tree.config.objectives
         self.conventions = list(tree.config.conventions)
         self.cuts: list[dict[str, tuple[Children, Cut]]] = [{} for _ in nodes]
@@ -112,7 +113,8 @@ class _Block:
         children = np.asarray(self.tree.tree.children(node), dtype=np.int64)
         tokens, count = self.tree.tree.token[children], len(children)
         teachers = np.arange(len(self.names))
-        own = {"node": np.tile(children, len(self.names)), "teacher": Labels(self.names, np.repeat(teachers, count))}
+        numbers = np.tile(self.tree.tree.number[children], len(self.names))
+        own = {"node": numbers, "teacher": Labels(self.names, np.repeat(teachers, count))}
         yield (
             "teacher_tokens",
             len(self.names) * count,
@@ -121,7 +123,7 @@ class _Block:
         yield (
             "node_teachers",
             len(self.names),
-            {"node": node, "teacher": Labels(self.names, teachers), **signal.divergences(TOP)},
+            {"node": self.numbers[place], "teacher": Labels(self.names, teachers), **signal.divergences(TOP)},
         )
         for rule, poolings in self.tree.alike.items():
             self._cut(place, node, signal, rule, poolings)
@@ -204,7 +206,7 @@ class _Block:
     def _node_keys(self, place: np.ndarray, number: np.ndarray, times: int = 1) -> dict[str, Column]:
         """Return the node and convention columns, each entry repeated `times` times."""
         conventions = Labels([one.label for one in self.conventions], np.repeat(number, times))
-        return {"node": np.repeat(np.array(self.nodes)[place], times), "convention": conventions}
+        return {"node": np.repeat(self.numbers[place], times), "convention": conventions}
 
     def _keys(self, place: np.ndarray, number: np.ndarray, pairs: np.ndarray) -> dict[str, Column]:
         """Return the node, convention, teacher and objective columns: for each node, all `pairs`."""

@@ -42,10 +42,25 @@ def natural(launch: Integer[np.ndarray, "*#B"], depth: Integer[np.ndarray, "*#B"
     return depth > launch
 
 
+def counted_by_launch(tree: Tree, launch: Integer[np.ndarray, " R"], rule: Counting) -> Bool[np.ndarray, "L T_plus_1"]:
+    """Return which rollouts count at each depth, for each distinct launch; False beyond the longest of them.
+
+    Arguments as for `edge_counts`.
+    """
+    launches, group = np.unique(launch, return_inverse=True)
+    longest = np.zeros(len(launches), dtype=np.int64)
+    np.maximum.at(longest, group, tree.lengths)
+    depth = np.arange(int(tree.lengths.max(initial=0)) + 1)[None]
+    return (depth <= longest[:, None]) & rule(launches[:, None], depth)
+
+
 def counting(tree: Tree, launch: Integer[np.ndarray, " R"], rule: Counting) -> Bool[np.ndarray, "R T_plus_1"]:
-    """Return which rollouts count for the edge they take to each depth; arguments as for `edge_counts`."""
-    taken = tree.rollout_nodes >= 0
-    return taken & rule(launch[:, None], np.arange(taken.shape[1])[None])
+    """Return which rollouts count for the edge they take to each depth; arguments as for `edge_counts`.
+
+    Only for the nodes that the tree holds; the others are False.
+    """
+    depth = np.arange(int(tree.lengths.max(initial=0)) + 1)[None]
+    return (depth <= tree.kept[:, None]) & rule(launch[:, None], depth)
 
 
 def edge_counts(
@@ -59,10 +74,21 @@ def edge_counts(
         correct: outcome of each rollout.
         rule: which rollouts count. The root is not an edge; its entry has the rollouts that count for the root's value.
     """
-    nodes, counted = tree.rollout_nodes, counting(tree, launch, rule)
-    visits = np.bincount(nodes[counted], minlength=tree.size)
-    won = counted & correct[:, None]
-    return Counts(visits, np.bincount(nodes[won], minlength=tree.size))
+    # A rollout is entered at the last node that it counts for, which adds it to all nodes above, and with the opposite
+    # sign where it stops to count on the way up; the sum of the entries from a node down is its number of rollouts.
+    counted, group = counted_by_launch(tree, launch, rule), np.unique(launch, return_inverse=True)[1]
+    each, last = np.arange(len(launch)), counted[group, tree.kept].astype(np.int64)
+    entered = [(tree.nodes_at(each, tree.kept), last, correct)]
+    changes, at = np.nonzero(counted[:, :-1] != counted[:, 1:])
+    for change, depth in zip(changes.tolist(), at.tolist(), strict=True):
+        below = each[(group == change) & (tree.kept > depth)]
+        sign = 1 if counted[change, depth] else -1
+        entered.append((tree.nodes_at(below, np.array(depth)), np.full(len(below), sign), correct[below]))
+    nodes, entries, won = (np.concatenate(column) for column in zip(*entered, strict=True))
+    visits, successes = np.zeros((2, tree.size), dtype=np.int64)
+    np.add.at(visits, nodes, entries)
+    np.add.at(successes, nodes[won], entries[won])
+    return Counts(tree.subtree_sums(visits), tree.subtree_sums(successes))
 
 
 def random_halves(launch: Integer[np.ndarray, " R"], rng: np.random.Generator) -> Bool[np.ndarray, " R"]:

@@ -94,7 +94,7 @@ def score_import(
     for chunk in sorted(state.unscored_chunks):
         yield Use(label)
         rows = [i for i, rollout in enumerate(rollouts) if rollout.chunk == chunk]
-        responses = [rollouts[i].token_ids for i in rows]
+        responses = [rollouts[i].token_ids.tolist() for i in rows]
         for i, (log_probs,) in zip(
             rows, student.scorer.token_log_probs(prompt, responses, (temperature,)), strict=True
         ):

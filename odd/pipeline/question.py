@@ -9,10 +9,9 @@ import numpy as np
 from odd.analysis.adaptive import Allotment
 from odd.analysis.path_rows import KEEP_ALL, PathRows, children_along, reading_path_rows
 from odd.analysis.planning import Plan, choose_paths, plan_targets
-from odd.analysis.question_tree import QuestionTree
+from odd.analysis.question_tree import QuestionTree, rollout_tree
 from odd.analysis.teacher_scores import score_teachers
 from odd.config import RunConfig, TeacherConfig
-from odd.method.tree import build_tree
 from odd.models.base import Recording
 from odd.pipeline.base import Drawing, QuestionBase, why_never
 from odd.pipeline.contexts import TeacherContext, teacher_context
@@ -136,15 +135,14 @@ class QuestionWork(QuestionBase):
             paths: indices of the rollouts that are paths.
             contexts: prompts of the teachers.
         """
-        tokens = [rollout.token_ids for rollout in rollouts]
-        responses = [tokens[i] for i in paths]
+        responses = [rollouts[i].token_ids.tolist() for i in paths]
 
         own, others = readers(self.config, self.models, self.prompt, contexts)
         student = yield from self._slices(own, responses)
         teachers: dict[str, Timed] = {}
         for name, reader in others.items():
             teachers[name] = yield from self._slices(reader, responses)
-        wanted, tau = children_along(build_tree(tokens), paths), self.config.targeting.tau
+        wanted, tau = children_along(rollout_tree(rollouts, paths), paths), self.config.targeting.tau
         steps = reading_path_rows(responses, student, teachers, wanted, self.config.analysis.objectives, tau)
         while True:
             try:
@@ -201,7 +199,7 @@ class QuestionWork(QuestionBase):
             targeted = yield from self.draw("targeted", chunks(plan.forced, sampling.chunk_size))
             yield Commit((self._reach(QuestionStage.TARGETED),))
             return targeted
-        responses = [initial[i].token_ids for i in paths.rollouts]
+        responses = [tuple(initial[i].token_ids.tolist()) for i in paths.rollouts]
         allotment = Allotment(
             self.question.id, initial, plan.rows, responses, paths.rows, self.guides, targeting, sampling
         )
@@ -223,7 +221,7 @@ class QuestionWork(QuestionBase):
             self.prompt, paths.contexts
         )
         rows = paths.rows
-        if not rows.keep(children_along(build_tree([rollout.token_ids for rollout in rollouts]), paths.rollouts)):
+        if not rows.keep(children_along(rollout_tree(rollouts, paths.rollouts), paths.rollouts)):
             rows = yield from self._read(rollouts, paths.rollouts, paths.contexts)
         started = time.perf_counter()
         tree = QuestionTree(self.question.id, rollouts, paths.rollouts, rows, self.config.analysis)
@@ -248,8 +246,11 @@ class QuestionWork(QuestionBase):
 
     def _spelled(self, rollouts: Sequence[Rollout]) -> SpellTokens:
         """Return the tokens of the question; with their bytes stored, reading the run needs no tokenizer."""
-        used = {token for rollout in rollouts for token in rollout.token_ids}
-        return SpellTokens({token: self.student.tokenizer.token_bytes(token) for token in sorted(used)})
+        used = np.zeros(self.student.scorer.vocabulary_size, dtype=bool)
+        for rollout in rollouts:
+            used[rollout.token_ids] = True
+        tokens = np.flatnonzero(used).tolist()
+        return SpellTokens({token: self.student.tokenizer.token_bytes(token) for token in tokens})
 
     def _note(self, outcomes: Sequence[bool], initial: Sequence[Rollout]) -> str | None:
         """Return the note of the question: a missing outcome, or fewer paths than wanted."""

@@ -67,9 +67,9 @@ def readers(
 
 def reading_chunks(rollouts: Sequence[Rollout], batch_size: int) -> list[list[int]]:
     """Group rollouts by forced prefix into batches of at most `batch_size`; return their indices."""
-    groups: dict[tuple[int, ...], list[int]] = {}
+    groups: dict[bytes, list[int]] = {}
     for i, rollout in enumerate(rollouts):
-        groups.setdefault(rollout.token_ids[: rollout.launch], []).append(i)
+        groups.setdefault(rollout.token_ids[: rollout.launch].tobytes(), []).append(i)
     return [
         group[start : start + batch_size] for group in groups.values() for start in range(0, len(group), batch_size)
     ]
@@ -122,8 +122,8 @@ class RolloutReading:
 
     def _read_chunk(self, reader: Reader, chunk: Sequence[int], temperatures: Sequence[float]) -> LogProbs:
         launch = self.rollouts[chunk[0]].launch
-        forced = self.rollouts[chunk[0]].token_ids[:launch]
-        drawn = [self.rollouts[i].token_ids[launch:] for i in chunk]
+        forced = self.rollouts[chunk[0]].forced
+        drawn = [self.rollouts[i].token_ids[launch:].tolist() for i in chunk]
         softened = [reader.temperature * temperature for temperature in temperatures]
         read = reader.model.scorer.token_log_probs((*reader.prompt, *forced), drawn, softened)
         unread = np.full(launch, np.nan, dtype=np.float32)

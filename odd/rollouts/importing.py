@@ -194,7 +194,8 @@ def _with_log_probs(
     differences = []
     for n, i in chosen:
         prompt = student.tokenizer.encode_chat(questions[n].messages(templates=config.templates))
-        ((own,),) = student.scorer.token_log_probs(prompt, [rollouts[n][i].token_ids], (config.sampling.temperature,))
+        tokens = rollouts[n][i].token_ids.tolist()
+        ((own,),) = student.scorer.token_log_probs(prompt, [tokens], (config.sampling.temperature,))
         differences.append(np.abs(own - rollouts[n][i].log_probs))
     every = np.concatenate(differences)
     used = bool(every.mean() <= TOLERANCE)
@@ -261,7 +262,7 @@ def _rollout(
         account.reencoded += _encoded(text, truncated, student) == tokens
         if record.log_probs is not None and len(record.log_probs) >= len(tokens):
             log_probs = np.asarray(record.log_probs[: len(tokens)], np.float32)
-    return Rollout("initial", 0, 0, tokens, log_probs, text, answer, right, truncated)
+    return Rollout("initial", 0, 0, np.array(tokens, dtype=np.int32), log_probs, text, answer, right, truncated)
 
 
 def _encoded(text: str, truncated: bool, student: LanguageModel) -> tuple[int, ...]:
@@ -315,6 +316,6 @@ def _digest(questions: Sequence[Question], rollouts: Sequence[Sequence[Rollout]]
     total = hashlib.sha256()
     for question, own in zip(questions, rollouts, strict=True):
         for rollout in own:
-            parts = [question.id, rollout.token_ids, bool(rollout.correct), rollout.truncated]
+            parts = [question.id, rollout.token_ids.tolist(), bool(rollout.correct), rollout.truncated]
             total.update(json.dumps(parts).encode())
     return total.hexdigest()[:16]

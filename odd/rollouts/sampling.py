@@ -21,23 +21,32 @@ from odd.questions.verifiers import is_correct, read_answer
 Stage = Literal["initial", "targeted", "demonstration", "context"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rollout:
     """One response.
 
-    `token_ids` starts with `launch` forced tokens (0 for an initial rollout). Their entries in `log_probs` (float32,
-    shape (T,)) are NaN, as they were not sampled. A truncated response has no answer and is wrong.
+    `token_ids`, int32 (T,), starts with `launch` forced tokens (0 for an initial rollout). Their log-probabilities in
+    `log_probs`, float32 (T,), are NaN, as they were not sampled. A truncated response has no answer and is wrong.
     """
 
     stage: Stage
     chunk: int
     launch: int
-    token_ids: tuple[int, ...]
+    token_ids: np.ndarray
     log_probs: np.ndarray
     text: str
     answer: str | None
     correct: bool
     truncated: bool
+
+    def starts_with(self, prefix: Sequence[int]) -> bool:
+        """Return whether the response starts with these tokens."""
+        return np.array_equal(self.token_ids[: len(prefix)], prefix)
+
+    @property
+    def forced(self) -> tuple[int, ...]:
+        """The forced prefix."""
+        return tuple(self.token_ids[: self.launch].tolist())
 
 
 def derived_seed(*parts: str | int) -> int:
@@ -122,7 +131,7 @@ def _verified(
         stage=stage,
         chunk=chunk,
         launch=len(forced),
-        token_ids=tokens,
+        token_ids=np.array(tokens, dtype=np.int32),
         log_probs=np.concatenate([np.full(len(forced), np.nan, np.float32), drawn.log_probs]),
         text=text,
         answer=answer,

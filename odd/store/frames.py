@@ -143,6 +143,25 @@ def _plain(cell: Any) -> Any:
     return None if cell is pd.NA else cell
 
 
+def plain_columns(table: pa.Table) -> dict[str, list[Any]]:
+    """Convert the columns of a result; lists of numbers become arrays that share memory, with NaN for NULL inside."""
+    return {
+        name: [cell for chunk in column.chunks for cell in _cells(chunk)]
+        for name, column in zip(table.column_names, table.columns, strict=True)
+    }
+
+
+def _cells(array: pa.Array) -> list[Any]:
+    """Convert the cells of a column."""
+    if not (pa.types.is_list(array.type) or pa.types.is_large_list(array.type)):
+        return array.to_pylist()
+    values, offsets = array.values.to_numpy(zero_copy_only=False), array.offsets.to_numpy().tolist()
+    missing = array.is_null().to_numpy(zero_copy_only=False).tolist()
+    return [
+        None if null else values[start:end] for null, start, end in zip(missing, offsets, offsets[1:], strict=False)
+    ]
+
+
 def condition(table: str, equals: Mapping[str, Any]) -> tuple[str, list[Any]]:
     """Return an SQL condition with placeholders, and its values; true for all rows if `equals` is empty.
 

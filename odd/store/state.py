@@ -8,7 +8,7 @@ import numpy as np
 
 from odd.analysis.planning import Plan
 from odd.questions.contexts import Attempt
-from odd.rollouts.sampling import Rollout
+from odd.rollouts.sampling import Rollout, Stage
 from odd.store import RunWriter
 from odd.store.question_stage import QuestionStage
 from odd.store.rows import LogProbs
@@ -71,13 +71,15 @@ class QuestionState:
 
         It is not recomputed: on another machine, or with a changed teacher, the result could differ.
         """
-        responses = [self.initial[rollout].token_ids for rollout in self.paths]
-        forced = [
-            (*responses[pair["path"]][: pair["position"]], pair["token"])
-            for pair in self.pairs
-            for _ in range(pair["launched"])
-        ]
+        responses = [self.initial[rollout].token_ids.tolist() for rollout in self.paths]
+        forced: list[tuple[int, ...]] = []
+        for pair in self.pairs:
+            forced += [(*responses[pair["path"]][: pair["position"]], pair["token"])] * pair["launched"]
         return Plan(forced, list(self.pairs))
+
+
+UNSCORED = """
+    SELECT DISTINCT chunk FROM rollouts WHERE question = ? AND stage = 'initial' AND log_probs IS NULL"""
 
 
 def load_question_state(writer: RunWriter, question: int, screening: bool = False) -> QuestionState:
@@ -92,9 +94,8 @@ def load_question_state(writer: RunWriter, question: int, screening: bool = Fals
     row = _rows(writer, "SELECT stage, prompt_ids FROM questions WHERE question = ?", question)[0]
     stage = QuestionStage(row["stage"])
     new = stage is QuestionStage.NEW
-    drawn = "SELECT * FROM rollouts WHERE question = ? AND stage = '{}' ORDER BY rollout"
-    initial = _rows(writer, drawn.format("initial"), question)
-    targeted = [] if screening or new else _rows(writer, drawn.format("targeted"), question)
+    initial = _rollouts(writer, question, "initial")
+    targeted = [] if screening or new else _rollouts(writer, question, "targeted")
     pairs = [] if new else _rows(writer, "SELECT * FROM pairs WHERE question = ? ORDER BY pair", question)
     paths = [] if new else _column(writer, "SELECT rollout FROM paths WHERE question = ? ORDER BY path", question)
     teachers = [] if new else _column(writer, "SELECT teacher FROM contexts WHERE question = ?", question)
@@ -103,9 +104,9 @@ def load_question_state(writer: RunWriter, question: int, screening: bool = Fals
         number=question,
         stage=stage,
         prompt=tuple(row["prompt_ids"]),
-        initial=tuple(map(_rollout, initial)),
-        targeted=tuple(map(_rollout, targeted)),
-        unscored_chunks=frozenset(row["chunk"] for row in initial if row["log_probs"] is None),
+        initial=tuple(initial),
+        targeted=tuple(targeted),
+        unscored_chunks=frozenset(_column(writer, UNSCORED, question) if initial else ()),
         paths=tuple(paths),
         pairs=tuple({str(name): value for name, value in row.items()} for row in pairs),
         teachers=frozenset(teachers),
@@ -125,21 +126,17 @@ def _column(writer: RunWriter, sql: str, question: int) -> list[Any]:
     return writer.query(sql, [question]).iloc[:, 0].tolist()
 
 
-def _rollout(row: Mapping[Hashable, Any]) -> Rollout:
-    """Convert a row of `rollouts`; missing log-probabilities become NaN."""
-    known = row["log_probs"]
-    unknown = np.full(len(row["token_ids"]), np.nan, np.float32)
-    return Rollout(
-        stage=row["stage"],
-        chunk=row["chunk"],
-        launch=row["launch"],
-        token_ids=tuple(row["token_ids"].tolist()),
-        log_probs=unknown if known is None else np.asarray(known, dtype=np.float32),
-        text=row["text"],
-        answer=_text(row["answer"]),
-        correct=bool(row["correct"]),
-        truncated=bool(row["truncated"]),
-    )
+def _rollouts(writer: RunWriter, question: int, stage: Stage) -> list[Rollout]:
+    """Return the rollouts of a stage in sampling order; missing log-probabilities become NaN."""
+    sql = """
+        SELECT stage, chunk, launch, token_ids, log_probs, text, answer, correct, truncated
+        FROM rollouts WHERE question = ? AND stage = ? ORDER BY rollout"""
+    columns = writer.columns(sql, [question, stage])
+    numbers = zip(columns["token_ids"], columns["log_probs"], strict=True)
+    columns["log_probs"] = [
+        np.full(len(tokens), np.nan, np.float32) if known is None else known for tokens, known in numbers
+    ]
+    return [Rollout(**dict(zip(columns, cells, strict=True))) for cells in zip(*columns.values(), strict=True)]
 
 
 def _text(cell: Any) -> str | None:
@@ -162,8 +159,11 @@ def _summaries(writer: RunWriter, question: int) -> dict[tuple[str, str], Summar
 
 def _log_probs(writer: RunWriter, question: int) -> dict[str | None, LogProbs]:
     found: dict[str | None, LogProbs] = {}
-    for row in _rows(writer, "SELECT * FROM rollout_log_probs WHERE question = ?", question):
-        found.setdefault(_text(row["teacher"]), {})[row["rollout"], row["temperature"]] = row["log_probs"]
+    columns = writer.columns(
+        "SELECT teacher, rollout, temperature, log_probs FROM rollout_log_probs WHERE question = ?", [question]
+    )
+    for teacher, rollout, temperature, log_probs in zip(*columns.values(), strict=True):
+        found.setdefault(teacher, {})[rollout, temperature] = log_probs
     return found
 
 

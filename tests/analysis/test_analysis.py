@@ -35,16 +35,16 @@ def make_tree(config=CONFIG, always=None, tilts=TILTS):
         ids = (*prefix, *made.token_ids)
         stage = "targeted" if prefix else "initial"
         won = ids in correct if always is None else always
-        rollouts.append(Rollout(stage, 0, len(prefix), ids, np.zeros(len(ids), np.float32), "", "", won, False))
-    paths = [
-        next(i for i, r in enumerate(rollouts) if (r.token_ids in correct) is outcome) for outcome in (True, False)
-    ]
-    log_p = [model.log_probs((), rollouts[i].token_ids) for i in paths]
+        tokens, log_probs = np.array(ids, np.int32), np.zeros(len(ids), np.float32)
+        rollouts.append(Rollout(stage, 0, len(prefix), tokens, log_probs, "", "", won, False))
+    leaves = [tuple(r.token_ids.tolist()) for r in rollouts]
+    paths = [next(i for i, leaf in enumerate(leaves) if (leaf in correct) is outcome) for outcome in (True, False)]
+    responses = [leaves[i] for i in paths]
+    log_p = [model.log_probs((), response) for response in responses]
     log_q = {
         name: [rows + tilt * np.arange(rows.shape[1], dtype=np.float32) for rows in log_p]
         for name, tilt in tilts.items()
     }
-    responses = [rollouts[i].token_ids for i in paths]
     return QuestionTree("q", rollouts, paths, rows_along(responses, log_p, log_q, config.objectives), config)
 
 

@@ -58,7 +58,8 @@ def token_log_probs(model, response, temperature):
 
 def rollout(tokens, launch=0):
     stage = "targeted" if launch else "initial"
-    return Rollout(stage, 0, launch, tokens, np.zeros(len(tokens), np.float32), "", "", bool(sum(tokens) % 2), False)
+    ids, log_probs = np.array(tokens, np.int32), np.zeros(len(tokens), np.float32)
+    return Rollout(stage, 0, launch, ids, log_probs, "", "", bool(sum(tokens) % 2), False)
 
 
 def read(rollouts, temperatures, teachers):
@@ -78,7 +79,7 @@ def analyse(objectives, rollouts, teachers=None, n_sig=1):
     """Return the tree of the question, and the reading."""
     teachers = teachers or {"te": TEACHER}
     config = AnalysisConfig(posterior_draws=50, objectives=objectives, n_sig=n_sig)
-    paths = [[r.token_ids for r in rollouts].index(leaf) for leaf in PATHS]
+    paths = [[tuple(r.token_ids.tolist()) for r in rollouts].index(leaf) for leaf in PATHS]
     log_p = [STUDENT.log_probs((), leaf) for leaf in PATHS]
     log_q = {name: [model.log_probs((), leaf) for leaf in PATHS] for name, model in teachers.items()}
     tree = QuestionTree("q", rollouts, paths, rows_along(PATHS, log_p, log_q, objectives), config)

@@ -48,6 +48,28 @@ def test_children_of_a_node_are_those_that_name_it_as_parent(rollouts):
         assert list(tree.children(node)) == np.flatnonzero(tree.parent == node).tolist()
 
 
+@given(ROLLOUTS, st.data())
+def test_a_tree_without_lone_nodes_holds_what_is_shared_and_numbers_it_as_the_whole_tree(rollouts, data):
+    down_to = np.array([data.draw(st.integers(0, len(ids))) for ids in rollouts])
+    tree, whole = build_tree(rollouts, down_to), build_tree(rollouts)
+    assert whole.number.tolist() == list(range(whole.size))
+    for name in ("token", "depth", "rollouts"):
+        assert (getattr(tree, name) == getattr(whole, name)[tree.number]).all()
+    assert (tree.number[tree.parent[1:]] == whole.parent[tree.number[1:]]).all()
+    shared = (whole.rollouts > 1) | (whole.parent < 0)
+    wanted = set(np.flatnonzero(shared | shared[whole.parent]).tolist())
+    wanted |= {int(node) for row, depth in zip(whole.rollout_nodes, down_to, strict=True) for node in row[: depth + 1]}
+    assert set(tree.number.tolist()) == wanted
+
+
+@given(ROLLOUTS)
+def test_rollouts_of_a_node_are_those_with_its_prefix(rollouts):
+    tree = build_tree(rollouts)
+    for node in range(tree.size):
+        prefix = tree.token[tree.path(node)[1:]].tolist()
+        assert tree.rollouts[node] == sum(ids[: len(prefix)] == prefix for ids in rollouts)
+
+
 def test_an_absent_prefix_is_not_found():
     tree = build_tree([[1, 2], [1, 4]])
     assert tree.find([1, 3]) == tree.find([2]) == tree.find([1, 2, 0]) == tree.find([9]) == -1

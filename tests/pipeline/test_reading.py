@@ -158,7 +158,7 @@ def test_readings_of_a_teacher_are_dropped_when_its_name_changes_meaning(read, t
 
 def test_rollouts_of_one_prefix_are_read_together():
     def rollout(tokens, launch):
-        return Rollout("initial", 0, launch, tokens, np.zeros(len(tokens)), "", None, False, False)
+        return Rollout("initial", 0, launch, np.array(tokens, np.int32), np.zeros(len(tokens)), "", None, False, False)
 
     rollouts = [rollout((1, 2), 0), rollout((1, 3, 4), 2), rollout((5,), 0), rollout((1, 3, 9), 2), rollout((7,), 0)]
     assert reading_chunks(rollouts, 2) == [[0, 2], [4], [1, 3]]

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from odd.config import TeacherConfig
@@ -136,7 +137,8 @@ def test_an_added_teacher_reads_once_what_targeted_rollouts_took(quick, stored, 
     work = QuestionWork(config, models, question, stored, ())
     response = stored.initial[stored.paths[0]].token_ids
     rarest = int(models.student.scorer.log_probs(work.prompt, response)[0].argmin())
-    surprise = replace(stored.targeted[0], token_ids=(rarest, *stored.targeted[0].token_ids[1:]), launch=1)
+    tokens = np.array([rarest, *stored.targeted[0].token_ids[1:]], dtype=np.int32)
+    surprise = replace(stored.targeted[0], token_ids=tokens, launch=1)
     work.state = replace(stored, targeted=(*stored.targeted, surprise))
 
     monkeypatch.setattr("odd.analysis.path_rows.KEEP_ALL", 0)

@@ -38,23 +38,27 @@ def initial(draw):
 
 
 def ids(rollouts):
-    return [rollout.token_ids for rollout in rollouts]
+    return [tuple(rollout.token_ids.tolist()) for rollout in rollouts]
+
+
+def start(rollout, length=None):
+    return tuple(rollout.token_ids[:length].tolist())
 
 
 def test_there_is_one_rollout_for_each_forced_prefix_and_it_begins_with_it(draw, initial):
-    forced = [(), initial[0].token_ids[:3], initial[1].token_ids[:5], initial[0].token_ids[:3]]
+    forced = [(), start(initial[0], 3), start(initial[1], 5), start(initial[0], 3)]
     made = draw(forced, stage="targeted", chunk=7)
-    assert [rollout.token_ids[: rollout.launch] for rollout in made] == forced
+    assert [rollout.forced for rollout in made] == forced
     assert all(len(rollout.token_ids) > rollout.launch for rollout in made)
     assert {(rollout.stage, rollout.chunk) for rollout in made} == {("targeted", 7)}
 
 
 def test_only_what_was_drawn_has_log_probabilities(draw, model, initial):
     prompt = model.tokenizer.encode_chat(QUESTION.messages())
-    for rollout in draw([(), initial[0].token_ids[:4]]):
+    for rollout in draw([(), start(initial[0], 4)]):
         assert rollout.log_probs.dtype == np.float32 and len(rollout.log_probs) == len(rollout.token_ids)
         assert np.isnan(rollout.log_probs).tolist() == [t < rollout.launch for t in range(len(rollout.token_ids))]
-        scored = model.scorer.log_probs(prompt, rollout.token_ids)[
+        scored = model.scorer.log_probs(prompt, rollout.token_ids.tolist())[
             np.arange(len(rollout.token_ids)), list(rollout.token_ids)
         ]
         np.testing.assert_allclose(rollout.log_probs[rollout.launch :], scored[rollout.launch :], atol=1e-4)
@@ -62,8 +66,8 @@ def test_only_what_was_drawn_has_log_probabilities(draw, model, initial):
 
 def test_a_complete_response_is_not_continued(draw, initial):
     whole = next(rollout for rollout in initial if not rollout.truncated)
-    made, continued = draw([whole.token_ids, whole.token_ids[:-1]])
-    assert made.token_ids == whole.token_ids and np.isnan(made.log_probs).all()
+    made, continued = draw([start(whole), start(whole, -1)])
+    assert start(made) == start(whole) and np.isnan(made.log_probs).all()
     assert (made.text, made.answer, made.correct, made.truncated) == (
         whole.text,
         whole.answer,
@@ -77,12 +81,12 @@ def test_a_complete_response_is_not_continued(draw, initial):
 def test_a_prefix_that_fills_the_limit_is_truncated(draw, excess):
     forced = (5,) * (SAMPLING.max_new_tokens + excess)
     (made,) = draw([forced])
-    assert made.token_ids == forced and made.truncated and made.answer is None and not made.correct
+    assert start(made) == forced and made.truncated and made.answer is None and not made.correct
 
 
 def test_the_limit_counts_forced_tokens(draw, initial):
     sampling = SamplingConfig(max_new_tokens=6)
-    made = draw([(), initial[0].token_ids[:2], initial[0].token_ids[:5]], sampling)
+    made = draw([(), start(initial[0], 2), start(initial[0], 5)], sampling)
     assert [len(rollout.token_ids) for rollout in made] == [6, 6, 6]
 
 

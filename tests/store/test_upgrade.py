@@ -56,21 +56,24 @@ def old_nodes(tree, tables):
         own = tables["success"].query(f"pooling == '{pooling}'").set_index("node").loc[nodes["node"]]
         for end in ("low", "high"):
             nodes[f"{prefix}{end}"] = own[end].to_numpy()
-    counts = {name: every[nodes["node"]] for name, every in old_counts(tree.sample).items()}
-    return nodes.assign(stratified=tree.success["stratified"].value[nodes["node"]], **counts)
+    held = np.searchsorted(tree.tree.number, nodes["node"])
+    counts = {name: every[held] for name, every in old_counts(tree.sample).items()}
+    return nodes.assign(stratified=tree.success["stratified"].value[held], **counts)
 
 
 def old_halves(tree):
     """The table `halves` of version 2."""
     edges = tree.path_edges()
-    launch = tree.tree.rollout_nodes[np.arange(len(tree.rollouts)), tree.sample.launch]
+    launch = tree.tree.nodes_at(np.arange(len(tree.rollouts)), tree.sample.launch)
     second = random_halves(launch, np.random.default_rng([CONFIG.seed, derived_seed(tree.question, "halves")]))
     frames = []
     for half in (0, 1):
         counts = old_counts(tree.sample.part(second == bool(half)))
         backed_up = tree.halves["stratified"][half].value
         columns = {name: every[edges] for name, every in counts.items()}
-        frames.append(pd.DataFrame({"node": edges, "half": half, "stratified": backed_up[edges]} | columns))
+        frames.append(
+            pd.DataFrame({"node": tree.tree.number[edges], "half": half, "stratified": backed_up[edges]} | columns)
+        )
     return pd.concat(frames, ignore_index=True)
 
 

@@ -5,7 +5,7 @@ An edge is identified by the node it leads to. Dimension letters as in `odd.meth
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -33,8 +33,7 @@ class Sample:
 
     def part(self, chosen: Bool[np.ndarray, " R"]) -> "Sample":
         """Return a subset of the rollouts, with all nodes of the tree."""
-        tree = replace(self.tree, rollout_nodes=self.tree.rollout_nodes[chosen])
-        return Sample(tree, self.launch[chosen], self.correct[chosen], self.p_student)
+        return Sample(self.tree.part(chosen), self.launch[chosen], self.correct[chosen], self.p_student)
 
 
 @dataclass(frozen=True, eq=False)

@@ -55,7 +55,7 @@ def launch_edges(tree: Tree, launch: Integer[np.ndarray, " R"]) -> Bool[np.ndarr
     """Mark the launch edges: those of the last forced token of some rollout."""
     launched = np.zeros(tree.size, dtype=bool)
     targeted = np.flatnonzero(launch > 0)
-    launched[tree.rollout_nodes[targeted, launch[targeted]]] = True
+    launched[tree.nodes_at(targeted, launch[targeted])] = True
     return launched
 
 

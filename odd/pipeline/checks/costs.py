@@ -38,7 +38,7 @@ def cost_findings(
     )
     tokens = lengths(samples)
     started = time.perf_counter()
-    student.scorer.token_log_probs(samples[0].prompt, [one.token_ids for one in samples[0].rollouts], (1.0,))
+    student.scorer.token_log_probs(samples[0].prompt, [one.token_ids.tolist() for one in samples[0].rollouts], (1.0,))
     read = sum(len(one.token_ids) for one in samples[0].rollouts) / max(time.perf_counter() - started, 1e-6)
     speed = known_speed(config.cache, config.student) or sampled_speed(
         tokens.sum() / max(seconds, 1e-6), read, max(1.0, float(tokens.mean()))

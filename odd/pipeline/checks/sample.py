@@ -106,9 +106,9 @@ def rollout_findings(samples: Sequence[Sample], config: RunConfig, student: Lang
         "a question without correct rollouts is excluded, and one without wrong ones has nothing to learn: choose "
         f"{'easier' if right == 0 else 'harder'} questions, or look at the verdicts above",
     )
-    ended = sum(bool(one.token_ids) and student.tokenizer.is_end(one.token_ids[-1]) for one in rollouts)
-    kinds = sorted({student.tokenizer.token_bytes(one.token_ids[-1]).decode(errors="replace")
-                    for one in rollouts if not one.truncated and one.token_ids})  # fmt: skip
+    ended = sum(student.tokenizer.is_end(token) for one in rollouts for token in one.token_ids[-1:].tolist())
+    kinds = sorted({student.tokenizer.token_bytes(token).decode(errors="replace")
+                    for one in rollouts if not one.truncated for token in one.token_ids[-1:].tolist()})  # fmt: skip
     yield judged(
         "end of turn",
         ended > 0,
@@ -125,11 +125,9 @@ def _verdict(rollout: Rollout) -> str:
 def round_trip_findings(samples: Sequence[Sample], student: LanguageModel) -> Iterator[Finding]:
     """Report whether text and token ids of the rollouts correspond."""
     rollouts = [rollout for sample in samples for rollout in sample.rollouts]
-    bare = [
-        one.token_ids[:-1] if one.token_ids and student.tokenizer.is_end(one.token_ids[-1]) else one.token_ids
-        for one in rollouts
-    ]
-    same_ids = sum(tuple(student.tokenizer.encode(one.text)) == ids for one, ids in zip(rollouts, bare, strict=True))
+    tokens = [one.token_ids.tolist() for one in rollouts]
+    bare = [ids[:-1] if ids and student.tokenizer.is_end(ids[-1]) else ids for ids in tokens]
+    same_ids = sum(list(student.tokenizer.encode(one.text)) == ids for one, ids in zip(rollouts, bare, strict=True))
     same_text = sum(student.tokenizer.decode(student.tokenizer.encode(one.text)) == one.text for one in rollouts)
     count = len(rollouts)
     yield judged(

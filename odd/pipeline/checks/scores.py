@@ -56,7 +56,7 @@ class Rows:
         model: LanguageModel,
     ) -> None:
         """Score a rollout with student and teacher."""
-        tokens = rollout.token_ids[:TOKENS]
+        tokens = rollout.token_ids[:TOKENS].tolist()
         if not tokens:
             return
         temperature = teacher_temperature(teacher, config.sampling)
@@ -74,10 +74,11 @@ def student_scores(config: RunConfig, student: LanguageModel, samples: Sequence[
     """Report the gap between the sampler's log-probabilities and the scorer's."""
     sampled, scored, first = [], [], []
     for sample in samples:
-        tokens = [one.token_ids[:TOKENS] for one in sample.rollouts if one.token_ids]
+        written = [one for one in sample.rollouts if len(one.token_ids)]
+        tokens = [one.token_ids[:TOKENS].tolist() for one in written]
         own = student.scorer.token_log_probs(sample.prompt, tokens, (config.sampling.temperature,))
         scored += [values[0] for values in own]
-        sampled += [one.log_probs[:TOKENS] for one in sample.rollouts if one.token_ids]
+        sampled += [one.log_probs[:TOKENS] for one in written]
         first += [np.arange(len(row)) == 0 for row in tokens]
     if not scored:
         yield Finding("engine gap", "warning", "all rollouts are empty", "check the student's chat template")

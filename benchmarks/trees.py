@@ -1,0 +1,158 @@
+"""Time and memory of the tree of one question with many long rollouts, and the size of its run file.
+
+The rollouts are launched from prefixes of four paths, and every one continues with random tokens, so most nodes are
+visited once, as with long responses of a model. Each measurement runs in a process of its own. Its memory is what the
+process holds at most, minus what it holds before there are rollouts: these are included.
+
+    python -m benchmarks.trees [--rollouts 20000] [--length 2000] [--pairs 400]
+"""
+
+import argparse
+import os
+import platform
+import resource
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.analysis import log_softmax
+from odd.analysis.path_rows import PathRows, children_along, read_path_rows
+from odd.analysis.question_tree import QuestionTree
+from odd.config import AnalysisConfig
+from odd.method.tree import build_tree, distinct_places
+from odd.rollouts.sampling import Rollout
+from odd.store import RunWriter
+from odd.store.rows import rollout_rows
+
+PATHS, INITIAL, CHUNK = 4, 200, 512
+VOCABULARY = 1000
+"""Tokens that continuations are drawn from; few enough that distributions take no memory to speak of."""
+
+
+@dataclass
+class Measured:
+    """Seconds of each part, bytes that the process held at most, bytes of the run file, and number of stored nodes."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    memory: int = 0
+    file: int = 0
+    nodes: int = 0
+
+    @contextmanager
+    def timed(self, part: str) -> Iterator[None]:
+        """Measure a part."""
+        started = time.perf_counter()
+        yield
+        self.seconds[part] = time.perf_counter() - started
+
+
+def made_up(count: int, length: int, pairs: int, rng: np.random.Generator) -> Iterator[Rollout]:
+    """Yield initial rollouts, the first of which are the paths, and targeted ones launched from `pairs` prefixes."""
+    paths = [_tokens(length, rng) for _ in range(PATHS)]
+    launches = [
+        np.append(paths[pair % PATHS][: position - 1], rng.integers(VOCABULARY, dtype=np.int32))
+        for pair, position in enumerate(np.linspace(1, length - 1, pairs).astype(int))
+    ]
+    for number in range(count):
+        prefix = paths[0][:0] if number < INITIAL else launches[(number - INITIAL) * pairs // (count - INITIAL)]
+        tokens = paths[number] if number < PATHS else np.append(prefix, _tokens(length - len(prefix), rng))
+        log_probs = np.full(length, -0.5, np.float32)
+        log_probs[: len(prefix)] = np.nan
+        log_probs[len(prefix) :] = -rng.exponential(size=length - len(prefix))
+        yield Rollout(
+            stage="targeted" if len(prefix) else "initial",
+            chunk=number // CHUNK,
+            launch=len(prefix),
+            token_ids=tokens,
+            log_probs=log_probs,
+            text="".join(_spelling(token) for token in tokens.tolist()),
+            answer="1",
+            correct=bool(rng.random() < 0.5),
+            truncated=False,
+        )
+
+
+def _tokens(length: int, rng: np.random.Generator) -> np.ndarray:
+    return rng.integers(VOCABULARY, size=length, dtype=np.int32)
+
+
+def _spelling(token: int) -> str:
+    return f" {token:x}"
+
+
+def path_rows(paths: list[Rollout], children: list[list[np.ndarray]], rng: np.random.Generator) -> PathRows:
+    """Return made-up distributions of a student along the paths."""
+    responses = [path.token_ids.tolist() for path in paths]
+
+    def slices() -> Iterator[np.ndarray]:
+        for _ in distinct_places(responses):
+            yield log_softmax(rng.standard_normal((1, VOCABULARY), dtype=np.float32))
+
+    return read_path_rows(responses, slices(), {}, children, AnalysisConfig().objectives)
+
+
+def measure(count: int, length: int, pairs: int) -> Measured:
+    """Measure one size, in this process."""
+    found, rng, before = Measured(), np.random.default_rng(0), _resident()
+    with found.timed("making up the rollouts"):
+        rollouts = list(made_up(count, length, pairs, rng))
+    paths, tokens = list(range(PATHS)), [rollout.token_ids for rollout in rollouts]
+    with found.timed("build_tree"):
+        tree = build_tree(tokens)
+    children = children_along(tree, paths)
+    del tree
+    with found.timed("making up the distributions"):
+        rows = path_rows(rollouts[:PATHS], children, rng)
+    with found.timed("QuestionTree"):
+        tree = QuestionTree("made up", rollouts, paths, rows, AnalysisConfig())
+    with found.timed("its tables"):
+        tables = tree.tables()
+    found.nodes = len(tables["nodes"])
+    with tempfile.TemporaryDirectory() as folder, RunWriter(Path(folder), "made-up-00000000") as writer:
+        with found.timed("writing"):
+            for start in range(0, count, CHUNK):
+                writer.insert("rollouts", rollout_rows(0, start, rollouts[start : start + CHUNK]))
+            for table, frame in tables.items():
+                writer.insert(table, frame.assign(question=0))
+            writer.finish()
+        found.file = writer.published.stat().st_size
+    found.memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
+    return found
+
+
+def _resident() -> int:
+    """Return the bytes of memory that this process holds."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.trees")
+    parser.add_argument("--rollouts", type=int, default=20_000)
+    parser.add_argument("--length", type=int, default=2000)
+    parser.add_argument("--pairs", type=int, default=400)
+    chosen = parser.parse_args()
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        found = process.submit(measure, chosen.rollouts, chosen.length, chosen.pairs).result()
+    console = Console()
+    console.print(f"{date.today()}, {os.cpu_count()} cores, Python {platform.python_version()}, {platform.machine()}")
+    console.print(f"{chosen.rollouts:,} rollouts × {chosen.length:,} tokens, {chosen.pairs} launch prefixes")
+    table = Table("part", "seconds")
+    for part, seconds in found.seconds.items():
+        table.add_row(part, f"{seconds:.1f}")
+    console.print(table)
+    console.print(f"peak memory {found.memory / 1e9:.2f} GB, {found.nodes:,} stored nodes, {found.file / 1e6:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
