@@ -32,6 +32,7 @@ from odd.pipeline.contexts import TeacherContext
 from odd.questions.base import Question
 from odd.rollouts.sampling import Rollout, Stage
 from odd.store import RunWriter
+from odd.store.rows import rollout_rows
 
 TEACHERS = {"large": (0.9, 0.6), "medium": (0.5, 0.8), "Self-1C": (0.3, 0.6), "contrary": (-0.5, 0.8)}
 """How much each teacher favours tokens that help, and how much it favours random ones."""
@@ -164,15 +165,13 @@ def question_tables(number: int, size: Size) -> tuple[str, dict[str, pd.DataFram
     plan = _spread(plan_targets(initial, chosen, read(initial), list(TEACHERS), targeting), targeted)
     rollouts = [*initial, *_rollouts(language.draw(plan.forced, rng), "targeted", plan.forced, asked)]
     tree = QuestionTree(asked.id, rollouts, chosen, read(rollouts), analysis)
-    tokens = sum(len(rollout.token_ids) for rollout in rollouts)
+    tokens = sum(rollout.length for rollout in rollouts)
     timing = {"stage": "targeted", "seconds": tokens / 50_000, "items": len(rollouts), "tokens": tokens}
     tables = (
         score_teachers(tree)
         | tree.tables()
         | {
-            "rollouts": pd.DataFrame(
-                [vars(rollout) | {"rollout": i} for i, rollout in enumerate(rollouts)], dtype=object
-            ),
+            "rollouts": pd.DataFrame(rollout_rows(number, 0, rollouts), dtype=object),
             "paths": pd.DataFrame([_path_row(path, i, initial[i]) for path, i in enumerate(chosen)]),
             "pairs": pd.DataFrame(plan.rows),
             "contexts": pd.DataFrame([TeacherContext(name, (1, 2, 3), asked.block(), ()).row() for name in TEACHERS]),

@@ -1,10 +1,11 @@
 """Time and memory of the tree of one question with many long rollouts, and the size of its run file.
 
 The rollouts are launched from prefixes of four paths, and every one continues with random tokens, so most nodes are
-visited once, as with long responses of a model. Each measurement runs in a process of its own. Its memory is what the
-process holds at most, minus what it holds before there are rollouts: these are included.
+visited once, as with long responses of a model. It is measured in a process of its own. Memory is what the process
+holds at most, minus what it holds before there are rollouts: these are included. As in a run, targeted rollouts are cut
+before the tree is analysed, unless all tokens are to be stored.
 
-    python -m benchmarks.trees [--rollouts 20000] [--length 2000] [--pairs 400]
+    python -m benchmarks.trees [--rollouts 20000] [--length 2000] [--pairs 400] [--store shared|all]
 """
 
 import argparse
@@ -27,9 +28,10 @@ from rich.table import Table
 
 from benchmarks.analysis import log_softmax
 from odd.analysis.path_rows import PathRows, children_along, read_path_rows
-from odd.analysis.question_tree import QuestionTree
-from odd.config import AnalysisConfig
-from odd.method.tree import build_tree, distinct_places
+from odd.analysis.question_tree import QuestionTree, rollout_tree
+from odd.config import AnalysisConfig, StorageConfig
+from odd.method.tree import distinct_places
+from odd.rollouts.cutting import cut, drawn_whole
 from odd.rollouts.sampling import Rollout
 from odd.store import RunWriter
 from odd.store.rows import rollout_rows
@@ -101,15 +103,19 @@ def path_rows(paths: list[Rollout], children: list[list[np.ndarray]], rng: np.ra
     return read_path_rows(responses, slices(), {}, children, AnalysisConfig().objectives)
 
 
-def measure(count: int, length: int, pairs: int) -> Measured:
+def measure(count: int, length: int, pairs: int, store: str) -> Measured:
     """Measure one size, in this process."""
     found, rng, before = Measured(), np.random.default_rng(0), _resident()
     with found.timed("making up the rollouts"):
         rollouts = list(made_up(count, length, pairs, rng))
-    paths, tokens = list(range(PATHS)), [rollout.token_ids for rollout in rollouts]
-    with found.timed("build_tree"):
-        tree = build_tree(tokens)
+    paths = list(range(PATHS))
+    with found.timed("tree"):
+        tree = rollout_tree(rollouts, paths)
     children = children_along(tree, paths)
+    with found.timed("cutting"):
+        if store == "shared":
+            whole = [True] * INITIAL + drawn_whole("made up", rollouts[INITIAL:], 0, StorageConfig().whole)
+            rollouts = cut(rollouts, tree.kept, whole)
     del tree
     with found.timed("making up the distributions"):
         rows = path_rows(rollouts[:PATHS], children, rng)
@@ -119,11 +125,12 @@ def measure(count: int, length: int, pairs: int) -> Measured:
         tables = tree.tables()
     found.nodes = len(tables["nodes"])
     with tempfile.TemporaryDirectory() as folder, RunWriter(Path(folder), "made-up-00000000") as writer:
-        with found.timed("writing"):
-            for start in range(0, count, CHUNK):
-                writer.insert("rollouts", rollout_rows(0, start, rollouts[start : start + CHUNK]))
+        with found.timed("writing the tables"):
             for table, frame in tables.items():
                 writer.insert(table, frame.assign(question=0))
+        with found.timed("writing the rollouts"):
+            for start in range(0, count, CHUNK):
+                writer.insert("rollouts", rollout_rows(0, start, rollouts[start : start + CHUNK]))
             writer.finish()
         found.file = writer.published.stat().st_size
     found.memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
@@ -141,12 +148,14 @@ def main() -> None:
     parser.add_argument("--rollouts", type=int, default=20_000)
     parser.add_argument("--length", type=int, default=2000)
     parser.add_argument("--pairs", type=int, default=400)
+    parser.add_argument("--store", choices=("shared", "all"), default="shared")
     chosen = parser.parse_args()
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-        found = process.submit(measure, chosen.rollouts, chosen.length, chosen.pairs).result()
+        found = process.submit(measure, chosen.rollouts, chosen.length, chosen.pairs, chosen.store).result()
     console = Console()
     console.print(f"{date.today()}, {os.cpu_count()} cores, Python {platform.python_version()}, {platform.machine()}")
-    console.print(f"{chosen.rollouts:,} rollouts × {chosen.length:,} tokens, {chosen.pairs} launch prefixes")
+    size = f"{chosen.rollouts:,} rollouts × {chosen.length:,} tokens, {chosen.pairs} launch prefixes"
+    console.print(f"{size}, stored: {chosen.store}")
     table = Table("part", "seconds")
     for part, seconds in found.seconds.items():
         table.add_row(part, f"{seconds:.1f}")

@@ -43,6 +43,7 @@ _OWN = {
     "initial_truncated": "initial rollouts cut off at the length limit",
     "pass_rate": "share of the initial rollouts that are correct",
     "targeted_rollouts": "rollouts from forced prefixes",
+    "targeted_whole": "targeted rollouts of which the file has all tokens and the text",
     "paths": "studied paths",
     "correct_paths": "studied paths that are correct",
     "decision_points": "nodes where two children with enough visits differ in success, under any convention",

@@ -63,7 +63,8 @@ def rollout_tree(rollouts: Sequence[Rollout], paths: Sequence[int]) -> Tree:
     """
     down_to = np.array([rollout.launch for rollout in rollouts], dtype=np.int64)
     down_to[list(paths)] = [len(rollouts[path].token_ids) for path in paths]
-    return build_tree([rollout.token_ids for rollout in rollouts], down_to)
+    lengths = np.array([rollout.length for rollout in rollouts], dtype=np.int64)
+    return build_tree([rollout.token_ids for rollout in rollouts], down_to, lengths)
 
 
 @dataclass(eq=False)

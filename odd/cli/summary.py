@@ -122,10 +122,15 @@ def _questions_table(questions: pd.DataFrame, found: Mapping[int, int]) -> Table
             f"{row['initial_correct']}/{row['initial_rollouts']}",
             row["difficulty"] if isinstance(row["difficulty"], str) else "",
             str(row["initial_truncated"]),
-            str(row["targeted_rollouts"]),
+            _targeted(row["targeted_rollouts"], row["targeted_whole"]),
             str(found.get(row["question"], 0)),
         )
     return table
+
+
+def _targeted(rollouts: int, whole: int) -> str:
+    """Return the number of targeted rollouts, and how many of them the run file has whole if these are a sample."""
+    return str(rollouts) if whole == rollouts else f"{rollouts}, text of {whole}"
 
 
 def _teachers_table(summary: pd.DataFrame, objective: str, convention: str) -> Table:

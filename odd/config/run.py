@@ -143,6 +143,21 @@ class ScreeningConfig(Settings):
         return self
 
 
+class StorageConfig(Settings):
+    """How much of the targeted rollouts a run file keeps. No result depends on it, nor does the run id."""
+
+    targeted: Literal["auto", "all", "shared"] = Field(
+        default="auto", description="all tokens, those that other rollouts share, or, if there are many, the latter"
+    )
+    many: Positive = Field(default=5_000_000, description="sampled tokens of one question that are many")
+    whole: Count = Field(default=2, description="rollouts per forced prefix and outcome that are kept whole to be read")
+
+    def cuts(self, tokens: int, objectives: Sequence[AnyObjective]) -> bool:
+        """Return whether targeted rollouts of a question are cut, given how many tokens were sampled for them."""
+        read_whole = any("rewards" in one.needs for one in objectives)
+        return self.targeted == "shared" or (self.targeted == "auto" and tokens > self.many and not read_whole)
+
+
 class WeightsConfig(Settings):
     """Which tokens of a run's rollouts a trainer learns from (`odd weights`)."""
 
@@ -179,6 +194,7 @@ class RunConfig(Settings):
     demonstrations: DemonstrationsConfig = DemonstrationsConfig()
     templates: Templates = Templates()
     screening: ScreeningConfig = ScreeningConfig()
+    storage: StorageConfig = StorageConfig()
     imported: ImportConfig | None = None
     models: ModelsConfig = ModelsConfig()
     date: datetime.date | None = Field(
@@ -193,6 +209,12 @@ class RunConfig(Settings):
         repeated = _repeated([teacher.name for teacher in (*self.teachers, *also)])
         if repeated:
             raise ValueError(f"two teachers are called {repeated!r}: give each a unique name")
+        return self
+
+    @model_validator(mode="after")
+    def _keeps_what_is_read(self) -> "RunConfig":
+        if self.storage.targeted == "shared" and self.analysis.reading_temperatures:
+            raise ValueError("minillm reads all tokens of all rollouts: set storage.targeted to all, or leave it out")
         return self
 
     @property

@@ -106,7 +106,7 @@ class Tree:
         """Return the nodes of a rollout from the root on, as far as the tree holds them."""
         return self.nodes_at(np.array(rollout), np.arange(self.kept[rollout] + 1))
 
-    @property
+    @cached_property
     def rollout_nodes(self) -> Int32[np.ndarray, "R T_plus_1"]:
         """Node of each rollout at each depth; -1 after its end, and where the tree does not hold its nodes."""
         depth, each = np.arange(int(self.lengths.max(initial=0)) + 1), np.arange(len(self.lengths))[:, None]
@@ -127,13 +127,18 @@ class Tree:
         return sums[end] - sums[begin]
 
 
-def build_tree(token_ids: Sequence[Tokens], down_to: Integer[np.ndarray, " R"] | None = None) -> Tree:
+def build_tree(
+    token_ids: Sequence[Tokens],
+    down_to: Integer[np.ndarray, " R"] | None = None,
+    lengths: Integer[np.ndarray, " R"] | None = None,
+) -> Tree:
     """Build the tree of all rollouts.
 
     Args:
         token_ids: response tokens of each rollout, including forced ones, all >= 0.
         down_to: depth to which the tree holds the nodes of each rollout even if no other rollout visits them. In any
             case it holds the root, the nodes that rollouts share, and the children of these. None: all nodes.
+        lengths: number of tokens of each rollout, if `token_ids` ends after the first token that no other rollout has.
 
     Raises:
         ValueError: a token id is negative.
@@ -146,14 +151,15 @@ def build_tree(token_ids: Sequence[Tokens], down_to: Integer[np.ndarray, " R"] |
     keys = [tokens.astype(">i4").tobytes() for tokens in ids]
     order = np.array(sorted(range(count), key=keys.__getitem__), dtype=np.int64)
     del keys
-    lengths = np.array([len(tokens) for tokens in ids], dtype=np.int64)
+    known = np.array([len(tokens) for tokens in ids], dtype=np.int64)
+    lengths = known if lengths is None else lengths.astype(np.int64)
     shared = [_shared(ids[one], ids[other]) for one, other in pairwise(order)]
     before, after = (np.array(each, dtype=np.int64)[:count] for each in ([0, *shared], [*shared, 0]))
     place = np.empty(count, dtype=np.int64)
     place[order] = np.arange(count)
-    kept = lengths.copy()
+    kept = known
     if down_to is not None:
-        kept = np.minimum(lengths, np.maximum(np.maximum(before, after)[place] + 1, down_to))
+        kept = np.minimum(known, np.maximum(np.maximum(before, after)[place] + 1, down_to))
     kept, columns = kept.astype(np.int64), _nodes(ids, order, before, lengths[order], kept[order])
     return Tree(**columns, place=place, kept=kept, lengths=lengths)
 

@@ -21,8 +21,10 @@ from odd.pipeline.reading import Reader, RolloutReading, readers
 from odd.pipeline.stages import Stage
 from odd.pipeline.teachers import Models
 from odd.questions.base import Question
+from odd.rollouts.cutting import cut, drawn_whole
 from odd.rollouts.sampling import Rollout, chunks
 from odd.store.question_stage import QuestionStage
+from odd.store.rows import rollout_rows
 from odd.store.state import QuestionState
 
 # computed from rollouts, and recomputed when the analysis settings change
@@ -197,7 +199,8 @@ class QuestionWork(QuestionBase):
         sampling, targeting = self.config.sampling, self.config.targeting
         if targeting.allocation == "uniform":
             targeted = yield from self.draw("targeted", chunks(plan.forced, sampling.chunk_size))
-            yield Commit((self._reach(QuestionStage.TARGETED),))
+            targeted, changes = self._cut(initial, paths, targeted)
+            yield Commit((*changes, self._reach(QuestionStage.TARGETED)))
             return targeted
         responses = [tuple(initial[i].token_ids.tolist()) for i in paths.rollouts]
         allotment = Allotment(
@@ -210,8 +213,22 @@ class QuestionWork(QuestionBase):
             Update("pairs", {"launched": count}, {"question": self.number, "pair": pair})
             for pair, count in enumerate(allotment.launched(drawing.rollouts))
         ]
-        yield Commit((*launched, self._reach(QuestionStage.TARGETED)))
-        return drawing.rollouts
+        targeted, changes = self._cut(initial, paths, drawing.rollouts)
+        yield Commit((*launched, *changes, self._reach(QuestionStage.TARGETED)))
+        return targeted
+
+    def _cut(
+        self, initial: Sequence[Rollout], paths: Paths, targeted: Sequence[Rollout]
+    ) -> tuple[list[Rollout], list[Change]]:
+        """Cut targeted rollouts if the settings say so; return them, and the changes that replace the stored ones."""
+        storage, tokens = self.config.storage, sum(len(rollout.token_ids) - rollout.launch for rollout in targeted)
+        if not storage.cuts(tokens, self.config.analysis.objectives):
+            return list(targeted), []
+        kept = rollout_tree([*initial, *targeted], paths.rollouts).kept[len(initial) :]
+        whole = drawn_whole(self.question.id, targeted, self.config.sampling.seed, storage.whole)
+        made = cut(targeted, kept, whole)
+        stored = rollout_rows(self.number, self.config.sampling.initial_rollouts, made)
+        return made, [Delete("rollouts", {"question": self.number, "stage": "targeted"}), Insert("rollouts", stored)]
 
     def _score(
         self, rollouts: Sequence[Rollout], initial: Sequence[Rollout], paths: Paths, fresh: bool

@@ -14,6 +14,7 @@ import numpy as np
 
 from odd.analysis.rollout_rewards import Reading
 from odd.config import RunConfig
+from odd.errors import OddError
 from odd.models.base import LanguageModel
 from odd.pipeline.contexts import TeacherContext, teacher_temperature
 from odd.pipeline.events import Commit, Events, Insert, Step, Use, timing
@@ -91,9 +92,17 @@ class RolloutReading:
         Args:
             prompt: token ids of the student's prompt.
             contexts: prompts of the teachers to score; those without a prompt are skipped.
+
+        Raises:
+            OddError: the tokens of some rollouts were cut off.
         """
         if not self.temperatures:
             return None
+        if any(rollout.missing for rollout in self.rollouts):
+            raise OddError(
+                "minillm reads all tokens of all rollouts, and this run keeps only what rollouts share: leave minillm "
+                "out, or start another run with --set title=NAME storage.targeted=all"
+            )
         own, teachers = readers(self.config, self.models, prompt, contexts)
         student = yield from self._read(own, 1 + len(teachers))
         read: dict[str, ByTemperature] = {}

@@ -27,6 +27,7 @@ class Rollout:
 
     `token_ids`, int32 (T,), starts with `launch` forced tokens (0 for an initial rollout). Their log-probabilities in
     `log_probs`, float32 (T,), are NaN, as they were not sampled. A truncated response has no answer and is wrong.
+    `missing` is the number of tokens that `odd.rollouts.cutting` has cut off at the end, with text and log_probs.
     """
 
     stage: Stage
@@ -38,6 +39,12 @@ class Rollout:
     answer: str | None
     correct: bool
     truncated: bool
+    missing: int = 0
+
+    @property
+    def length(self) -> int:
+        """Number of tokens, including those that were cut off."""
+        return len(self.token_ids) + self.missing
 
     def starts_with(self, prefix: Sequence[int]) -> bool:
         """Return whether the response starts with these tokens."""

@@ -11,7 +11,7 @@ trusted input (duckdb.org/security); against those, run the process in a contain
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,10 +26,12 @@ from odd.store.schema import (
     BLOCK_SIZE,
     ROW_GROUP_SIZE,
     SCHEMA_VERSION,
+    SUPPLIED,
     UPGRADABLE,
     absent_columns,
     column_types,
     quote,
+    supplied_columns,
     tables,
 )
 from odd.store.signals import deferred, stoppable
@@ -191,7 +193,7 @@ def check_run(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, st
     """
     meta, found = _meta_and_tables(connection, path)
     _check_version(meta.get("schema_version"), path)
-    absent = absent_columns(meta)
+    absent = absent_columns(meta) | supplied_columns(meta).keys()
     for table in tables():
         for column, type_ in column_types(table).items():
             if (table, column) not in absent and found.get(table, {}).get(column) != type_:
@@ -281,15 +283,21 @@ def _check_version(stored: str | None, path: Path) -> None:
         raise OddError(
             f"{path} has run-file version {version}, this ODD reads version {SCHEMA_VERSION}; upgrade ODD to open it"
         )
-    if version < SCHEMA_VERSION:
+    if version < SCHEMA_VERSION and version not in SUPPLIED:
         remedy = f"upgrade it with: odd upgrade {path}" if version == UPGRADABLE else "start the run again"
         raise OddError(f"{path} has run-file version {version}, this ODD reads version {SCHEMA_VERSION}; {remedy}")
 
 
-def read_table(table: str, absent: Collection[tuple[str, str]]) -> str:
-    """Return the SQL that selects a table's schema columns from the attached file, with NULL for absent columns."""
+def read_table(table: str, meta: Mapping[str, str]) -> str:
+    """Return the SQL that selects a table's schema columns from the attached file, including those that it lacks.
+
+    Args:
+        table: the table.
+        meta: content of the file's `meta`; columns of measures that it lacks are NULL.
+    """
+    values = dict.fromkeys(absent_columns(meta), "NULL") | supplied_columns(meta)
     columns = (
-        f"NULL::{type_} AS {quote(name)}" if (table, name) in absent else quote(name)
+        f"({values[table, name]})::{type_} AS {quote(name)}" if (table, name) in values else quote(name)
         for name, type_ in column_types(table).items()
     )
     return f"SELECT {', '.join(columns)} FROM run.main.{quote(table)}"
@@ -306,8 +314,7 @@ def create_safe_views(connection: duckdb.DuckDBPyConnection, path: Path, meta: M
     Raises:
         OddError: the file is damaged.
     """
-    absent = absent_columns(meta)
-    views = (f"CREATE VIEW {quote(table)} AS {read_table(table, absent)}" for table in tables())
+    views = (f"CREATE VIEW {quote(table)} AS {read_table(table, meta)}" for table in tables())
     with reading(path, connection):
         connection.execute(";".join(views))
         connection.execute(create_views())

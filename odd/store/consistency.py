@@ -72,6 +72,7 @@ ROW_CHECKS = (
     Check("rollouts", "an unknown stage", _one_of("stage", ("initial", "targeted"))),
     Check("rollouts", "a negative number", "rollout >= 0"),
     Check("rollouts", "a forced prefix longer than its response", "launch BETWEEN 0 AND len(token_ids)"),
+    Check("rollouts", "fewer tokens than are kept", "length >= len(token_ids)"),
     Check("rollouts", "more or fewer log-probabilities than tokens", _all("len({}) = len(token_ids)", "log_probs")),
     Check("rollout_log_probs", "an impossible temperature", "isfinite(temperature) AND temperature > 0"),
     Check("paths", "a negative number", "path >= 0 AND length >= 0"),

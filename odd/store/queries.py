@@ -81,16 +81,18 @@ QUERIES: dict[str, str | Callable[[], str]] = {
     "continuations": """
         WITH r AS (
             SELECT rollout, stage, correct, truncated, token_ids[$depth + 1] AS token,
-                token_ids[$depth + 2:] AS continuation
+                token_ids[$depth + 2:] AS continuation, length = len(token_ids) AS whole
             FROM rollouts
             WHERE question = $question AND len(token_ids) > $depth AND token_ids[1:$depth] = $prefix::INTEGER[]
                 AND list_contains($launches::INTEGER[], launch))
-        SELECT *, count(*) OVER (PARTITION BY token, correct) AS found FROM r
-        WHERE list_contains($tokens, token)
-        QUALIFY row_number() OVER (PARTITION BY token, correct ORDER BY hash(rollout, $draw), rollout) <= $each
+        SELECT *, count(*) OVER (PARTITION BY token, correct) AS found,
+            count(*) FILTER (whole) OVER (PARTITION BY token, correct) AS kept
+        FROM r WHERE list_contains($tokens, token)
+        QUALIFY whole
+            AND row_number() OVER (PARTITION BY token, correct, whole ORDER BY hash(rollout, $draw), rollout) <= $each
         ORDER BY token, correct DESC, hash(rollout, $draw), rollout""",
     "rollouts_drawn": """
-        SELECT rollout, correct, truncated, text, count(*) OVER (PARTITION BY correct) AS found
+        SELECT rollout, correct, truncated, text, count(*) OVER (PARTITION BY correct) AS found, found AS kept
         FROM rollouts WHERE question = $question AND stage = 'initial'
         QUALIFY row_number() OVER (PARTITION BY correct ORDER BY hash(rollout, $draw), rollout) <= $each
         ORDER BY correct DESC, hash(rollout, $draw), rollout""",
@@ -151,16 +153,18 @@ QUERIES: dict[str, str | Callable[[], str]] = {
         SELECT question, node, alignment, p_positive FROM scores
         WHERE teacher = $teacher AND objective = $objective AND convention = $convention""",
     "drawn_tokens": """
-        SELECT count(*) AS rollouts, coalesce(sum(len(token_ids) - launch), 0)::BIGINT AS tokens
+        SELECT count(*) AS rollouts, coalesce(sum(length - launch), 0)::BIGINT AS tokens
         FROM rollouts WHERE question IN (SELECT question FROM paths)""",
     "questions_finished": """
         SELECT question, id, note FROM questions WHERE stage = 'scored' ORDER BY question""",
     "tree_size": """
         SELECT count(*) AS rollouts, count(*) FILTER (stage = 'initial') AS initial,
-            max(len(token_ids)) FILTER (truncated) AS cut, list(DISTINCT token_ids[-1]) FILTER (NOT truncated) AS ends
+            count(*) FILTER (stage = 'targeted' AND length = len(token_ids)) AS whole,
+            max(length) FILTER (truncated) AS cut,
+            list(DISTINCT token_ids[-1]) FILTER (NOT truncated AND length = len(token_ids)) AS ends
         FROM rollouts WHERE question = $question""",
     "rollout_lengths": """
-        SELECT launch, len(token_ids) AS length, count(*) AS rollouts FROM rollouts WHERE question = $question
+        SELECT launch, length, count(*) AS rollouts FROM rollouts WHERE question = $question
         GROUP BY ALL ORDER BY ALL""",
     "tree_paths": """
         SELECT path, position, child, token FROM path_tokens WHERE question = $question ORDER BY path, position""",
@@ -202,7 +206,9 @@ QUERIES: dict[str, str | Callable[[], str]] = {
         LEFT JOIN k ON k.parent = c.node
         ORDER BY b.node""",
     "tree_singles": """
-        SELECT rollout, launch, correct, truncated, token_ids[$depth + 1:] AS token_ids FROM rollouts
+        SELECT rollout, launch, correct, truncated, token_ids[$depth + 1:] AS token_ids,
+            length - len(token_ids) AS missing
+        FROM rollouts
         WHERE question = $question AND len(token_ids) > $depth AND token_ids[1:$depth] = $prefix::INTEGER[]
             AND NOT list_contains($stored::INTEGER[], token_ids[$depth + 1])
         ORDER BY rollout LIMIT $most""",

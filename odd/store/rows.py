@@ -23,8 +23,9 @@ def rollout_rows(question: int, first: int, rollouts: Sequence[Rollout]) -> Reco
             "chunk": rollout.chunk,
             "launch": rollout.launch,
             "token_ids": rollout.token_ids,
-            "log_probs": None if rollout.launch == 0 and _unknown(rollout.log_probs) else rollout.log_probs,
-            "text": rollout.text,
+            "length": rollout.length,
+            "log_probs": None if _unknown(rollout) else rollout.log_probs,
+            "text": None if rollout.missing else rollout.text,
             "answer": rollout.answer,
             "correct": rollout.correct,
             "truncated": rollout.truncated,
@@ -33,8 +34,11 @@ def rollout_rows(question: int, first: int, rollouts: Sequence[Rollout]) -> Reco
     ]
 
 
-def _unknown(log_probs: np.ndarray) -> bool:
-    return len(log_probs) > 0 and bool(np.isnan(log_probs).all())
+def _unknown(rollout: Rollout) -> bool:
+    """Whether all log-probabilities are unknown or were cut off."""
+    if rollout.launch or rollout.missing:
+        return rollout.missing > 0
+    return len(rollout.log_probs) > 0 and bool(np.isnan(rollout.log_probs).all())
 
 
 def attempt_rows(question: int, source: str, first: int, temperature: float, made: Sequence[Rollout]) -> Records:

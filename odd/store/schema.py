@@ -13,8 +13,11 @@ from odd.method.measures import scores
 from odd.store.context_tables import CONTEXT_TABLES, QUESTION
 from odd.store.question_stage import QuestionStage
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Version of the schema; changes when a table or column is added or removed, or changes its meaning."""
+
+SUPPLIED = {3: {("rollouts", "length"): "len(token_ids)"}}
+"""Columns that files of an earlier version lack, and SQL for their values; such files are read and written as well."""
 
 UPGRADABLE = 2
 """Version that `odd.store.upgrade` upgrades to this one."""
@@ -74,9 +77,19 @@ _TABLES: dict[str, tuple[str, Columns]] = {
             "stage": ("VARCHAR NOT NULL", "initial: from the root; targeted: from a forced prefix"),
             "chunk": (_COUNT, "batch it was sampled in; part of the seed"),
             "launch": ("INTEGER NOT NULL", "length of the forced prefix in tokens; 0 for initial rollouts"),
-            "token_ids": ("INTEGER[] NOT NULL", "all response tokens, including forced ones"),
-            "log_probs": ("FLOAT[]", "student log-probability of each token, nats; NULL for forced tokens"),
-            "text": ("VARCHAR", "decoded response, for display"),
+            "token_ids": (
+                "INTEGER[] NOT NULL",
+                "response tokens, including forced ones: all, or up to the first that no other rollout has",
+            ),
+            "length": (
+                "INTEGER NOT NULL",
+                "number of response tokens, including those that are not kept",
+            ),
+            "log_probs": (
+                "FLOAT[]",
+                "student log-probability of each token, nats; NULL for forced tokens, or if tokens are missing",
+            ),
+            "text": ("VARCHAR", "decoded response, for display; NULL if tokens are missing"),
             "answer": ("VARCHAR", "answer found in the text; NULL: none"),
             "correct": ("BOOLEAN NOT NULL", "verified against the gold answer"),
             "truncated": ("BOOLEAN NOT NULL", "truncated at the length limit, therefore wrong"),
@@ -332,6 +345,11 @@ def tables() -> dict[str, tuple[str, Columns]]:
 def measured() -> str:
     """Return the value of `measures` in `meta`: keys of the measures with columns in the score tables."""
     return ",".join(measure.key for measure in scores())
+
+
+def supplied_columns(meta: Mapping[str, str]) -> dict[tuple[str, str], str]:
+    """Return table and name of the columns that a file lacks because of its version, with SQL for their values."""
+    return SUPPLIED.get(int(meta.get("schema_version", SCHEMA_VERSION)), {})
 
 
 def absent_columns(meta: Mapping[str, str]) -> set[tuple[str, str]]:

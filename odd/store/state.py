@@ -129,7 +129,8 @@ def _column(writer: RunWriter, sql: str, question: int) -> list[Any]:
 def _rollouts(writer: RunWriter, question: int, stage: Stage) -> list[Rollout]:
     """Return the rollouts of a stage in sampling order; missing log-probabilities become NaN."""
     sql = """
-        SELECT stage, chunk, launch, token_ids, log_probs, text, answer, correct, truncated
+        SELECT stage, chunk, launch, token_ids, log_probs, coalesce(text, '') AS text, answer, correct, truncated,
+            length - len(token_ids) AS missing
         FROM rollouts WHERE question = ? AND stage = ? ORDER BY rollout"""
     columns = writer.columns(sql, [question, stage])
     numbers = zip(columns["token_ids"], columns["log_probs"], strict=True)

@@ -27,7 +27,6 @@ from odd.store.plain_path import check_writable
 from odd.store.schema import (
     SCHEMA_VERSION,
     UPGRADABLE,
-    absent_columns,
     column_types,
     create_tables,
     quote,
@@ -113,11 +112,12 @@ def _write(connection: duckdb.DuckDBPyConnection) -> None:
     """Write all tables of database `run`, in the schema of this version, into the current one."""
     connection.execute(create_tables())
     connection.execute(create_views())
-    absent = absent_columns({"measures": MEASURED})
+    # its other tables are those of version 3
+    known = {"measures": MEASURED, "schema_version": "3"}
     for table in tables():
         if table not in MADE:
             columns = ", ".join(map(quote, column_types(table)))
-            connection.execute(f"INSERT INTO {quote(table)} ({columns}) {read_table(table, absent)}")
+            connection.execute(f"INSERT INTO {quote(table)} ({columns}) {read_table(table, known)}")
     new = {"schema_version": str(SCHEMA_VERSION), "measures": MEASURED}
     connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", [list(item) for item in new.items()])
     connection.execute(NODES)

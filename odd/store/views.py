@@ -86,7 +86,8 @@ WITH r AS (
         count(*) FILTER (stage = 'initial') AS initial_rollouts,
         count(*) FILTER (stage = 'initial' AND correct) AS initial_correct,
         count(*) FILTER (stage = 'initial' AND truncated) AS initial_truncated,
-        count(*) FILTER (stage = 'targeted') AS targeted_rollouts
+        count(*) FILTER (stage = 'targeted') AS targeted_rollouts,
+        count(*) FILTER (stage = 'targeted' AND length = len(token_ids)) AS targeted_whole
     FROM rollouts GROUP BY question),
 p AS (SELECT question, count(*) AS paths, count(*) FILTER (correct) AS correct_paths FROM paths GROUP BY question),
 s AS (SELECT question, count(DISTINCT node) FILTER (decision) AS decision_points FROM scores GROUP BY question),
@@ -96,7 +97,7 @@ SELECT q.question, q.id, q.text, q.answer, q.kind, q.stage, q.difficulty, q.note
     coalesce(r.initial_rollouts, 0) AS initial_rollouts, coalesce(r.initial_correct, 0) AS initial_correct,
     coalesce(r.initial_truncated, 0) AS initial_truncated,
     r.initial_correct / nullif(r.initial_rollouts, 0) AS pass_rate,
-    coalesce(r.targeted_rollouts, 0) AS targeted_rollouts,
+    coalesce(r.targeted_rollouts, 0) AS targeted_rollouts, coalesce(r.targeted_whole, 0) AS targeted_whole,
     coalesce(p.paths, 0) AS paths, coalesce(p.correct_paths, 0) AS correct_paths,
     coalesce(s.decision_points, 0) AS decision_points,
     coalesce(c.teachers_available, 0) AS teachers_available,

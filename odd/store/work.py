@@ -26,6 +26,7 @@ from odd.store.schema import (
     create_tables,
     measured,
     quote,
+    supplied_columns,
     tables,
 )
 from odd.store.signals import deferred
@@ -124,6 +125,16 @@ def _set_aside(work: Path) -> Path:
     return aside
 
 
+def rewrite(work: Path, run_id: str) -> None:
+    """Replace a closed work file by one with the same rows and no free blocks.
+
+    Raises:
+        OddError: the file cannot be read or written.
+    """
+    _make(work, work, run_id)
+    log_of(work).unlink(missing_ok=True)
+
+
 def _make(work: Path, published: Path, run_id: str) -> None:
     """Create a work file with the published state, or an empty one.
 
@@ -158,24 +169,27 @@ def _make(work: Path, published: Path, run_id: str) -> None:
 
 def _copy_rows(connection: duckdb.DuckDBPyConnection, meta: Mapping[str, str]) -> None:
     """Copy the rows of all tables from database `run` to the current one."""
-    absent = absent_columns(meta)
     for table in tables():
         columns = ", ".join(quote(name) for name in column_types(table))
-        connection.execute(f"INSERT INTO {quote(table)} ({columns}) {read_table(table, absent)}").fetchall()
+        connection.execute(f"INSERT INTO {quote(table)} ({columns}) {read_table(table, meta)}").fetchall()
     _take_note(connection, meta)
 
 
 def _add_columns(connection: duckdb.DuckDBPyConnection, meta: Mapping[str, str]) -> None:
-    """Add the columns of measures that are newer than the file."""
-    for table, column in sorted(absent_columns(meta)):
+    """Add the columns that the file lacks because it is older than them."""
+    supplied = supplied_columns(meta)
+    for table, column in sorted(absent_columns(meta) | supplied.keys()):
         connection.execute(
             f"ALTER TABLE {quote(table)} ADD COLUMN IF NOT EXISTS {quote(column)} {column_types(table)[column]}"
         )
+    for (table, column), value in supplied.items():
+        connection.execute(f"UPDATE {quote(table)} SET {quote(column)} = {value}")
     _take_note(connection, meta)
 
 
 def _take_note(connection: duckdb.DuckDBPyConnection, meta: Mapping[str, str]) -> None:
-    """If measures were added, record them in `meta` and mark all questions for rescoring."""
+    """Record the version; if measures were added, record these, too, and mark all questions for rescoring."""
+    connection.execute("INSERT OR REPLACE INTO meta VALUES ('schema_version', ?)", [str(SCHEMA_VERSION)])
     if absent_columns(meta):
         connection.execute("INSERT OR REPLACE INTO meta VALUES ('measures', ?)", [measured()])
         connection.execute("UPDATE questions SET stage = 'targeted' WHERE stage = 'scored'")

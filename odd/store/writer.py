@@ -44,15 +44,17 @@ from odd.store.lock import take_lock
 from odd.store.plain_path import check_writable
 from odd.store.publication import Publication
 from odd.store.queries import named_query
-from odd.store.schema import quote
+from odd.store.schema import BLOCK_SIZE, quote
 from odd.store.signals import deferred, stoppable
 from odd.store.summaries import summary_of
-from odd.store.work import describe, open_work
+from odd.store.work import describe, open_work, rewrite
 
 PUBLISH_SHARE = 50
 """Minimum interval between publications as a multiple of the last duration, so they take at most 2% of the time."""
 PUBLISH_INTERVAL = 10.0
 """Minimum seconds between publications within a question."""
+MOST_FREE = 0.25
+"""Free space of a finished file, as a share of the rest, above which the file is rewritten."""
 LOG_LIMIT = 16 << 20
 """Size of the write-ahead log in bytes above which it is checkpointed."""
 
@@ -181,7 +183,7 @@ class RunWriter:
 
     def columns(self, sql: str, params: Sequence[Any]) -> dict[str, list[Any]]:
         """Run a query like `query`, and return its columns; lists of numbers are arrays, without a copy if possible."""
-        with self._told():
+        with self._statement():
             return plain_columns(self._connection.sql(sql, params=params).to_arrow_table())
 
     def named(self, name: str, /, **params: Any) -> pd.DataFrame:
@@ -257,7 +259,9 @@ class RunWriter:
             self._publication = Publication(self._descriptor, self.published)
 
     def finish(self) -> None:
-        """Publish the current state by moving the work file, without a copy; write its summary and release the lock.
+        """Publish the current state by moving the work file; write its summary and release the lock.
+
+        There is no copy, unless much of the file is free after deletions.
 
         Raises:
             OddError: the file could not be moved, or cannot be read; the last published file is untouched.
@@ -265,7 +269,10 @@ class RunWriter:
         """
         with self._publishable():
             self._checkpoint()
+            wasteful = self._is_wasteful()
             self._close_file()
+            if wasteful:
+                rewrite(self.work, self.run_id)
             move(self.work, self.published, check_whole)
         if (signature := signature_at(self.published)) is not None:
             summary_of(self.published, signature)
@@ -294,6 +301,12 @@ class RunWriter:
         """Write all committed changes from the log to the file."""
         with stoppable(), deferred(self._connection):
             self._connection.execute("CHECKPOINT run").fetchall()
+
+    def _is_wasteful(self) -> bool:
+        """Whether much of the work file is free, which DuckDB does not return to the system, and a copy has room."""
+        sql = "SELECT free_blocks, used_blocks FROM pragma_database_size() WHERE database_name = 'run'"
+        free, used = (BLOCK_SIZE * int(blocks) for blocks in self.query(sql).iloc[0])
+        return free > max(LOG_LIMIT, MOST_FREE * used) and shutil.disk_usage(self.work.parent).free > 2 * used
 
     def _publishing(self) -> bool:
         """Whether a copy is running."""

@@ -35,6 +35,7 @@ class Size:
     Attributes:
         rollouts: number of rollouts.
         initial: number of rollouts from the root.
+        whole: number of targeted rollouts of which all tokens are kept.
         visits: visits of all nodes except the root that count under the convention.
         ends: tokens that end a response.
         cut: length at which responses were truncated; None if none was.
@@ -42,6 +43,7 @@ class Size:
 
     rollouts: int
     initial: int
+    whole: int
     visits: int
     ends: frozenset[int]
     cut: int | None
@@ -49,7 +51,10 @@ class Size:
 
 @dataclass(frozen=True)
 class Single:
-    """A rollout that no other one follows below a node; the tree stores no nodes for it there."""
+    """A rollout that no other one follows below a node; the tree stores no nodes for it there.
+
+    `missing` tokens at its end are not kept.
+    """
 
     rollout: int
     tokens: tuple[int, ...]
@@ -58,6 +63,7 @@ class Single:
     truncated: bool
     low: float | None
     high: float | None
+    missing: int = 0
 
 
 @dataclass
@@ -107,7 +113,7 @@ def tree_size(run: Run, question: int, convention: str) -> Size:
     ends = () if row["ends"] is None else (int(token) for token in row["ends"] if token == token)
     cut = None if row["cut"] != row["cut"] or row["cut"] is None else int(row["cut"])
     visits = counted_visits(pooling_rule(convention), run.query("rollout_lengths", question=question))
-    return Size(int(row["rollouts"]), int(row["initial"]), visits, frozenset(ends), cut)
+    return Size(int(row["rollouts"]), int(row["initial"]), int(row["whole"]), visits, frozenset(ends), cut)
 
 
 def counted_visits(rule: PoolingRule, lengths: pd.DataFrame) -> int:
@@ -240,9 +246,9 @@ def _add_singles(run: Run, question: int, convention: str, found: Display, start
     low, high = (ends.tolist() for ends in rule.interval(np.array([0, 1]), np.array([1, 1])))
     counted = rule.counted(rows["launch"].to_numpy(np.int64), np.array(row["depth"] + 1))
     for single, counts in zip(rows.to_dict("records"), counted.tolist(), strict=True):
-        correct, visits = bool(single["correct"]), int(counts)
+        correct, visits, missing = bool(single["correct"]), int(counts), int(single["missing"])
         ends = (low[correct], high[correct]) if visits else (None, None)
         tokens = tuple(int(token) for token in single["token_ids"])
         found.singles.setdefault(node, []).append(
-            Single(int(single["rollout"]), tokens, visits, correct, bool(single["truncated"]), *ends)
+            Single(int(single["rollout"]), tokens, visits, correct, bool(single["truncated"]), *ends, missing)
         )

@@ -93,7 +93,7 @@ def tree_payload(run: Run, question: int, convention: str, display: Display) -> 
         "depth": max((record["depth"] + max(1, len(record["n"])) for record in records), default=0),
         "counts": {"name": rule.visits, "about": rule.about},
         "hidden": {"branches": hidden, "share": max(0.0, 1 - seen / size.visits) if size.visits else 0.0},
-        "rollouts": {"initial": size.initial, "targeted": size.rollouts - size.initial},
+        "rollouts": {"initial": size.initial, "targeted": size.rollouts - size.initial, "whole": size.whole},
         "paths": [
             {"path": row["path"], "name": names[row["path"]], "correct": row["correct"], "length": row["length"]}
             for row in paths.to_dict("records")
@@ -162,6 +162,7 @@ def _single_record(single: Single, spelling: _Spelling) -> dict[str, Any]:
         "hidden": [],
         "ended": True,
         "cut": single.truncated,
+        "missing": single.missing,
     }
 
 

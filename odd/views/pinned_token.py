@@ -103,7 +103,8 @@ def continuations(
 
 
 def _line(row: dict, text: str) -> dict[str, Any]:
-    return {name: bool(row[name]) for name in ("correct", "truncated")} | {"text": text, "found": int(row["found"])}
+    counts = {name: int(row[name]) for name in ("found", "kept")}
+    return {name: bool(row[name]) for name in ("correct", "truncated")} | {"text": text} | counts
 
 
 def _group(row: dict, lines: dict[int, list[dict[str, Any]]]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Tables of a tree that does not hold the nodes of a single rollout, against plain counts and the whole tree."""
 
+import tracemalloc
 from collections import Counter
 
 import numpy as np
@@ -11,7 +12,9 @@ from odd.analysis import question_tree
 from odd.analysis.question_tree import QuestionTree
 from odd.analysis.teacher_scores import score_teachers
 from odd.config import AnalysisConfig, objective
+from odd.method.success import edge_counts, natural
 from odd.method.tree import build_tree
+from odd.rollouts.cutting import cut, drawn_whole
 from odd.rollouts.sampling import Rollout
 from tests.distributions import rows_along
 
@@ -74,12 +77,44 @@ def test_counts_are_those_of_the_rollouts_with_the_prefix_of_a_node(paths, launc
 
 @given(PATHS, LAUNCHED)
 @settings(max_examples=30, deadline=None)
+def test_tables_of_cut_rollouts_are_those_of_whole_ones(paths, launched):
+    rollouts = made(paths, launched)
+    tree = tree_of(paths, rollouts)
+    initial, targeted = rollouts[: len(paths) + 1], rollouts[len(paths) + 1 :]
+    shorter = cut(targeted, tree.tree.kept[len(initial) :], drawn_whole("q", targeted, 0, 1))
+    assert [one.length for one in shorter] == [one.length for one in targeted]
+    other = tree_of(paths, [*initial, *shorter])
+    for one, expected in ((tree.tables(), other.tables()), (score_teachers(tree), score_teachers(other))):
+        for name, frame in one.items():
+            pd.testing.assert_frame_equal(frame, expected[name], check_exact=True)
+
+
+def test_memory_follows_from_shared_nodes_and_not_from_tokens():
+    rng, length = np.random.default_rng(0), 1000
+    path = rng.integers(1000, size=length, dtype=np.int32)
+    tokens = [
+        path,
+        *(np.append(path[: n % length], rng.integers(1000, size=length, dtype=np.int32)) for n in range(800)),
+    ]
+    launch = np.array([0, *(n % length + 1 for n in range(800))])
+    given = sum(ids.nbytes for ids in tokens)
+    tracemalloc.start()
+    tree = build_tree(tokens, np.where(np.arange(len(tokens)) == 0, length, launch))
+    counts = edge_counts(tree, launch, np.ones(len(tokens), bool), natural)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert tree.number[-1] > 400_000 and tree.size < 3000 and counts.visits.sum() > 0
+    assert peak < 2.5 * given
+
+
+@given(PATHS, LAUNCHED)
+@settings(max_examples=30, deadline=None)
 def test_all_tables_are_those_of_the_whole_tree(paths, launched):
     rollouts = made(paths, launched)
     tree = tree_of(paths, rollouts)
     tables = tree.tables() | score_teachers(tree)
     held = question_tree.build_tree
-    question_tree.build_tree = lambda token_ids, down_to: build_tree(token_ids)
+    question_tree.build_tree = lambda token_ids, down_to, lengths: build_tree(token_ids)
     try:
         whole = tree_of(paths, rollouts)
         expected = whole.tables() | score_teachers(whole)

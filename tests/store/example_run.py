@@ -9,7 +9,11 @@ MEASURE = {"objective": "reverse_kl", "convention": "on_policy-full-off"}
 
 def rollout(number, ids, log_probs, correct, **other):
     row = {"question": 0, "rollout": number, "stage": "initial", "launch": 0, "answer": None, "truncated": False}
-    return row | {"token_ids": ids, "log_probs": log_probs, "correct": correct, "text": f"r{number}"} | other
+    return (
+        row
+        | {"token_ids": ids, "length": len(ids), "log_probs": log_probs, "correct": correct, "text": f"r{number}"}
+        | other
+    )
 
 
 def node(number, parent, token, depth, rollouts, **other):

@@ -9,10 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from odd.errors import OddError
 from odd.store import RunReader, RunWriter, files
+from odd.store.schema import ROW_GROUP_SIZE
 from tests.runs import change, opened
 from tests.store.example_run import ROWS, RUN
 
@@ -97,6 +99,29 @@ def test_duckdb_keeps_its_own_lock_while_copies_are_published(writer):
     code = f"import duckdb; duckdb.connect({str(writer.work)!r}, read_only=True)"
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "lock" in other.stderr
+
+
+def test_a_finished_file_keeps_the_space_of_what_was_deleted_only_if_it_is_little(tmp_path, monkeypatch):
+    monkeypatch.setattr("odd.store.writer.LOG_LIMIT", 1 << 20)
+    tokens = list(np.random.default_rng(0).integers(1 << 30, size=(3 * ROW_GROUP_SIZE, 300), dtype=np.int32))
+    row = ROWS["rollouts"][0] | {"length": 300, "log_probs": None}
+    sizes = []
+    for stage in ("initial", "targeted"):
+        with RunWriter(tmp_path / stage, RUN) as writer:
+            writer.insert("questions", ROWS["questions"])
+            stages = ["targeted"] * 2 * ROW_GROUP_SIZE + ["initial"] * ROW_GROUP_SIZE
+            own = [{"rollout": i, "token_ids": ids, "stage": stages[i]} for i, ids in enumerate(tokens)]
+            writer.insert("rollouts", [row | one for one in own])
+            writer.publish()
+            if stage == "targeted":
+                writer.delete("rollouts", stage=stage)
+            writer.finish()
+            sizes.append(writer.published.stat().st_size)
+    assert sizes[1] < sizes[0] / 2
+    with RunReader(writer.published) as reader:
+        kept = reader.query("rollouts", question=0)
+        assert (np.stack(kept["token_ids"]) == np.stack(tokens[2 * ROW_GROUP_SIZE :])).all()
+        assert len(reader.query("questions")) == len(ROWS["questions"])
 
 
 def test_a_work_file_open_elsewhere_is_named_with_the_remedy(tmp_path):

@@ -10,7 +10,8 @@ export default function ({ data: { payload }, parentElement }) {
 function groupOf(group, before) {
   return element("section", {}, group.text === null ? null : headOf(group),
     ...group.lines.map((line) => lineOf(line, group, before)),
-    group.lines.length ? null : element("p", { class: "faint", text: "no counted rollout continues with it" }))
+    group.lines.length ? null : element("p", { class: "faint", text: group.visits
+      ? "the run file has the text of none of its rollouts" : "no counted rollout continues with it" }))
 }
 
 function headOf({ text, mark, taken, rate, visits }) {
@@ -21,14 +22,19 @@ function headOf({ text, mark, taken, rate, visits }) {
     taken ? element("span", { class: "faint", text: " · taken by this path" }) : null)
 }
 
+/** Says how many rollouts the run file has whole, if these are a sample. */
+function sampleOf(kept, found) {
+  return kept < found ? `; the run file has the text of ${kept.toLocaleString("en")} of these` : ""
+}
+
 function chipOf(text, mark) {
   return element("span", { class: mark ? "chip mono mark" : "chip mono" }, ...legible(text))
 }
 
-function lineOf({ correct, truncated, text, found }, group, before) {
+function lineOf({ correct, truncated, text, found, kept }, group, before) {
   const outcome = truncated ? "cut at the length limit, so it is wrong" : correct ? "right" : "wrong"
   const sign = element("span", { class: correct ? "right" : "wrong", text: correct ? "✓" : "✗", title:
-    `${outcome}; one of ${found.toLocaleString("en")} ${correct ? "right" : "wrong"} ones`, role: "img", "aria-label": outcome })
+    `${outcome}; one of ${found.toLocaleString("en")} ${correct ? "right" : "wrong"} ones${sampleOf(kept, found)}`, role: "img", "aria-label": outcome })
   const words = element("span", { class: "words mono" }, element("span", { class: "faint", text: before }),
     group.text === null ? null : chipOf(group.text, group.mark), ...legible(text),
     truncated ? element("span", { class: "faint", text: " ✂ cut" }) : null)

@@ -106,7 +106,8 @@ class GenerationTree {
 
   heading() {
     const { data } = this
-    const { initial, targeted } = data.rollouts
+    const { initial, targeted, whole } = data.rollouts
+    const sample = whole < targeted ? ` (text of ${counted(whole)})` : ""
     const { branches: hidden, share } = data.hidden
     const folds = this.folded.size + data.unfolded.length
     const tool = (text, title, click) =>
@@ -118,7 +119,7 @@ class GenerationTree {
     }
     const more = tool("unfold", "show the rarer branches where most rollouts are hidden", () => this.unfoldMost())
     more.disabled = !hidden
-    const facts = `${counted(initial)} initial + ${counted(targeted)} targeted rollouts · ` +
+    const facts = `${counted(initial)} initial + ${counted(targeted)} targeted rollouts${sample} · ` +
       (hidden ? `${counted(hidden)} rarer branches folded (${percent(share)} of visits)` : "no branch is folded")
     return [
       element("div", {}, element("b", { class: "title", text: "Generation tree" }),

@@ -87,7 +87,7 @@ function branchDetails(branch, component) {
   const rarer = fullest.map(({ at }) => branch.nodes[at])
   const folding = branch.children.length && branch.nodes.length
     ? tool(branch.collapsed ? "expand its subtree" : "collapse its subtree", () => component.fold(branch)) : null
-  const kind = branch.rollout === undefined ? "" : ` · rollout ${branch.rollout}, the only one on this branch`
+  const kind = branch.rollout === undefined ? "" : ` · rollout ${branch.rollout}, the only one on this branch${branch.missing ? `; ${branch.missing.toLocaleString("en")} more tokens are not kept` : ""}`
   const student = known(branch.student) ? `P_θ of the first token ${number(branch.student, 3)}` : null
   const facts = [successText(branch), visitsText(branch), student, `${span(branch)}${kind}`].filter(Boolean)
   return [
