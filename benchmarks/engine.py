@@ -71,15 +71,16 @@ def measure(name: str, cache: Path) -> dict[str, float]:
         seconds = time.perf_counter() - started
         paths = sorted(range(rollouts), key=lambda i: -len(drawn[i].token_ids))[:8]
         scoring = time.perf_counter()
-        responses = [drawn[i].token_ids for i in paths]
+        tokens_of = [rollout.token_ids.tolist() for rollout in drawn]
+        responses = [tokens_of[i] for i in paths]
         read = list(model.scorer.read(prompt, responses))
         scoring = time.perf_counter() - scoring
         reading = time.perf_counter()
-        model.scorer.token_log_probs(prompt, [rollout.token_ids for rollout in drawn], (1.0,))
+        model.scorer.token_log_probs(prompt, tokens_of, (1.0,))
         reading = time.perf_counter() - reading
         analysing = time.perf_counter()
         config = AnalysisConfig(n_sig=2)
-        wanted = children_along(build_tree([rollout.token_ids for rollout in drawn]), paths)
+        wanted = children_along(build_tree(tokens_of), paths)
         shifted = {"shifted": [rows[:, ::-1] for rows in read]}
         rows = read_path_rows(responses, read, shifted, wanted, config.objectives)
         tree = QuestionTree(question.id, drawn, paths, rows, config)

@@ -33,7 +33,8 @@ def a_question(model: TransformersModel, source: str, rollouts: int) -> tuple[li
         drawn = sample_chunk(model, question, prompt, [()] * rollouts, sampling, "initial", 0)
         chosen = choose_paths(question.id, drawn, TargetingConfig(), 0)
         if len(chosen) == TargetingConfig().correct_paths + TargetingConfig().incorrect_paths:
-            return prompt, [drawn[i].token_ids for i in chosen], [one.token_ids for one in drawn]
+            tokens = [tuple(one.token_ids.tolist()) for one in drawn]
+            return prompt, [tokens[i] for i in chosen], tokens
     raise SystemExit(f"{model.name} is never both right and wrong on a question of {source}: choose another --model")
 
 

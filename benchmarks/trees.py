@@ -26,19 +26,19 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.analysis import log_softmax
-from odd.analysis.path_rows import PathRows, children_along, read_path_rows
+from odd.analysis.path_rows import PathRows
 from odd.analysis.question_tree import QuestionTree, rollout_tree
 from odd.config import AnalysisConfig, StorageConfig
-from odd.method.tree import distinct_places
+from odd.method.sparse_rows import SparseRow
 from odd.rollouts.cutting import cut, drawn_whole
 from odd.rollouts.sampling import Rollout
 from odd.store import RunWriter
 from odd.store.rows import rollout_rows
 
 PATHS, INITIAL, CHUNK = 4, 200, 512
-VOCABULARY = 1000
-"""Tokens that continuations are drawn from; few enough that distributions take no memory to speak of."""
+VOCABULARY = np.sort(np.random.default_rng(1).choice(151_936, 1000, replace=False)).astype(np.int32)
+"""Tokens that continuations are drawn from: some of Qwen3's, so that ids are as large as its."""
+SPELLINGS = np.array([f" {token:03x}" for token in range(len(VOCABULARY))], dtype="S4")
 
 
 @dataclass
@@ -62,7 +62,7 @@ def made_up(count: int, length: int, pairs: int, rng: np.random.Generator) -> It
     """Yield initial rollouts, the first of which are the paths, and targeted ones launched from `pairs` prefixes."""
     paths = [_tokens(length, rng) for _ in range(PATHS)]
     launches = [
-        np.append(paths[pair % PATHS][: position - 1], rng.integers(VOCABULARY, dtype=np.int32))
+        np.append(paths[pair % PATHS][: position - 1], _tokens(1, rng))
         for pair, position in enumerate(np.linspace(1, length - 1, pairs).astype(int))
     ]
     for number in range(count):
@@ -77,7 +77,7 @@ def made_up(count: int, length: int, pairs: int, rng: np.random.Generator) -> It
             launch=len(prefix),
             token_ids=tokens,
             log_probs=log_probs,
-            text="".join(_spelling(token) for token in tokens.tolist()),
+            text=SPELLINGS[np.searchsorted(VOCABULARY, tokens)].tobytes().decode(),
             answer="1",
             correct=bool(rng.random() < 0.5),
             truncated=False,
@@ -85,22 +85,15 @@ def made_up(count: int, length: int, pairs: int, rng: np.random.Generator) -> It
 
 
 def _tokens(length: int, rng: np.random.Generator) -> np.ndarray:
-    return rng.integers(VOCABULARY, size=length, dtype=np.int32)
+    return rng.choice(VOCABULARY, size=length)
 
 
-def _spelling(token: int) -> str:
-    return f" {token:x}"
-
-
-def path_rows(paths: list[Rollout], children: list[list[np.ndarray]], rng: np.random.Generator) -> PathRows:
-    """Return made-up distributions of a student along the paths."""
-    responses = [path.token_ids.tolist() for path in paths]
-
-    def slices() -> Iterator[np.ndarray]:
-        for _ in distinct_places(responses):
-            yield log_softmax(rng.standard_normal((1, VOCABULARY), dtype=np.float32))
-
-    return read_path_rows(responses, slices(), {}, children, AnalysisConfig().objectives)
+def path_rows(paths: list[Rollout]) -> PathRows:
+    """Return a student's distributions along the paths: the same one everywhere."""
+    log_p = np.full(len(VOCABULARY), -np.log(len(VOCABULARY)), np.float32)
+    nothing = np.empty(0)
+    row = SparseRow(VOCABULARY.astype(np.int64), log_p, np.empty((0, len(log_p))), np.zeros(()), nothing, whole=False)
+    return PathRows((), [{1.0: row}], [np.zeros(path.length, dtype=np.int64) for path in paths])
 
 
 def measure(count: int, length: int, pairs: int, store: str) -> Measured:
@@ -111,14 +104,12 @@ def measure(count: int, length: int, pairs: int, store: str) -> Measured:
     paths = list(range(PATHS))
     with found.timed("tree"):
         tree = rollout_tree(rollouts, paths)
-    children = children_along(tree, paths)
     with found.timed("cutting"):
         if store == "shared":
             whole = [True] * INITIAL + drawn_whole("made up", rollouts[INITIAL:], 0, StorageConfig().whole)
             rollouts = cut(rollouts, tree.kept, whole)
     del tree
-    with found.timed("making up the distributions"):
-        rows = path_rows(rollouts[:PATHS], children, rng)
+    rows = path_rows(rollouts[:PATHS])
     with found.timed("QuestionTree"):
         tree = QuestionTree("made up", rollouts, paths, rows, AnalysisConfig())
     with found.timed("its tables"):
