@@ -13,6 +13,7 @@ OPENING = {
     "a question with an unknown stage": "UPDATE questions SET stage = 'eaten'",
     "a question with an unknown difficulty": "UPDATE questions SET difficulty = 'red'",
     "a forced prefix that is longer than the response": "UPDATE rollouts SET launch = 2147483647",
+    "more tokens than the response has": "UPDATE rollouts SET length = 0",
     "responses without some log-probabilities": "UPDATE rollouts SET log_probs = [NULL]",
     "counts beyond all visits": "UPDATE success SET successes = visits + 5",
     "a success of infinity": "UPDATE success SET success = 'inf'",
@@ -50,7 +51,9 @@ THOROUGH = {
     "no paths": "DELETE FROM paths",
     "questions with the same id": "UPDATE questions SET id = 'same'",
     "teachers with the same name": "UPDATE teachers SET teacher = 'same'",
-    "tokens that are NULL or negative": "UPDATE rollouts SET token_ids = [NULL, -1], log_probs = NULL, launch = 0",
+    "tokens that are NULL or negative": (
+        "UPDATE rollouts SET token_ids = [NULL, -1], length = 2, log_probs = NULL, launch = 0"
+    ),
     "half a gradient": "UPDATE gradients SET teacher_gradient = [0.5]",
     "a vocabulary with a token twice": "INSERT INTO vocabulary FROM vocabulary",
     "digests that are not JSON": "UPDATE meta SET value = '{' WHERE key = 'digests'",

@@ -198,7 +198,7 @@ def changed(samples, **fields):
         ({"answer": None, "correct": False}, "ask for one"),
         ({"correct": False}, "choose easier questions"),
         ({"correct": True}, "choose harder questions"),
-        ({"token_ids": (5, 6)}, "eos_token_id"),
+        ({"token_ids": np.array([5, 6], np.int32)}, "eos_token_id"),
     ],
 )
 def test_rollouts_from_which_nothing_can_be_learnt_are_noticed(config, student, samples, fields, remedy):
