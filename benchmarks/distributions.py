@@ -6,7 +6,7 @@ import numpy as np
 
 from odd.analysis.path_rows import PathRows, children_along, read_path_rows
 from odd.method.objectives import Objective
-from odd.method.tree import build_tree, distinct_places
+from odd.method.tree import Tokens, build_tree, distinct_places
 
 Distributions = Callable[[int], np.ndarray]
 """Maps the number of a path to the log-probabilities along it, float32 (T, V)."""
@@ -22,7 +22,7 @@ def slices(responses: Sequence[Sequence[int]], read: Distributions) -> Iterator[
 
 
 def rows_of(
-    rollouts: Sequence[Sequence[int]],
+    rollouts: Sequence[Tokens],
     paths: Sequence[int],
     student: Distributions,
     teachers: Mapping[str, Distributions],
@@ -39,7 +39,7 @@ def rows_of(
         objectives: objectives whose gradients will be needed.
         tau: also keep tokens with a probability above this.
     """
-    responses = [rollouts[i] for i in paths]
+    responses: list[list[int]] = [np.asarray(rollouts[i]).tolist() for i in paths]
     read = {name: slices(responses, one) for name, one in teachers.items()}
     wanted = children_along(build_tree(rollouts), paths)
     return read_path_rows(responses, slices(responses, student), read, wanted, objectives, tau)
