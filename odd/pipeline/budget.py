@@ -11,7 +11,7 @@ from odd.config import ModelConfig, RunConfig
 from odd.errors import OddError
 from odd.models.base import ModelSize
 from odd.models.registry import model_size
-from odd.pipeline.estimate import FILL, REST, Speed, estimate, pairs_on_a_path
+from odd.pipeline.estimate import FILL, REST, Speed, TimeEstimate, estimate, pairs_on_a_path
 from odd.text import rough, size
 
 PAPER_ROLLOUTS = 45_000, 200_000
@@ -19,6 +19,8 @@ PAPER_ROLLOUTS = 45_000, 200_000
 FILE_BYTES, TOKEN_BYTES, SCORE_BYTES, TEACHER_NODE_BYTES, NODE_BYTES = 2_500_000, 8.0, 140.0, 100.0, 250.0
 """An empty run file; bytes per stored token, score, teacher and path node, and path node with its children. From the
 example run and small runs of 2026-11-29; a file was within a factor of two of their sum."""
+SHARED_TOKEN_BYTES = 2.25
+"""Bytes per token of rollouts that are cut where they share no tokens, from `python -m benchmarks.trees`."""
 ROLLOUT_BYTES = 12.0
 """Bytes in memory for each token of a question's rollouts: id, log-probability, text."""
 SAMPLED_BYTES = 24
@@ -134,7 +136,7 @@ def budget(config: RunConfig, questions: int, speed: Speed | None, with_memory: 
         readers=1 + len(config.teachers),
         memory=tuple(_memory(config, sizes, kept / max(1, questions))) if with_memory else (),
         unknown_models=tuple(label for label, (_, found) in sizes.items() if found is None),
-        file=_file(config, questions, paths, length, kept),
+        file=_file(config, questions, paths, length, _stored_bytes(config, guess, questions, length, used.rest)),
         seconds=None if speed is None else guess.seconds,
         source=speed.source if speed else "no finished run of this student: every response counted at its limit",
     )
@@ -192,15 +194,26 @@ def available_memory(device: str) -> int | None:
         return None
 
 
-def _file(config: RunConfig, questions: int, paths: int, length: float, kept: float) -> int:
+def _stored_bytes(config: RunConfig, guess: TimeEstimate, questions: int, length: float, rest: float) -> float:
+    """Return the bytes of the rollouts in the run file."""
+    whole = (guess.initial_rollouts + guess.targeted_rollouts) * length * TOKEN_BYTES
+    drawn = guess.targeted_rollouts * length * rest / max(1, questions)
+    if not config.storage.cuts(round(drawn), config.analysis.objectives):
+        return whole
+    launches = guess.targeted_rollouts / config.targeting.n_min
+    samples = min(guess.targeted_rollouts, 2 * config.storage.whole * launches)
+    shared = guess.targeted_rollouts * length * (1 - rest) * SHARED_TOKEN_BYTES
+    return (guess.initial_rollouts + samples) * length * TOKEN_BYTES + shared
+
+
+def _file(config: RunConfig, questions: int, paths: int, length: float, rollouts: float) -> int:
+    """Return the size of the run file, with so many bytes of rollouts."""
     nodes, teachers = questions * paths * length, len(config.teachers)
     # a window's pairs lie on about half as many nodes
     decisions = questions * paths * pairs_on_a_path(config, length) / 2
     analysis = config.analysis
     rows = min(nodes, decisions) * teachers * len(analysis.objectives) * len(analysis.conventions)
-    return round(
-        FILE_BYTES + kept * TOKEN_BYTES + rows * SCORE_BYTES + nodes * (teachers * TEACHER_NODE_BYTES + NODE_BYTES)
-    )
+    return round(FILE_BYTES + rollouts + rows * SCORE_BYTES + nodes * (teachers * TEACHER_NODE_BYTES + NODE_BYTES))
 
 
 def resident_models(config: RunConfig) -> dict[str, int] | None:
