@@ -18,7 +18,9 @@ CANDIDATES = 8
 RARE = 0.01
 """The remaining mass, spread over the vocabulary."""
 DECISIONS = 0.18
-"""Share of prefixes that are decisions."""
+"""Share of prefixes that are decisions, unless a language says otherwise."""
+THINK, ANSWER = VOCABULARY - 2, VOCABULARY - 1
+"""Tokens that open and close the thinking part."""
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
@@ -68,35 +70,54 @@ class Language:
         seed: seed of the language.
         length: typical number of tokens per response; the limit is 25% higher.
         ease: log odds of a correct response before its first decision.
+        decisions: share of prefixes that are decisions.
+        thinking: whether every response thinks for 5/8 of the typical length before its answer.
     """
 
-    def __init__(self, seed: int, length: int, ease: float) -> None:
+    def __init__(
+        self, seed: int, length: int, ease: float, decisions: float = DECISIONS, thinking: bool = False
+    ) -> None:
         """Hash the seed; nothing else is stored."""
         self.root = _mixed(np.array([seed], np.uint64), 2)
         self.length, self.limit, self.ease = length, length * 5 // 4, ease
+        self.decisions = decisions
+        self.marks = {0: THINK, length * 5 // 8: ANSWER} if thinking else {}
 
     def places(self, prefix: np.ndarray, depth: int) -> tuple[np.ndarray, np.ndarray]:
         """Candidate tokens and their probabilities at each prefix, (R, CANDIDATES); all other tokens share `RARE`."""
         base = _mixed(prefix, 3)
         rank = np.arange(CANDIDATES)
         stride = 2 * (base >> np.uint64(20)).astype(np.int64) + 1
-        tokens = ((base & np.uint64(0xFFFF)).astype(np.int64)[:, None] + rank * stride[:, None]) % (VOCABULARY - 1) + 1
-        open_ = _unit(_mixed(prefix, 4)) < DECISIONS
+        tokens = ((base & np.uint64(0xFFFF)).astype(np.int64)[:, None] + rank * stride[:, None]) % (THINK - 1) + 1
+        open_ = _unit(_mixed(prefix, 4)) < self.decisions
         slope = np.where(open_, 0.3 + 1.4 * _unit(_mixed(prefix, 5)), 3.5 + 2 * _unit(_mixed(prefix, 6)))
         weights = np.exp(-slope[:, None] * rank)
         if depth >= self.length * 3 // 4:
             ends = _unit(_mixed(prefix, 7)) < 4 / self.length
             tokens[ends, 0] = END
+        if depth in self.marks:
+            tokens[:, 0] = self.marks[depth]
+            weights = np.broadcast_to(np.where(rank == 0, 1.0, 1e-6), weights.shape)
         return tokens, (1 - RARE) * weights / weights.sum(axis=1, keepdims=True)
 
     def effects(self, prefix: np.ndarray, token: np.ndarray) -> np.ndarray:
         """Change in the log odds of success due to a token."""
-        open_ = _unit(_mixed(prefix, 4)) < DECISIONS
+        open_ = _unit(_mixed(prefix, 4)) < self.decisions
         return np.where(open_, 2.4 * (_unit(_mixed(_after(prefix, token), 8)) - 0.5), 0.0)
 
-    def draw(self, forced: Sequence[Sequence[int]], rng: np.random.Generator) -> Drawn:
-        """Draw one response for each forced prefix."""
+    def draw(self, forced: Sequence[Sequence[int]], rng: np.random.Generator, tail: int | None = None) -> Drawn:
+        """Draw one response for each forced prefix.
+
+        Args:
+            forced: forced prefixes.
+            rng: random generator.
+            tail: tokens after which a response ends that starts from a forced prefix; None: it may use up the limit.
+        """
         size, launch = len(forced), np.array([len(prefix) for prefix in forced])
+        last = np.minimum(self.limit, launch + tail) - 1 if tail else np.full(size, self.limit)
+        # a response that ends early thinks for less long, too
+        close = launch + tail * 5 // 8 if tail and self.marks else np.full(size, -1)
+        close[launch > max(self.marks, default=0)] = -1
         tokens = np.full((size, self.limit), -1, np.int32)
         for row, prefix in enumerate(forced):
             tokens[row, : len(prefix)] = prefix
@@ -104,11 +125,10 @@ class Language:
         prefix, odds = np.repeat(self.root, size), np.full(size, self.ease)
         alive = np.arange(size)
         for depth in range(self.limit):
-            given = depth < launch[alive]
-            token, log_p = self._next(prefix[alive], depth, rng)
-            token = np.where(given, tokens[alive, depth], token)
-            tokens[alive, depth] = token
-            log_probs[alive, depth] = np.where(given, np.nan, log_p)
+            free = alive[depth >= launch[alive]]
+            token, log_probs[free, depth] = self._next(prefix[free], depth, rng)
+            tokens[free, depth] = np.where(close[free] == depth, ANSWER, np.where(last[free] == depth, END, token))
+            token = tokens[alive, depth]
             odds[alive] += self.effects(prefix[alive], token)
             prefix[alive] = _after(prefix[alive], token)
             alive = alive[token != END]
@@ -121,7 +141,7 @@ class Language:
         """Draw a token for each prefix, and return it with its log-probability."""
         candidates, p = self.places(prefix, depth)
         rank = (rng.random((len(prefix), 1)) > p.cumsum(axis=1)).sum(axis=1)
-        rest = rng.integers(1, VOCABULARY, len(prefix))
+        rest = rng.integers(1, THINK, len(prefix))
         listed = np.minimum(rank, CANDIDATES - 1)[:, None]
         inside = rank < CANDIDATES
         token = np.where(inside, np.take_along_axis(candidates, listed, 1)[:, 0], rest)
@@ -157,4 +177,5 @@ def spellings() -> list[str]:
     ends = ("", "n", "r", "s", "l", "t", "ck", "ng", "m", "lo", "ra", "ti", "ne")
     words = [f"{start}{middle}{end}" for end in ends for middle in middles for start in starts]
     signs = ["<end>", "\n", ".", ",", ":", "=", "+", "-", "(", ")", *map(str, range(10))]
-    return (signs + [f" {word}" if i % 4 else word for i, word in enumerate(words)])[:VOCABULARY]
+    listed = signs + [f" {word}" if i % 4 else word for i, word in enumerate(words)]
+    return [*listed[:THINK], "<think>", "</think>"]

@@ -1,13 +1,14 @@
-"""A synthetic run of the largest size that the dashboard is designed for, generated within minutes.
+"""Synthetic runs of the largest sizes that the dashboard is designed for, generated within minutes.
 
 Rollouts come from `benchmarks.language`; paths, forced pairs, tree, scores and gradients are computed from them by the
 pipeline's own functions. So the tables are consistent, and only the models are synthetic.
 
-    python -m benchmarks.synthetic FOLDER
+    python -m benchmarks.synthetic FOLDER          # many questions, and one with many rollouts
+    python -m benchmarks.synthetic FOLDER --long   # one question with long responses that think before they answer
 """
 
+import argparse
 import json
-import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -21,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.distributions import rows_of
-from benchmarks.language import Drawn, Language, spellings
+from benchmarks.language import DECISIONS, Drawn, Language, spellings
 from odd.analysis.path_rows import PathRows
 from odd.analysis.planning import Plan, choose_paths, plan_targets
 from odd.analysis.question_tree import QuestionTree
@@ -34,7 +35,16 @@ from odd.rollouts.sampling import Rollout, Stage
 from odd.store import RunWriter
 from odd.store.rows import rollout_rows
 
-TEACHERS = {"large": (0.9, 0.6), "medium": (0.5, 0.8), "Self-1C": (0.3, 0.6), "contrary": (-0.5, 0.8)}
+TEACHERS = {
+    "large": (0.9, 0.6),
+    "medium": (0.5, 0.8),
+    "Self-1C": (0.3, 0.6),
+    "contrary": (-0.5, 0.8),
+    "Self-1C1W": (0.4, 0.5),
+    "guided": (0.6, 0.9),
+    "noise": (0.0, 1.2),
+    "small": (0.2, 0.4),
+}
 """How much each teacher favours tokens that help, and how much it favours random ones."""
 
 
@@ -49,6 +59,10 @@ class Size:
         length: typical tokens per response, except for the large question.
         large_targeted: targeted rollouts of the large question.
         large_length: typical tokens per response of the large question.
+        teachers: number of teachers.
+        decisions: share of prefixes of the large question that are decisions.
+        tail: tokens after which targeted responses of the large question end, as they share most of their tokens
+            with a path; None: they are as long as others. Responses with such a tail think before they answer.
     """
 
     questions: int = 201
@@ -57,16 +71,30 @@ class Size:
     length: int = 100
     large_targeted: int = 20_000
     large_length: int = 200
+    teachers: int = 4
+    decisions: float = DECISIONS
+    tail: int | None = None
 
-    def of(self, number: int) -> tuple[int, int]:
-        """Targeted rollouts and length of a question."""
-        if number == self.questions - 1:
-            return self.large_targeted, self.large_length
-        return self.targeted, self.length
+    @property
+    def names(self) -> list[str]:
+        """Names of the teachers."""
+        return list(TEACHERS)[: self.teachers]
+
+    def large(self, number: int) -> bool:
+        """Whether a question is the large one."""
+        return number == self.questions - 1
+
+    def language(self, number: int, rng: np.random.Generator) -> Language:
+        """The language of a question."""
+        if self.large(number):
+            return Language(number, self.large_length, 0.5, self.decisions, thinking=self.tail is not None)
+        return Language(number, self.length, rng.normal(0.3, 1.2))
 
 
 LARGE = Size()
 """200 questions for the tables and a large one for the tree."""
+LONG = Size(3, 200, 400, 100, large_targeted=49_800, large_length=4096, teachers=8, decisions=0.02, tail=160)
+"""One question with 50,000 rollouts, paths of about 4,096 tokens with a thinking part, and eight teachers."""
 
 
 def settings(size: Size) -> RunConfig:
@@ -80,7 +108,7 @@ def settings(size: Size) -> RunConfig:
             rests=("off",),
             posterior_draws=50,
         ),
-        teachers=tuple(TeacherConfig(name=name, context="1c" if "1C" in name else "none") for name in TEACHERS),
+        teachers=tuple(TeacherConfig(name=name, context="1c" if "1C" in name else "none") for name in size.names),
     )
 
 
@@ -122,7 +150,7 @@ def _write_frame(writer: RunWriter, config: RunConfig, size: Size) -> None:
         writer.set_meta(key, ",".join(values))
     writer.set_meta("config", config.model_dump_json())
     writer.set_meta("questions", json.dumps([one.model_dump_json() for one in asked]))
-    writer.set_meta("digests", json.dumps({name: "0" for name in ("", *TEACHERS)}))
+    writer.set_meta("digests", json.dumps({name: "0" for name in ("", *size.names)}))
     writer.insert(
         "questions",
         [
@@ -145,9 +173,8 @@ def _write_frame(writer: RunWriter, config: RunConfig, size: Size) -> None:
 
 def question_tables(number: int, size: Size) -> tuple[str, dict[str, pd.DataFrame]]:
     """Sample and score one question; return its difficulty and its tables, without the question column."""
-    targeted, length = size.of(number)
     asked, rng = question(number), np.random.default_rng([7, number])
-    language = Language(number, length, ease=0.5 if number == size.questions - 1 else rng.normal(0.3, 1.2))
+    language, large = size.language(number, rng), size.large(number)
     initial = _rollouts(language.draw([()] * size.initial, rng), "initial", [()] * size.initial, asked)
     chosen = choose_paths(asked.id, initial, TargetingConfig(), 0)
     responses = [tuple(initial[i].token_ids.tolist()) for i in chosen]
@@ -156,14 +183,16 @@ def question_tables(number: int, size: Size) -> tuple[str, dict[str, pd.DataFram
     def read(drawn: Sequence[Rollout]) -> PathRows:
         teachers = {
             name: partial(_log_probs, language, responses, leaning, salt)
-            for salt, (name, leaning) in enumerate(TEACHERS.items())
+            for salt, (name, leaning) in enumerate(islice(TEACHERS.items(), size.teachers))
         }
         tokens = [rollout.token_ids for rollout in drawn]
         student = partial(_log_probs, language, responses, (), None)
         return rows_of(tokens, chosen, student, teachers, analysis.objectives, targeting.tau)
 
-    plan = _spread(plan_targets(initial, chosen, read(initial), list(TEACHERS), targeting), targeted)
-    rollouts = [*initial, *_rollouts(language.draw(plan.forced, rng), "targeted", plan.forced, asked)]
+    plan = plan_targets(initial, chosen, read(initial), size.names, targeting)
+    plan = _spread(plan, size.large_targeted if large else size.targeted)
+    drawn = language.draw(plan.forced, rng, size.tail if large else None)
+    rollouts = [*initial, *_rollouts(drawn, "targeted", plan.forced, asked)]
     tree = QuestionTree(asked.id, rollouts, chosen, read(rollouts), analysis)
     tokens = sum(rollout.length for rollout in rollouts)
     timing = {"stage": "targeted", "seconds": tokens / 50_000, "items": len(rollouts), "tokens": tokens}
@@ -174,7 +203,7 @@ def question_tables(number: int, size: Size) -> tuple[str, dict[str, pd.DataFram
             "rollouts": pd.DataFrame(rollout_rows(number, 0, rollouts), dtype=object),
             "paths": pd.DataFrame([_path_row(path, i, initial[i]) for path, i in enumerate(chosen)]),
             "pairs": pd.DataFrame(plan.rows),
-            "contexts": pd.DataFrame([TeacherContext(name, (1, 2, 3), asked.block(), ()).row() for name in TEACHERS]),
+            "contexts": pd.DataFrame([TeacherContext(name, (1, 2, 3), asked.block(), ()).row() for name in size.names]),
             "timings": pd.DataFrame([timing]),
         }
     )
@@ -190,9 +219,10 @@ def _log_probs(
 
 def _rollouts(drawn: Drawn, stage: Stage, forced: Sequence[tuple[int, ...]], asked: Question) -> list[Rollout]:
     words, rollouts = spellings(), []
+    numbers = np.array(range(len(words)), dtype=object)  # one Python number per token, instead of one per place
     for row, prefix in enumerate(forced):
         length, right, cut = int(drawn.lengths[row]), bool(drawn.correct[row]), bool(drawn.truncated[row])
-        tokens = drawn.tokens[row, :length].tolist()
+        tokens = numbers[drawn.tokens[row, :length]].tolist()
         answer = asked.answer if right else str(int(asked.answer) + 1 + row % 5)
         rollouts.append(
             Rollout(
@@ -228,8 +258,11 @@ def _spread(plan: Plan, rollouts: int) -> Plan:
 
 def main() -> None:
     """Generate the run in a folder's cache and print its size."""
-    started = time.perf_counter()
-    path = make_run(Path(sys.argv[1]) / "cache", tell=print)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.synthetic")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--long", action="store_true", help="long responses instead of many questions")
+    chosen, started = parser.parse_args(), time.perf_counter()
+    path = make_run(chosen.folder / "cache", LONG if chosen.long else LARGE, tell=print)
     print(f"{path}: {path.stat().st_size / 1e6:.0f} MB in {time.perf_counter() - started:.0f} s")
 
 

@@ -287,7 +287,8 @@ class OpenedRun:
             raise OddError(f"run {self.run_id}: question {view.question} has no path; choose another question")
         rows = path_rows(self, number, view)
         payload = path_panel(self, number, view, rows, path_cards(self, number, view))
-        lines = [self._text(number), *map(_plain, path_notices(self, number, view, rows))]
+        decisions = any(row["decision"] is True for row in rows)
+        lines = [self._text(number), *map(_plain, path_notices(self, number, view, decisions))]
         drawn = legend_html(legend(view.colour), colour_scale(self, number, view))
         title = f"path of question {view.question} · {chosen_measure(view)}"
         document = component_document("token_path", payload, title, lines, drawn, theme)

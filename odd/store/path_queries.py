@@ -52,8 +52,9 @@ def _children(places: str) -> str:
         ORDER BY r.teacher, r.node, r.token = -1, r.significant DESC, r.success_visits DESC, r.token"""
 
 
-PATH_QUERIES: dict[str, str] = {
-    "path_rows": f"""
+def _rows(where: str) -> str:
+    """Return the SQL for the tokens of a path that meet a condition, for each teacher that does."""
+    return f"""
         SELECT e.teacher, t.position, t.node, t.child, t.token, v.bytes, exp(q.log_q::DOUBLE) AS p_teacher, c.p_student,
             {known("c", "success", "success")}, {known("u", "value", "value")},
             s.* EXCLUDE (question, node, teacher, objective, convention), d.kl_student_teacher
@@ -65,9 +66,18 @@ PATH_QUERIES: dict[str, str] = {
         LEFT JOIN scores AS s ON s.question = $question AND s.node = t.node AND s.teacher = e.teacher
             AND s.objective = $objective AND s.convention = $convention
         LEFT JOIN vocabulary AS v ON v.token = t.token
-        WHERE t.question = $question AND t.path = $path ORDER BY e.teacher, t.position""",
+        WHERE t.question = $question AND t.path = $path AND {where} ORDER BY e.teacher, t.position"""
+
+
+PATH_QUERIES: dict[str, str] = {
+    "path_rows": _rows("t.position BETWEEN $first AND $last"),
+    "path_overview": _rows("e.teacher IS NOT DISTINCT FROM $teacher"),
+    "path_texts": """
+        SELECT t.position, t.token, v.bytes FROM path_tokens AS t LEFT JOIN vocabulary AS v ON v.token = t.token
+        WHERE t.question = $question AND t.path = $path ORDER BY t.position""",
     "path_children": _children("""
-        SELECT DISTINCT node, child AS taken FROM path_tokens WHERE question = $question AND path = $path"""),
+        SELECT DISTINCT node, child AS taken FROM path_tokens
+        WHERE question = $question AND path = $path AND position BETWEEN $first AND $last"""),
     "token_children": _children("""
         SELECT node, child AS taken FROM path_tokens
         WHERE question = $question AND path = $path AND position = $position"""),

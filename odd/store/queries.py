@@ -137,6 +137,7 @@ QUERIES: dict[str, str | Callable[[], str]] = {
         LEFT JOIN vocabulary AS i ON i.token = c.tokens[list_position(c.ideal, list_max(c.ideal))]
         LEFT JOIN vocabulary AS u ON u.token = c.tokens[list_position(g.teacher_gradient, list_max(g.teacher_gradient))]
         WHERE r.rank <= $limit ORDER BY r.alignment > 0 DESC, r.rank""",
+    "run_settings": "SELECT value FROM meta WHERE key = 'config'",
     "run_facts": """
         SELECT count(*) AS questions, count(*) FILTER (stage = 'scored') AS finished,
             (SELECT count(*) FROM paths) AS paths

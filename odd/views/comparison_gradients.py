@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 
 from odd.method.alignment import ZERO_IDEAL, ZERO_NORM
-from odd.store.run import Run, of_teacher
+from odd.store.run import Run
 from odd.views.links import ViewState
 from odd.views.resolve import question_number
 from odd.views.scores import Row, number
-from odd.views.token_path import end_tokens, measure, spelled
+from odd.views.token_path import end_tokens, path_rows, spelled
 
 
 def gradients_at(run: Run, view: ViewState, teachers: Sequence[str]) -> dict[str, Any] | None:
@@ -48,8 +48,8 @@ def gradients_at(run: Run, view: ViewState, teachers: Sequence[str]) -> dict[str
 
 def pinned_row(run: Run, question: int, view: ViewState) -> Row:
     """The row of the query `path_rows` at the pinned token."""
-    rows = of_teacher(run.query("path_rows", **measure(question, view)), view.teacher)
-    return rows.iloc[view.position or 0].to_dict()
+    position = view.position or 0
+    return dict(path_rows(run, question, view, range(position, position + 1))[0])
 
 
 def _children(run: Run, rows: pd.DataFrame, ends: frozenset[int]) -> list[dict[str, Any]]:

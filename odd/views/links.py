@@ -16,6 +16,7 @@ from odd.method.measures import colours
 Having = Literal["decisions", "teachers"]
 Show = Literal["score", "difference"]
 Screened = Literal["left out", "kept", "all"]
+Part = Literal["all", "thinking", "answer"]
 LONGEST = 1000
 """Maximum length of a parameter, in characters."""
 MOST = 400
@@ -27,7 +28,9 @@ PARAMETERS = {"position": "token"}
 
 NO_BRANCH: dict[str, Any] = {"node": None, "unfolded": (), "folded": ()}
 """Parameters that name nodes of one question's tree, unset: they do not apply to another question."""
-AT_START: dict[str, Any] = {"path": None, "position": None, **NO_BRANCH}
+AT_PATH: dict[str, Any] = {"position": None, "start": None}
+"""Parameters that name places on one path, unset: its first tokens, with nothing pinned."""
+AT_START: dict[str, Any] = {"path": None, **AT_PATH, **NO_BRANCH}
 """Parameters that name places in one question, unset: its first path, with nothing pinned or selected."""
 
 
@@ -40,6 +43,8 @@ class ViewState:
         question: id of the question.
         path: number of the path in the question.
         position: position of the pinned token on the path; `token` in URLs.
+        start: first position of the window of a long path that is shown; None: the window with the pinned token.
+        part: part of a path that is shown: its thinking part, its answer, or all of it.
         node: node of the selected branch of the tree.
         unfolded: nodes whose rarer branches are shown.
         folded: nodes whose subtrees are collapsed.
@@ -70,6 +75,8 @@ class ViewState:
     question: str | None = None
     path: int | None = None
     position: int | None = None
+    start: int | None = None
+    part: Part = "all"
     node: int | None = None
     unfolded: tuple[int, ...] = ()
     folded: tuple[int, ...] = ()

@@ -9,12 +9,19 @@ from odd.views.generation_tree import decision_payload
 from odd.views.links import ViewState
 from odd.views.missing import NO_TEACHER, no_decision_point
 from odd.views.names import convention_name, objective_name
+from odd.views.path_overview import overview_payload, overview_rows
+from odd.views.path_window import Extent, path_extent, support
 from odd.views.scores import Row, colour_scale
 from odd.views.token_path import end_tokens, path_heading, path_names, path_payload
 
 
 def path_panel(
-    run: Run, number: int, view: ViewState, rows: Sequence[Row], cards: Mapping[int, dict[str, Any]]
+    run: Run,
+    number: int,
+    view: ViewState,
+    rows: Sequence[Row],
+    cards: Mapping[int, dict[str, Any]],
+    extent: Extent | None = None,
 ) -> dict[str, Any]:
     """Payload of the component `token_path`.
 
@@ -24,11 +31,16 @@ def path_panel(
         view: view with question, path, teacher, objective, convention and colour.
         rows: result of `odd.views.token_path.path_rows`.
         cards: result of `odd.views.token_path.path_cards`.
+        extent: size of the path, if `rows` and `cards` are those of its window; None: they are complete.
     """
-    data = path_payload(rows, cards, view, colour_scale(run, number, view), end_tokens(run, number))
+    scale, ends, visits = colour_scale(run, number, view), end_tokens(run, number), support(run)
+    data = path_payload(rows, cards, view, scale, ends, visits)
     name = path_names(run.query("paths", question=number))[cast(int, view.path)]
     subject = f"question {view.question} · {chosen_measure(view)}"
-    return data | {"question": number, "heading": path_heading(rows, name) | {"subject": subject}}
+    extent = extent or path_extent(run, number, view.path)
+    whole = overview_rows(run, number, view) if len(rows) < extent.length else rows
+    overview = overview_payload(whole, view, scale, ends, extent, visits)
+    return data | {"question": number, "overview": overview, "heading": path_heading(whole, name) | {"subject": subject}}
 
 
 def tree_panel(run: Run, number: int, view: ViewState, tree: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,8 +71,8 @@ def chosen_measure(view: ViewState) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def path_notices(run: Run, number: int, view: ViewState, rows: Sequence[Row]) -> list[str]:
-    """Why a path may show no scores, as Markdown; `rows` is the result of `path_rows`."""
+def path_notices(run: Run, number: int, view: ViewState, decisions: bool) -> list[str]:
+    """Why a path may show no scores, as Markdown; `decisions`: whether it has a decision point."""
     if view.teacher is None:
         return [f"{NO_TEACHER} Success is shown instead."]
     contexts = run.query("contexts", question=number)
@@ -68,7 +80,7 @@ def path_notices(run: Run, number: int, view: ViewState, rows: Sequence[Row]) ->
     if len(own) and not own["available"].iloc[0]:
         reason = own["reason"].iloc[0] or "its context could not be built"
         return [markdown_escaped(f"{view.teacher} has no scores for this question: {reason}.")]
-    if not any(row["decision"] is True for row in rows):
+    if not decisions:
         return [no_decision_point("This path")]
     return []
 

@@ -63,12 +63,14 @@ class _Resolver:
         self._nodes(number)
 
     def _position(self, paths: pd.DataFrame) -> None:
-        length = paths.loc[paths["path"] == self.view.path, "length"]
-        position = self.view.position
-        if position is None or (len(length) and position < length.item()):
-            return
-        self.notices.append(f"This path has no token {position}: the path is shown without a pinned token.")
-        self.view = self.view.but(position=None)
+        found = paths.loc[paths["path"] == self.view.path, "length"]
+        length = found.item() if len(found) else 0
+        instead = {"position": "the path is shown without a pinned token", "start": "its first tokens are shown"}
+        for part, shown in instead.items():
+            position = getattr(self.view, part)
+            if position is not None and position >= length:
+                self.notices.append(f"This path has no token {position}: {shown}.")
+                self.view = self.view.but(**{part: None})
 
     def _nodes(self, number: int) -> None:
         asked = {*self.view.unfolded, *self.view.folded, *({self.view.node} - {None})}

@@ -27,6 +27,8 @@ from odd.views.scores import (
 SHOWN = 8
 """Maximum number of children in a card; the others are counted."""
 END = "⟨end⟩"
+EVERYWHERE = range(10**9)
+"""All positions of any path."""
 
 VALUE = ("value", "value_low", "value_high", "value_visits")
 CHILD = ("p_student", "p_teacher", "success", "success_low", "success_high", "success_visits", "ideal",
@@ -69,18 +71,24 @@ def end_tokens(run: Run, question: int) -> frozenset[int]:
     return frozenset(run.query("path_ends", question=question)["token"].tolist())
 
 
-def path_rows(run: Run, question: int, view: ViewState) -> Sequence[Row]:
+def within(question: int, view: ViewState, window: range = EVERYWHERE) -> dict[str, Any]:
+    """Parameters of the queries of a window of a path."""
+    return measure(question, view) | {"first": window.start, "last": window.stop - 1}
+
+
+def path_rows(run: Run, question: int, view: ViewState, window: range = EVERYWHERE) -> Sequence[Row]:
     """One row per token: position, probabilities, success and scores; unknown values are NULL or NaN."""
-    return of_teacher(run.query("path_rows", **measure(question, view)), view.teacher).to_dict("records")
+    return of_teacher(run.query("path_rows", **within(question, view, window)), view.teacher).to_dict("records")
 
 
-def path_cards(run: Run, question: int, view: ViewState) -> dict[int, dict[str, Any]]:
+def path_cards(run: Run, question: int, view: ViewState, window: range = EVERYWHERE) -> dict[int, dict[str, Any]]:
     """Per node of the path: its children to show, and number and visits of the others.
 
     A child is a list in the order of `CHILD_COLUMNS`.
     """
     ends = end_tokens(run, question)
-    children = of_teacher(run.query("path_children", most=SHOWN, **measure(question, view)), view.teacher)
+    asked = within(question, view, window)
+    children = of_teacher(run.query("path_children", most=SHOWN, **asked), view.teacher)
     cards: dict[int, dict[str, Any]] = {}
     rows = children.to_dict("records")
     for row, values in zip(rows, shorts(rows, CHILD), strict=True):
@@ -96,19 +104,27 @@ def path_cards(run: Run, question: int, view: ViewState) -> dict[int, dict[str, 
 
 
 def path_payload(
-    rows: Sequence[Row], cards: Mapping[int, dict[str, Any]], view: ViewState, scale: float, ends: frozenset[int]
+    rows: Sequence[Row],
+    cards: Mapping[int, dict[str, Any]],
+    view: ViewState,
+    scale: float,
+    ends: frozenset[int],
+    support: int = 1,
 ) -> dict[str, Any]:
     """Payload of the component `token_path`.
 
     Args:
-        rows: result of `path_rows`.
+        rows: result of `path_rows`, of the whole path or of a window.
         cards: result of `path_cards`.
         view: view with the colour and filters to apply.
         scale: value at the upper end of the colour scale.
         ends: result of `end_tokens`.
+        support: visits from which V(u) is drawn; below, it is the outcome of a few rollouts.
     """
     columns = shown_columns()
     return {
+        "first": int(rows[0]["position"]) if rows else 0,
+        "support": support,
         "position": view.position,
         "path": view.path,
         "legend": legend(view.colour).payload(scale),

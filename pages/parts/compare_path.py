@@ -10,13 +10,14 @@ from odd.views.comparison_path import path_payload, path_table
 from odd.views.figures.comparison import heat_map
 from odd.views.links import NO_BRANCH, ViewState
 from odd.views.missing import no_decision_point
+from odd.views.path_window import pinning
 from odd.views.resolve import question_number
 from odd.views.token_path import path_names
 from pages.parts.compare_panel import heading
 from pages.shared.data import OpenRun, kept
 from pages.shared.layout import figure
 from pages.shared.mount import mount
-from pages.shared.state import change_view
+from pages.shared.state import change_view, latest_view
 
 HEAT_MAP = "compare-heat-map"
 
@@ -61,7 +62,7 @@ def show_without(run: OpenRun, view: ViewState) -> None:
 
 def pin(position: int) -> None:
     """Pin the token at a position, or unpin with -1; called by the strips."""
-    change_view(position=None if position < 0 else position)
+    change_view(**pinning(latest_view(), None if position < 0 else position))
 
 
 def pin_clicked() -> None:

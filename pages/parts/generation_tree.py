@@ -9,10 +9,11 @@ from odd.views.generation_graph import display
 from odd.views.generation_tree import tree_payload
 from odd.views.links import MOST, ViewState
 from odd.views.panels import tree_panel, why_no_tree
+from odd.views.path_window import pinning
 from odd.views.resolve import question_number
 from pages.shared.data import OpenRun, kept
 from pages.shared.mount import mount
-from pages.shared.state import change_view
+from pages.shared.state import change_view, latest_view
 
 
 def show(run: OpenRun, view: ViewState) -> None:
@@ -69,4 +70,7 @@ def _change(part: str, nodes: list[int]) -> None:
 def pin(place: list[int]) -> None:
     """Show a path and pin the token at a position on it, or none with -1."""
     path, position = place
-    change_view(path=int(path), position=None if int(position) < 0 else int(position))
+    position = None if int(position) < 0 else int(position)
+    view = latest_view()
+    moved = pinning(view, position) if view.path == int(path) else {"position": position, "start": None}
+    change_view(path=int(path), **moved)

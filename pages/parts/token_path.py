@@ -1,29 +1,50 @@
 """The text panel of the Tree page: a path with its staves."""
 
 from collections.abc import Sequence
+from typing import get_args
 
 import streamlit as st
 
-from odd.views.links import ViewState
+from odd.views.links import Part, ViewState
 from odd.views.panels import path_notices, path_panel
+from odd.views.path_window import Extent, path_extent, pinning
 from odd.views.scores import Row
-from odd.views.token_path import SHOWN, measure, path_cards, path_rows
+from odd.views.token_path import SHOWN, measure, path_cards, path_rows, within
 from pages.parts.pinned_token import show_rollouts
 from pages.shared.data import OpenRun, kept
 from pages.shared.mount import mount
-from pages.shared.state import change_view
+from pages.shared.state import change_view, latest_view
 
 
 def ask(run: OpenRun, view: ViewState, number: int) -> None:
     """Start the panel's queries, which run while other panels are drawn."""
     if view.path is not None:
-        run.ask("path_rows", **measure(number, view))
-        run.ask("path_children", most=SHOWN, **measure(number, view))
+        run.ask("path_texts", question=number, path=view.path)
+        extent = extent_of(run, number, view.path)
+        if extent.windowed(view):
+            run.ask("path_overview", teacher=view.teacher, **measure(number, view))
+        window = extent.window(view)
+        run.ask("path_rows", **within(number, view, window))
+        run.ask("path_children", most=SHOWN, **within(number, view, window))
+
+
+extent_of = kept(path_extent)
 
 
 def pin(position: int) -> None:
     """Pin the token at a position, or unpin with -1; called by the component."""
-    change_view(position=None if position < 0 else position)
+    change_view(**pinning(latest_view(), None if position < 0 else position))
+
+
+def move(start: int) -> None:
+    """Show the window from a position on; called by the component."""
+    change_view(start=max(0, int(start)))
+
+
+def choose_part(part: str) -> None:
+    """Show a part of the path from its start; called by the component."""
+    if part in get_args(Part):
+        change_view(part=part, start=None, position=None)
 
 
 def show(run: OpenRun, view: ViewState, number: int) -> None:
@@ -32,24 +53,21 @@ def show(run: OpenRun, view: ViewState, number: int) -> None:
         if view.path is None:
             show_without_path(run, number)
             return
-        rows = path_rows(run, number, view)
-        for notice in path_notices(run, number, view, rows):
+        extent = extent_of(run, number, view.path)
+        rows = path_rows(run, number, view, extent.window(view))
+        data = payload(run, view, number, rows, extent)
+        for notice in path_notices(run, number, view, bool(data["overview"]["decisions"]["rows"])):
             st.info(notice, icon=":material/info:")
-        mount("token_path", "token-path", payload(run, view, number, rows), position=pin)
+        mount("token_path", "token-path", data, position=pin, start=move, part=choose_part)
 
 
-def payload(run: OpenRun, view: ViewState, number: int, rows: Sequence[Row]) -> dict:
-    """The data that the component draws for this view, given the rows of `path_rows`."""
-    cards = _cards(run, number, view.path, view.teacher, view.objective, view.convention)
-    return path_panel(run, number, view, rows, cards)
+def payload(run: OpenRun, view: ViewState, number: int, rows: Sequence[Row], extent: Extent) -> dict:
+    """The data that the component draws for this view, given the rows of `path_rows` in its window."""
+    shown = ViewState(path=view.path, teacher=view.teacher, objective=view.objective, convention=view.convention)
+    return path_panel(run, number, view, rows, _cards(run, number, shown, extent.window(view)), extent)
 
 
-@kept
-def _cards(
-    run: OpenRun, number: int, path: int | None, teacher: str | None, objective: str | None, convention: str | None
-) -> dict:
-    view = ViewState(path=path, teacher=teacher, objective=objective, convention=convention)
-    return path_cards(run, number, view)
+_cards = kept(path_cards)
 
 
 def show_without_path(run: OpenRun, number: int) -> None:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from odd.findings.published import reference_name
 from odd.method.measures import colours
-from odd.views.links import AT_START, Reference, ViewState
+from odd.views.links import AT_PATH, AT_START, Reference, ViewState
 from odd.views.names import convention_name, objective_name
 from odd.views.resolve import question_number
 from odd.views.token_path import path_names
@@ -66,7 +66,7 @@ def choose_path(run: OpenRun, view: ViewState, **arguments) -> None:
     paths = run.query("paths", question=question_number(run, view))
     lengths = dict(zip(paths["path"].tolist(), paths["length"].tolist(), strict=True))
     names = {path: f"{name} ({lengths[path]} tokens)" for path, name in path_names(paths).items()}
-    tied = bound("path", view.path, also={"position": None})
+    tied = bound("path", view.path, also=AT_PATH)
     st.selectbox("path", list(names), format_func=lambda path: names[path], **tied, **arguments)
 
 

@@ -21,7 +21,7 @@ PARTS = {
         "generation_tree_words",
         "generation_tree_moves",
     ),
-    "token_path": ("token_path_staff", "token_path_card", "token_cursor", "picture"),
+    "token_path": ("token_path_staff", "token_path_card", "token_cursor", "path_overview", "picture"),
     "token_strips": ("token_path_staff", "token_path_card", "token_cursor", "picture", "token_strips_card"),
     "teacher_table": ("picture",),
     "pair_matrix": ("picture",),

@@ -5,7 +5,7 @@ const ELSEWHERE = 'button, a, summary, canvas, [role="grid"], [role="tab"], [rol
 
 /**
  * Base class of components that show tokens in a `field`, each an element with its number in `data-at`.
- * A subclass sets `data.tokens` and has `anchor(at)`, the element of a token; `content(at)`, the content of its card;
+ * A subclass sets `data.tokens`, by position from `data.first` (0 by default) on, and has `anchor(at)`, the element of a token; `content(at)`, the content of its card;
  * `said(at)`, its text for screen readers; `keys()`, further keys as [step, test]; and `arrange()`, which lays out the
  * tokens for a new width and stores it in `width`.
  */
@@ -99,7 +99,8 @@ class TokenCursor {
   }
 
   placeCard() {
-    if (this.card.matches(":popover-open")) placeCard(this.card, this.anchor(this.carded))
+    const target = this.card.matches(":popover-open") && this.anchor(this.carded)
+    if (target) placeCard(this.card, target)
   }
 
   hide() {
@@ -162,11 +163,15 @@ class TokenCursor {
 
   /** Move to the next token in the direction of `step` that passes the test, if there is one. */
   go(step, test) {
-    const { tokens } = this.data
-    let at = this.cursor === null ? (step > 0 ? 0 : tokens.length - 1) : this.cursor + step
+    const { tokens, first = 0 } = this.data
+    let at = this.cursor === null ? (step > 0 ? first : tokens.length - 1) : this.cursor + step
     while (at in tokens && !test(tokens[at], at)) at += step
     if (at in tokens) this.move(at)
+    else this.beyond(at, step, test)
   }
+
+  /** Look for a token outside the window that is shown; a component that has such tokens overrides it. */
+  beyond() {}
 }
 
 /** Number of the token of an event; null if none. */

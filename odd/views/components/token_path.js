@@ -10,7 +10,7 @@ export default function ({ data: { payload }, parentElement, setTriggerValue }) 
   const data = JSON.parse(payload)
   let panel = PANELS.get(parentElement)
   if (!panel) PANELS.set(parentElement, (panel = new TokenPath(parentElement.querySelector(".odd"))))
-  panel.show(data, (position) => setTriggerValue("position", position))
+  panel.show(data, (position) => setTriggerValue("position", position), setTriggerValue)
   return () => panel.close()
 }
 
@@ -22,21 +22,45 @@ class TokenPath extends TokenCursor {
     this.place = place
     this.lines = lines
     this.ruler = element("div", { class: "ruler", "data-unpictured": true, "aria-hidden": "true" })
-    place.replaceChildren(this.head, lines, this.ruler, this.spoken, this.card)
+    this.far = null
+    this.overview = new PathOverview((first) => this.tell("start", first), (name) => this.tell("part", name), (at) => this.jump(at))
+    this.overview.place.setAttribute("data-unpictured", "")
+    place.replaceChildren(this.head, this.overview.place, lines, this.ruler, this.spoken, this.card)
   }
 
-  show(data, send) {
+  show(data, send, tell) {
+    this.tell = tell
     this.follow(data.position, this.data?.path !== data.path || this.data.question !== data.question)
-    const { cards, ...parts } = data
+    const { cards, first, ...parts } = data
+    const placed = (list) => Object.assign([], Object.fromEntries(list.map((one, at) => [first + at, one])))
     const scores = records(data.scores)
     const children = (card) => card && { ...card, children: records({ columns: cards.columns, rows: card.children }) }
-    this.data = { ...parts, tokens: data.tokens.map((token, at) => ({ ...token, scores: scores[at] })),
-      values: records(data.values), cards: cards.of_tokens.map(children), columns: data.scores.columns }
+    this.data = { ...parts, first, tokens: placed(data.tokens.map((token, at) => ({ ...token, scores: scores[at] }))),
+      values: placed(records(data.values)), cards: placed(cards.of_tokens.map(children)), columns: data.scores.columns }
     this.send = send
     this.open()
     this.head.replaceChildren(...this.heading())
     this.words = this.data.tokens.map((token, index) => this.word(token, index))
+    if (this.card.matches(":popover-open") && !(this.carded in this.words)) this.card.hidePopover()
+    this.overview.show(data.overview, data.legend, data.position)
     this.measure()
+    if (this.far !== null && this.far === this.cursor && this.far in this.words) this.move(this.far, true)
+    this.far = null
+  }
+
+  /** Pin a token that is not in the window: the server shows the window around it. */
+  jump(at) {
+    if (at in this.data.tokens) return this.move(at)
+    Object.assign(this, { cursor: at, far: at })
+    this.pin(at)
+  }
+
+  beyond(at, step, test) {
+    const { length, scored, decisions } = this.overview.data
+    const rows = new Map(scored.map((one) => [one.position, { value: one.value, scores: {} }]))
+    for (const one of decisions) rows.set(one.position, { value: one.value, decision: true, scores: one })
+    while (at >= 0 && at < length && !test(rows.get(at) ?? { value: null, scores: {} }, at)) at += step
+    if (at >= 0 && at < length) this.jump(at)
   }
 
   heading() {
@@ -72,7 +96,7 @@ class TokenPath extends TokenCursor {
 
   /** Measure the widths of all tokens at once; they only change with the font. */
   measure() {
-    this.ruler.replaceChildren(...this.words)
+    this.ruler.replaceChildren(...this.words.filter(Boolean))
     this.widths = this.words.map((word) => word.getBoundingClientRect().width + 1)
     this.arrange()
   }
@@ -81,18 +105,35 @@ class TokenPath extends TokenCursor {
   arrange() {
     this.width = this.lines.clientWidth
     if (!this.width) return
-    const rows = breakLines(this.data.tokens, this.widths, this.width - STAFF.gutter - 4)
-    const lines = rows.map((row) => element("div", { class: "text" },
+    const { tokens, values, legend, support, overview } = this.data
+    if (this.overview.windowed && this.overview.width !== this.width) this.overview.draw()
+    const rows = breakLines(tokens, this.widths, this.width - STAFF.gutter - 4, overview.answer)
+    const lines = rows.map((row) => element("div", { class: row[0] < overview.answer ? "text thinking" : "text" },
       element("span", { class: "number", text: row[0] }), ...row.map((index) => this.words[index])))
     this.lines.replaceChildren(...lines)
+    this.divide(rows, lines)
     const origin = this.lines.getBoundingClientRect().left
     this.drawn = rows.map((row) => row.map((index) => {
       const box = this.words[index].getBoundingClientRect()
       return { at: index, left: box.left - origin, right: box.right - origin + 1, token: this.data.tokens[index] }
-    })).map((columns) => ({ columns, svg: staff(columns, this.data.values, this.data.legend, this.width) }))
-    this.drawn.forEach(({ svg }, row) => lines[row].after(svg))
+    })).map((columns) => ({ columns, svg: this.overview.windowed && !measured(columns, values, support) ? null
+      : staff(columns, values, legend, this.width, support) }))
+    this.drawn.forEach(({ svg }, row) => svg && lines[row].after(svg))
     this.mark()
     if (this.card.matches(":popover-open")) this.openCard(this.carded)
+  }
+
+  /** Head the thinking part and the answer; the heads fold and unfold the thinking part. */
+  divide(rows, lines) {
+    const { answer, part, length } = this.data.overview
+    if (answer === null) return
+    const head = (open, text, to) => element("button", { class: "part", type: "button", "aria-expanded": String(open),
+      text: `${open ? "▾" : "▸"} ${text}`, on: { click: () => this.tell("part", to) } })
+    const thinking = `thinking part, ${answer.toLocaleString("en-US")} tokens`
+    if (part === "answer") lines[0]?.before(head(false, `${thinking}, folded`, "all"))
+    else if (rows[0]?.[0] < answer) lines[0].before(head(true, thinking, "answer"))
+    const first = rows.findIndex((row) => row[0] === answer)
+    if (first >= 0) lines[first].before(element("div", { class: "part", text: `answer, ${(length - answer).toLocaleString("en-US")} tokens` }))
   }
 
   anchor(index) {
@@ -117,8 +158,8 @@ class TokenPath extends TokenCursor {
   }
 }
 
-/** Break tokens into lines of numbers, at most `width` wide: after line breaks, and before blanks if there are any. */
-function breakLines(tokens, widths, width) {
+/** Break tokens into lines of numbers, at most `width` wide: after line breaks, at the answer, and before blanks if there are any. */
+function breakLines(tokens, widths, width, answer) {
   const lines = [[]]
   const sum = (line) => line.reduce((total, index) => total + widths[index], 0)
   let used = 0
@@ -134,7 +175,7 @@ function breakLines(tokens, widths, width) {
     }
     lines.at(-1).push(index)
     used += widths[index]
-    if (token.breaks && index < tokens.length - 1) {
+    if ((token.breaks || index + 1 === answer) && index < tokens.length - 1) {
       lines.push([])
       used = 0
     }

@@ -31,13 +31,14 @@ function scoreHeight(kind, value) {
 
 /**
  * The staff of one line.
- * `columns` are its tokens: {at, left, right, token}; `values` the value at each boundary of the path; `width` in pixels.
+ * `columns` are its tokens: {at, left, right, token}; `values` the value at each boundary of the path; `width` in pixels;
+ * `support` the visits from which a value is drawn.
  */
-function staff(columns, values, legend, width) {
+function staff(columns, values, legend, width, support) {
   const right = columns.at(-1).right
   return shape("svg", { class: "staff", width, height: STAFF.height, "aria-hidden": "true" },
     ...axes(legend, right), ...columns.map((column) => shade(column)),
-    ...valueLine(columns, values), ...columns.flatMap((column) => scoreBar(column, legend)))
+    ...valueLines(columns, values, support), ...columns.flatMap((column) => scoreBar(column, legend)))
 }
 
 function axes(legend, right) {
@@ -62,10 +63,26 @@ function shade({ at, left, right }) {
   return shape("rect", { class: "column", "data-at": at, x: left, y: 0, width: right - left, height: STAFF.height })
 }
 
-function valueLine(columns, values) {
+const supported = (value, support) => known(value?.value) && (value.value_visits ?? 0) >= support
+
+/** Whether a line has anything to draw on a staff: a score, or a value that enough visits support. */
+function measured(columns, values, support) {
+  return columns.some(({ at, token }) => known(token.value) || supported(values[at], support))
+}
+
+/** V(u) with its band, in pieces: where too few rollouts support it, it is left out. */
+function valueLines(columns, values, support) {
   const ends = [...columns.map(({ at, left }) => [left, values[at]]),
     [columns.at(-1).right, values[columns.at(-1).at + 1]]]
-  const found = ends.filter(([, value]) => known(value?.value))
+  const pieces = [[]]
+  for (const end of ends) {
+    if (supported(end[1], support)) pieces.at(-1).push(end)
+    else if (pieces.at(-1).length) pieces.push([])
+  }
+  return pieces.filter((piece) => piece.length).flatMap((piece) => valueLine(piece))
+}
+
+function valueLine(found) {
   const point = ([x, value], part) => `${x.toFixed(1)},${valueHeight(value[part]).toFixed(1)}`
   const banded = found.filter(([, value]) => known(value.value_low) && known(value.value_high))
   const band = [...banded.map((end) => point(end, "value_low")),
@@ -96,8 +113,8 @@ function pathCsv({ tokens, values, columns, legend }) {
   const names = ["position", "token", "decision_point", legend.symbol, ...columns, "value_before", "value_low",
     "value_high", "value_visits"]
   const cell = (value) => (typeof value === "string" ? `"${value.replaceAll('"', '""')}"` : value ?? "")
-  const rows = tokens.map((token, at) => [at, JSON.stringify(token.text), token.decision ? 1 : 0,
+  const rows = tokens.flatMap((token, at) => [[at, JSON.stringify(token.text), token.decision ? 1 : 0,
     known(token.value) ? token.value : "", ...columns.map((name) => token.scores[name]), values[at].value,
-    values[at].value_low, values[at].value_high, values[at].value_visits])
+    values[at].value_low, values[at].value_high, values[at].value_visits]])
   return [names, ...rows].map((row) => row.map(cell).join(",")).join("\n") + "\n"
 }

@@ -1,0 +1,102 @@
+"""The window of a long path that a page shows, and where its thinking part ends."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from odd.config import RunConfig
+from odd.errors import OddError
+from odd.questions.thinking import after_thinking, ends_in_thinking
+from odd.store.run import Run
+from odd.text import parse_json
+from odd.views.links import ViewState
+
+WINDOW = 480
+"""Tokens that a page shows at once: the text of a longer path is shown in windows."""
+
+
+@dataclass(frozen=True)
+class Extent:
+    """The size of a path.
+
+    Attributes:
+        length: number of tokens.
+        answer: position of the first token after the thinking part, the length if the path never leaves it; None: the
+            path has no thinking part.
+    """
+
+    length: int
+    answer: int | None = None
+
+    def part(self, view: ViewState) -> range:
+        """Positions of the part of the path that the view shows; a pinned token outside it shows all of it."""
+        parts = {"thinking": range(self.answer or 0), "answer": range(self.answer or 0, self.length)}
+        chosen = range(0) if self.answer is None else parts.get(view.part, range(0))
+        whole = view.start is None and view.position is not None and view.position not in chosen
+        return range(self.length) if whole or not chosen else chosen
+
+    def window(self, view: ViewState) -> range:
+        """Positions that the view shows: `WINDOW` tokens from its start, or those around its pinned token."""
+        part = self.part(view)
+        start = view.start
+        if start is None:
+            pinned = view.position if view.position in part else part.start
+            start = part.start + (pinned - part.start) // WINDOW * WINDOW
+        start = max(part.start, min(start, part.stop - WINDOW))
+        return range(start, min(part.stop, start + WINDOW))
+
+    def windowed(self, view: ViewState) -> bool:
+        """Whether the view shows only a part of the path."""
+        return len(self.window(view)) < self.length
+
+
+def pinning(view: ViewState, position: int | None) -> dict[str, Any]:
+    """Parameters of a view that change when a token is pinned: its window stays if it contains the token."""
+    stays = position is None or (view.start is not None and 0 <= position - view.start < WINDOW)
+    return {"position": position, "start": view.start if stays else None}
+
+
+def path_extent(run: Run, question: int, path: int | None) -> Extent:
+    """Length of a path and the end of its thinking part."""
+    texts = run.query("path_texts", question=question, path=path)["bytes"].tolist()
+    prompt = run.query("question", question=question)["prompt_text"].iloc[0]
+    config = run_settings(run)
+    marks = None if config is None else config.student.thinking_marks
+    inside = isinstance(prompt, str) and ends_in_thinking(prompt, marks)
+    return Extent(len(texts), thinking_end(texts, inside, marks))
+
+
+def thinking_end(texts: Sequence[object], inside: bool, marks: tuple[str, str] | None) -> int | None:
+    """Position of the first token after the thinking part; None without one.
+
+    Args:
+        texts: bytes of each token; others are unknown.
+        inside: whether the prompt has already opened the thinking part.
+        marks: marks of a thinking part beside the usual ones.
+    """
+    pieces = [text if isinstance(text, bytes) else b"" for text in texts]
+    whole = b"".join(pieces).decode("utf-8", errors="surrogateescape")
+    answer = after_thinking(whole, inside, marks)
+    if answer == whole:
+        return None
+    left = len(whole[: len(whole) - len(answer)].encode("utf-8", errors="surrogateescape"))
+    for position, piece in enumerate(pieces):
+        if left <= 0:
+            return position
+        left -= len(piece)
+    return len(pieces)
+
+
+def run_settings(run: Run) -> RunConfig | None:
+    """Settings of the run; None if they cannot be read."""
+    stored = run.query("run_settings")["value"].tolist()
+    try:
+        return RunConfig.model_validate(parse_json(stored[0] if stored else ""))
+    except (ValueError, OddError):
+        return None
+
+
+def support(run: Run) -> int:
+    """Visits from which V(u) is drawn: those that a child needs to be in S_u (`analysis.n_sig`)."""
+    config = run_settings(run)
+    return 1 if config is None else config.analysis.n_sig
