@@ -6,6 +6,7 @@ from odd.method.measures import colours
 from odd.store.context_queries import CONTEXT_QUERIES
 from odd.store.finding_queries import FINDING_QUERIES
 from odd.store.path_queries import CHOSEN, PATH_QUERIES, known
+from odd.store.rollout_queries import ROLLOUT_QUERIES
 from odd.store.schema import quote
 
 
@@ -27,6 +28,7 @@ def _scales() -> str:
 QUERIES: dict[str, str | Callable[[], str]] = {
     **CONTEXT_QUERIES,
     **PATH_QUERIES,
+    **ROLLOUT_QUERIES,
     "questions": "SELECT * FROM question_summary ORDER BY question",
     "question": "SELECT * FROM questions WHERE question = $question",
     "rollouts": "SELECT * FROM rollouts WHERE question = $question ORDER BY rollout",

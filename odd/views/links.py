@@ -17,6 +17,8 @@ Having = Literal["decisions", "teachers"]
 Show = Literal["score", "difference"]
 Screened = Literal["left out", "kept", "all"]
 Part = Literal["all", "thinking", "answer"]
+Stage = Literal["all", "initial", "targeted"]
+Ended = Literal["all", "correct", "wrong", "truncated", "no answer"]
 LONGEST = 1000
 """Maximum length of a parameter, in characters."""
 MOST = 400
@@ -30,7 +32,9 @@ NO_BRANCH: dict[str, Any] = {"node": None, "unfolded": (), "folded": ()}
 """Parameters that name nodes of one question's tree, unset: they do not apply to another question."""
 AT_PATH: dict[str, Any] = {"position": None, "start": None}
 """Parameters that name places on one path, unset: its first tokens, with nothing pinned."""
-AT_START: dict[str, Any] = {"path": None, **AT_PATH, **NO_BRANCH}
+NO_ROLLOUT: dict[str, Any] = {"answer": None, "rollout": None, "page": 0}
+"""Parameters that name rollouts of one question, unset."""
+AT_START: dict[str, Any] = {"path": None, **AT_PATH, **NO_BRANCH, **NO_ROLLOUT}
 """Parameters that name places in one question, unset: its first path, with nothing pinned or selected."""
 
 
@@ -69,6 +73,12 @@ class ViewState:
         search: text that listed questions contain.
         sort: column to sort questions by; a leading "-" means descending.
         screened: which questions of a screening are listed.
+        find: text to find in the path and in the rollouts of the question.
+        answer: answer of the listed rollouts.
+        ended: how the listed rollouts ended.
+        stage: stage of the listed rollouts.
+        page: page of the list of rollouts, from 0.
+        rollout: number of the rollout that is read.
     """
 
     run: str | None = None
@@ -101,6 +111,12 @@ class ViewState:
     search: str = ""
     sort: str = "question"
     screened: Screened = "left out"
+    find: str = ""
+    answer: str | None = None
+    ended: Ended = "all"
+    stage: Stage = "all"
+    page: int = 0
+    rollout: int | None = None
 
     def but(self, **changes: Any) -> Self:
         """Copy of the view with some parameters changed."""

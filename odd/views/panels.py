@@ -40,7 +40,11 @@ def path_panel(
     extent = extent or path_extent(run, number, view.path)
     whole = overview_rows(run, number, view) if len(rows) < extent.length else rows
     overview = overview_payload(whole, view, scale, ends, extent, visits)
-    return data | {"question": number, "overview": overview, "heading": path_heading(whole, name) | {"subject": subject}}
+    return data | {
+        "question": number,
+        "overview": overview,
+        "heading": path_heading(whole, name) | {"subject": subject},
+    }
 
 
 def tree_panel(run: Run, number: int, view: ViewState, tree: Mapping[str, Any]) -> dict[str, Any]:

@@ -28,6 +28,7 @@ PAGES = {
     "pages/runs.py": ("Runs", ":material/folder_open:"),
     "pages/questions.py": ("Questions", ":material/list:"),
     "pages/tree.py": ("Tree", ":material/account_tree:"),
+    "pages/rollouts.py": ("Rollouts", ":material/toc:"),
     "pages/compare.py": ("Compare", ":material/compare_arrows:"),
     "pages/findings.py": ("Findings", ":material/insights:"),
     "pages/screening.py": ("Screening", ":material/filter_alt:"),
@@ -35,7 +36,7 @@ PAGES = {
 ROOT = Path(__file__).parents[2]
 AT_FIRST_USE = "scipy.stats", "scipy.sparse"
 """Modules that `odd.findings.statistics` imports lazily."""
-OF_A_QUESTION = "Tree", "Compare"
+OF_A_QUESTION = "Tree", "Rollouts", "Compare"
 """Pages that show one question of the run."""
 
 

@@ -5,6 +5,7 @@
 //   question         {title, text, note}
 //   rate             {value, low, high, n}: a probability with its interval
 //   bar              {value, low, high, n, few, why, parts}: a bar from 0, to `limit` on either side
+//   excerpt          [{text, hit}]: parts of a text; those that were searched for are marked
 //   tokens           [{text, mark}]: text around a token, spaces kept
 //   tick             true or false
 // A column is at least `min` pixels wide and takes `grow` parts of the remaining width; `sort` makes it sortable.
@@ -143,6 +144,7 @@ const CELLS = {
   lines: ([first, ...more]) => first ? [
     element("span", { class: "first", text: first }), ...more.map((text) => element("small", { class: "more faint", text })),
   ] : [element("span", { class: "faint", text: "–" })],
+  excerpt: (parts) => parts.map(({ text, hit }) => element(hit ? "mark" : "span", { text })),
   tick: (value) => [element("span", {
     text: value ? "✓" : "✗", "aria-label": value ? "correct" : "incorrect",
     style: { color: value ? PALETTE.success : PALETTE.failure, "font-weight": "700" },

@@ -1,0 +1,45 @@
+"""Named queries of the rollouts of a question: filtered, searched and counted."""
+
+_LISTED = r"""question = $question
+            AND ($stage = 'all' OR stage = $stage)
+            AND ($answer IS NULL OR answer = $answer)
+            AND CASE $ended WHEN 'correct' THEN correct WHEN 'truncated' THEN truncated
+                WHEN 'wrong' THEN NOT correct AND NOT truncated
+                WHEN 'no answer' THEN answer IS NULL ELSE true END
+            AND ($pattern IS NULL OR text ILIKE $pattern ESCAPE '\')"""
+
+ROLLOUT_QUERIES: dict[str, str] = {
+    "rollouts_listed": f"""
+        WITH found AS MATERIALIZED (SELECT rollout FROM rollouts WHERE {_LISTED}),
+        page AS (SELECT rollout FROM found ORDER BY rollout LIMIT $limit OFFSET $offset)
+        SELECT r.rollout, r.stage, r.launch, len(r.token_ids) AS tokens, r.answer, r.correct, r.truncated, p.path,
+            left(r.text, $before) AS begin, right(r.text, $after) AS final, length(r.text) AS characters,
+            CASE WHEN $find IS NOT NULL
+                THEN substr(r.text, greatest(1, strpos(lower(r.text), lower($find)) - $before), $before + $after)
+                END AS around,
+            (SELECT count(*) FROM found) AS found
+        FROM rollouts AS r JOIN page USING (rollout) LEFT JOIN paths AS p USING (question, rollout)
+        WHERE r.question = $question ORDER BY r.rollout""",
+    "rollout_answers": """
+        SELECT answer, correct, count(*) AS rollouts, count(*) FILTER (stage = 'initial') AS initial
+        FROM rollouts WHERE question = $question AND NOT truncated GROUP BY answer, correct
+        ORDER BY initial DESC, rollouts DESC, answer""",
+    "rollout_ends": """
+        SELECT stage, count(*) AS rollouts, count(*) FILTER (correct) AS correct,
+            count(*) FILTER (truncated) AS truncated, count(*) FILTER (answer IS NULL) AS no_answer
+        FROM rollouts WHERE question = $question GROUP BY stage ORDER BY stage""",
+    "rollout_text": """
+        SELECT rollout, stage, launch, len(token_ids) AS tokens, answer, correct, truncated, text FROM rollouts
+        WHERE question = $question AND rollout = $rollout""",
+    "rollout_nodes": """
+        WITH t AS (
+            SELECT unnest(token_ids) AS token, generate_subscripts(token_ids, 1) AS depth FROM rollouts
+            WHERE question = $question AND rollout = $rollout)
+        SELECT n.node, n.parent, n.depth FROM nodes AS n JOIN t ON n.depth = t.depth AND n.token = t.token
+        WHERE n.question = $question ORDER BY n.depth""",
+    "paths_through": """
+        SELECT path, max(position) AS position, arg_max(child, position) AS child FROM path_tokens
+        WHERE question = $question AND list_contains($nodes::INTEGER[], child)
+        GROUP BY path ORDER BY position DESC, path""",
+}
+"""SQL by query name, as in `odd.store.queries.QUERIES`."""
