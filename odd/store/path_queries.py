@@ -72,6 +72,13 @@ def _rows(where: str) -> str:
 PATH_QUERIES: dict[str, str] = {
     "path_rows": _rows("t.position BETWEEN $first AND $last"),
     "path_overview": _rows("e.teacher IS NOT DISTINCT FROM $teacher"),
+    "path_disagreements": """
+        SELECT t.position, max(s.alignment) - min(s.alignment) AS difference,
+            coalesce(max(s.success_range), 0.0) AS success_range
+        FROM scores AS s JOIN path_tokens AS t USING (question, node)
+        WHERE s.question = $question AND t.path = $path AND s.objective = $objective AND s.convention = $convention
+            AND list_contains($teachers, s.teacher)
+        GROUP BY t.position HAVING min(s.alignment) < 0 AND max(s.alignment) > 0""",
     "path_texts": """
         SELECT t.position, t.token, v.bytes FROM path_tokens AS t LEFT JOIN vocabulary AS v ON v.token = t.token
         WHERE t.question = $question AND t.path = $path ORDER BY t.position""",

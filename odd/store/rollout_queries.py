@@ -28,6 +28,26 @@ ROLLOUT_QUERIES: dict[str, str] = {
         SELECT stage, count(*) AS rollouts, count(*) FILTER (correct) AS correct,
             count(*) FILTER (truncated) AS truncated, count(*) FILTER (answer IS NULL) AS no_answer
         FROM rollouts WHERE question = $question GROUP BY stage ORDER BY stage""",
+    "truncated_along": """
+        WITH cut AS (
+            SELECT rollout, launch, token_ids, count(*) OVER () AS found FROM rollouts
+            WHERE question = $question AND truncated
+            QUALIFY row_number() OVER (ORDER BY hash(rollout), rollout) <= $most),
+        t AS (
+            SELECT rollout, unnest(token_ids) AS token, generate_subscripts(token_ids, 1) - 1 AS position FROM cut),
+        apart AS (
+            SELECT t.rollout, min(t.position) AS position FROM t
+            JOIN path_tokens AS p ON p.question = $question AND p.path = $path AND p.position = t.position
+            WHERE p.token <> t.token GROUP BY t.rollout)
+        SELECT c.launch, c.found,
+            coalesce(a.position, least(len(c.token_ids), (SELECT length FROM paths
+                WHERE question = $question AND path = $path)))::INTEGER AS shared
+        FROM cut AS c LEFT JOIN apart AS a USING (rollout) ORDER BY c.rollout""",
+    "truncated_children": """
+        SELECT token_ids[$depth + 1] AS token, count(*) AS truncated FROM rollouts
+        WHERE question = $question AND truncated AND len(token_ids) > $depth
+            AND token_ids[1:$depth] = $prefix::INTEGER[] AND list_contains($launches::INTEGER[], launch)
+        GROUP BY token ORDER BY token""",
     "rollout_text": """
         SELECT rollout, stage, launch, len(token_ids) AS tokens, answer, correct, truncated, text FROM rollouts
         WHERE question = $question AND rollout = $rollout""",

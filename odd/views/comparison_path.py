@@ -26,7 +26,7 @@ from odd.views.scores import (
     shorts,
     table,
 )
-from odd.views.token_path import end_tokens, path_rows, spelled
+from odd.views.token_path import EVERYWHERE, end_tokens, measure, path_rows, spelled
 
 MOST = 10
 """Maximum number of disagreements of a path that the keys d and D visit."""
@@ -41,23 +41,26 @@ def cell_scores() -> list[str]:
     return [*(name for one in listed() for name in (one.column, *(one.interval or ()))), "p_teacher"]
 
 
-def path_payload(run: Run, view: ViewState, teachers: Sequence[str]) -> dict[str, Any]:
+def path_payload(run: Run, view: ViewState, teachers: Sequence[str], window: range = EVERYWHERE) -> dict[str, Any]:
     """Payload of the component `token_strips`: the path of the view under each teacher.
 
     Args:
         run: the run of the view.
         view: resolved view with a question and a path; its pinned token is ignored.
         teachers: teachers to show, in order.
+        window: positions to show.
 
     Returns:
-        `tokens`, one per position, with data of the student; `teachers`, each with `cells`, one per position, with a
-        colour on the scale of the legend (None without an estimate); `disagreements`, positions in order.
+        `first`, the first position; `tokens`, one per position, with data of the student; `teachers`, each with
+        `cells`, one per position, with a colour on the scale of the legend (None without an estimate);
+        `disagreements`, positions on the whole path in order.
     """
     question = question_number(run, view)
     missing = _missing(run, question, teachers)
-    rows = {name: path_rows(run, question, view.but(teacher=name)) for name in teachers}
+    rows = {name: path_rows(run, question, view.but(teacher=name), window) for name in teachers}
     scale, base = colour_scale(run, question, view), rows.get(view.baseline or "")
     return {
+        "first": window.start,
         "tokens": _tokens(rows, end_tokens(run, question)),
         "teachers": [
             {
@@ -71,7 +74,7 @@ def path_payload(run: Run, view: ViewState, teachers: Sequence[str]) -> dict[str
         "baseline": view.baseline,
         "legend": shown_legend(view).payload(scale),
         "difference": view.show == "difference",
-        "disagreements": _disagreements(rows),
+        "disagreements": _disagreements(run, question, view, teachers),
     }
 
 
@@ -134,17 +137,13 @@ def _short(value: float | None) -> float | None:
     return None if value is None else float(f"{value:.4g}")
 
 
-def _disagreements(rows: Mapping[str, Sequence[Row]]) -> list[int]:
+def _disagreements(run: Run, question: int, view: ViewState, teachers: Sequence[str]) -> list[int]:
     """Positions at which two teachers' alignments have opposite signs: at most `MOST`, those with most at stake.
 
     The stake is the largest difference between two teachers times the success range.
     """
-    stakes: dict[int, float] = {}
-    for position, under in enumerate(zip(*rows.values(), strict=True)):
-        aligned = [value for row in under if (value := number(row, "alignment")) is not None]
-        if aligned and min(aligned) < 0 < max(aligned):
-            ranges = [number(row, "success_range") or 0.0 for row in under]
-            stakes[position] = (max(aligned) - min(aligned)) * max(ranges)
+    rows = run.query("path_disagreements", teachers=list(teachers), **measure(question, view))
+    stakes = dict(zip(rows["position"].tolist(), (rows["difference"] * rows["success_range"]).tolist(), strict=True))
     return sorted(sorted(stakes, key=lambda position: (-stakes[position], position))[:MOST])
 
 
@@ -152,7 +151,8 @@ def path_table(payload: Mapping[str, Any]) -> pd.DataFrame:
     """`path_payload` as a table with one row per (token, teacher), for download."""
     rows = []
     for teacher in payload["teachers"]:
-        for position, (token, cell) in enumerate(zip(payload["tokens"], records(teacher["cells"]), strict=True)):
+        cells = zip(payload["tokens"], records(teacher["cells"]), strict=True)
+        for position, (token, cell) in enumerate(cells, payload["first"]):
             own = {name: value for name, value in cell.items() if name not in ("colour", "settled")}
             where = {"position": position, "token": token["text"], "decision": token["decision"]}
             rows.append(where | {name: token[name] for name in POINT} | {"teacher": teacher["name"]} | own)

@@ -14,7 +14,17 @@ SCORED = ("position", "value", "settled")
 DECISION = ("position", "text", "mark", "value", "settled", "alignment", "low", "high", "success_range", "gain")
 LONGEST = 40
 """Characters of a token in the list of decision points."""
-OTHERS = ("position", "token", "bytes", "value", "value_visits", "kl_student_teacher", "p_student", "p_teacher")
+OTHERS = (
+    "position",
+    "token",
+    "bytes",
+    "value",
+    "value_visits",
+    "success_visits",
+    "kl_student_teacher",
+    "p_student",
+    "p_teacher",
+)
 """Columns of `overview_rows` beside scores."""
 
 

@@ -1,6 +1,7 @@
 """The same path under each teacher, as strips of tokens and as a teacher × token heat map."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -8,11 +9,14 @@ import streamlit as st
 from odd.text import markdown_escaped
 from odd.views.comparison_path import path_payload, path_table
 from odd.views.figures.comparison import heat_map
-from odd.views.links import NO_BRANCH, ViewState
+from odd.views.links import AT_PATH, NO_BRANCH, NO_ROLLOUT, ViewState
 from odd.views.missing import no_decision_point
-from odd.views.path_window import pinning
+from odd.views.path_overview import overview_payload, overview_rows
+from odd.views.path_window import Extent, path_extent, pinning, support
 from odd.views.resolve import question_number
-from odd.views.token_path import path_names
+from odd.views.scores import colour_scale
+from odd.views.token_path import end_tokens, path_names
+from pages.parts import token_path
 from pages.parts.compare_panel import heading
 from pages.shared.data import OpenRun, kept
 from pages.shared.layout import figure
@@ -22,22 +26,40 @@ from pages.shared.state import change_view, latest_view
 HEAT_MAP = "compare-heat-map"
 
 _payload = kept(path_payload)
+_extent = kept(path_extent)
 
 
 @kept
-def _heat_map(run: OpenRun, view: ViewState, teachers: tuple[str, ...], position: int | None) -> go.Figure:
-    return heat_map(_payload(run, view, teachers), position)
+def _heat_map(
+    run: OpenRun, view: ViewState, teachers: tuple[str, ...], window: range, position: int | None
+) -> go.Figure:
+    return heat_map(_payload(run, view, teachers, window), position)
+
+
+@kept
+def _overview(run: OpenRun, number: int, view: ViewState, extent: Extent) -> dict[str, Any]:
+    """The whole path under the baseline."""
+    rows, scale = overview_rows(run, number, view), colour_scale(run, number, view)
+    return overview_payload(rows, view, scale, end_tokens(run, number), extent, support(run))
 
 
 def show(run: OpenRun, view: ViewState, teachers: Sequence[str]) -> None:
     """Draw the strips and the heat map, with the teachers in the given order."""
+    number = question_number(run, view)
+    extent = _extent(run, number, view.path)
+    window = extent.window(view)
     # clear what the payload does not depend on, so that one cached payload serves every pinned token and filter
-    part = view.but(position=None, teacher=None, outcome="all", search="", sort="", **NO_BRANCH)
-    data = _payload(run, part, tuple(teachers))
-    names = path_names(run.query("paths", question=question_number(run, view)))
-    decisions = sum(token["decision"] for token in data["tokens"])
-    path, tokens = names[view.path or 0], len(data["tokens"])
-    what = f"question {view.question} · {path} · {tokens} tokens · {decisions} decision points"
+    elsewhere = {"outcome": "all", "search": "", "sort": "", "find": "", "ended": "all", "stage": "all"}
+    part = view.but(teacher=None, part="all", **elsewhere, **AT_PATH, **NO_BRANCH, **NO_ROLLOUT)
+    data = _payload(run, part, tuple(teachers), window)
+    overview = _overview(run, number, part.but(teacher=view.baseline), extent) | {
+        "window": [window.start, window.stop],
+        "part": view.part,
+    }
+    names = path_names(run.query("paths", question=number))
+    decisions = len(overview["decisions"]["rows"])
+    path = names[view.path or 0]
+    what = f"question {view.question} · {path} · {extent.length} tokens · {decisions} decision points"
     with st.container(border=True):
         title = f"**The same path under each teacher** :gray[· {markdown_escaped(what)}]"
         heading(run, title, "path", lambda: path_table(data))
@@ -45,10 +67,17 @@ def show(run: OpenRun, view: ViewState, teachers: Sequence[str]) -> None:
             st.info(no_decision_point("This path"), icon=":material/info:")
         if view.show == "difference" and view.colour == "success":
             st.info("Success is the student's, so it is the same under every teacher.", icon=":material/info:")
-        mount("token_strips", "token-strips", data | {"position": view.position}, position=pin)
+        mount(
+            "token_strips",
+            "token-strips",
+            data | {"position": view.position, "overview": overview},
+            position=pin,
+            start=token_path.move,
+            part=token_path.choose_part,
+        )
     with st.container(border=True):
         st.markdown(f"**Teacher × token** :gray[· {markdown_escaped(data['legend']['name'])} · click to pin a token]")
-        drawn = _heat_map(run, part, tuple(teachers), view.position)
+        drawn = _heat_map(run, part, tuple(teachers), window, view.position)
         figure(drawn, "teacher-token", HEAT_MAP, on_select=pin_clicked, selection_mode="points")
 
 

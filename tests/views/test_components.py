@@ -9,11 +9,12 @@ import tomllib
 import numpy as np
 import pytest
 
-from odd.views.components import FOLDER, source
+from odd.views.components import FOLDER, PARTS, source
 from odd.views.components.palette import DIVERGING, PAGES, PALETTE, SUCCESS_SCALE, ink, mixed
 
 SCRIPTS = sorted(FOLDER.glob("*.js"))
-NAMES = sorted(path.stem for path in FOLDER.glob("*.css") if path.stem != "common")
+SHARED = {"common", *(part for parts in PARTS.values() for part in parts)}
+NAMES = sorted(path.stem for path in FOLDER.glob("*.css") if path.stem not in SHARED)
 UNSAFE = (
     "innerHTML",
     "outerHTML",

@@ -22,21 +22,28 @@ PARTS = {
         "generation_tree_moves",
     ),
     "token_path": ("token_path_staff", "token_path_card", "token_cursor", "path_overview", "picture"),
-    "token_strips": ("token_path_staff", "token_path_card", "token_cursor", "picture", "token_strips_card"),
+    "token_strips": (
+        "token_path_staff",
+        "token_path_card",
+        "token_cursor",
+        "path_overview",
+        "picture",
+        "token_strips_card",
+    ),
     "teacher_table": ("picture",),
     "pair_matrix": ("picture",),
     "figure_picture": ("picture",),
 }
-"""Further scripts that a component uses, placed before its own script."""
+"""Further scripts, with their styles if they have one, that a component uses, placed before its own."""
 
 
 @cache
 def source(name: str) -> tuple[str, str]:
     """Self-contained script and style of a component."""
-    files = {"js": ("common", *PARTS.get(name, ()), name), "css": ("common", name)}
+    parts = ("common", *PARTS.get(name, ()), name)
     script, style = (
-        "\n".join((FOLDER / f"{part}.{kind}").read_text(encoding="utf-8") for part in parts)
-        for kind, parts in files.items()
+        "\n".join(path.read_text(encoding="utf-8") for part in parts if (path := FOLDER / f"{part}.{kind}").exists())
+        for kind in ("js", "css")
     )
     return f"const PALETTE = {json.dumps(PALETTE)};\nconst PAGES = {json.dumps(PAGES)};\n{script}", style
 

@@ -170,8 +170,22 @@ class TokenCursor {
     else this.beyond(at, step, test)
   }
 
+  /** Pin a token that may be outside the window: the server then shows the window around it. */
+  jump(at) {
+    if (at in this.data.tokens) return this.move(at)
+    Object.assign(this, { cursor: at, far: at })
+    this.pin(at)
+  }
+
   /** Look for a token outside the window that is shown; a component that has such tokens overrides it. */
   beyond() {}
+}
+
+/** A list whose first entry is at `first`; the places before it are empty. */
+function placed(list, first) {
+  const found = []
+  list.forEach((one, at) => (found[first + at] = one))
+  return found
 }
 
 /** Number of the token of an event; null if none. */

@@ -32,11 +32,10 @@ class TokenPath extends TokenCursor {
     this.tell = tell
     this.follow(data.position, this.data?.path !== data.path || this.data.question !== data.question)
     const { cards, first, ...parts } = data
-    const placed = (list) => Object.assign([], Object.fromEntries(list.map((one, at) => [first + at, one])))
     const scores = records(data.scores)
     const children = (card) => card && { ...card, children: records({ columns: cards.columns, rows: card.children }) }
-    this.data = { ...parts, first, tokens: placed(data.tokens.map((token, at) => ({ ...token, scores: scores[at] }))),
-      values: placed(records(data.values)), cards: placed(cards.of_tokens.map(children)), columns: data.scores.columns }
+    this.data = { ...parts, first, tokens: placed(data.tokens.map((token, at) => ({ ...token, scores: scores[at] })), first),
+      values: placed(records(data.values), first), cards: placed(cards.of_tokens.map(children), first), columns: data.scores.columns }
     this.send = send
     this.open()
     this.head.replaceChildren(...this.heading())
@@ -46,13 +45,6 @@ class TokenPath extends TokenCursor {
     this.measure()
     if (this.far !== null && this.far === this.cursor && this.far in this.words) this.move(this.far, true)
     this.far = null
-  }
-
-  /** Pin a token that is not in the window: the server shows the window around it. */
-  jump(at) {
-    if (at in this.data.tokens) return this.move(at)
-    Object.assign(this, { cursor: at, far: at })
-    this.pin(at)
   }
 
   beyond(at, step, test) {
@@ -106,7 +98,7 @@ class TokenPath extends TokenCursor {
     this.width = this.lines.clientWidth
     if (!this.width) return
     const { tokens, values, legend, support, overview } = this.data
-    if (this.overview.windowed && this.overview.width !== this.width) this.overview.draw()
+    if (this.overview.windowed && this.overview.width !== this.overview.place.clientWidth) this.overview.draw()
     const rows = breakLines(tokens, this.widths, this.width - STAFF.gutter - 4, overview.answer)
     const lines = rows.map((row) => element("div", { class: row[0] < overview.answer ? "text thinking" : "text" },
       element("span", { class: "number", text: row[0] }), ...row.map((index) => this.words[index])))

@@ -8,7 +8,7 @@ export default function ({ data: { payload }, parentElement, setTriggerValue }) 
   const data = JSON.parse(payload)
   let strips = STRIPS.get(parentElement)
   if (!strips) STRIPS.set(parentElement, (strips = new TokenStrips(parentElement.querySelector(".odd"))))
-  strips.show(data, (position) => setTriggerValue("position", position))
+  strips.show(data, (position) => setTriggerValue("position", position), setTriggerValue)
   return () => strips.close()
 }
 
@@ -20,26 +20,35 @@ class TokenStrips extends TokenCursor {
     this.flow = flow
     this.names = element("div", { class: "names", "aria-hidden": "true" })
     this.body = element("div", { class: "body" }, this.names, flow)
-    place.replaceChildren(this.head, this.body, this.spoken, this.card)
+    this.far = null
+    this.overview = new PathOverview((first) => this.tell("start", first), (name) => this.tell("part", name), (at) => this.jump(at))
+    place.replaceChildren(this.head, this.overview.place, this.body, this.spoken, this.card)
   }
 
-  show(data, send) {
-    const { position, ...content } = data
+  show(data, send, tell) {
+    this.tell = tell
+    const { position, overview, ...content } = data
+    this.overview.show(overview, data.legend, position)
     const written = JSON.stringify(content)
     const anew = written !== this.written
     const elsewhere = this.follow(position, anew)
     this.send = send
     if (anew) this.build(data)
+    if (this.card.matches(":popover-open") && !(this.carded in this.columns)) this.card.hidePopover()
     this.written = written
     this.mark()
     this.open()
-    if (elsewhere && position !== null) this.columns[position].scrollIntoView({ block: "nearest", behavior: "smooth" })
+    if (elsewhere && position !== null) this.columns[position]?.scrollIntoView({ block: "nearest", behavior: "smooth" })
+    if (this.far !== null && this.far === this.cursor && this.far in this.columns) this.move(this.far, true)
+    this.far = null
   }
 
   build(data) {
-    this.data = { ...data, teachers: data.teachers.map((one) => ({ ...one, cells: records(one.cells) })) }
+    const { first } = data
+    this.data = { ...data, tokens: placed(data.tokens, first),
+      teachers: data.teachers.map((one) => ({ ...one, cells: placed(records(one.cells), first) })) }
     this.head.replaceChildren(...this.heading())
-    this.columns = data.tokens.map((token, at) => this.column(token, at))
+    this.columns = this.data.tokens.map((token, at) => this.column(token, at))
     this.flow.replaceChildren(...this.words())
     this.flow.style.setProperty("--strips", data.teachers.length)
     this.arrange()
@@ -88,8 +97,9 @@ class TokenStrips extends TokenCursor {
   arrange() {
     if (!this.columns?.length) return
     this.width = this.flow.clientWidth
+    if (this.overview.windowed && this.overview.width !== this.overview.place.clientWidth) this.overview.draw()
     this.body.classList.toggle("narrow", this.body.clientWidth < NARROW)
-    const tops = [...new Set(this.columns.map((one) => one.offsetTop))]
+    const tops = [...new Set(this.columns.filter(Boolean).map((one) => one.offsetTop))]
     if (String(tops) === this.labelled && this.labelledFor === this.data) return
     this.labelled = String(tops)
     this.labelledFor = this.data
@@ -112,6 +122,11 @@ class TokenStrips extends TokenCursor {
   said(at) {
     const scores = this.data.teachers.map(({ name, cells }) => `${name} ${number(cells[at]?.alignment, 2, true)}`)
     return `token ${at}, ${this.data.tokens[at].text}, alignment: ${scores.join(", ")}`
+  }
+
+  beyond(at, step, test) {
+    while (at >= 0 && at < this.overview.data.length && !test({}, at)) at += step
+    if (at >= 0 && at < this.overview.data.length) this.jump(at)
   }
 
   keys() {

@@ -61,18 +61,18 @@ def heat_map(path: Mapping[str, Any], token: int | None) -> go.Figure:
         token: position of the pinned token.
     """
     legend, teachers = path["legend"], path["teachers"]
-    texts = [one["text"] for one in path["tokens"]]
+    first, size = path["first"], len(path["tokens"])
     cells = [records(teacher["cells"]) for teacher in teachers]
     z = [[cell.get("colour") for cell in row] for row in cells]
     low, high = (-1, 1) if legend["kind"] == "diverging" else (0, 1)
     heat = go.Heatmap(
-        z=z, x=list(range(len(texts))), y=list(range(len(teachers))), zmin=low, zmax=high, xgap=1, ygap=2,
+        z=z, x=list(range(first, first + size)), y=list(range(len(teachers))), zmin=low, zmax=high, xgap=1, ygap=2,
         colorscale=SCALES[legend["kind"]], colorbar=_colour_bar(legend), hoverinfo="skip",
     )  # fmt: skip
     box = {"type": "rect", "y0": -0.5, "y1": len(teachers) - 0.5, "line": {"width": 2, "color": IDEAL}}
     names = [name(teacher["name"]) for teacher in teachers]
     plain = {"showgrid": False, "zeroline": False}
-    across = {"title": {"text": "token of the path (position, text)"}, "range": [-0.5, len(texts) - 0.5]}
+    across = {"title": {"text": "token of the path (position, text)"}, "range": [first - 0.5, first + size - 0.5]}
     up = {"title": {"text": "teacher"}, "range": [len(names) - 0.5, -0.5], "tickvals": list(range(len(names)))}
     layout = {
         "xaxis": across | plain | _token_ticks(path),
@@ -126,7 +126,7 @@ def _mark(
     # the frame shows the pinned token, so selected marks keep their look
     same = {"marker": {"opacity": look["opacity"]}}
     return go.Scatter(
-        x=[at for _, at in places], y=[row for row, _ in places], mode="markers", marker=look, name=kind,
+        x=[path["first"] + at for _, at in places], y=[row for row, _ in places], mode="markers", marker=look, name=kind,
         showlegend=kind != "score" and bool(places), selected=same, unselected=same,
         customdata=[_hover(path, cells[row][at], labels[at], row, at) for row, at in places],
         hovertemplate="%{customdata}<extra></extra>",
@@ -136,15 +136,22 @@ def _mark(
 def _hover(path: Mapping[str, Any], cell: Mapping[str, Any], token: str, row: int, at: int) -> str:
     teacher = path["teachers"][row]
     shown = signed(cell.get("difference" if path["difference"] else "value"), 3)
-    return f"token {at} {token}<br>{name(teacher['name'])}<br>{plotly_escaped(path['legend']['name'])} {shown}"
+    measured = f"{plotly_escaped(path['legend']['name'])} {shown}"
+    return f"token {path['first'] + at} {token}<br>{name(teacher['name'])}<br>{measured}"
 
 
 def _token_ticks(path: Mapping[str, Any]) -> dict[str, Any]:
     scored = [at for at, token in enumerate(path["tokens"]) if token["decision"]]
     if not scored or len(scored) > MANY:
         return {"dtick": 10}
-    texts = [f"{at} {label(path['tokens'][at]['text'], TICK)}" for at in scored]
-    return {"tickvals": scored, "ticktext": texts, "tickangle": -90, "tickfont": {"family": "monospace", "size": 11}}
+    first = path["first"]
+    texts = [f"{first + at} {label(path['tokens'][at]['text'], TICK)}" for at in scored]
+    return {
+        "tickvals": [first + at for at in scored],
+        "ticktext": texts,
+        "tickangle": -90,
+        "tickfont": {"family": "monospace", "size": 11},
+    }
 
 
 def gradient_bars(found: Mapping[str, Any]) -> go.Figure:

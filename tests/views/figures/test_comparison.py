@@ -20,7 +20,7 @@ def path(scores, legend=DIVERGING, ends=(-1.0, 1.0), settled=True, text="a"):
     ]
     tokens = [{"text": text, "decision": True} for _ in scores[0]]
     legend = legend | {"ends": list(ends)}
-    return {"tokens": tokens, "teachers": teachers, "legend": legend, "difference": False}
+    return {"first": 0, "tokens": tokens, "teachers": teachers, "legend": legend, "difference": False}
 
 
 def gradients(count, alignment=0.5):
