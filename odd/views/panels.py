@@ -13,6 +13,7 @@ from odd.views.path_overview import overview_payload, overview_rows
 from odd.views.path_window import Extent, path_extent, support
 from odd.views.scores import Row, colour_scale
 from odd.views.token_path import end_tokens, path_heading, path_names, path_payload
+from odd.views.truncation import truncated_after, truncated_shares
 
 
 def path_panel(
@@ -40,11 +41,9 @@ def path_panel(
     extent = extent or path_extent(run, number, view.path)
     whole = overview_rows(run, number, view) if len(rows) < extent.length else rows
     overview = overview_payload(whole, view, scale, ends, extent, visits)
-    return data | {
-        "question": number,
-        "overview": overview,
-        "heading": path_heading(whole, name) | {"subject": subject},
-    }
+    overview["truncated"] = truncated_shares(whole, truncated_after(run, number, view, whole))
+    heading = path_heading(whole, name) | {"subject": subject}
+    return data | {"question": number, "overview": overview, "heading": heading}
 
 
 def tree_panel(run: Run, number: int, view: ViewState, tree: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Details of a pinned token: all children of its node, and sample continuations of each."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,11 +53,19 @@ def drawn_children(children: pd.DataFrame, most: int = 16) -> pd.DataFrame:
     return (significant if len(significant) else children).head(most)
 
 
-def children_table(children: pd.DataFrame) -> pd.DataFrame:
-    """The children as a table for display and download. Tokens are JSON strings: exact, and never read as formulas."""
+def children_table(children: pd.DataFrame, truncated: Mapping[int, int] | None = None) -> pd.DataFrame:
+    """The children as a table for display and download. Tokens are JSON strings: exact, and never read as formulas.
+
+    Args:
+        children: result of `token_children`.
+        truncated: result of `odd.views.truncation.truncated_children`; a column if there are any.
+    """
     tokens = [json.dumps(text, ensure_ascii=False) for text in children["text"]]
     frame = pd.DataFrame({"token": tokens, "taken": children["taken"], "in S_u": children["significant"]})
-    return frame.assign(**{heading: children[name] for name, heading in TABLE.items()}).reset_index(drop=True)
+    shown = frame.assign(**{heading: children[name] for name, heading in TABLE.items()})
+    if truncated:
+        shown["truncated"] = [truncated.get(int(token), 0) for token in children["token"]]
+    return shown.reset_index(drop=True)
 
 
 def read_table(table: pd.DataFrame) -> pd.DataFrame:

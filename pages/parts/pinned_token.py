@@ -14,6 +14,7 @@ from odd.views.pinned_token import (
     read_table,
     token_children,
 )
+from odd.views.truncation import truncated_children
 from pages.shared.data import OpenRun
 from pages.shared.layout import beside, figure
 from pages.shared.mount import mount
@@ -26,6 +27,9 @@ COLUMNS = {
     "P teacher": st.column_config.NumberColumn(width=64, format="%.3f"),
     "P̂ success": st.column_config.TextColumn(width=118, help="With its 95% interval"),
     "visits": st.column_config.NumberColumn(width=46),
+    "truncated": st.column_config.NumberColumn(
+        "cut", width=46, help="Rollouts that were truncated at the length limit: they count as wrong"
+    ),
     "ideal gradient": st.column_config.NumberColumn("ideal", width=56, format="%+.3f", help="Ideal gradient"),
     "teacher gradient": st.column_config.NumberColumn("teacher", width=60, format="%+.3f", help="Teacher gradient"),
 }
@@ -43,12 +47,12 @@ def show(run: OpenRun, view: ViewState, number: int) -> None:
         children = token_children(run, number, view)
         left, right = beside([1.5, 1], "pinned")
         with left.container(border=True):
-            show_gradients(run, view, children)
+            show_gradients(run, view, number, children)
         with right.container(border=True):
             show_continuations(run, view, number)
 
 
-def show_gradients(run: OpenRun, view: ViewState, children) -> None:
+def show_gradients(run: OpenRun, view: ViewState, number: int, children) -> None:
     """Draw the figure and the table of the pinned token's node."""
     taken = children.loc[children["taken"], "text"].iloc[0].replace(" ", "·")
     st.markdown(f"**Pinned: token {view.position} “{markdown_escaped(taken)}”, ideal against teacher gradient**")
@@ -58,7 +62,7 @@ def show_gradients(run: OpenRun, view: ViewState, children) -> None:
         st.caption(
             "There is no gradient here: fewer than two children have enough visits, or the teacher has no scores."
         )
-    table = children_table(children)
+    table = children_table(children, truncated_children(run, number, view))
     height = min(320, 36 * (len(table) + 1) + 3)
     st.dataframe(
         read_table(table), hide_index=True, column_config=COLUMNS, height=height, placeholder="–", key="children"

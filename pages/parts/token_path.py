@@ -10,6 +10,7 @@ from odd.views.panels import path_notices, path_panel
 from odd.views.path_window import Extent, path_extent, pinning
 from odd.views.scores import Row
 from odd.views.token_path import SHOWN, measure, path_cards, path_rows, within
+from odd.views.truncation import truncation_notice
 from pages.parts.pinned_token import show_rollouts
 from pages.shared.data import OpenRun, kept
 from pages.shared.mount import mount
@@ -56,7 +57,10 @@ def show(run: OpenRun, view: ViewState, number: int) -> None:
         extent = extent_of(run, number, view.path)
         rows = path_rows(run, number, view, extent.window(view))
         data = payload(run, view, number, rows, extent)
-        for notice in path_notices(run, number, view, bool(data["overview"]["decisions"]["rows"])):
+        decisions = [row[0] for row in data["overview"]["decisions"]["rows"]]
+        if said := truncation_notice(run, number, data["overview"]["truncated"], decisions):
+            st.warning(said, icon=":material/content_cut:")
+        for notice in path_notices(run, number, view, bool(decisions)):
             st.info(notice, icon=":material/info:")
         mount("token_path", "token-path", data, position=pin, start=move, part=choose_part)
 

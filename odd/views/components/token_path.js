@@ -33,8 +33,9 @@ class TokenPath extends TokenCursor {
     this.follow(data.position, this.data?.path !== data.path || this.data.question !== data.question)
     const { cards, first, ...parts } = data
     const scores = records(data.scores)
+    const truncated = new Map(data.overview.truncated)
     const children = (card) => card && { ...card, children: records({ columns: cards.columns, rows: card.children }) }
-    this.data = { ...parts, first, tokens: placed(data.tokens.map((token, at) => ({ ...token, scores: scores[at] })), first),
+    this.data = { ...parts, first, tokens: placed(data.tokens.map((token, at) => ({ ...token, scores: scores[at], truncated: truncated.get(first + at) })), first),
       values: placed(records(data.values), first), cards: placed(cards.of_tokens.map(children), first), columns: data.scores.columns }
     this.send = send
     this.open()

@@ -83,7 +83,7 @@ function pairedBars(child, lengths) {
     shape("line", { x1: half, x2: half, y1: 0, y2: BAR.height, class: "zero" }))
 }
 
-function cardFacts({ scores }, value, facts) {
+function cardFacts({ scores, truncated }, value, facts) {
   const fact = (name, text) => element("span", { class: "fact" }, element("span", { class: "faint", text: `${name} ` }),
     element("span", { text }))
   const { children, visits: count, success_range: range } = scores
@@ -92,5 +92,6 @@ function cardFacts({ scores }, value, facts) {
     fact("V(u)", `${number(value.value)} ${interval(value.value_low, value.value_high)} n=${counted}`),
     fact("|S_u|", known(children) ? `${children} with ${count} visits` : "–"),
     fact("success range", number(range)),
+    ...(truncated ? [fact("truncated after it", `${Math.round(truncated * 100)}%: P̂ of this token is a lower bound`)] : []),
     ...facts.filter(({ column }) => !HEAD.includes(column)).map((one) => fact(one.short, written(one, scores).text)))]
 }

@@ -126,7 +126,8 @@ def _mark(
     # the frame shows the pinned token, so selected marks keep their look
     same = {"marker": {"opacity": look["opacity"]}}
     return go.Scatter(
-        x=[path["first"] + at for _, at in places], y=[row for row, _ in places], mode="markers", marker=look, name=kind,
+        x=[path["first"] + at for _, at in places], y=[row for row, _ in places],
+        mode="markers", marker=look, name=kind,
         showlegend=kind != "score" and bool(places), selected=same, unselected=same,
         customdata=[_hover(path, cells[row][at], labels[at], row, at) for row, at in places],
         hovertemplate="%{customdata}<extra></extra>",
