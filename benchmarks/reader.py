@@ -22,6 +22,7 @@ DRAWN = {
     "runs": ("[class*='st-key-said-']",),
     "questions": (".odd a.open",),
     "tree": ("svg.tree .branch", "div.lines .token", "svg.staff"),
+    "rollouts": (".odd a.open",),
     "compare": (".flow .column", ".main-svg"),
     "findings": (".main-svg",),
 }

@@ -10,7 +10,7 @@ from odd.views.links import ViewState
 from odd.views.missing import NO_TEACHER, no_decision_point
 from odd.views.names import convention_name, objective_name
 from odd.views.path_overview import overview_payload, overview_rows
-from odd.views.path_window import Extent, path_extent, support
+from odd.views.path_window import Extent, path_extent, path_hits, support
 from odd.views.scores import Row, colour_scale
 from odd.views.token_path import end_tokens, path_heading, path_names, path_payload
 from odd.views.truncation import truncated_after, truncated_shares
@@ -41,6 +41,8 @@ def path_panel(
     extent = extent or path_extent(run, number, view.path)
     whole = overview_rows(run, number, view) if len(rows) < extent.length else rows
     overview = overview_payload(whole, view, scale, ends, extent, visits)
+    texts = run.query("path_texts", question=number, path=view.path)["bytes"].tolist()
+    overview["hits"] = path_hits(texts, view.find.strip())
     overview["truncated"] = truncated_shares(whole, truncated_after(run, number, view, whole))
     heading = path_heading(whole, name) | {"subject": subject}
     return data | {"question": number, "overview": overview, "heading": heading}

@@ -1,7 +1,10 @@
 """The window of a long path that a page shows, and where its thinking part ends."""
 
+import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, islice
 from typing import Any
 
 from odd.config import RunConfig
@@ -11,6 +14,8 @@ from odd.store.run import Run
 from odd.text import parse_json
 from odd.views.links import ViewState
 
+HITS = 500
+"""Found places of a path that are shown."""
 WINDOW = 480
 """Tokens that a page shows at once: the text of a longer path is shown in windows."""
 
@@ -79,12 +84,33 @@ def thinking_end(texts: Sequence[object], inside: bool, marks: tuple[str, str] |
     answer = after_thinking(whole, inside, marks)
     if answer == whole:
         return None
-    left = len(whole[: len(whole) - len(answer)].encode("utf-8", errors="surrogateescape"))
+    left = _bytes(whole, len(whole) - len(answer))
     for position, piece in enumerate(pieces):
         if left <= 0:
             return position
         left -= len(piece)
     return len(pieces)
+
+
+def path_hits(texts: Sequence[object], find: str) -> list[list[int]]:
+    """Tokens in which a text is found, in any case: first position, and the one after the last; at most `HITS`.
+
+    Args:
+        texts: bytes of each token; others are unknown.
+        find: the text; empty for none.
+    """
+    if not find:
+        return []
+    pieces = [text if isinstance(text, bytes) else b"" for text in texts]
+    whole = b"".join(pieces).decode("utf-8", errors="surrogateescape")
+    ends = list(accumulate(map(len, pieces)))
+    found = islice(re.finditer(re.escape(find), whole, re.IGNORECASE), HITS)
+    return [[bisect_right(ends, _bytes(whole, hit.start())), bisect_left(ends, _bytes(whole, hit.end())) + 1]
+            for hit in found]  # fmt: skip
+
+
+def _bytes(text: str, characters: int) -> int:
+    return len(text[:characters].encode("utf-8", errors="surrogateescape"))
 
 
 def run_settings(run: Run) -> RunConfig | None:

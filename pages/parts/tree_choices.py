@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from odd.views.links import ViewState
+from odd.views.links import LONGEST, ViewState
 from odd.views.names import convention_name, objective_name
 from odd.views.scores import colour_scale, legend
 from pages.shared.choices import (
@@ -16,6 +16,7 @@ from pages.shared.choices import (
 )
 from pages.shared.data import OpenRun
 from pages.shared.legend import show_legend
+from pages.shared.state import bound
 
 
 def show(run: OpenRun, view: ViewState, number: int) -> None:
@@ -31,6 +32,8 @@ def show(run: OpenRun, view: ViewState, number: int) -> None:
             choose_convention(run, view, width=230)
         choose_colour(view, width=190)
         choose_filters(view)
+        tied = bound("find", view.find) | {"type": "search", "max_chars": LONGEST}
+        st.text_input("find in the path", placeholder="text, then Enter", width=170, **tied)
     teacher = view.teacher or "no teacher"
     chosen = [teacher, objective_name(view.objective or ""), convention_name(view.convention or "")]
     show_legend(chosen, legend(view.colour), colour_scale(run, number, view))

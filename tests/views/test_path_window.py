@@ -5,7 +5,7 @@ import pytest
 from odd.views import path_window
 from odd.views.links import ViewState
 from odd.views.path_overview import overview_payload, overview_rows
-from odd.views.path_window import Extent, path_extent, pinning, run_settings, support, thinking_end
+from odd.views.path_window import Extent, path_extent, path_hits, pinning, run_settings, support, thinking_end
 from odd.views.resolve import resolve
 from odd.views.scores import colour_scale, records
 from odd.views.token_path import end_tokens, path_cards, path_payload, path_rows
@@ -95,3 +95,19 @@ def test_v_is_shown_where_enough_rollouts_support_it(run, view):
         row["position"] for row in rows if row["value"] == row["value"] and row["value_visits"] >= visits
     ]
     assert 0 < len(shown) < len(rows)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "find", "hits"),
+    [
+        ([b" so", b" wa", b"it", b" then"], "wait", [[1, 3]]),
+        ([b"a", b"A", b"b"], "a", [[0, 1], [1, 2]]),
+        ([b"\xe2\x82", b"\xac", b"x"], "\u20acx", [[0, 3]]),
+        ([b"a.c", b"abc"], "a.c", [[0, 1]]),
+        ([b"a", None, b"b"], "ab", [[0, 3]]),
+        ([b"abc"], "", []),
+        ([], "a", []),
+    ],
+)
+def test_a_text_is_found_across_tokens(tokens, find, hits):
+    assert path_hits(tokens, find) == hits

@@ -15,6 +15,7 @@ FOLDER = Path(__file__).parent
 PARTS = {
     "generation_tree": (
         "token_path_staff",
+        "generation_tree_chains",
         "generation_tree_layout",
         "generation_tree_draw",
         "generation_tree_marks",

@@ -41,6 +41,7 @@ class GenerationTree {
     const other = !this.data || this.data.question !== data.question
     if (other) {
       Object.assign(this.frame, { zoom: 1, depth: 0, row: 0 })
+      this.chained = null
       this.claims = new Claims()
     }
     const moved = this.data && !other && (this.data.position !== data.position || this.data.path !== data.path)
@@ -68,7 +69,10 @@ class GenerationTree {
     const { branches, depth } = this.data
     Object.assign(this, treeRows(branches, this.folded))
     this.places = nodePlaces(this.tree)
-    this.frame.fit(width, this.rows, depth)
+    this.deep = depth > DEEP
+    this.chained ??= this.deep
+    const marks = this.chained && this.deep ? eventDepths(this.visible, visiblePlaces(this.places), this.data.decisions) : null
+    this.frame.fit(width, this.rows, new DepthScale(Math.max(1, depth), marks))
     this.spelling = spellingWidth(this.visible, this.data.tokens)
     this.head.replaceChildren(...this.heading())
     this.legend.replaceChildren(...treeLegend(this.data, this.frame, this.most))
@@ -126,11 +130,19 @@ class GenerationTree {
         element("span", { class: "faint", text: facts })),
       element("div", { class: "tools" }, more,
         folds ? tool("reset", "undo all folding and unfolding", () => this.reset()) : null,
+        this.deep ? tool(this.chained ? "unfold chains" : "fold chains", "fold or unfold stretches of tokens without a branch",
+          () => this.foldChains()) : null,
         ...Object.values(this.zooms),
         tool("SVG", "save this drawing as SVG", () => downloadSvg(this.svg, data.name)),
         tool("PNG", "save this drawing as PNG", () => downloadPng(this.svg, data.name)),
         tool("CSV", "save the branches that are shown", () => this.saveTable())),
     ]
+  }
+
+  foldChains() {
+    this.chained = !this.chained
+    Object.assign(this.frame, { zoom: 1, depth: 0, row: 0 })
+    this.arrange()
   }
 
   saveTable() {

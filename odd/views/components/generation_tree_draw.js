@@ -33,7 +33,7 @@ function treeDrawing(scene) {
   return [
     shape("defs", {}, shape("clipPath", { id: "odd-plot" }, shape("rect", clip)), hatch, ...inView.map(ramp)),
     shape("rect", { class: "page", width: frame.width, height: frame.height }),
-    ...depthAxis(frame),
+    ...depthAxis(frame), ...chainMarks(frame).filter(Boolean),
     shape("g", { "clip-path": "url(#odd-plot)" },
       ...inView.map((placed) => leader(placed, scene)),
       ...inView.map((placed) => ribbon(placed, scene)),
@@ -147,7 +147,7 @@ function tokenTexts(placed, scene, covered) {
   const texts = []
   branch.tokens.forEach((token, at) => {
     const x = frame.x(branch.depth + at)
-    if (x < -frame.token || x > frame.right || covered.has(`${branch.at}/${at}`)) return
+    if (x < -frame.token || x > frame.right || frame.scale.folded(branch.depth + at) || covered.has(`${branch.at}/${at}`)) return
     const { text, mark } = data.tokens[token]
     const y = heightAt(placed, x + frame.token / 2) + 4
     const shown = { x: x + 2, y, text: isolated(clipped(text, most)), "xml:space": "preserve" }

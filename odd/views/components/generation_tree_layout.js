@@ -57,8 +57,8 @@ class Frame {
   }
 
   /** Adapt to the width of the container and the size of the tree, keeping the view. */
-  fit(width, rows, depth) {
-    Object.assign(this, { width, rows: Math.max(1, rows), deepest: Math.max(1, depth) })
+  fit(width, rows, scale) {
+    Object.assign(this, { width, rows: Math.max(1, rows), scale, deepest: Math.max(1, scale.size) })
     this.gutter = width < 900 ? 132 : 214
     const tall = clamp(this.rows * 27, 130, Math.max(690, Math.min(960, this.rows * 13)))
     this.height = SPACE.top + tall + SPACE.bottom
@@ -82,13 +82,14 @@ class Frame {
 
   /** Zoom around a point. */
   zoomAt(factor, x, y) {
-    const [depth, row] = [this.depthAt(x), this.rowAt(y)]
+    const [depth, row] = [this.depth + (x - SPACE.left) / this.token, this.rowAt(y)]
     this.to(this.zoom * factor, 0, 0)
     this.to(this.zoom, depth - (x - SPACE.left) / this.token, row - (y - SPACE.top) / this.pitch)
   }
 
   /** Zoom to a range of depths in a row, as far as possible. */
-  show(from, to, row) {
+  show(first, last, row) {
+    const [from, to] = [this.scale.unit(first), this.scale.unit(last)]
     const zoom = this.plot / this.base.token / Math.max(4, (to - from) * 1.5)
     this.to(zoom, 0, 0)
     this.to(zoom, (from + to) / 2 - this.plot / this.token / 2, row + 0.5 - this.tall / this.pitch / 2)
@@ -98,7 +99,7 @@ class Frame {
   reveal(depth, row) {
     const [wide, high] = [this.plot / this.token, this.tall / this.pitch]
     const within = (start, size, at) => (at < start + size * 0.05 || at > start + size * 0.95 ? at - size / 2 : start)
-    this.to(this.zoom, within(this.depth, wide, depth), within(this.row, high, row + 0.5))
+    this.to(this.zoom, within(this.depth, wide, this.scale.unit(depth)), within(this.row, high, row + 0.5))
   }
 
   pan(dx, dy) {
@@ -106,7 +107,7 @@ class Frame {
   }
 
   x(depth) {
-    return SPACE.left + (depth - this.depth) * this.token
+    return SPACE.left + (this.scale.unit(depth) - this.depth) * this.token
   }
 
   y(row) {
@@ -114,7 +115,7 @@ class Frame {
   }
 
   depthAt(x) {
-    return this.depth + (x - SPACE.left) / this.token
+    return this.scale.depth(this.depth + (x - SPACE.left) / this.token)
   }
 
   rowAt(y) {
@@ -191,6 +192,10 @@ function outline(placed, frame, most) {
 
 /** Ticks of the depth axis, at least 60 pixels apart. */
 function depthTicks(frame) {
+  if (frame.scale.chains.length) {
+    const places = Array.from({ length: Math.floor(frame.plot / 70) + 1 }, (_, at) => SPACE.left + at * 70)
+    return [...new Set(places.map((x) => Math.round(frame.depthAt(x))))].filter((at) => frame.x(at) >= SPACE.left - 1)
+  }
   const step = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000].find((wide) => wide * frame.token >= 60) ?? 10000
   const ticks = []
   for (let at = Math.ceil(frame.depth / step) * step; frame.x(at) <= frame.right + 1; at += step) ticks.push(at)

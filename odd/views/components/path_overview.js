@@ -56,7 +56,22 @@ class PathOverview {
     const range = this.windowed ? [step("‹", "earlier tokens", -this.size),
       element("span", { class: "faint range", text: `tokens ${first} to ${end - 1} of ${length.toLocaleString("en-US")}` }),
       step("›", "later tokens", this.size)] : []
-    return [...range, ...parts]
+    return [...range, ...parts, ...this.found(tool)]
+  }
+
+  /** Places of the searched text: their number, and the next and the previous one. */
+  found(tool) {
+    const { hits = [], window: [first] } = this.data
+    if (!hits.length) return []
+    const from = this.position ?? first
+    const jump = (text, title, hit) => {
+      const button = tool(text, title, () => this.pin(hit[0]))
+      button.disabled = !hit
+      return button
+    }
+    return [element("span", { class: "faint", text: `found ${hits.length} times` }),
+      jump("‹", "previous place where it is found", hits.findLast(([at]) => at < from)),
+      jump("›", "next place where it is found", hits.find(([at]) => at > from) ?? (known(this.position) ? undefined : hits[0]))]
   }
 
   draw() {
@@ -74,6 +89,7 @@ class PathOverview {
     svg.replaceChildren(label(STRIP.value.top + 15, "V(u)"), label(STRIP.score.top + 17, legend.symbol),
       line(STRIP.value.top), line(STRIP.value.top + STRIP.value.height), line(middle), ...this.partBands(), ...this.bars(),
       shape("path", { class: "value", d: this.valuePath(), stroke: PALETTE.success }), ...this.ticks(chosen),
+      ...(data.hits ?? []).map(([at]) => shape("rect", { class: "hit", x: this.x(at), y: STRIP.part - 5, width: Math.max(1.5, this.scale), height: 4 })),
       known(this.position) ? shape("line", { class: "pin", x1: this.x(this.position + 0.5), x2: this.x(this.position + 0.5),
         y1: 0, y2: STRIP.height }) : "", this.brush)
     this.aim()

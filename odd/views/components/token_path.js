@@ -34,6 +34,7 @@ class TokenPath extends TokenCursor {
     const { cards, first, ...parts } = data
     const scores = records(data.scores)
     const truncated = new Map(data.overview.truncated)
+    this.hit = new Set(data.overview.hits.flatMap(([from, to]) => Array.from({ length: to - from }, (_, at) => from + at)))
     const children = (card) => card && { ...card, children: records({ columns: cards.columns, rows: card.children }) }
     this.data = { ...parts, first, tokens: placed(data.tokens.map((token, at) => ({ ...token, scores: scores[at], truncated: truncated.get(first + at) })), first),
       values: placed(records(data.values), first), cards: placed(cards.of_tokens.map(children), first), columns: data.scores.columns }
@@ -81,7 +82,8 @@ class TokenPath extends TokenCursor {
   word(token, index) {
     const { kind } = this.data.legend
     const muted = token.settled === false
-    const classes = ["token", "mono", token.decision && "decision", token.mark && "mark", muted && "unsettled"]
+    const classes = ["token", "mono", token.decision && "decision", token.mark && "mark", muted && "unsettled",
+      this.hit.has(index) && "found"]
     return element("span", { class: classes.filter(Boolean).join(" "), id: `token-${index}`, "data-at": index,
       style: { "--colour": tokenColour(kind, token.value), color: muted ? null : tokenInk(kind, token.value) } },
     ...legible(token.text))
