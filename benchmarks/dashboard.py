@@ -5,7 +5,7 @@ script has finished; browser and server share the machine. "Cold" is a page for 
 because the run file's time has changed; the code is already loaded. "Warm" is the same page for the next reader. The
 first page of a freshly started server, which also loads code, has its own row.
 
-    python -m benchmarks.dashboard [FOLDER] [--small]
+    python -m benchmarks.dashboard [FOLDER] [--small | --long]
 
 The run of `benchmarks.synthetic` is read from FOLDER/cache, or generated there if it is missing, which takes a while.
 """
@@ -26,7 +26,7 @@ from benchmarks.rows import Row
 from benchmarks.serving import chromium, chromium_path, patient_chromium
 from benchmarks.synthetic import Size, make_run
 from benchmarks.tap import opened
-from benchmarks.visits import FULL, SMALL, Bench
+from benchmarks.visits import FULL, LONG_RESPONSES, SMALL, Bench
 from odd.store import list_runs
 
 NAMES = {0.5: "median", 0.95: "95%", 1.0: "largest"}
@@ -77,16 +77,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.dashboard")
     parser.add_argument("folder", nargs="?", type=Path, help="where the synthetic run is, or is generated")
     parser.add_argument("--small", action="store_true", help="a quick check with a small run in FOLDER/small")
+    parser.add_argument("--long", action="store_true", help="one question with long responses, in FOLDER/long")
     chosen = parser.parse_args()
     try:
         chromium_path()
     except RuntimeError as error:
         sys.exit(str(error))
-    console, plan = Console(), SMALL if chosen.small else FULL
+    console, plan = Console(), SMALL if chosen.small else LONG_RESPONSES if chosen.long else FULL
+    part = "small" if chosen.small else "long" if chosen.long else "."
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as temporary:
         folder = chosen.folder or Path(temporary)
-        file = run_file((folder / "small" if chosen.small else folder).resolve(), plan.size, console)
+        file = run_file((folder / part).resolve(), plan.size, console)
         with (chromium if chosen.small else patient_chromium)() as browser, opened() as taps:
             rows = Bench(browser, taps, file, plan).measure()
         machine = (

@@ -13,13 +13,15 @@ from playwright.sync_api import Browser, expect
 from benchmarks.reader import DRAWN, Reader, Took, reading
 from benchmarks.rows import Row, timed
 from benchmarks.serving import Server, serving
-from benchmarks.synthetic import LARGE, Size, question
+from benchmarks.synthetic import LARGE, LONG, Size, question
 from benchmarks.tap import Taps
 from odd.method.measures import colours
 from odd.store import RunReader
 
 FIRST, CHANGE, CROWD = 1000.0, 300.0, 2
 """Targets for server times of a first render and a change, in ms, and the factor allowed with many readers."""
+FRAME = 50.0
+"""Target for the longest frame while a page is scrolled, in ms."""
 BYTES, MEMORY = 2.0, 50.0
 """Targets for the bytes of one tree view and for the memory added by a session, in MB."""
 COLOURS = tuple(colours())
@@ -50,6 +52,7 @@ class Plan:
         readers: number of readers, for memory and for simultaneous requests.
         crowded: changes per reader in the crowd.
         apart: whether every part gets its own server.
+        scrolled: pages that are scrolled from top to bottom.
     """
 
     size: Size
@@ -61,6 +64,7 @@ class Plan:
     readers: int
     crowded: int
     apart: bool
+    scrolled: tuple[str, ...] = ()
 
 
 FULL = Plan(LARGE, tuple(DRAWN), rounds=3, places=6, steps=4, hovered=50, readers=10, crowded=3, apart=True)
@@ -75,6 +79,35 @@ SMALL = Plan(
     crowded=1,
     apart=False,
 )
+LONG_RESPONSES = Plan(
+    LONG,
+    ("questions", "tree", "rollouts", "compare"),
+    rounds=3,
+    places=4,
+    steps=4,
+    hovered=20,
+    readers=2,
+    crowded=1,
+    apart=False,
+    scrolled=("tree", "rollouts", "compare"),
+)
+"""Pages of one question with long responses."""
+STEPS = 120
+"""Frames in which a page is scrolled to its end."""
+SCROLL = """async steps => {
+  const long = one => one.scrollHeight > one.clientHeight + 50 && one.clientHeight > 500
+  const page = [...document.querySelectorAll("*")].find(long) ?? document.scrollingElement
+  const gaps = []
+  let last = await new Promise(requestAnimationFrame)
+  for (let step = 1; step <= steps; step++) {
+    page.scrollTop = (page.scrollHeight - page.clientHeight) * step / steps
+    const now = await new Promise(requestAnimationFrame)
+    gaps.push(now - last)
+    last = now
+  }
+  return gaps
+}"""
+"""Scrolls a page, and returns the milliseconds between frames."""
 
 
 @dataclass
@@ -191,6 +224,17 @@ class Bench:
         reader.rest()
         return sum(message.sent for message in reader.since()) + reader.tap.requests - requests
 
+    def scrolling(self, server: Server) -> list[Row]:
+        """Measure the frames while pages are scrolled."""
+        rows = []
+        for page in self.plan.scrolled:
+            with reading(self.browser, server, self.taps) as reader:
+                reader.open(page, **self.place(0))
+                reader.rest()
+                gaps = reader.page.evaluate(SCROLL, STEPS)
+            rows.append(Row(f"frames while scrolling {page.capitalize()}", "ms", gaps, FRAME, 1.0))
+        return rows
+
     def memory(self, server: Server) -> list[Row]:
         """Measure the memory added by open sessions, each on its own path and through all pages."""
         held = []
@@ -264,7 +308,7 @@ class Bench:
                     rows += part(server)
         else:
             with self.server("tree") as server:
-                rows = [row for part in parts.values() for row in part(server)]
+                rows = [row for part in (*parts.values(), self.scrolling) for row in part(server)]
         slowest = max(self.fresh, key=lambda page: self.fresh[page].server)
         title = f"first page of a new server (slowest: {slowest.capitalize()})"
         return [timed(title, list(self.fresh.values()), FIRST, 1.0), *rows]

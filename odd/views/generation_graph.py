@@ -9,7 +9,7 @@ import heapq
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Self
 
 import networkx as nx
 import numpy as np
@@ -150,25 +150,27 @@ def display(
     paths: dict[int, list[int]] = {}
     for path, child in run.query("tree_paths", question=question)[["path", "child"]].to_numpy().tolist():
         paths.setdefault(path, []).append(child)
-    found = Display(_graph(rows[chosen].to_dict("records")), paths, tree_size(run, question, convention))
+    found = Display(_graph(rows[chosen]), paths, tree_size(run, question, convention))
     for start in times:
         if start in found.graph:
             _add_singles(run, question, convention, found, start, PAGE * times[start])
     return found
 
 
-def _graph(rows: list[dict[Any, Any]]) -> nx.DiGraph:
+def _graph(rows: pd.DataFrame) -> nx.DiGraph:
+    """Rows of the query `tree_nodes` as a graph; NaN becomes None."""
+    columns = {
+        name: [None if value != value else value for value in rows[name].tolist()]
+        if pd.api.types.is_float_dtype(rows[name])
+        else rows[name].tolist()
+        for name in rows.columns
+    }
     graph = nx.DiGraph()
-    graph.add_nodes_from((row["node"], {name: _plain(value) for name, value in row.items()}) for row in rows)
-    graph.add_edges_from((row["parent"], row["node"]) for row in rows if row["node"] != 0)
+    records = (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
+    graph.add_nodes_from(zip(columns["node"], records, strict=True))
+    edges = zip(columns["parent"], columns["node"], strict=True)
+    graph.add_edges_from((parent, node) for parent, node in edges if node != 0)
     return graph
-
-
-def _plain(value: Any) -> Any:
-    """Convert a cell for JSON; NaN becomes None."""
-    if isinstance(value, float) and value != value:
-        return None
-    return value.item() if isinstance(value, np.generic) else value
 
 
 @dataclass(frozen=True)

@@ -61,10 +61,14 @@ def truncation_notice(run: Run, question: int, shares: Sequence[Sequence[float]]
     if overall < MATTERS and not points:
         return ""
     said = f"{overall:.0%} of the initial rollouts were truncated at the length limit and count as wrong"
-    most = max(touched.values(), default=0.0)
-    where = f" (up to {most:.0%}, {points} of them decision points)" if touched else ""
-    after = f"after {len(touched):,} tokens of this path{where} at least {MATTERS:.0%} of the counted rollouts were"
-    return f"{said}; {after}: P̂ there is a lower bound." if touched else f"{said}: pass rate and P̂ are lower bounds."
+    if not touched:
+        return f"{said}: pass rate and P̂ are lower bounds."
+    which = (
+        f"{len(touched):,} {'token' if len(touched) == 1 else 'tokens'} of this path, {points} of them at decisions,"
+    )
+    least, most = min(touched.values()), max(touched.values())
+    share = f"{least:.0%}" if f"{least:.0%}" == f"{most:.0%}" else f"{least:.0%} to {most:.0%}"
+    return f"{said}. After {which} {share} of the rollouts that count were truncated: P̂ there is a lower bound."
 
 
 def truncated_children(run: Run, question: int, view: ViewState) -> dict[int, int]:

@@ -88,7 +88,7 @@ def test_nothing_is_said_where_truncation_does_not_matter(run):
 
 def test_decision_points_that_truncation_touches_are_counted(run):
     said = truncation_notice(run, 0, [[3, 0.05], [7, 0.5], [9, 0.2]], [3, 9])
-    assert "after 2 tokens of this path (up to 50%, 1 of them decision points)" in said
+    assert "After 2 tokens of this path, 1 of them at decisions, 20% to 50% of the rollouts" in said
     assert said.endswith("P̂ there is a lower bound.")
 
 

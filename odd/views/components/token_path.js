@@ -23,7 +23,10 @@ class TokenPath extends TokenCursor {
     this.lines = lines
     this.ruler = element("div", { class: "ruler", "data-unpictured": true, "aria-hidden": "true" })
     this.far = null
-    this.overview = new PathOverview((first) => this.tell("start", first), (name) => this.tell("part", name), (at) => this.jump(at))
+    this.overview = new PathOverview((first) => this.tell("start", first), (name) => this.tell("part", name), (at) => {
+      this.jump(at)
+      this.pin(at)
+    })
     this.overview.place.setAttribute("data-unpictured", "")
     place.replaceChildren(this.head, this.overview.place, lines, this.ruler, this.spoken, this.card)
   }

@@ -21,7 +21,10 @@ class TokenStrips extends TokenCursor {
     this.names = element("div", { class: "names", "aria-hidden": "true" })
     this.body = element("div", { class: "body" }, this.names, flow)
     this.far = null
-    this.overview = new PathOverview((first) => this.tell("start", first), (name) => this.tell("part", name), (at) => this.jump(at))
+    this.overview = new PathOverview((first) => this.tell("start", first), (name) => this.tell("part", name), (at) => {
+      this.jump(at)
+      this.pin(at)
+    })
     place.replaceChildren(this.head, this.overview.place, this.body, this.spoken, this.card)
   }
 
