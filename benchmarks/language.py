@@ -176,6 +176,7 @@ def spellings() -> list[str]:
     starts, middles = ("b", "d", "f", "k", "l", "m", "n", "r", "s", "t", "v", "st", "tr", "gr", "sh", "th"), "aeiou"
     ends = ("", "n", "r", "s", "l", "t", "ck", "ng", "m", "lo", "ra", "ti", "ne")
     words = [f"{start}{middle}{end}" for end in ends for middle in middles for start in starts]
+    words = [word for word in words if word not in ("fuck", "shit", "dick")]
     signs = ["<end>", "\n", ".", ",", ":", "=", "+", "-", "(", ")", *map(str, range(10))]
     listed = signs + [f" {word}" if i % 4 else word for i, word in enumerate(words)]
     return [*listed[:THINK], "<think>", "</think>"]

@@ -18,6 +18,8 @@ HITS = 500
 """Found places of a path that are shown."""
 WINDOW = 480
 """Tokens that a page shows at once: the text of a longer path is shown in windows."""
+UNDER_TEACHERS = WINDOW // 3
+"""Tokens that the page Compare shows at once, each under every teacher."""
 
 
 @dataclass(frozen=True)
@@ -40,24 +42,24 @@ class Extent:
         whole = view.start is None and view.position is not None and view.position not in chosen
         return range(self.length) if whole or not chosen else chosen
 
-    def window(self, view: ViewState) -> range:
-        """Positions that the view shows: `WINDOW` tokens from its start, or those around its pinned token."""
-        part = self.part(view)
+    def window(self, view: ViewState, size: int | None = None) -> range:
+        """Positions that the view shows: `size` tokens (`WINDOW`) from its start, or those around its pinned token."""
+        part, size = self.part(view), size or WINDOW
         start = view.start
         if start is None:
             pinned = view.position if view.position in part else part.start
-            start = part.start + (pinned - part.start) // WINDOW * WINDOW
-        start = max(part.start, min(start, part.stop - WINDOW))
-        return range(start, min(part.stop, start + WINDOW))
+            start = part.start + (pinned - part.start) // size * size
+        start = max(part.start, min(start, part.stop - size))
+        return range(start, min(part.stop, start + size))
 
     def windowed(self, view: ViewState) -> bool:
         """Whether the view shows only a part of the path."""
         return len(self.window(view)) < self.length
 
 
-def pinning(view: ViewState, position: int | None) -> dict[str, Any]:
+def pinning(view: ViewState, position: int | None, size: int | None = None) -> dict[str, Any]:
     """Parameters of a view that change when a token is pinned: its window stays if it contains the token."""
-    stays = position is None or (view.start is not None and 0 <= position - view.start < WINDOW)
+    stays = position is None or (view.start is not None and 0 <= position - view.start < (size or WINDOW))
     return {"position": position, "start": view.start if stays else None}
 
 

@@ -18,7 +18,7 @@ PAGE = 50
 """Rollouts per page."""
 BEFORE, AFTER = 80, 160
 """Characters shown before a hit, and after its begin."""
-WRONG = 8
+WRONG = 5
 """Most frequent wrong answers that are listed."""
 READ = 200_000
 """Characters of a response that are shown."""

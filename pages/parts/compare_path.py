@@ -12,7 +12,7 @@ from odd.views.figures.comparison import heat_map
 from odd.views.links import AT_PATH, NO_BRANCH, NO_ROLLOUT, ViewState
 from odd.views.missing import no_decision_point
 from odd.views.path_overview import overview_payload, overview_rows
-from odd.views.path_window import Extent, path_extent, pinning, support
+from odd.views.path_window import UNDER_TEACHERS, Extent, path_extent, pinning, support
 from odd.views.resolve import question_number
 from odd.views.scores import colour_scale
 from odd.views.token_path import end_tokens, path_names
@@ -47,7 +47,7 @@ def show(run: OpenRun, view: ViewState, teachers: Sequence[str]) -> None:
     """Draw the strips and the heat map, with the teachers in the given order."""
     number = question_number(run, view)
     extent = _extent(run, number, view.path)
-    window = extent.window(view)
+    window = extent.window(view, UNDER_TEACHERS)
     # clear what the payload does not depend on, so that one cached payload serves every pinned token and filter
     elsewhere = {"outcome": "all", "search": "", "sort": "", "find": "", "ended": "all", "stage": "all"}
     part = view.but(teacher=None, part="all", **elsewhere, **AT_PATH, **NO_BRANCH, **NO_ROLLOUT)
@@ -91,7 +91,7 @@ def show_without(run: OpenRun, view: ViewState) -> None:
 
 def pin(position: int) -> None:
     """Pin the token at a position, or unpin with -1; called by the strips."""
-    change_view(**pinning(latest_view(), None if position < 0 else position))
+    change_view(**pinning(latest_view(), None if position < 0 else position, UNDER_TEACHERS))
 
 
 def pin_clicked() -> None:

@@ -20,6 +20,7 @@ from odd.views.rollouts import (
 from pages.shared.choices import choose_question
 from pages.shared.data import OpenRun, kept
 from pages.shared.frame import open_tree
+from pages.shared.layout import beside
 from pages.shared.mount import mount
 from pages.shared.state import bound, change_view
 
@@ -38,10 +39,13 @@ def show(run: OpenRun, view: ViewState, number: int) -> None:
     rows = listed_rollouts(run, number, view)
     found = int(rows["found"].iloc[0]) if len(rows) else 0
     data = rollout_table(run, number, view, rows, _caption(found, view))
-    mount("table", "rollout-table", data, open=_read)
-    _pages(found, view)
-    if view.rollout is not None:
-        _reading(run, view, number)
+    left, *right = beside([1.5, 1] if view.rollout is not None else [1], "rollouts")
+    with left:
+        mount("table", "rollout-table", data, open=_read)
+        _pages(found, view)
+    for column in right:
+        with column:
+            _reading(run, view, number)
 
 
 def _filters(run: OpenRun, view: ViewState, number: int) -> None:

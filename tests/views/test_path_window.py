@@ -39,6 +39,12 @@ def test_a_window_is_within_the_part_that_is_shown(start):
         assert window.start in whole and window.stop - 1 in whole
 
 
+def test_a_page_can_show_smaller_windows():
+    view = ViewState(start=1000)
+    assert LONG.window(view, 100) == range(1000, 1100)
+    assert 1150 in LONG.window(view.but(**pinning(view, 1150, 100)), 100)
+
+
 def test_a_path_without_thinking_part_has_no_parts():
     assert Extent(4000).window(ViewState(part="answer")) == range(path_window.WINDOW)
 
