@@ -28,7 +28,7 @@ OTHERS = (
 """Columns of `overview_rows` beside scores."""
 
 
-def overview_rows(run: Run, question: int, view: ViewState) -> list[Row]:
+def overview_rows(run: Run, question: int, view: ViewState) -> Sequence[Row]:
     """All tokens of a path under the view's teacher, with the columns that the overview needs."""
     rows = of_teacher(run.query("path_overview", teacher=view.teacher, **measure(question, view)), view.teacher)
     own = MEASURES[view.colour]

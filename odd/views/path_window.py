@@ -47,7 +47,7 @@ class Extent:
         part, size = self.part(view), size or WINDOW
         start = view.start
         if start is None:
-            pinned = view.position if view.position in part else part.start
+            pinned = view.position if view.position is not None and view.position in part else part.start
             start = part.start + (pinned - part.start) // size * size
         start = max(part.start, min(start, part.stop - size))
         return range(start, min(part.stop, start + size))

@@ -55,9 +55,9 @@ def truncation_notice(run: Run, question: int, shares: Sequence[Sequence[float]]
     """
     touched = {int(position): share for position, share in shares if share >= MATTERS}
     points = sum(position in touched for position in decisions)
-    ends = run.query("rollout_ends", question=question).set_index("stage")
-    initial = ends.loc["initial"] if "initial" in ends.index else None
-    overall = 0.0 if initial is None else float(initial["truncated"] / initial["rollouts"])
+    ends = run.query("rollout_ends", question=question)
+    cut, initial = ends.loc[ends["stage"] == "initial", ["truncated", "rollouts"]].sum().tolist()
+    overall = cut / initial if initial else 0.0
     if overall < MATTERS and not points:
         return ""
     said = f"{overall:.0%} of the initial rollouts were truncated at the length limit and count as wrong"
