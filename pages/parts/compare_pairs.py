@@ -6,7 +6,7 @@ import streamlit as st
 from odd.text import markdown_escaped
 from odd.views.comparison import Comparison, other_teacher, pair_payload, pair_table
 from odd.views.comparison_pairs import disagreement_payload, disagreements
-from odd.views.links import NO_BRANCH, ViewState
+from odd.views.links import AT_PATH, NO_BRANCH, ViewState
 from pages.parts.compare_panel import heading
 from pages.shared.data import OpenRun, kept
 from pages.shared.layout import beside
@@ -61,4 +61,9 @@ def show_list(run: OpenRun, view: ViewState, comparison: Comparison, other: str)
 def follow(row: object) -> None:
     """Show the token of the clicked row, with nothing selected in its tree."""
     if isinstance(row, dict):
-        change_view(question=str(row["question"]), path=int(row["path"]), position=int(row["position"]), **NO_BRANCH)
+        change_view(
+            question=str(row["question"]),
+            path=int(row["path"]),
+            **AT_PATH | {"position": int(row["position"])},
+            **NO_BRANCH,
+        )
