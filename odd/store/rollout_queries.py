@@ -12,7 +12,7 @@ ROLLOUT_QUERIES: dict[str, str] = {
     "rollouts_listed": f"""
         WITH found AS MATERIALIZED (SELECT rollout FROM rollouts WHERE {_LISTED}),
         page AS (SELECT rollout FROM found ORDER BY rollout LIMIT $limit OFFSET $offset)
-        SELECT r.rollout, r.stage, r.launch, len(r.token_ids) AS tokens, r.answer, r.correct, r.truncated, p.path,
+        SELECT r.rollout, r.stage, r.launch, r.length AS tokens, r.answer, r.correct, r.truncated, p.path,
             left(r.text, $before) AS begin, right(r.text, $after) AS final, length(r.text) AS characters,
             CASE WHEN $find IS NOT NULL
                 THEN substr(r.text, greatest(1, strpos(lower(r.text), lower($find)) - $before), $before + $after)
@@ -26,7 +26,7 @@ ROLLOUT_QUERIES: dict[str, str] = {
         ORDER BY initial DESC, rollouts DESC, answer""",
     "rollout_ends": """
         SELECT stage, count(*) AS rollouts, count(*) FILTER (correct) AS correct,
-            count(*) FILTER (truncated) AS truncated, count(*) FILTER (answer IS NULL) AS no_answer
+            count(*) FILTER (truncated) AS truncated, count(*) FILTER (answer IS NULL) AS no_answer, count(text) AS texts
         FROM rollouts WHERE question = $question GROUP BY stage ORDER BY stage""",
     "truncated_along": """
         WITH cut AS (
@@ -49,7 +49,7 @@ ROLLOUT_QUERIES: dict[str, str] = {
             AND token_ids[1:$depth] = $prefix::INTEGER[] AND list_contains($launches::INTEGER[], launch)
         GROUP BY token ORDER BY token""",
     "rollout_text": """
-        SELECT rollout, stage, launch, len(token_ids) AS tokens, answer, correct, truncated, text FROM rollouts
+        SELECT rollout, stage, launch, length AS tokens, answer, correct, truncated, text FROM rollouts
         WHERE question = $question AND rollout = $rollout""",
     "rollout_nodes": """
         WITH t AS (

@@ -38,7 +38,7 @@ def show(run: OpenRun, view: ViewState, number: int) -> None:
     _filters(run, view, number)
     rows = listed_rollouts(run, number, view)
     found = int(rows["found"].iloc[0]) if len(rows) else 0
-    data = rollout_table(run, number, view, rows, _caption(found, view))
+    data = rollout_table(run, number, view, rows, _caption(run, number, found, view))
     left, *right = beside([1.5, 1] if view.rollout is not None else [1], "rollouts")
     with left:
         mount("table", "rollout-table", data, open=_read)
@@ -71,10 +71,13 @@ def _filters(run: OpenRun, view: ViewState, number: int) -> None:
             st.button(label, on_click=lambda: change_view(answer=None, **ANEW), help="List all answers")
 
 
-def _caption(found: int, view: ViewState) -> str:
+def _caption(run: OpenRun, number: int, found: int, view: ViewState) -> str:
+    ends = run.query("rollout_ends", question=number)
+    texts, rollouts = int(ends["texts"].sum()), int(ends["rollouts"].sum())
+    sample = f" The run file has the text of {texts:,} of {rollouts:,} rollouts." if texts < rollouts else ""
     first = PAGE * view.page
     shown = f", {first + 1:,} to {min(found, first + PAGE):,} listed" if found > PAGE else ""
-    return f"{found:,} rollouts{shown}. Click one to read it."
+    return f"{found:,} rollouts{shown}. Click one to read it.{sample}"
 
 
 def _pages(found: int, view: ViewState) -> None:
