@@ -26,7 +26,8 @@ ROLLOUT_QUERIES: dict[str, str] = {
         ORDER BY initial DESC, rollouts DESC, answer""",
     "rollout_ends": """
         SELECT stage, count(*) AS rollouts, count(*) FILTER (correct) AS correct,
-            count(*) FILTER (truncated) AS truncated, count(*) FILTER (answer IS NULL) AS no_answer, count(text) AS texts
+            count(*) FILTER (truncated) AS truncated, count(*) FILTER (answer IS NULL) AS no_answer,
+            count(text) AS texts
         FROM rollouts WHERE question = $question GROUP BY stage ORDER BY stage""",
     "truncated_along": """
         WITH cut AS (

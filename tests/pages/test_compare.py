@@ -130,7 +130,7 @@ def test_a_token_that_is_followed_to_another_question_leaves_the_tree_of_the_old
     asked = {}
     monkeypatch.setattr(compare_pairs, "change_view", lambda **parts: asked.update(parts))
     compare_pairs.follow({"question": "sum", "path": 1, "position": 2})
-    assert asked == {"question": "sum", "path": 1, "position": 2, **NO_BRANCH}
+    assert asked == {"question": "sum", "path": 1, "position": 2, "start": None, **NO_BRANCH}
 
 
 def test_a_hostile_run_opens(open_compare, hostile):
