@@ -68,7 +68,11 @@ def truncation_notice(run: Run, question: int, shares: Sequence[Sequence[float]]
     )
     least, most = min(touched.values()), max(touched.values())
     share = f"{least:.0%}" if f"{least:.0%}" == f"{most:.0%}" else f"{least:.0%} to {most:.0%}"
-    return f"{said}. After {which} {share} of the rollouts that count were truncated: P̂ there is a lower bound."
+    total = int(ends["truncated"].sum())
+    estimated = f" The shares are estimated from {MOST:,} of {total:,} truncated rollouts." if total > MOST else ""
+    return (
+        f"{said}. After {which} {share} of the rollouts that count were truncated: P̂ there is a lower bound.{estimated}"
+    )
 
 
 def truncated_children(run: Run, question: int, view: ViewState) -> dict[int, int]:

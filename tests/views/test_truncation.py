@@ -92,6 +92,17 @@ def test_decision_points_that_truncation_touches_are_counted(run):
     assert said.endswith("P̂ there is a lower bound.")
 
 
+def test_estimated_shares_are_called_so(run):
+    class Many:
+        def query(self, name, /, **params):
+            found = run.query(name, **params)
+            return found.assign(truncated=4000, rollouts=9000) if name == "rollout_ends" else found
+
+    ends = len(run.query("rollout_ends", question=0))
+    said = truncation_notice(Many(), 0, [[7, 0.5]], [7])
+    assert said.endswith(f"estimated from 1,000 of {4000 * ends:,} truncated rollouts.")
+
+
 def test_truncated_children_are_counted(run, view):
     place = view.but(position=0)
     rollouts = run.query("rollouts", question=0)
