@@ -38,7 +38,10 @@ def verify(
     file: Annotated[Path, typer.Argument(help="JSON Lines with kind, answer, response, and choices of each response.")],
     questions: Annotated[
         str | None,
-        typer.Option(help="Questions of which FILE is a log, in a format of odd import; any source of questions."),
+        typer.Option(
+            help="Questions of which FILE is a log, in a format of odd import; any source of questions, or 'log' for "
+            "the gold answers in its rows."
+        ),
     ] = None,
     compare: Annotated[
         str | None,
@@ -77,13 +80,13 @@ def _logged(
 ) -> Iterator["Judged"]:
     """Judge the responses of a log."""
     from odd.config import QuestionsConfig
+    from odd.config.run import LOG_SOURCE
     from odd.questions.sources import load_questions
     from odd.rollouts.log_records import every_record
     from odd.rollouts.log_verdicts import log_verdicts
 
-    return log_verdicts(
-        every_record((str(file),), reward), load_questions(QuestionsConfig(source=source)), inside, marks
-    )
+    questions = None if source == LOG_SOURCE else load_questions(QuestionsConfig(source=source))
+    return log_verdicts(every_record((str(file),), reward), questions, inside, marks)
 
 
 def _responses(file: Path) -> Iterator[Row]:

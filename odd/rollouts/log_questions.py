@@ -93,14 +93,24 @@ def _question(id: str, found: _Found, kind: LoggedKind | None) -> Question | Non
     if before:
         fields["system"] = before[0]["content"] or None
     if found.golds:
-        gold = found.golds[0]
-        for how in (kind,) if kind else (_kind(gold), "exact"):
-            if (question := _valid(fields | {"answer": _written(gold, how), "kind": how})) is not None:
-                return question
-        return None
+        return gold_question(fields, found.golds[0], kind)
     candidates = [_valid(fields | {"answer": _written(text, str(kind)), "kind": kind}) for text in set(found.rewarded)]
     possible = [question for question in candidates if question is not None]
     return max(possible, key=lambda one: (_agreeing(one, found.rewarded), one.answer), default=None)
+
+
+def gold_question(fields: Mapping[str, Any], gold: str, kind: LoggedKind | None = None) -> Question | None:
+    """Return a question with a gold answer of a log; None if no verifier takes it.
+
+    Args:
+        fields: id, text and prompt of the question.
+        gold: gold answer.
+        kind: how responses are verified; None: by the form of the gold answer.
+    """
+    for how in (kind,) if kind else (_kind(gold), "exact"):
+        if (question := _valid({**fields, "answer": _written(gold, how), "kind": how})) is not None:
+            return question
+    return None
 
 
 def _valid(fields: Mapping[str, Any]) -> Question | None:

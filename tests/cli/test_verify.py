@@ -92,6 +92,21 @@ def test_responses_of_a_log_are_judged_by_a_question_file(logged, capsys, form):
         assert said in one["error"] if "error" in one else one["answer"] == said
 
 
+@pytest.mark.parametrize(
+    ("form", "wanted"),
+    [
+        ("verl", [(True, "2"), (False, "3"), (True, "2"), (False, None)]),
+        ("TRL", [(False, "it has no gold answer: give the questions")]),
+    ],
+)
+def test_responses_of_a_log_are_judged_by_its_own_gold_answers(logged, capsys, form, wanted):
+    checking.verify(logged(form)[0], "log")
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    for one, (correct, said) in zip(found, wanted, strict=True):
+        assert one["correct"] is correct
+        assert said in one["error"] if "error" in one else one["answer"] == said
+
+
 def test_verdicts_on_a_log_are_compared_with_its_rewards(logged, capsys):
     checking.verify(*logged("verl"), compare="score")
     *disagreements, summary = capsys.readouterr().out.splitlines()
