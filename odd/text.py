@@ -125,6 +125,19 @@ def size(count: int) -> str:
     return f"{count / 1e6:.1f} MB" if count < 1e9 else f"{count / 1e9:.2f} GB"
 
 
+def occurrences(text: str, find: str) -> Iterator[int]:
+    """Yield where a non-empty text occurs in another, in any case, without overlaps."""
+    folded, sought, start = _folded(text), _folded(find), 0
+    while (at := folded.find(sought, start)) >= 0:
+        yield at
+        start = at + len(find)
+
+
+def _folded(text: str) -> str:
+    """Return a text in lower case, without the few characters that would become two."""
+    return "".join(low if len(low := one.lower()) == 1 else one for one in text)
+
+
 DEEPEST = 100
 """Levels of lists and objects in JSON. Python and pydantic fail on a few hundred, at depths that differ by function."""
 

@@ -11,7 +11,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from odd.models.transformers.packing import OPERATORS
-from tests.test_boundaries import OURS, ROOT, TREES
+from tests.test_boundaries import OURS, ROOT, parsed
 
 CHECKED = {"torch": "2.13.0", "transformers": "5.23.0", "streamlit": "1.67.0"}
 USED = {
@@ -30,16 +30,16 @@ def private(tree):
 
 def own_names():
     """Return names with a leading underscore that our own code defines."""
-    named = {node.name for tree in TREES.values() for node in ast.walk(tree) if hasattr(node, "name")}
+    named = {node.name for tree in parsed().values() for node in ast.walk(tree) if hasattr(node, "name")}
     kept = {
         node.attr
-        for tree in TREES.values()
+        for tree in parsed().values()
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
     }
     fields = {
         node.target.id
-        for tree in TREES.values()
+        for tree in parsed().values()
         for node in ast.walk(tree)
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
     }
@@ -53,7 +53,7 @@ def test_the_version_is_the_one_that_was_checked(library):
 
 def test_no_other_private_attribute_is_used():
     own = own_names() | {"_exit"}  # os._exit is public in spite of its name
-    found = {module: private(TREES[module]) - own for module in OURS}
+    found = {module: private(parsed()[module]) - own for module in OURS}
     assert {module: names for module, names in found.items() if names} == USED
 
 

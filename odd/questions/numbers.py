@@ -15,11 +15,10 @@ SCIENTIFIC = re.compile(
 )
 RAISED = re.compile("10\\s?([⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,3})")
 PLAIN = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
-LETTER = "A-Za-zÀ-ÖØ-öø-ſµμΩ°"
 TOKEN = re.compile(
     r"(?P<mixed>\d+ +\d+/\d+)|(?P<number>(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:/\d+)?|\.\d+)"
-    rf"|(?P<command>\\[A-Za-z]+)"
-    rf"|(?P<word>[{LETTER}](?:[{LETTER}]|'(?=[A-Za-z]))*)(?P<power>\s?\^\s?(?:\{{-?\d\}}|-?\d)|⁻?[¹²³])?"
+    r"|(?P<command>\\[A-Za-z]+)"
+    r"|(?P<word>[A-Za-zÀ-ÖØ-öø-ſµμΩ°](?:[A-Za-zÀ-ÖØ-öø-ſµμΩ°]|'(?=[A-Za-z]))*)(?P<power>\s?\^\s?(?:\{-?\d\}|-?\d)|⁻?[¹²³])?"
     r"|(?P<sign>\S)",
     re.ASCII,
 )

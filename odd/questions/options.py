@@ -20,12 +20,13 @@ REASON = re.compile(r"(?:because|since|as|for)\b", re.IGNORECASE)
 OPENING = " ([{-–—=:\"'"
 """What may stand between a letter and the text of its option."""
 OR_NOT = re.compile(r"\bor not\b", re.IGNORECASE)
-DENIED = re.compile(r"(?:is|was|would be|=+)\s?(?:n't|not|wrong|incorrect|false)\b", re.IGNORECASE)
+DENIED = re.compile(r"(?:is|was|would be|={1,3})\s?(?:n't|not|wrong|incorrect|false)\b", re.IGNORECASE)
 HEDGED = re.compile(
-    r"\s*\?\W*\Z|[,;]?\s*(?:only )?(?:if|unless|provided)\b|\.\s?\d+\W*\Z|.*\b(?:don't know|not sure|unsure|no idea)\b",
-    re.IGNORECASE | re.DOTALL,
+    r"\s{0,9}\?\W{0,20}\Z|[,;]?\s{0,9}(?:only )?(?:if|unless|provided)\b|\.\s?\d{1,9}\W{0,20}\Z",
+    re.IGNORECASE,
 )
-"""What follows yes or no and takes it back: a question mark, a condition, a number as in `No. 7`, or doubt."""
+"""What follows yes or no and takes it back: a question mark, a condition, a number as in `No. 7`."""
+DOUBTED = re.compile(r"\b(?:don't know|not sure|unsure|no idea)\b", re.IGNORECASE)
 CORRECTED = re.compile(
     r"\b(?:actually|i mean|rather|wait|correction|sorry|else)\b\W+(?:\w+\W+)?(yes|no)\b(?!\s+\w)", re.IGNORECASE
 )
@@ -98,7 +99,9 @@ def said_yes_or_no(answer: str) -> str | None:
     closed = found[0].rstrip()[-1:] in tuple("\"')]>")
     if said == "no" and not closed and not CLAUSE.match(rest):
         return None
-    if DENIED.match(rest) or HEDGED.match(rest) or any(one.lower() != said for one in CORRECTED.findall(rest)):
+    if DENIED.match(rest) or HEDGED.match(rest) or DOUBTED.search(rest):
+        return None
+    if any(one.lower() != said for one in CORRECTED.findall(rest)):
         return None
     return None if any(one.lower() not in ("", said) for pair in OTHER.findall(f" {rest}") for one in pair) else said
 

@@ -41,7 +41,8 @@ UNSEEN = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"))
 """Characters without width."""
 FRACTION = re.compile(r"(\d?)\\[dtc]?frac\s*(?:\{\s*(\d+)\s*\}\s*\{\s*(\d+)\s*\}|(\d)\s*(\d))(?=(\d?))", re.ASCII)
 """A fraction of whole numbers, with the digits beside it."""
-SET, TUPLE = re.compile(r"\$?\s*(?:\\left)?\\\{"), re.compile(r"\$?\s*(?:\\left)?\s*[(\[]")
+SET = re.compile(r"\$?\s{0,9}(?:\\left)?\\\{")
+TUPLE = re.compile(r"\$?\s{0,9}(?:\\left)?\s{0,9}[(\[]")
 TEXT = re.compile(
     r"\$?\\(?:text|textbf|textrm|mathrm|mathbf)\{\(?([^{}()]*)\)?\}\$?"
     r"|\$?\(?([A-Za-z])\)?\$?\.?|([A-Za-z][A-Za-z ]{2,})"

@@ -186,7 +186,10 @@ def _with_log_probs(
     A log may hold those of another temperature, of other weights, or of a sampler that scaled or shifted them.
     """
     scored = [
-        (n, i) for n, own in enumerate(rollouts) for i, one in enumerate(own) if not np.isnan(one.log_probs).any()
+        (n, i)
+        for n, own in enumerate(rollouts)
+        for i, one in enumerate(own)
+        if len(one.log_probs) and not np.isnan(one.log_probs).any()
     ]
     if not scored:
         return [[_unscored(one) for one in own] for own in rollouts]

@@ -1,6 +1,5 @@
 """The window of a long path that a page shows, and where its thinking part ends."""
 
-import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from odd.config import RunConfig
 from odd.errors import OddError
 from odd.questions.thinking import after_thinking, ends_in_thinking
 from odd.store.run import Run
-from odd.text import parse_json
+from odd.text import occurrences, parse_json
 from odd.views.links import ViewState
 
 HITS = 500
@@ -106,9 +105,10 @@ def path_hits(texts: Sequence[object], find: str) -> list[list[int]]:
     pieces = [text if isinstance(text, bytes) else b"" for text in texts]
     whole = b"".join(pieces).decode("utf-8", errors="surrogateescape")
     ends = list(accumulate(map(len, pieces)))
-    found = islice(re.finditer(re.escape(find), whole, re.IGNORECASE), HITS)
-    return [[bisect_right(ends, _bytes(whole, hit.start())), bisect_left(ends, _bytes(whole, hit.end())) + 1]
-            for hit in found]  # fmt: skip
+    found = islice(occurrences(whole, find), HITS)
+    return [
+        [bisect_right(ends, _bytes(whole, at)), bisect_left(ends, _bytes(whole, at + len(find))) + 1] for at in found
+    ]
 
 
 def _bytes(text: str, characters: int) -> int:

@@ -10,7 +10,7 @@ import pandas as pd
 from odd.method.success import jeffreys
 from odd.questions.thinking import after_thinking
 from odd.store.run import Run
-from odd.text import visible_text
+from odd.text import occurrences, visible_text
 from odd.views.links import LONGEST, ViewState
 from odd.views.token_path import path_names
 
@@ -91,8 +91,12 @@ def marked(text: str, find: str) -> list[dict[str, Any]]:
     """A text as pieces of visible text; those that match `find`, in any case, are marked."""
     if not find:
         return [{"text": visible_text(text), "hit": False}]
-    pieces = re.split(f"({re.escape(find)})", text, flags=re.IGNORECASE)
-    return [{"text": visible_text(piece), "hit": bool(at % 2)} for at, piece in enumerate(pieces) if piece]
+    pieces, start = list[tuple[str, bool]](), 0
+    for at in occurrences(text, find):
+        pieces += [(text[start:at], False), (text[at : at + len(find)], True)]
+        start = at + len(find)
+    pieces.append((text[start:], False))
+    return [{"text": visible_text(piece), "hit": hit} for piece, hit in pieces if piece]
 
 
 def wrong_answers(run: Run, question: int) -> pd.DataFrame:

@@ -9,6 +9,8 @@ from odd.models.base import LanguageModel
 from tests.models import bigram_engine
 from tests.models.bigram_engine import Characters
 
+model_size = bigram_engine.model_size
+
 
 class DatedCharacters(Characters):
     """A tokenizer of characters whose chat template shows a date."""

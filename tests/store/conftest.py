@@ -27,6 +27,7 @@ def filled_cache(empty_cache, tmp_path_factory):
     with copied(empty_cache, cache) as writer:
         for table, rows in ROWS.items():
             writer.insert(table, rows)
+        writer.set_meta("config", "{}")
         writer.publish()
         return cache
 

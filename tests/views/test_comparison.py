@@ -17,6 +17,20 @@ from odd.views.scores import records
 NAN = float("nan")
 
 
+def test_teachers_disagree_along_a_path_where_their_signs_differ(run):
+    chosen = {"objective": "reverse_kl", "convention": "on_policy-full-off"}
+    scores = run.query("scores", **chosen)
+    names = sorted(scores["teacher"].unique())
+    counts = 0
+    for path in scores.loc[scores["question"] == 0, "path"].unique().tolist():
+        found = run.query("path_disagreements", question=0, path=path, teachers=names, **chosen)
+        own = scores[(scores["question"] == 0) & (scores["path"] == path)].groupby("position")["alignment"]
+        differ = (own.min() < 0) & (own.max() > 0)
+        assert sorted(found["position"]) == sorted(differ.index[differ])
+        counts += len(found)
+    assert counts
+
+
 def decisions(**alignments):
     """Decision points by teacher: lists of alignments, two nodes per question; None: not scored there."""
     rows = []

@@ -21,7 +21,7 @@ from odd.models.transformers.continuous_batch import ContinuousBatch, fits
 from odd.models.transformers.head import Head
 from odd.models.transformers.prefix_tree import PrefixTree, Tokens, prefix_trees
 from odd.models.transformers.reading import Reader
-from odd.models.transformers.recording import Cut, StateRecording, distributions
+from odd.models.transformers.recording import Cut, Pass, StateRecording, distributions
 
 _log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class TransformersEngine:
     def _slices(self, prompt: Sequence[int], response: Sequence[int], temperature: float) -> Iterator[np.ndarray]:
         """Yield the distributions along one response, (n, V) per slice, from one forward pass over both."""
         if response:  # logits_to_keep=0 would keep all logits
-            yield from distributions(self.head.last, self._plain_states(prompt, response), self._cut(temperature))
+            yield from distributions(self.head.last, Pass(self._plain_states(prompt, response)), self._cut(temperature))
 
     def _plain_states(self, prompt: Sequence[int], response: Sequence[int]) -> torch.Tensor:
         """Return the states along one response."""
@@ -81,8 +81,8 @@ class TransformersEngine:
         Raises:
             OddError: prompt and a response exceed the model's window, or the model returns NaN.
         """
-        for states in self._states(prompt, responses):
-            yield from distributions(self.head.last, states, self._cut(temperature))
+        for one in self._passes(prompt, responses):
+            yield from distributions(self.head.last, one, self._cut(temperature))
 
     @torch.inference_mode()
     def record(
@@ -93,18 +93,18 @@ class TransformersEngine:
         Raises:
             OddError: prompt and a response exceed the model's window.
         """
-        return StateRecording(self.head.last, self._states(prompt, responses), self._cut(temperature))
+        return StateRecording(self.head.last, self._passes(prompt, responses), self._cut(temperature))
 
     def _cut(self, temperature: float) -> Cut:
         return Cut(self.name, self.vocabulary_size, self.room, temperature)
 
-    def _states(self, prompt: Sequence[int], responses: Sequence[Sequence[int]]) -> Iterator[torch.Tensor]:
+    def _passes(self, prompt: Sequence[int], responses: Sequence[Sequence[int]]) -> Iterator[Pass]:
         """Yield the states at the distinct prefixes of responses, one forward pass at a time."""
         rows = [tuple(response) for response in responses]
         if not self._shares_prompts:
             for number, places in groupby(distinct_places(rows), key=lambda place: place[0]):
                 known = next(position for _, position in places)  # the rest of the response is distinct, too
-                yield self._plain_states(prompt, rows[number])[known:]
+                yield Pass(self._plain_states(prompt, rows[number]), known)
             return
         before: Tokens = ()
         for reader, tree in self._trees(prompt, rows):
@@ -114,7 +114,7 @@ class TransformersEngine:
             for places, states in reader.passes(tree):
                 fresh = max(0, known - places.start)
                 if fresh < len(states):
-                    yield states[fresh:]
+                    yield Pass(states, fresh)
             before = last
 
     @property

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -28,14 +29,24 @@ class Cut:
     temperature: float
 
 
-def distributions(last: LastLayer, states: torch.Tensor, cut: Cut) -> Iterator[np.ndarray]:
-    """Yield log-softmax in float32 after each state of a forward pass, (n, V) per slice.
+class Pass(NamedTuple):
+    """States of a forward pass, of which the first `known` were in an earlier one."""
+
+    states: torch.Tensor
+    known: int = 0
+
+
+def distributions(last: LastLayer, one: Pass, cut: Cut) -> Iterator[np.ndarray]:
+    """Yield log-softmax in float32 after each new state of a forward pass, (n, V) per slice.
 
     Raises:
         OddError: the model returned NaN.
     """
-    for part in last.parts(states, cut.room):
-        logits = last.logits(states[part])[:, : cut.size]
+    for part in last.parts(one.states, cut.room):
+        if part.stop <= one.known:
+            continue
+        # slices are the same whatever is known, since the last bits of a product depend on its size
+        logits = last.logits(one.states[part])[max(0, one.known - part.start) :, : cut.size]
         probs = log_softmax(logits, cut.temperature, cut.name).cpu().numpy()
         del logits  # a suspended generator would keep it in memory
         yield probs
@@ -44,14 +55,14 @@ def distributions(last: LastLayer, states: torch.Tensor, cut: Cut) -> Iterator[n
 class StateRecording:
     """States of forward passes in a temporary file, which is gone with the recording."""
 
-    def __init__(self, last: LastLayer, passes: Iterable[torch.Tensor], cut: Cut) -> None:
+    def __init__(self, last: LastLayer, passes: Iterable[Pass], cut: Cut) -> None:
         """Run the passes."""
         self._last, self._cut = last, cut
-        self._shapes: list[torch.Size] = []
+        self._shapes: list[tuple[torch.Size, int]] = []
         self._dtype, self._device = torch.float32, torch.device("cpu")
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the recording
-        for states in passes:
-            self._shapes.append(states.shape)
+        for states, known in passes:
+            self._shapes.append((states.shape, known))
             self._dtype, self._device = states.dtype, states.device
             states.float().cpu().numpy().tofile(self._file)
 
@@ -63,6 +74,7 @@ class StateRecording:
             OddError: the model returned NaN.
         """
         self._file.seek(0)
-        for shape in self._shapes:
+        for shape, known in self._shapes:
             read = np.fromfile(self._file, dtype=np.float32, count=shape.numel()).reshape(shape)
-            yield from distributions(self._last, torch.from_numpy(read).to(self._device, self._dtype), self._cut)
+            states = torch.from_numpy(read).to(self._device, self._dtype)
+            yield from distributions(self._last, Pass(states, known), self._cut)
