@@ -14,7 +14,7 @@ from odd.config import BASELINE, RunConfig, TeacherConfig, parse_config
 from odd.errors import OddError
 from odd.pipeline.base import Chunks, QuestionBase, why_never
 from odd.pipeline.contexts import TeacherContext, teacher_context
-from odd.pipeline.events import Commit, Events, Insert, Step, timing
+from odd.pipeline.events import Commit, Events, Insert, Step, Use, timing
 from odd.pipeline.frame import Frame, run_id_of
 from odd.pipeline.progress import Listener
 from odd.pipeline.stages import Stage
@@ -171,6 +171,7 @@ class QuestionScreening(QuestionBase):
         first, spent, drawn = 0, 0.0, 0
         for chunk, prefixes in enumerate(plan):
             if chunk not in stored.chunks:
+                yield Use(self.config.student.label)
                 started = time.perf_counter()
                 settings = self.config.sampling, "context", chunk, teacher.name
                 made = sample_chunk(self.student, self.question, stored.prompt, prefixes, *settings)

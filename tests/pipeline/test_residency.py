@@ -7,9 +7,10 @@ from odd.config import ModelConfig, ModelsConfig
 from odd.models import registry
 from odd.models.residency import Residency
 from odd.pipeline import teachers
+from odd.pipeline.screening import screen
 from odd.pipeline.worker import run
 from tests.models import bigram_engine
-from tests.runs import assert_same_results, quick_config, small_config
+from tests.runs import SCREENING, assert_same_results, quick_config, quick_screening_config, small_config
 
 
 def in_turns(config, resident=1):
@@ -45,3 +46,8 @@ def test_no_more_models_are_loaded_than_allowed():
     assert [residency.is_loaded(name) for name in "abc"] == [False, True, True]
     residency.get("a")
     assert [residency.is_loaded(name) for name in "abc"] == [True, False, True]
+
+
+def test_a_screening_with_one_model_at_a_time_draws_the_same(quick_screened, tmp_path):
+    path = screen(in_turns(quick_screening_config(tmp_path)), lambda step: None)
+    assert_same_results(quick_screened[1], path, SCREENING)
