@@ -70,31 +70,36 @@ def _status(name: str) -> int:
     return int(line.split()[1]) << 10
 
 
-def random_model(seed: int, vocabulary: int = VOCABULARY, window: int = 8192) -> TransformersEngine:
+def random_model(seed: int) -> TransformersEngine:
     """A model of 5 million random weights, peaked like a language model."""
     torch.manual_seed(seed)
     config = Qwen3Config(
-        vocab_size=vocabulary,
+        vocab_size=VOCABULARY,
         hidden_size=32,
         intermediate_size=64,
         num_hidden_layers=2,
         num_attention_heads=2,
         num_key_value_heads=1,
         head_dim=16,
-        max_position_embeddings=window,
+        max_position_embeddings=8192,
         tie_word_embeddings=True,
         initializer_range=0.7,
     )
-    return TransformersEngine(f"random {seed}", Qwen3ForCausalLM(config), vocabulary, frozenset({0}))
+    return TransformersEngine(f"random {seed}", Qwen3ForCausalLM(config), VOCABULARY, frozenset({0}))
 
 
-def reading(paths: int, length: int, teachers: int, vocabulary: int = VOCABULARY) -> Cost:
-    """Read paths with a student and its teachers, and reduce the distributions to rows."""
+def _job(paths: int, length: int) -> tuple[list[int], list[tuple[int, ...]], list[list[np.ndarray]]]:
+    """A prompt of 100 random tokens, random responses, and the tokens that rows must keep along them."""
     rng = np.random.default_rng(0)
-    models = [random_model(seed, vocabulary) for seed in range(1 + teachers)]
-    prompt = rng.integers(1, vocabulary, 100).tolist()
-    responses = [tuple(rng.integers(1, vocabulary, length).tolist()) for _ in range(paths)]
-    wanted = [[np.array([token]) for token in response] for response in responses]
+    prompt = rng.integers(1, VOCABULARY, 100).tolist()
+    responses = [tuple(rng.integers(1, VOCABULARY, length).tolist()) for _ in range(paths)]
+    return prompt, responses, [[np.array([token]) for token in response] for response in responses]
+
+
+def reading(paths: int, length: int, teachers: int) -> Cost:
+    """Read paths with a student and its teachers, and reduce the distributions to rows."""
+    models = [random_model(seed) for seed in range(1 + teachers)]
+    prompt, responses, wanted = _job(paths, length)
     student, *others = (model.read(prompt, responses) for model in models)
     named = {f"teacher {i}": slices for i, slices in enumerate(others)}
     with measured() as cost:
@@ -104,10 +109,7 @@ def reading(paths: int, length: int, teachers: int, vocabulary: int = VOCABULARY
 
 def taking_turns(paths: int, length: int, teachers: int) -> Cost:
     """Record the paths with one model after the other, and reduce the recorded distributions to rows."""
-    rng = np.random.default_rng(0)
-    prompt = rng.integers(1, VOCABULARY, 100).tolist()
-    responses = [tuple(rng.integers(1, VOCABULARY, length).tolist()) for _ in range(paths)]
-    wanted = [[np.array([token]) for token in response] for response in responses]
+    prompt, responses, wanted = _job(paths, length)
     with measured() as cost:
         slices = [random_model(seed).record(prompt, responses).read() for seed in range(1 + teachers)]
         named = {f"teacher {i}": read for i, read in enumerate(slices[1:])}

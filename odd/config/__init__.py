@@ -1,6 +1,15 @@
 """Settings of a run: definitions, defaults, presets, loading and validation."""
 
-from odd.config.loading import PRESETS, load_config, merge, parse_config, parse_override, parse_weights, read_settings
+from odd.config.loading import (
+    PRESETS,
+    load_config,
+    merge,
+    parse_config,
+    parse_override,
+    parse_weights,
+    read_settings,
+    stored_config,
+)
 from odd.config.models import SCORING_MEMORY, ImportConfig, ModelConfig, ModelsConfig
 from odd.config.run import (
     BASELINE,
@@ -56,4 +65,5 @@ __all__ = [
     "parse_override",
     "parse_weights",
     "read_settings",
+    "stored_config",
 ]

@@ -68,6 +68,14 @@ def load_config(preset: str = "demo", file: Path | None = None, overrides: tuple
     return parse_config(tree)
 
 
+def stored_config(text: str | None) -> RunConfig | None:
+    """Return the settings in a run file (`config` in its table `meta`); None if they cannot be read."""
+    try:
+        return RunConfig.model_validate(parse_json(text or ""))
+    except (ValueError, OddError):
+        return None
+
+
 def parse_config(tree: dict[str, Any]) -> RunConfig:
     """Validate a configuration.
 

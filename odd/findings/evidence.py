@@ -16,14 +16,12 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 
-from odd.config import RunConfig
-from odd.errors import OddError
+from odd.config import stored_config
 from odd.findings.choices import Difficulty, Outcome
 from odd.findings.components import POINT, Components, at_least, build
 from odd.findings.statistics import NoiseFloor, Scores, node_numbers, noise_floor
 from odd.findings.summaries import SUMMARIES, Summary, floors
 from odd.store.run import Run
-from odd.text import parse_json
 
 SEED = 0
 """Seed of all random draws for findings: the same run gives the same numbers."""
@@ -245,7 +243,5 @@ def gather(run: Run, meta: Mapping[str, str], filters: Filters) -> Evidence:
 
 def n_sig(meta: Mapping[str, str]) -> int | None:
     """Minimum visits of a child in S_u in this run; None if its settings cannot be read."""
-    try:
-        return RunConfig.model_validate(parse_json(meta.get("config", ""))).analysis.n_sig
-    except (ValueError, OddError):
-        return None
+    config = stored_config(meta.get("config"))
+    return None if config is None else config.analysis.n_sig

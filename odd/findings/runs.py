@@ -4,9 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import PurePath
 
-from odd.config import RunConfig
-from odd.errors import OddError
-from odd.text import parse_json
+from odd.config import stored_config
 
 
 def run_names(metas: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
@@ -21,8 +19,7 @@ def run_names(metas: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
 
 
 def _name(run_id: str, meta: Mapping[str, str]) -> str:
-    try:
-        config = RunConfig.model_validate(parse_json(meta.get("config", "")))
-    except (ValueError, OddError):
+    config = stored_config(meta.get("config"))
+    if config is None:
         return run_id
     return f"{PurePath(config.student.name).name} on {PurePath(config.questions.source).name}"

@@ -124,7 +124,7 @@ def budget(config: RunConfig, questions: int, speed: Speed | None, with_memory: 
     sampled = guess.initial_rollouts * length + guess.targeted_rollouts * length * used.rest
     paths = min(config.targeting.correct_paths + config.targeting.incorrect_paths, sampling.initial_rollouts)
     sizes = _sizes(config) if with_memory else {}
-    kept = sampled + guess.targeted_rollouts * length * (1 - used.rest)
+    kept = (guess.initial_rollouts + guess.targeted_rollouts) * length
     return Budget(
         questions=questions,
         initial_rollouts=guess.initial_rollouts,

@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from math import log2
 from typing import Any
 
-from odd.config import ModelConfig, RunConfig
-from odd.errors import OddError
+from odd.config import ModelConfig, RunConfig, stored_config
 from odd.pipeline.stages import Stage
 from odd.store.run import Run
-from odd.text import parse_json
 
 LOADING = 6.0
 """Seconds for loading Python and the models of a run."""
@@ -106,11 +104,8 @@ def measured_speed(run: Run, meta: Mapping[str, str], student: ModelConfig) -> S
         meta: the table `meta` of the run.
         student: required model, device and precision.
     """
-    try:
-        config = RunConfig.model_validate(parse_json(meta.get("config", "")))
-    except (ValueError, OddError):
-        return None
-    if config.student != student:
+    config = stored_config(meta.get("config"))
+    if config is None or config.student != student:
         return None
     stages = run.query("timings").groupby("stage")[["seconds", "items", "tokens"]].sum().to_dict("index")
     names = (Stage.INITIAL, Stage.TARGETED, Stage.PLAN, Stage.SCORE, Stage.READ)

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from itertools import accumulate, islice
 from typing import Any
 
-from odd.config import RunConfig
-from odd.errors import OddError
+from odd.config import RunConfig, stored_config
 from odd.questions.thinking import after_thinking, ends_in_thinking
 from odd.store.run import Run
-from odd.text import occurrences, parse_json
+from odd.text import occurrences
 from odd.views.links import ViewState
 
 HITS = 500
@@ -118,10 +117,7 @@ def _bytes(text: str, characters: int) -> int:
 def run_settings(run: Run) -> RunConfig | None:
     """Settings of the run; None if they cannot be read."""
     stored = run.query("run_settings")["value"].tolist()
-    try:
-        return RunConfig.model_validate(parse_json(stored[0] if stored else ""))
-    except (ValueError, OddError):
-        return None
+    return stored_config(stored[0] if stored else None)
 
 
 def support(run: Run) -> int:

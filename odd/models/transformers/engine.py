@@ -21,7 +21,7 @@ from odd.models.transformers.continuous_batch import ContinuousBatch, fits
 from odd.models.transformers.head import Head
 from odd.models.transformers.prefix_tree import PrefixTree, Tokens, prefix_trees
 from odd.models.transformers.reading import Reader
-from odd.models.transformers.recording import Cut, Pass, StateRecording, distributions
+from odd.models.transformers.recording import Pass, Slicing, StateRecording, distributions
 
 _log = logging.getLogger(__name__)
 
@@ -64,7 +64,9 @@ class TransformersEngine:
     def _slices(self, prompt: Sequence[int], response: Sequence[int], temperature: float) -> Iterator[np.ndarray]:
         """Yield the distributions along one response, (n, V) per slice, from one forward pass over both."""
         if response:  # logits_to_keep=0 would keep all logits
-            yield from distributions(self.head.last, Pass(self._plain_states(prompt, response)), self._cut(temperature))
+            yield from distributions(
+                self.head.last, Pass(self._plain_states(prompt, response)), self._slicing(temperature)
+            )
 
     def _plain_states(self, prompt: Sequence[int], response: Sequence[int]) -> torch.Tensor:
         """Return the states along one response."""
@@ -82,7 +84,7 @@ class TransformersEngine:
             OddError: prompt and a response exceed the model's window, or the model returns NaN.
         """
         for one in self._passes(prompt, responses):
-            yield from distributions(self.head.last, one, self._cut(temperature))
+            yield from distributions(self.head.last, one, self._slicing(temperature))
 
     @torch.inference_mode()
     def record(
@@ -93,10 +95,10 @@ class TransformersEngine:
         Raises:
             OddError: prompt and a response exceed the model's window.
         """
-        return StateRecording(self.head.last, self._passes(prompt, responses), self._cut(temperature))
+        return StateRecording(self.head.last, self._passes(prompt, responses), self._slicing(temperature))
 
-    def _cut(self, temperature: float) -> Cut:
-        return Cut(self.name, self.vocabulary_size, self.room, temperature)
+    def _slicing(self, temperature: float) -> Slicing:
+        return Slicing(self.name, self.vocabulary_size, self.room, temperature)
 
     def _passes(self, prompt: Sequence[int], responses: Sequence[Sequence[int]]) -> Iterator[Pass]:
         """Yield the states at the distinct prefixes of responses, one forward pass at a time."""

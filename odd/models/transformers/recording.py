@@ -13,7 +13,7 @@ from odd.models.transformers.head import LastLayer
 
 
 @dataclass(frozen=True)
-class Cut:
+class Slicing:
     """How states become distributions.
 
     Attributes:
@@ -36,18 +36,18 @@ class Pass(NamedTuple):
     known: int = 0
 
 
-def distributions(last: LastLayer, one: Pass, cut: Cut) -> Iterator[np.ndarray]:
+def distributions(last: LastLayer, one: Pass, slicing: Slicing) -> Iterator[np.ndarray]:
     """Yield log-softmax in float32 after each new state of a forward pass, (n, V) per slice.
 
     Raises:
         OddError: the model returned NaN.
     """
-    for part in last.parts(one.states, cut.room):
+    for part in last.parts(one.states, slicing.room):
         if part.stop <= one.known:
             continue
         # slices are the same whatever is known, since the last bits of a product depend on its size
-        logits = last.logits(one.states[part])[max(0, one.known - part.start) :, : cut.size]
-        probs = log_softmax(logits, cut.temperature, cut.name).cpu().numpy()
+        logits = last.logits(one.states[part])[max(0, one.known - part.start) :, : slicing.size]
+        probs = log_softmax(logits, slicing.temperature, slicing.name).cpu().numpy()
         del logits  # a suspended generator would keep it in memory
         yield probs
 
@@ -55,9 +55,9 @@ def distributions(last: LastLayer, one: Pass, cut: Cut) -> Iterator[np.ndarray]:
 class StateRecording:
     """States of forward passes in a temporary file, which is gone with the recording."""
 
-    def __init__(self, last: LastLayer, passes: Iterable[Pass], cut: Cut) -> None:
+    def __init__(self, last: LastLayer, passes: Iterable[Pass], slicing: Slicing) -> None:
         """Run the passes."""
-        self._last, self._cut = last, cut
+        self._last, self._slicing = last, slicing
         self._shapes: list[tuple[torch.Size, int]] = []
         self._dtype, self._device = torch.float32, torch.device("cpu")
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the recording
@@ -77,4 +77,4 @@ class StateRecording:
         for shape, known in self._shapes:
             read = np.fromfile(self._file, dtype=np.float32, count=shape.numel()).reshape(shape)
             states = torch.from_numpy(read).to(self._device, self._dtype)
-            yield from distributions(self._last, Pass(states, known), self._cut)
+            yield from distributions(self._last, Pass(states, known), self._slicing)
