@@ -29,6 +29,14 @@ STOPS = " \t\n.,;。，；*_`"
 """What may follow an answer at the end of a sentence."""
 REPEATING = re.compile(r"(\d{1,20})\.(\d{0,20})\\(?:overline|bar|dot)\{?(\d{1,20})\}?", re.ASCII)
 """A decimal whose last digits repeat."""
+COMMAND, NAMED = re.compile(r"\\[A-Za-z]+"), re.compile("[A-Za-z]")
+UNIT = re.compile(
+    r"(?:(?<=[\dπ})$])|(?<=pi))[ ~]{1,3}(?:(?:square|sq|cubic|cu)\.? )?"
+    r"(?:[mcdk]?m|km|in|ft|yd|mi|inch(?:es)?|feet|foot|yards?|miles?|(?:centi|milli|kilo)?met(?:re|er)s?|units?"
+    r"|[mk]?g|lbs?|oz|(?:kilo)?grams?|pounds?|m?s|sec(?:onds?)?|min(?:utes?)?|h|hrs?|hours?|days?|[mcd]?[lL]|lit(?:re|er)s?"
+    r"|degrees?|dollars?|cents?|rad(?:ians)?)(?:/(?:s|h|min|hour|second))?(?:\^\{?[23]\}?|[²³])?$"
+)
+"""A unit behind a number, at the end of an answer."""
 OPERATORS = tuple("+-*/^_=<>,;:\\&")
 """What no expression ends with."""
 
@@ -51,6 +59,16 @@ def to_tex(text: str) -> str:
     text = FUNCTIONS.sub(r"\\\1 ", text)
     text = re.sub(r"(?<=[\w)}\]])\s*\*\s*(?=[\w(\\{])", r"\\cdot ", text)
     return " ".join(text.split())
+
+
+def has_names(text: str) -> bool:
+    """Whether a text has letters outside commands of TeX and names of functions: variables, units or words."""
+    return NAMED.search(FUNCTIONS.sub("", NAMES.sub("", COMMAND.sub("", text)))) is not None
+
+
+def without_unit(text: str) -> str:
+    """Drop the unit behind a number or an expression, such as `cm²` in `12π cm²`."""
+    return UNIT.sub("", text.strip().rstrip(STOPS))
 
 
 def _as_fraction(found: re.Match[str]) -> str:

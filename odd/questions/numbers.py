@@ -38,6 +38,8 @@ ASCII = str.maketrans(
 SPACES = "\u00a0\u202f\u2009\u2007"
 GROUPING = re.compile("(?<=\\d)[\u00a0\u202f\u2009\u2007](?=\\d{3}(?!\\d))")
 """A space that separates groups of three digits."""
+SPACED = re.compile(r"(?<![\d.,/])[1-9]\d{0,2}(?: \d{3}){1,9}(?![\d/])(?! \d)", re.ASCII)
+"""A number whose groups of three digits are separated by plain spaces."""
 NEGATIVE = "minus", "negative"
 CURRENCY = frozenset("$€£¥₹₩₽¢") | {"US", "USD", "EUR", "GBP", "INR", "JPY", "CHF", "Rs"}
 OPENS, AROUND = "([{", frozenset("=:;,.()[]{}\"'`~#?\\")
@@ -99,6 +101,7 @@ def read_number(text: str) -> Fraction | None:
     if len(text) > LONGEST:
         return None
     text = GROUPING.sub("", text.translate(ASCII)).translate(dict.fromkeys(map(ord, SPACES), " "))
+    text = SPACED.sub(lambda found: found[0].replace(" ", ""), text)
     for sign, fraction in VULGAR.items():
         text = text.replace(sign, f" {fraction}") if sign in text else text
     tokens = list(TOKEN.finditer(text))

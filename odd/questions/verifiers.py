@@ -23,7 +23,7 @@ import re2
 
 from odd.questions.answers import extract_answer
 from odd.questions.isolated import LONGEST_EXPRESSION, equal_expressions, gym_score
-from odd.questions.mathematics import is_complete, numeral, to_tex
+from odd.questions.mathematics import RAISED, has_names, is_complete, numeral, to_tex, without_unit
 from odd.questions.numbers import is_bare_number, read_number, read_scientific
 from odd.questions.options import named_letter, said_yes_or_no
 from odd.questions.thinking import Marks
@@ -79,8 +79,8 @@ def plain(text: str) -> str:
 
 
 def is_tex(text: str) -> bool:
-    """Whether an answer contains TeX other than formatting."""
-    return any(sign in plain(text) for sign in "\\^")
+    """Whether an answer contains TeX other than formatting, or roots and raised digits in Unicode."""
+    return any(sign in plain(text) for sign in "\\^√") or RAISED.search(text) is not None
 
 
 @lru_cache(maxsize=1024)
@@ -165,7 +165,7 @@ def _same_mathematics(gold: str, answer: str) -> bool:
         return False
     if any(SET.match(one) and TUPLE.match(other) for one, other in ((gold, answer), (answer, gold))):
         return False  # math-verify takes a set of two for an interval
-    read = [to_tex(text) for text in (gold, answer)]
+    read = [to_tex(gold), to_tex(answer if has_names(gold) else without_unit(answer))]
     return all(map(is_complete, read)) and equal_expressions(*read)
 
 

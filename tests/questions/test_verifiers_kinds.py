@@ -82,6 +82,13 @@ def test_an_answer_inside_the_thinking_part_is_none():
         (r"\text{even}", r"\text{neve}", False),
         (r"\$32,348", "32348", True),
         ("42", r"42^\circ", True),
+        (r"12\pi", "12π cm²", True),
+        (r"12\pi", r"$12\pi$ square meters", True),
+        (r"12\pi", "12 pi m^2.", True),
+        (r"\frac{3}{2}", r"\frac{3}{2} hours", True),
+        (r"12\pi", "12π m x", False),
+        ("3 m", "3 m", True),
+        ("3m+1", "3m + 1", True),
     ],
 )
 def test_expressions_are_equal_in_every_form(gold, answer, correct):
@@ -90,7 +97,16 @@ def test_expressions_are_equal_in_every_form(gold, answer, correct):
 
 @pytest.mark.parametrize(
     ("answer", "correct"),
-    [(r"\frac{14}{2}", True), (r"\sqrt{49}", True), (r"\sqrt{7}", False), (r"$7\text{ cm}$", True), (r"7\,000", False)],
+    [
+        (r"\frac{14}{2}", True),
+        (r"\sqrt{49}", True),
+        (r"\sqrt{7}", False),
+        (r"$7\text{ cm}$", True),
+        (r"7\,000", False),
+        ("√49", True),
+        ("7¹", True),
+        ("7²", False),
+    ],
 )
 def test_tex_in_the_answer_to_a_number_question_is_read_as_mathematics(answer, correct):
     assert is_correct(question("number", "7"), answer) is correct
