@@ -7,9 +7,10 @@ Other sets are recognised by their columns (`odd.questions.published`), or you n
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,9 @@ OPTIONS = ("subset", "split", "revision", "as", "limit", "seed", *COLUMNS)
 NAMED = "name its columns with question=, answer=, kind="
 USUAL_SPLITS = ("test", "validation", "train")
 """Splits of a set that is recognised by its columns; the first that it has is the default."""
+
+SPLIT_FOLDERS = frozenset(("train", "training", "validation", "valid", "val", "dev", "test", "testing", "eval", "data"))
+"""Names of folders that tell the split of their files, not the subset."""
 
 Row = Mapping[str, Any]
 
@@ -143,16 +147,40 @@ def _load(name: str, subset: str | None, split: str | None, revision: str | None
     datasets.logging.set_verbosity_error()
     try:
         with _briefly(os.path.isdir(name)):
+            # a folder without a card has one subset, a mixture of all its folders
+            subsets = datasets.get_dataset_config_names(name, revision=revision)
+            folders = _subset_folders(name) if subsets == ["default"] else []
+            if subset is None and (chosen := folders or subsets)[1:]:
+                raise OddError(
+                    f"questions hf:{name}: it has several subsets: add subset= with one of {_listed(chosen)}"
+                )
+            part = {"data_dir": subset} if subset in folders else {"name": subset}
             if split is None:
-                splits = datasets.get_dataset_split_names(name, subset, revision=revision)
+                builder = datasets.load_dataset_builder(name, **part, revision=revision)
+                splits = [str(each) for each in builder.config.data_files or ()]
                 split = next((usual for usual in USUAL_SPLITS if usual in splits), splits[0])
-            return datasets.load_dataset(name, subset, split=split, revision=revision), split
+            return datasets.load_dataset(name, **part, split=split, revision=revision), split
+    except OddError:
+        raise
     except Exception as error:  # data set readers may raise anything
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise OddError(
             f"questions hf:{name}: could not be loaded ({reason}): give a data set that is in the hub's cache or that "
             "this machine can reach, a folder in that format, or another subset= or split="
         ) from error
+
+
+def _subset_folders(name: str) -> list[str]:
+    """Names of the folders in a local data set that are subsets, such as `main` and `socratic`, and no splits."""
+    if not os.path.isdir(name):
+        return []
+    inside = sorted(entry.name for entry in os.scandir(name) if entry.is_dir() and not entry.name.startswith("."))
+    found = [each for each in inside if each.lower() not in SPLIT_FOLDERS and any(Path(name, each).rglob("*.*"))]
+    return found if len(found) > 1 else []
+
+
+def _listed(names: Sequence[str]) -> str:
+    return shortened(", ".join(names), 200)
 
 
 @contextmanager

@@ -113,6 +113,17 @@ def test_both_halves_of_a_set_in_two_subsets_are_taken(copy):
     assert len(load(f"hf:{folder}?as=opencompass/AIME2025&subset=AIME2025-II")) == 1
 
 
+@pytest.mark.parametrize("card", [True, False], ids=["described in its card", "without a card"])
+def test_subsets_are_not_mixed(copy, tmp_path, card):
+    folder = copy(GSM8K, ["main", "socratic"], ["test"], SETS["openai/gsm8k"][3])
+    source = f"hf:{folder}"
+    if not card:
+        (tmp_path / "set" / "README.md").unlink()
+    with pytest.raises(OddError, match="several subsets: add subset= with one of main, socratic"):
+        load(source)
+    assert len(load(f"{source}?subset=socratic")) == 2
+
+
 def test_split_limit_and_seed_are_chosen_in_the_source(copy):
     rows = [{"question": f"is {n} even", "answer": n % 2 == 0, "passage": "Numbers."} for n in range(20)]
     source = f"hf:{copy(BOOLQ, None, ['train', 'validation'], rows)}?as=google/boolq"
