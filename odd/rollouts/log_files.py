@@ -20,8 +20,11 @@ SAMPLES = "samples/"
 """Folder of the samples in an archive of Inspect."""
 
 
-def log_files(names: tuple[str, ...]) -> Iterator[Path]:
+def log_files(names: tuple[str, ...]) -> Iterator[tuple[Path, bool]]:
     """Yield the files with these names, and those in the folders with these names and one level below.
+
+    Yields:
+        a file, and whether it was named itself.
 
     Raises:
         OddError: a folder contains no log.
@@ -29,7 +32,7 @@ def log_files(names: tuple[str, ...]) -> Iterator[Path]:
     for name in names:
         path = Path(name)
         if not os.path.isdir(path):
-            yield path
+            yield path, True
             continue
         inside = sorted(
             file
@@ -39,7 +42,7 @@ def log_files(names: tuple[str, ...]) -> Iterator[Path]:
         )
         if not inside:
             raise OddError(f"import {name}: the folder contains no {KINDS}: give another")
-        yield from inside
+        yield from ((file, False) for file in inside)
 
 
 def _suffix(path: Path) -> str:

@@ -43,6 +43,8 @@ def read_records(config: ImportConfig) -> list[Record]:
 def every_record(files: tuple[str, ...], reward: str | None = None) -> Iterator[Record]:
     """Yield the rollouts of the logs, of all steps, and a record of each damaged line.
 
+    A folder may contain other files, such as metrics; a single record says that such a file is left out.
+
     Args:
         files: files, and folders of files.
         reward: reward column of tables that have several.
@@ -50,8 +52,8 @@ def every_record(files: tuple[str, ...], reward: str | None = None) -> Iterator[
     Raises:
         OddError: a file cannot be read, or a row has none of the formats (the message names its place).
     """
-    for path in log_files(files):
-        yield from _records(path, reward)
+    for path, named in log_files(files):
+        yield from _records(path, named, reward)
 
 
 def has_gold(config: ImportConfig) -> bool:
@@ -63,8 +65,8 @@ def has_gold(config: ImportConfig) -> bool:
     return any(record.gold is not None for record in read_records(config))
 
 
-def _records(path: Path, reward: str | None) -> Iterator[Record]:
-    column = reward or _reward_column(path)
+def _records(path: Path, named: bool, reward: str | None) -> Iterator[Record]:
+    column, fits = reward or _reward_column(path), named
     for place, row in _rows(path):
         if isinstance(row, Damaged):
             yield Record(place, refusal=f"{row.reason}, and its line is left out")
@@ -75,8 +77,12 @@ def _records(path: Path, reward: str | None) -> Iterator[Record]:
             raise OddError(f"{place}: {error}: choose it with --reward NAME") from error
         except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError) as error:
             raise OddError(f"{place}: {shortened(str(error))}: fix that row") from error
+        if record is None and not fits:
+            yield Record(place, refusal=f"its file is not a log of rollouts (columns {listed(list(row))})")
+            return
         if record is None:
             raise OddError(f"{place}: columns {listed(list(row))}: a row needs {NEEDED}")
+        fits = True
         yield record
 
 

@@ -134,6 +134,22 @@ def test_folders_are_read_one_level_deep(student, questions, tmp_path):
     assert take(student, questions, tmp_path).account.taken == 1 + 2
 
 
+def test_other_files_in_a_folder_of_logs_are_left_out_and_counted(student, questions, tmp_path):
+    (tmp_path / "a.jsonl").write_text(LINE)
+    (tmp_path / "metrics.jsonl").write_text('{"epoch": 1, "loss": 0.5}\n' * 3)
+    account = take(student, questions, tmp_path).account
+    assert account.taken == 1
+    assert account.refused == {"its file is not a log of rollouts (columns epoch, loss)": 1}
+    with pytest.raises(OddError, match="a row needs"):
+        take(student, questions, tmp_path / "metrics.jsonl")
+
+
+def test_a_row_without_a_format_inside_a_log_stops_the_import(student, questions, tmp_path):
+    (tmp_path / "a.jsonl").write_text(LINE + '{"epoch": 1, "loss": 0.5}\n')
+    with pytest.raises(OddError, match="a row needs"):
+        take(student, questions, tmp_path)
+
+
 TURNS = {
     "tool result": "9-7\nuser\n<tool_response>2</tool_response>\nassistant\nAnswer: 2",
     "tool role": "9-7\ntool\n2\nassistant\nAnswer: 2",
