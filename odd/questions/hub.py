@@ -154,12 +154,12 @@ def _load(name: str, subset: str | None, split: str | None, revision: str | None
                 raise OddError(
                     f"questions hf:{name}: it has several subsets: add subset= with one of {_listed(chosen)}"
                 )
-            part = {"data_dir": subset} if subset in folders else {"name": subset}
+            named, inside = (None, subset) if subset in folders else (subset, None)
             if split is None:
-                builder = datasets.load_dataset_builder(name, **part, revision=revision)
+                builder = datasets.load_dataset_builder(name, named, inside, revision=revision)
                 splits = [str(each) for each in builder.config.data_files or ()]
                 split = next((usual for usual in USUAL_SPLITS if usual in splits), splits[0])
-            return datasets.load_dataset(name, **part, split=split, revision=revision), split
+            return datasets.load_dataset(name, named, inside, split=split, revision=revision), split
     except OddError:
         raise
     except Exception as error:  # data set readers may raise anything
