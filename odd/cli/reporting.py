@@ -7,6 +7,8 @@ import typer
 
 from odd.cli.options import CACHE, DEFAULT_CACHE, RUN, locate, print_run, say
 from odd.config import RULE_THRESHOLDS, USUAL, WeightsConfig, parse_weights
+from odd.errors import OddError
+from odd.method.measures import colours
 
 WEIGHTS = WeightsConfig()
 
@@ -50,6 +52,36 @@ def weights(
         described = about(reader.run_id, reader.meta, wanted, coverage)
         say(str(coverage))
         for file in write_weights(rows, described, out or Path(f"{run_id}-weights")):
+            say(str(file))
+
+
+def export(
+    run_: RUN,
+    out: Annotated[Path, typer.Option(help="File ending in .html for one question, else a folder for all of them.")],
+    question: Annotated[str | None, typer.Option(help="Id of the question; default: most decision points.")] = None,
+    path: Annotated[str | None, typer.Option(help="Response shown first, such as 'incorrect 1'.")] = None,
+    token: Annotated[int | None, typer.Option(help="Position of the token that is pinned at first.")] = None,
+    teacher: Annotated[list[str] | None, typer.Option(help="Teachers to include; default: all. Repeatable.")] = None,
+    colour: Annotated[str | None, typer.Option(help=f"Colour shown first: {', '.join(colours())}.")] = None,
+    objective: Annotated[str | None, typer.Option(help="Objective of the scores.")] = None,
+    convention: Annotated[str | None, typer.Option(help="Convention of the scores.")] = None,
+    without: Annotated[list[str] | None, typer.Option(help="Leave out: texts, prompts. Repeatable.")] = None,
+    cache: CACHE = DEFAULT_CACHE,
+) -> None:
+    """Write questions as HTML files that show tree, tokens and teachers without a server or a network."""
+    folder, run_id = locate(run_, cache)
+    from odd.export.offline import Contents, asked_view, write_question, write_site
+    from odd.store import RunReader
+
+    contents = Contents.without(without or ())
+    with RunReader(folder / f"{run_id}.duckdb") as reader:
+        view = asked_view(reader, question, path, token, teacher or (), colour, objective, convention)
+        if out.suffix.lower() in (".html", ".htm"):
+            say(str(write_question(reader, view, out, contents)))
+            return
+        if question is not None:
+            raise OddError(f"--out {out}: a single question is a file: end its name in .html")
+        for file in write_site(reader, view, out, contents):
             say(str(file))
 
 

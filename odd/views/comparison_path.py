@@ -9,6 +9,8 @@ import pandas as pd
 from odd.method.measures import listed
 from odd.store.run import Run
 from odd.views.links import ViewState
+from odd.views.path_overview import overview_payload, overview_rows
+from odd.views.path_window import Extent, support
 from odd.views.resolve import question_number
 from odd.views.scores import (
     Legend,
@@ -76,6 +78,14 @@ def path_payload(run: Run, view: ViewState, teachers: Sequence[str], window: ran
         "difference": view.show == "difference",
         "disagreements": _disagreements(run, question, view, teachers),
     }
+
+
+def strips_overview(run: Run, number: int, view: ViewState, extent: Extent, window: range) -> dict[str, Any]:
+    """The whole path under the baseline, for the component `token_strips`."""
+    view = view.but(teacher=view.baseline)
+    rows, scale = overview_rows(run, number, view), colour_scale(run, number, view)
+    overview = overview_payload(rows, view, scale, end_tokens(run, number), extent, support(run))
+    return overview | {"window": [window.start, window.stop]}
 
 
 def shown_legend(view: ViewState) -> Legend:

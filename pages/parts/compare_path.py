@@ -1,21 +1,18 @@
 """The same path under each teacher, as strips of tokens and as a teacher × token heat map."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
 
 from odd.text import markdown_escaped
-from odd.views.comparison_path import path_payload, path_table
+from odd.views.comparison_path import path_payload, path_table, strips_overview
 from odd.views.figures.comparison import heat_map
 from odd.views.links import AT_PATH, NO_BRANCH, NO_ROLLOUT, ViewState
 from odd.views.missing import no_decision_point
-from odd.views.path_overview import overview_payload, overview_rows
-from odd.views.path_window import UNDER_TEACHERS, Extent, path_extent, pinning, support
+from odd.views.path_window import UNDER_TEACHERS, path_extent, pinning
 from odd.views.resolve import question_number
-from odd.views.scores import colour_scale
-from odd.views.token_path import end_tokens, path_names
+from odd.views.token_path import path_names
 from pages.parts import token_path
 from pages.parts.compare_panel import heading
 from pages.shared.data import OpenRun, kept
@@ -27,6 +24,7 @@ HEAT_MAP = "compare-heat-map"
 
 _payload = kept(path_payload)
 _extent = kept(path_extent)
+_overview = kept(strips_overview)
 
 
 @kept
@@ -34,13 +32,6 @@ def _heat_map(
     run: OpenRun, view: ViewState, teachers: tuple[str, ...], window: range, position: int | None
 ) -> go.Figure:
     return heat_map(_payload(run, view, teachers, window), position)
-
-
-@kept
-def _overview(run: OpenRun, number: int, view: ViewState, extent: Extent) -> dict[str, Any]:
-    """The whole path under the baseline."""
-    rows, scale = overview_rows(run, number, view), colour_scale(run, number, view)
-    return overview_payload(rows, view, scale, end_tokens(run, number), extent, support(run))
 
 
 def show(run: OpenRun, view: ViewState, teachers: Sequence[str]) -> None:
@@ -52,10 +43,7 @@ def show(run: OpenRun, view: ViewState, teachers: Sequence[str]) -> None:
     elsewhere = {"outcome": "all", "search": "", "sort": "", "find": "", "ended": "all", "stage": "all"}
     part = view.but(teacher=None, part="all", **elsewhere, **AT_PATH, **NO_BRANCH, **NO_ROLLOUT)
     data = _payload(run, part, tuple(teachers), window)
-    overview = _overview(run, number, part.but(teacher=view.baseline), extent) | {
-        "window": [window.start, window.stop],
-        "part": view.part,
-    }
+    overview = _overview(run, number, part, extent, window) | {"part": view.part}
     names = path_names(run.query("paths", question=number))
     decisions = len(overview["decisions"]["rows"])
     path = names[view.path or 0]

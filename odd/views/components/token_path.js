@@ -14,6 +14,12 @@ export default function ({ data: { payload }, parentElement, setTriggerValue }) 
   return () => panel.close()
 }
 
+/** The card of a token of the path drawn in `parentElement`, to show beside it. */
+export function pinnedCard(parentElement, at) {
+  const panel = PANELS.get(parentElement)
+  return panel && at in panel.data.tokens ? panel.content(at) : null
+}
+
 class TokenPath extends TokenCursor {
   constructor(place) {
     const lines = element("div", { class: "lines", tabindex: 0, role: "group",
