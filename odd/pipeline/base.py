@@ -105,6 +105,8 @@ class Drawing:
         if chunk in self.chunks:
             return
         base, stage = self.base, Stage(self.stage)
+        if not self._tokens:
+            yield self._step()  # the first chunk of long responses may take many minutes
         yield Use(base.config.student.label)
         started = time.perf_counter()
         made = sample_chunk(base.student, base.question, base.prompt, prefixes, base.config.sampling, self.stage, chunk)
@@ -116,7 +118,11 @@ class Drawing:
         self.chunks.add(chunk)
         self._seconds, self._tokens = self._seconds + seconds, self._tokens + tokens
         yield Commit((Insert("rollouts", rows), cost), publish="if_due")
-        yield Step(base.number, stage, len(self.rollouts), self.total, self._tokens, self._seconds)
+        yield self._step()
+
+    def _step(self) -> Step:
+        stage = Stage(self.stage)
+        return Step(self.base.number, stage, len(self.rollouts), self.total, self._tokens, self._seconds)
 
 
 def why_never(initial: Sequence[Rollout]) -> str:

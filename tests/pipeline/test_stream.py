@@ -114,6 +114,13 @@ def test_every_step_is_of_a_stage_of_runs(collected):
     assert {step.stage for step in steps} == {stage for stage in Stage.of("run") if not stage.seldom}
 
 
+@pytest.mark.parametrize("stage", [Stage.INITIAL, Stage.TARGETED])
+def test_sampling_is_reported_before_the_first_chunk_is_done(collected, stage):
+    for events in collected:
+        done = [event.done for event in events if isinstance(event, Step) and event.stage is stage]
+        assert done[:1] in ([], [0])
+
+
 @pytest.fixture
 def stored(quick, tmp_path):
     """The stored state of a question in a finished run."""
