@@ -95,13 +95,21 @@ def chromium():
         yield browser
 
 
+BROWSERS = 2
+"""Processes for the tests of the dashboard in a browser, which each start a browser and servers."""
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Distribute tests by file, but give all that need a browser to one process: browser and servers start once."""
+    """Distribute tests by file, but give those that need a browser to a few processes: browser and servers are dear."""
     from xdist.scheduler import LoadFileScheduling
 
-    class OneBrowser(LoadFileScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            return "tests/browser" if nodeid.startswith("tests/browser/") else super()._split_scope(nodeid)
+    files = sorted(file.name for file in (Path(__file__).parent / "browser").glob("test_*.py"))
 
-    return OneBrowser(config, log) if config.getvalue("dist") == "loadfile" else None
+    class FewBrowsers(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            folder, _, name = file.rpartition("/")
+            return f"{folder} {files.index(name) % BROWSERS}" if folder == "tests/browser" else file
+
+    return FewBrowsers(config, log) if config.getvalue("dist") == "loadfile" else None
