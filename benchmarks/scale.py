@@ -1,7 +1,8 @@
 """Memory and time of the steps that grow with the vocabulary, with responses, and with the number of teachers.
 
 Models have random weights and the vocabulary of Qwen3. Every case runs in a process of its own; memory is its peak
-above what it has after loading the models.
+above what it has after loading the models, or before there are rollouts. `benchmarks.trees` has the parts of the cases
+of one question's rollouts, `benchmarks.dashboard --long` the pages that show them.
 
     python -m benchmarks.scale [--small] [CASE ...]
 """
@@ -22,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
+from benchmarks import trees
 from benchmarks.conditions import conditions
 from odd.analysis.path_rows import read_path_rows
 from odd.config import AnalysisConfig
@@ -34,10 +36,11 @@ VOCABULARY = 151_936
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds, and peak memory in bytes above the start."""
+    """Seconds, peak memory in bytes above the start, and bytes of the run file if there is one."""
 
     seconds: float
     memory: int
+    file: int | None = None
 
 
 @dataclass(frozen=True)
@@ -48,11 +51,15 @@ class Case:
         what: what is done, with its size.
         run: does it.
         memory: target upper bound in bytes.
+        seconds: target upper bound; None without one.
+        file: target upper bound in bytes; None without one.
     """
 
     what: str
     run: Callable[[], Cost]
     memory: float
+    seconds: float | None = None
+    file: float | None = None
 
 
 @contextmanager
@@ -117,6 +124,12 @@ def taking_turns(paths: int, length: int, teachers: int) -> Cost:
     return cost[0]
 
 
+def building(rollouts: int, length: int) -> Cost:
+    """Build the tree of one question's rollouts, and write its tables and the rollouts."""
+    found = trees.measure(rollouts, length, pairs=400, store="shared")
+    return Cost(sum(found.seconds.values()) - found.seconds["making up the rollouts"], found.memory, found.file)
+
+
 def cases(small: bool) -> dict[str, Case]:
     """The rows of the table, by name."""
     length = 100 if small else 1500
@@ -133,6 +146,12 @@ def cases(small: bool) -> dict[str, Case]:
     found["turns"] = Case(
         f"4 paths x {length:,} tokens, 8 teachers, {name}", partial(taking_turns, 4, length, 8), 1.5e9
     )
+    tree_sizes = [(2_000, 200, 1.5e9, 30.0, None)] if small else [
+        (20_000, 2_000, 1.5e9, 30.0, None), (50_000, 2_000, 6e9, None, 300e6), (50_000, 4_000, 6e9, 300.0, None)
+    ]  # fmt: skip
+    for rollouts, length, memory, seconds, file in tree_sizes:
+        what = f"{rollouts:,} rollouts x {length:,} tokens: tree, tables, writing"
+        found[f"tree-{rollouts}-{length}"] = Case(what, partial(building, rollouts, length), memory, seconds, file)
     return found
 
 
@@ -142,13 +161,15 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="shorter responses")
     parser.add_argument("case", nargs="*", help="only these cases")
     chosen = parser.parse_args()
-    table = Table("case", "memory", "goal", "seconds")
+    table = Table("case", "memory", "goal", "seconds", "goal", "run file", "goal")
     for name, case in cases(chosen.small).items():
         if chosen.case and name not in chosen.case:
             continue
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
             cost = process.submit(case.run).result()
-        table.add_row(case.what, size(cost.memory), size(round(case.memory)), f"{cost.seconds:,.0f}")
+        goal = "" if case.seconds is None else f"{case.seconds:,.0f}"
+        files = ("" if one is None else size(round(one)) for one in (cost.file, case.file))
+        table.add_row(case.what, size(cost.memory), size(round(case.memory)), f"{cost.seconds:,.0f}", goal, *files)
     console = Console()
     console.print(table)
     console.print(conditions("random weights", 1))
