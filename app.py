@@ -11,6 +11,7 @@ from pathlib import Path
 import streamlit as st
 from starlette.middleware import Middleware
 
+from odd.access import log_changes
 from pages.shared.failures import show_failure
 from pages.shared.frame import load_pages, navigation
 from pages.shared.headers import SecurityHeaders
@@ -39,5 +40,6 @@ else:
     logging.disable(logging.WARNING)
     navigation()
     load_pages()
+    log_changes()
     logging.disable(logging.NOTSET)
     app = st.App(__file__, lifespan=lifespan, middleware=[Middleware(SecurityHeaders)], on_script_error=show_failure)

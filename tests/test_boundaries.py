@@ -13,7 +13,7 @@ import networkx as nx
 from scripts.rooms import ROOT, between_rooms, circles, imported, imports, modules, room_of, trees
 
 LAYERS = (
-    *("text", "errors", "settings", "untrusted", "parquet_footer", "row_files", "places"),
+    *("text", "errors", "settings", "untrusted", "parquet_footer", "row_files", "places", "access"),
     *("method", "config", "questions", "models", "rollouts", "analysis", "store"),
     *("pipeline", "findings", "views", "export", "cli", "notebook", "__main__"),
 )

@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from odd.access import READ_ONLY
 from odd.cli.making import make
 from odd.cli.options import CACHE, DEFAULT_CACHE, LIMIT, say
 from odd.config import load_config
@@ -18,7 +19,11 @@ from odd.places import DASHBOARD
 PORT = Annotated[
     int | None, typer.Option(min=1, max=65535, help="Port to listen on; default: the first free from 8501.")
 ]
-HOST = Annotated[str, typer.Option(help="Address to listen on. There is no login: whoever reaches it can delete runs.")]
+HOST = Annotated[str, typer.Option(help="Address to listen on; others than this machine need --allow-anonymous.")]
+ANONYMOUS = Annotated[
+    bool, typer.Option("--allow-anonymous", help="Serve whoever reaches the address: there is no login.")
+]
+SHOW_ONLY = Annotated[bool, typer.Option("--read-only", help="Only show runs: start, stop, delete and upload nothing.")]
 HEADLESS = Annotated[bool, typer.Option("--headless", "--no-open", help="Serve without opening a browser.")]
 ALLOW_HOST = Annotated[
     list[str] | None,
@@ -36,9 +41,11 @@ def app(
     host: HOST = LOCAL,
     allow_host: ALLOW_HOST = None,
     headless: HEADLESS = False,
+    read_only: SHOW_ONLY = False,
+    allow_anonymous: ANONYMOUS = False,
 ) -> None:
     """Open the dashboard. Streamlit options such as --server.maxUploadSize=2000 are passed on."""
-    serve(cache, command(port, host, headless, context.args, allow_host or ()), host)
+    serve(cache, command(port, host, headless, context.args, allow_host or ()), host, allow_anonymous, read_only)
 
 
 def demo(
@@ -48,12 +55,15 @@ def demo(
     port: PORT = None,
     host: HOST = LOCAL,
     headless: HEADLESS = False,
+    allow_anonymous: ANONYMOUS = False,
 ) -> None:
     """Create the demo run, in about a minute and without downloads, and open it in the dashboard."""
+    if not no_app:
+        check_address(host, allow_anonymous)
     fewer = () if limit is None else (f"questions.limit={limit}",)
     run = make(load_config("demo", overrides=fewer).model_copy(update={"cache": cache}))
     if not no_app:
-        serve(cache, command(port, host, headless, ["--", f"questions?run={run.stem}"]), host)
+        serve(cache, command(port, host, headless, ["--", f"questions?run={run.stem}"]), host, allow_anonymous)
 
 
 def command(
@@ -69,8 +79,10 @@ def command(
         names: further names by which browsers may address the server.
 
     Raises:
-        OddError: the files of the dashboard are missing.
+        OddError: the files of the dashboard are missing, or `others` contains the address to listen on.
     """
+    if any(one.partition("=")[0] == "--server.address" for one in others):
+        raise OddError("--server.address: give the address to listen on with --host")
     script = DASHBOARD / "app.py"
     if not script.is_file():
         raise OddError(f"the dashboard is missing from {DASHBOARD}: install odd again")
@@ -94,10 +106,30 @@ def allowed_hosts(host: str, names: Sequence[str] = ()) -> list[str]:
     return list(dict.fromkeys([*LOCAL_NAMES, *own, *names]))
 
 
-def serve(cache: Path, server: list[str], host: str) -> NoReturn:
-    """Replace this process with the dashboard server for the runs of a folder; never returns."""
-    if host != LOCAL:
-        say(f"There is no login: whoever reaches {host} can start and delete runs.")
+def check_address(host: str, allow_anonymous: bool) -> None:
+    """Check that only users of this machine reach the dashboard, unless anybody may.
+
+    Raises:
+        OddError: others may reach it, and nobody said that they may.
+    """
+    if host not in LOCAL_NAMES and not allow_anonymous:
+        raise OddError(
+            f"--host {host}: there is no login, so whoever reaches this address could start and delete runs: add "
+            "--allow-anonymous, and --read-only to let them only look"
+        )
+
+
+def serve(
+    cache: Path, server: list[str], host: str, allow_anonymous: bool = False, read_only: bool = False
+) -> NoReturn:
+    """Replace this process with the dashboard server for the runs of a folder; never returns.
+
+    Raises:
+        OddError: see `check_address`.
+    """
+    check_address(host, allow_anonymous)
+    if host not in LOCAL_NAMES:
+        say(f"There is no login: whoever reaches {host} can {'read' if read_only else 'start and delete'} runs.")
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execve(server[0], server, os.environ | {"ODD_CACHE": str(cache)})
+    os.execve(server[0], server, os.environ | {"ODD_CACHE": str(cache)} | ({READ_ONLY: "1"} if read_only else {}))

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from odd.access import changes
 from odd.errors import OddError, os_problem
 from odd.store.files import check_run_id, log_of, published_path, work_path
 from odd.store.lock import take_lock
@@ -17,6 +18,7 @@ from odd.store.reader import RunReader
 CHUNK = 1 << 20
 
 
+@changes(lambda cache_dir, source, name, limit: name)
 def accept_run(cache_dir: Path, source: BinaryIO, name: str, limit: int) -> str:
     """Check a run file and move it into the cache under the run id in its `meta`.
 

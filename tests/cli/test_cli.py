@@ -16,6 +16,7 @@ import pytest
 
 from odd import __version__
 from odd.__main__ import main
+from odd.access import READ_ONLY
 from odd.cli import dashboard
 from odd.cli.dashboard import command
 from odd.cli.options import parse_teacher
@@ -168,11 +169,32 @@ def served(monkeypatch):
 
 
 def test_app_passes_on_unknown_options_and_prints_who_has_access(served, tmp_path):
-    done = odd("app", "--cache", tmp_path, "--host", "0.0.0.0", "--server.maxUploadSize", "9")
+    asked = ("--host", "0.0.0.0", "--allow-anonymous", "--server.maxUploadSize", "9")
+    done = odd("app", "--cache", tmp_path, *asked)
     ((started, environment),) = served
     assert started[-2:] == ["--server.maxUploadSize", "9"]
     assert environment["ODD_CACHE"] == str(tmp_path)
     assert "no login" in done.stdout
+
+
+@pytest.mark.parametrize("command", [("app",), ("demo", "--limit", "1")])
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.7", "::"])
+def test_others_than_this_machine_need_a_word(served, tmp_path, command, host):
+    done = odd(*command, "--cache", tmp_path, "--host", host)
+    assert done.returncode == 1 and "--allow-anonymous" in done.stderr and done.stderr.count("\n") == 1
+    assert not served and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("option", [("--server.address", "0.0.0.0"), ("--server.address=0.0.0.0",)])
+def test_the_address_cannot_be_passed_on(served, tmp_path, option):
+    done = odd("app", "--cache", tmp_path, *option)
+    assert done.returncode == 1 and "--host" in done.stderr and not served
+
+
+def test_a_dashboard_can_be_read_only(served, tmp_path):
+    odd("app", "--cache", tmp_path, "--read-only")
+    odd("app", "--cache", tmp_path)
+    assert [environment.get(READ_ONLY) for _, environment in served] == ["1", None]
 
 
 @pytest.mark.parametrize("port", ["0", "70000", "x"])

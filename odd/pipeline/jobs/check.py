@@ -7,12 +7,14 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from odd.access import changes
 from odd.config import RunConfig
 from odd.errors import OddError
 from odd.pipeline.checks.finding import Finding
 from odd.pipeline.jobs.start import process_environment
 
 
+@changes(lambda config: config.title)
 def check_run(config: RunConfig) -> Iterator[Finding]:
     """Yield what the checks of a run find, as they find it. The process ends with the iterator.
 

@@ -5,12 +5,14 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
+from odd.access import changes
 from odd.config import QuestionsConfig
 from odd.errors import OddError, os_problem
 from odd.questions.files import SUFFIXES
 from odd.questions.sources import load_questions
 
 
+@changes(lambda cache, name, content: name)
 def keep_questions(cache: Path, name: str, content: bytes) -> Path:
     """Store a question set and return its path; the same name and content give the same path.
 

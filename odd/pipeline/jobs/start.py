@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from odd.access import changes
 from odd.config import QuestionsConfig, RunConfig, TeacherConfig, load_config, parse_config
 from odd.errors import OddError, writing
 from odd.pipeline.jobs.job import SETTINGS, Job, Kind, jobs_folder, list_jobs
@@ -35,6 +36,7 @@ GRACE = 15.0
 SHELL = 'trap : TERM INT HUP; "$@"; echo $? > "$0.tmp"; mv "$0.tmp" "$0"'
 
 
+@changes(lambda config, questions=(): config.title)
 def start_run(config: RunConfig, questions: Sequence[str] = ()) -> Job:
     """Start a run, or continue it if the cache contains it.
 
@@ -60,6 +62,7 @@ def start_run(config: RunConfig, questions: Sequence[str] = ()) -> Job:
     return _start(job, config.cache)
 
 
+@changes(lambda cache, meta: meta.get("run_id"))
 def continue_run(cache: Path, meta: Mapping[str, str]) -> Job:
     """Continue a run that has no job, with the settings in its file.
 
@@ -79,6 +82,7 @@ def continue_run(cache: Path, meta: Mapping[str, str]) -> Job:
     return start_run(config, questions)
 
 
+@changes(lambda cache, run_id, teachers: run_id)
 def start_adding_teachers(cache: Path, run_id: str, teachers: Sequence[TeacherConfig]) -> Job:
     """Start a job that adds teachers to a finished run.
 
@@ -91,6 +95,7 @@ def start_adding_teachers(cache: Path, run_id: str, teachers: Sequence[TeacherCo
     return _start(job, cache)
 
 
+@changes(lambda job, cache: job.run_id or job.title)
 def resume(job: Job, cache: Path) -> Job:
     """Start the same command again, as a new job that replaces the old one.
 
@@ -158,6 +163,7 @@ def _start(job: Job, cache: Path) -> Job:
     return started
 
 
+@changes(lambda job, grace=GRACE: job.run_id or job.title)
 def stop(job: Job, grace: float = GRACE) -> None:
     """Ask a job to stop, and kill it if it still runs after `grace` seconds. Return at once."""
     with writing(job.folder):
@@ -183,6 +189,7 @@ def _signal(job: Job, number: signal.Signals) -> None:
             os.killpg(job.pid, number)
 
 
+@changes(lambda job: job.id)
 def remove_job(job: Job) -> None:
     """Remove the files of a job.
 
@@ -195,6 +202,7 @@ def remove_job(job: Job) -> None:
         shutil.rmtree(job.folder)
 
 
+@changes(lambda cache, run_id: run_id)
 def delete_run(cache: Path, run_id: str) -> None:
     """Remove a run and its jobs.
 
