@@ -1,10 +1,10 @@
 """Settings of models and of imported rollouts."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
-from odd.settings import Positive, Settings
+from odd.settings import Count, Positive, Settings
 
 Mark = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^\S(.*\S)?$")]
 SCORING_MEMORY = 64
@@ -12,6 +12,18 @@ SCORING_MEMORY = 64
 
 THINKING_VARIABLE = "enable_thinking"
 """Variable of chat templates that enables their thinking mode, in most models since Qwen3."""
+
+
+SERVER_ENGINE = "server"
+"""Engine of models that servers run."""
+ServerKind = Literal["auto", "vllm", "sglang", "trl"]
+Address = Annotated[str, StringConstraints(max_length=200, pattern=r"^https?://[A-Za-z0-9.\-_:\[\]]+(/[\w./-]*)?$")]
+"""Address of a server. A user or password in it would end up in files and error messages, so none is allowed."""
+KeyName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w{0,79}$")]
+
+
+def _as_list(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
 
 
 class ModelConfig(Settings):
@@ -37,6 +49,38 @@ class ModelConfig(Settings):
     )
     pickle: bool = Field(default=False, description="read weights that are a pickle (.bin); only from whom you trust")
     scoring_memory: Positive = Field(default=SCORING_MEMORY, description="MiB of logits in memory at a time")
+    server: Annotated[tuple[Address, ...], BeforeValidator(_as_list)] = Field(
+        default=(), description="addresses of inference servers with this model, for instance http://gpu1:8000"
+    )
+    server_kind: ServerKind = Field(default="auto", description="what the servers run; auto: found out")
+    server_model: str | None = Field(default=None, min_length=1, max_length=200, description="its name on the servers")
+    api_key_env: KeyName | None = Field(default=None, description="environment variable with the servers' API key")
+    scorer: Literal["transformers", "server"] = Field(
+        default="server", description="with servers: what computes distributions, this machine or the servers"
+    )
+    server_top: Count = Field(
+        default=100, description="tokens per distribution that servers are asked for; 0: all, if they allow it"
+    )
+    server_rollouts: Positive = Field(default=256, description="rollouts that each server samples at a time")
+    server_timeout: Positive = Field(default=600, description="seconds after which an answer counts as missing")
+    server_patience: Count = Field(default=300, description="seconds without any answer after which the run stops")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _servers_are_an_engine(cls, tree: Any) -> Any:
+        if isinstance(tree, dict) and tree.get("server") and "engine" not in tree:
+            return {**tree, "engine": SERVER_ENGINE}
+        return tree
+
+    @model_validator(mode="after")
+    def _servers_have_addresses(self) -> "ModelConfig":
+        if bool(self.server) != (self.engine == SERVER_ENGINE):
+            raise ValueError(
+                "server and engine do not match: give the servers' addresses as server, and leave engine out"
+            )
+        if len(set(self.server)) < len(self.server):
+            raise ValueError("server lists an address twice: list each server once")
+        return self
 
     @model_validator(mode="after")
     def _marks_differ(self) -> "ModelConfig":
@@ -50,6 +94,8 @@ class ModelConfig(Settings):
         usual = type(self).model_fields
         chosen = {name: getattr(self, name) for name in ("engine", "device", "dtype")}
         own = [value for name, value in chosen.items() if value != usual[name].default]
+        own += [self.server_model] if self.server_model else []
+        own += ["local scores"] if self.server and self.scorer != usual["scorer"].default else []
         own += ["thinking"] if self.thinking else []
         own += self.thinking_marks or ()
         own += [self.thinking_variable] if self.thinking_variable != THINKING_VARIABLE else []

@@ -212,6 +212,24 @@ class RunConfig(Settings):
         return self
 
     @model_validator(mode="after")
+    def _servers_of_a_model_are_listed_once(self) -> "RunConfig":
+        servers: dict[str, tuple[str, ...]] = {}
+        for model in self.every_model:
+            if servers.setdefault(model.label, model.server) != model.server:
+                raise ValueError(
+                    f"model {model.label!r} has other servers in another place: list the same ones, or tell the models "
+                    "apart by server_model"
+                )
+        return self
+
+    @property
+    def every_model(self) -> tuple[ModelConfig, ...]:
+        """The settings of the student, the teachers, and the models that write for them."""
+        also = [one for one in self.screening.teachers if one not in self.teachers]
+        given = [model for one in (*self.teachers, *also) for model in (one.model, one.demonstrations, one.summarizer)]
+        return (self.student, *(model for model in given if model is not None))
+
+    @model_validator(mode="after")
     def _keeps_what_is_read(self) -> "RunConfig":
         if self.storage.targeted == "shared" and self.analysis.reading_temperatures:
             raise ValueError("minillm reads all tokens of all rollouts: set storage.targeted to all, or leave it out")
@@ -229,6 +247,12 @@ class RunConfig(Settings):
         return (*own, *(teacher for teacher in self.screening.teachers if teacher not in own))
 
 
+SERVER_ACCESS = frozenset(
+    {"server", "server_kind", "api_key_env", "server_rollouts", "server_timeout", "server_patience"}
+)
+"""Settings that say how servers are reached: the same model on other servers is the same model."""
+
+
 def fingerprint(config: RunConfig, questions: list[dict[str, Any]], student_digest: str) -> str:
     """Hash everything that determines the rollouts to eight hex digits.
 
@@ -240,9 +264,9 @@ def fingerprint(config: RunConfig, questions: list[dict[str, Any]], student_dige
         questions: the questions, as JSON objects.
         student_digest: digest of the student's weights and tokenizer: the same name can later mean another model.
     """
-    usual = {"scoring_memory", "pickle"}
+    usual = {"scoring_memory", "pickle", *SERVER_ACCESS}
     # settings that came later, which earlier runs do not have
-    later = "engine", "thinking_marks", "thinking_variable"
+    later = "engine", "thinking_marks", "thinking_variable", "server_model", "scorer", "server_top"
     usual |= {name for name in later if getattr(config.student, name) == getattr(ModelConfig(), name)}
     parts = {
         "student": config.student.model_dump(mode="json", exclude=usual),

@@ -6,13 +6,17 @@ from importlib import import_module
 from pathlib import Path
 
 from odd.config import ModelConfig
+from odd.config.models import SERVER_ENGINE
 from odd.errors import OddError
 from odd.models.base import LanguageModel, ModelSize
 
 Load = Callable[[ModelConfig, Path], LanguageModel]
 Measure = Callable[[ModelConfig, Path], ModelSize | None]
 
-ENGINES: dict[str, str] = {"transformers": "odd.models.transformers.language_model"}
+ENGINES: dict[str, str] = {
+    "transformers": "odd.models.transformers.language_model",
+    SERVER_ENGINE: "odd.models.server.language_model",
+}
 """Engine name to module. Its functions `load` and `model_size` take model settings and the cache folder, and return a
 model and its memory."""
 

@@ -43,5 +43,5 @@ def test_the_student_as_its_own_teacher_agrees_with_itself(made):
 
 def test_an_engine_that_is_not_registered_is_named(config, monkeypatch):
     monkeypatch.delitem(ENGINES, "bigrams")
-    with pytest.raises(OddError, match="there is no engine 'bigrams'; choose transformers"):
+    with pytest.raises(OddError, match="there is no engine 'bigrams'; choose transformers, server"):
         load_model(config.student, config.cache)

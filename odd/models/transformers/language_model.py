@@ -5,7 +5,7 @@ from datetime import date
 from pathlib import Path
 from typing import Self, cast
 
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import GenerationConfig, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from odd.config import SCORING_MEMORY, ModelConfig
 from odd.config.models import THINKING_VARIABLE
@@ -13,21 +13,19 @@ from odd.errors import OddError
 from odd.models.base import LanguageModel
 from odd.models.embedded import EMBEDDED, embedded_path
 from odd.models.transformers.engine import TransformersEngine
-from odd.models.transformers.loading import load_pretrained, model_digest
+from odd.models.transformers.loading import load_pretrained, load_without_weights, model_digest, tokenizer_digest
 from odd.models.transformers.size import model_size
 from odd.models.transformers.template_checks import check_end, check_thinking
 from odd.models.transformers.tokenizer import TransformersTokenizer
 
-__all__ = ["TransformersModel", "load", "model_size", "wrap"]
+__all__ = ["RenderedModel", "TransformersModel", "load", "load_tokenizer", "model_size", "wrap"]
 
 
 @dataclass(frozen=True)
-class TransformersModel(LanguageModel):
-    """A transformers language model; one engine is both sampler and scorer."""
+class RenderedModel(LanguageModel):
+    """A language model whose prompts are rendered by a chat template of transformers."""
 
     tokenizer: TransformersTokenizer
-    sampler: TransformersEngine
-    scorer: TransformersEngine
 
     @property
     def date_formats(self) -> tuple[str, ...]:
@@ -44,6 +42,14 @@ class TransformersModel(LanguageModel):
         check_thinking(self.tokenizer)
 
 
+@dataclass(frozen=True)
+class TransformersModel(RenderedModel):
+    """A transformers language model; one engine is both sampler and scorer."""
+
+    sampler: TransformersEngine
+    scorer: TransformersEngine
+
+
 def load(config: ModelConfig, cache: Path) -> TransformersModel:
     """Load an embedded model, a local folder, or a hub model.
 
@@ -55,6 +61,23 @@ def load(config: ModelConfig, cache: Path) -> TransformersModel:
     model, tokenizer = load_pretrained(config, str(place), cache)
     prompts = config.thinking_marks, config.thinking_variable
     return wrap(config.name, model, tokenizer, config.thinking, config.scoring_memory, *prompts)
+
+
+def load_tokenizer(config: ModelConfig, cache: Path) -> tuple[TransformersTokenizer, int, str]:
+    """Load the tokenizer of a model without its weights.
+
+    Returns:
+        The tokenizer, V, and hex digits that identify the tokenizer.
+
+    Raises:
+        OddError: there is no such model, or it has no chat template or no end token.
+    """
+    place = embedded_path(config.name, cache) if config.name in EMBEDDED else config.name
+    tokenizer, architecture, generation = load_without_weights(config, str(place))
+    ends = _end_tokens(config.name, generation, tokenizer)
+    prompts = config.thinking, config.thinking_marks or (), config.thinking_variable
+    rendering = TransformersTokenizer(config.name, tokenizer, ends, *prompts)
+    return rendering, _named_tokens(architecture, tokenizer), tokenizer_digest(tokenizer).hexdigest()[:16]
 
 
 def wrap(
@@ -80,12 +103,8 @@ def wrap(
     Raises:
         OddError: no token ends a response.
     """
-    ends = _end_tokens(model, tokenizer)
-    if not ends:
-        raise OddError(f"model {name!r} has no end-of-sequence token: set eos_token_id in its generation_config")
-    # Embeddings are often padded, to different sizes within one family. Padding ids are excluded from all
-    # distributions, so that student and teacher use the same V tokens.
-    size = min(model.config.get_text_config().vocab_size, max(tokenizer.get_vocab().values()) + 1)
+    ends = _end_tokens(name, model.generation_config, tokenizer)
+    size = _named_tokens(model.config, tokenizer)
     engine = TransformersEngine(name, model, size, ends, scoring_memory)
     return TransformersModel(
         name=name,
@@ -96,9 +115,24 @@ def wrap(
     )
 
 
-def _end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
-    """Return every token that ends a response according to the model's generation settings or its tokenizer."""
+def _named_tokens(architecture: PretrainedConfig, tokenizer: PreTrainedTokenizerBase) -> int:
+    """Return V.
+
+    Embeddings are often padded, to different sizes within one family. Padding ids are excluded from all distributions,
+    so that student and teacher use the same V tokens.
+    """
+    return min(architecture.get_text_config().vocab_size, max(tokenizer.get_vocab().values()) + 1)
+
+
+def _end_tokens(name: str, generation: GenerationConfig | None, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+    """Return every token that ends a response according to the model's generation settings or its tokenizer.
+
+    Raises:
+        OddError: there is none.
+    """
     ends: set[int] = set()
-    for value in (getattr(model.generation_config, "eos_token_id", None), tokenizer.eos_token_id):
+    for value in (getattr(generation, "eos_token_id", None), tokenizer.eos_token_id):
         ends.update(cast(list[int], value if isinstance(value, list) else [] if value is None else [value]))
+    if not ends:
+        raise OddError(f"model {name!r} has no end-of-sequence token: set eos_token_id in its generation_config")
     return frozenset(ends)

@@ -6,7 +6,7 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,7 +14,15 @@ import torch
 from huggingface_hub import constants
 from huggingface_hub.utils import get_session, validate_repo_id
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 from transformers.utils import logging as transformers_logging
 from transformers.utils.peft_utils import find_adapter_config_file
 
@@ -54,18 +62,9 @@ def load_pretrained(config: ModelConfig, place: str, cache: Path = Path()) -> Lo
     Raises:
         OddError: there is no such model, it is incomplete, it has no chat template, or the device is not available.
     """
-    with _quiet():
-        try:
-            model, tokenizer = _load(config, place, cache)
-        except OddError:
-            raise
-        except Exception as error:  # loading of configurations, tokenizers and weights can raise anything
-            why = _explained(error, place)
-            raise OddError(
-                f"model {config.name!r} could not be loaded ({_reason(why)}): {_remedy(why, place)}"
-            ) from error
-    if tokenizer.chat_template is None:
-        raise OddError(f"model {config.name!r} has no chat template: set one in its tokenizer and save it again")
+    with _quiet(), _one_line(config.name, place):
+        model, tokenizer = _load(config, place, cache)
+    _check_template(config.name, tokenizer)
     if config.device == SPREAD:
         return model, tokenizer
     try:
@@ -75,6 +74,44 @@ def load_pretrained(config: ModelConfig, place: str, cache: Path = Path()) -> Lo
             f"device {config.device!r} cannot be used ({_reason(error)}): set device to 'cpu' or 'cuda'"
         ) from error
     return model, tokenizer
+
+
+def load_without_weights(
+    config: ModelConfig, place: str
+) -> tuple[PreTrainedTokenizerBase, PretrainedConfig, GenerationConfig | None]:
+    """Load tokenizer, architecture and generation settings (None if there are none) of a folder or hub model.
+
+    Raises:
+        OddError: there is no such model, or it has no chat template.
+    """
+    local = os.path.isdir(place)
+    with _quiet(), _one_line(config.name, place):
+        if local:
+            check_files(Path(place))
+        tokenizer = _tokenizer(place, local)
+        architecture = AutoConfig.from_pretrained(place, local_files_only=local, trust_remote_code=False)
+        generation = None
+        with suppress(OSError):  # there need not be any
+            generation = GenerationConfig.from_pretrained(place, local_files_only=local)
+    _check_template(config.name, tokenizer)
+    return tokenizer, architecture, generation
+
+
+def _check_template(name: str, tokenizer: PreTrainedTokenizerBase) -> None:
+    if tokenizer.chat_template is None:
+        raise OddError(f"model {name!r} has no chat template: set one in its tokenizer and save it again")
+
+
+@contextmanager
+def _one_line(name: str, place: str) -> Iterator[None]:
+    """Convert what loading of configurations, tokenizers and weights raises, which can be anything, to one line."""
+    try:
+        yield
+    except OddError:
+        raise
+    except Exception as error:
+        why = _explained(error, place)
+        raise OddError(f"model {name!r} could not be loaded ({_reason(why)}): {_remedy(why, place)}") from error
 
 
 @contextmanager
@@ -212,10 +249,16 @@ def _reason(error: Exception) -> str:
 
 def model_digest(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> str:
     """Hash a model's weights (shapes and a sample of values), vocabulary and chat template to 16 hex digits."""
-    total = hashlib.sha256(json.dumps(tokenizer.get_vocab(), sort_keys=True).encode())
-    total.update(str(tokenizer.chat_template).encode())
+    total = tokenizer_digest(tokenizer)
     for name, weight in sorted(model.state_dict().items()):
         flat = weight.flatten()
         sample = flat[:: max(1, len(flat) // DIGEST_VALUES)].float().cpu().numpy()  # training changes all values
         total.update(f"{name} {tuple(weight.shape)}".encode() + sample.tobytes())
     return total.hexdigest()[:16]
+
+
+def tokenizer_digest(tokenizer: PreTrainedTokenizerBase) -> "hashlib._Hash":
+    """Hash vocabulary and chat template."""
+    total = hashlib.sha256(json.dumps(tokenizer.get_vocab(), sort_keys=True).encode())
+    total.update(str(tokenizer.chat_template).encode())
+    return total

@@ -1,0 +1,170 @@
+"""What is asked of a server, and what its answer may hold: what does not fit is refused before it is used."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from odd.models.base import Generation
+from odd.models.server.wire import MEGABYTE, Unusable
+
+LOWEST = -9000.0
+"""Log-probabilities at or below it stand for "unknown": vLLM writes -9999 for minus infinity."""
+ABOVE = 1e-3
+"""By how much rounding lets a log-probability exceed 0."""
+TOKEN_BYTES, ENTRY_BYTES = 512, 256
+"""Generous bounds of the JSON of a sampled token, and of a token's entry in a distribution."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """A request for `count` continuations of one prefix.
+
+    Attributes:
+        prefix: token ids of prompt and forced response.
+        count: number of continuations.
+        limit: their maximum length in tokens.
+        temperature: temperature of the sampled distribution.
+        seed: seed; continuation i may use seed + i.
+        ends: tokens that end a response.
+        vocabulary: V, number of tokens.
+    """
+
+    prefix: tuple[int, ...]
+    count: int
+    limit: int
+    temperature: float
+    seed: int
+    ends: frozenset[int]
+    vocabulary: int
+
+    @property
+    def most_bytes(self) -> int:
+        """Largest answer."""
+        return MEGABYTE + TOKEN_BYTES * (len(self.prefix) + self.count * self.limit)
+
+    def generation(self, token_ids: Any, log_probs: Any) -> Generation:
+        """Check a continuation and return it.
+
+        Raises:
+            Unusable: it is not a continuation of this request.
+        """
+        if not isinstance(token_ids, list) or not isinstance(log_probs, list):
+            raise Unusable("a continuation has no token ids or no log-probabilities")
+        if len(log_probs) != len(token_ids):
+            raise Unusable(f"{len(token_ids)} tokens have {len(log_probs)} log-probabilities")
+        if not 1 <= len(token_ids) <= self.limit:
+            raise Unusable(f"a continuation has {len(token_ids)} tokens, not 1 to {self.limit}")
+        if any(type(token) is not int or not 0 <= token < self.vocabulary for token in token_ids):
+            raise Unusable(f"a token id is not a number below {self.vocabulary}")
+        check_log_probs(log_probs)
+        ended = token_ids[-1] in self.ends
+        if any(token in self.ends for token in token_ids[:-1]):
+            raise Unusable("a continuation goes on after an end token")
+        if not ended and len(token_ids) < self.limit:
+            raise Unusable(f"a continuation of {len(token_ids)} tokens stops without an end token")
+        return Generation(tuple(token_ids), np.array(log_probs, dtype=np.float32), not ended)
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """A request for distributions before each token of a response.
+
+    Attributes:
+        prompt: token ids of the prompt.
+        response: token ids of the response, (T,).
+        top: tokens wanted per distribution in addition to the one that follows; 0: none.
+        vocabulary: V, number of tokens.
+    """
+
+    prompt: tuple[int, ...]
+    response: tuple[int, ...]
+    top: int
+    vocabulary: int
+
+    @property
+    def token_ids(self) -> list[int]:
+        """Prompt and response."""
+        return [*self.prompt, *self.response]
+
+    @property
+    def most_bytes(self) -> int:
+        """Largest answer."""
+        return MEGABYTE + (len(self.prompt) + len(self.response)) * (self.top + 2) * ENTRY_BYTES
+
+    def scores(self, rows: Sequence[dict[int, float]]) -> "Scores":
+        """Check the distributions before each response token, as log-probabilities by token id.
+
+        Raises:
+            Unusable: they are not what was asked for.
+        """
+        if len(rows) != len(self.response):
+            raise Unusable(f"{len(self.response)} positions have {len(rows)} distributions")
+        taken, tokens, log_probs = [], [], []
+        for token, row in zip(self.response, rows, strict=True):
+            if token not in row:
+                raise Unusable(
+                    "a distribution lacks the token that follows: it is at another position, or not asked for"
+                )
+            check_log_probs([row[token]])
+            taken.append(row[token])
+            known = [(one, value) for one, value in row.items() if 0 <= one < self.vocabulary and _known(value)]
+            tokens.append(np.array([one for one, _ in known], dtype=np.int64))
+            log_probs.append(np.array([value for _, value in known], dtype=np.float32))
+        return Scores(np.array(taken, dtype=np.float32), tokens, log_probs)
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """What a server says about the positions of a response.
+
+    Attributes:
+        taken: log-probability of each response token, float32 (T,).
+        tokens: tokens with known log-probabilities at each position, (n,) each.
+        log_probs: their log-probabilities, float32 (n,) each.
+    """
+
+    taken: np.ndarray
+    tokens: list[np.ndarray]
+    log_probs: list[np.ndarray]
+
+
+def check_log_probs(values: Sequence[Any]) -> None:
+    """Check log-probabilities of tokens that occurred.
+
+    Raises:
+        Unusable: one is missing, not a number, above 0 or a placeholder.
+    """
+    for value in values:
+        if not isinstance(value, float | int) or not isfinite(value) or not LOWEST < value <= ABOVE:
+            raise Unusable(f"a log-probability is {str(value)[:20]}")
+
+
+def _known(value: Any) -> bool:
+    """Whether an entry of a distribution is known; minus infinity and its placeholders are not.
+
+    Raises:
+        Unusable: it is not a log-probability.
+    """
+    if not isinstance(value, float | int) or value != value or value > ABOVE:
+        raise Unusable(f"a log-probability is {str(value)[:20]}")
+    return value > LOWEST
+
+
+def listed(answer: Any, *names: str | int) -> Any:
+    """Return a part of nested JSON by keys and indices.
+
+    Raises:
+        Unusable: there is no such part.
+    """
+    for name in names:
+        fits = isinstance(answer, dict) if isinstance(name, str) else isinstance(answer, list)
+        try:
+            answer = answer[name] if fits else None
+        except (KeyError, IndexError):
+            answer = None
+        if answer is None:
+            raise Unusable(f"its answer has no {'.'.join(map(str, names))}")
+    return answer

@@ -1,0 +1,104 @@
+"""vLLM's server: token ids through `/v1/completions`, prompt log-probabilities for scores.
+
+The sampling parameters are all written out: what a request leaves out, vLLM takes from the model's
+generation_config.json.
+"""
+
+from typing import Any
+
+from odd.models.base import Generation
+from odd.models.server.asking import Sampling, Scores, Scoring, listed
+from odd.models.server.wire import Server, Unusable
+
+COMPLETIONS = "/v1/completions"
+
+
+class VLLM:
+    """Adapter of vLLM's server.
+
+    Args:
+        model: name of the model on the server.
+    """
+
+    kind = "vllm"
+    top_remedy = "start it with --max-logprobs {top}, or -1 for all"
+    mode_remedy = "start it with --logprobs-mode processed_logprobs"
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+
+    async def sample(self, server: Server, ask: Sampling) -> list[Generation]:
+        """Sample continuations; errors as for `Server.post`."""
+        body = {
+            "model": self.model,
+            "prompt": list(ask.prefix),
+            "n": ask.count,
+            "max_tokens": ask.limit,
+            "temperature": ask.temperature,
+            "seed": ask.seed,
+            "logprobs": 0,
+            "return_token_ids": True,
+            "return_tokens_as_token_ids": True,
+            "skip_special_tokens": False,
+            "stop_token_ids": sorted(ask.ends),
+            "top_p": 1.0,
+            "top_k": -1,
+            "min_p": 0.0,
+            "repetition_penalty": 1.0,
+            "presence_penalty": 0.0,
+            "frequency_penalty": 0.0,
+        }
+        answer = await server.post(COMPLETIONS, body, ask.most_bytes)
+        choices = listed(answer, "choices")
+        if len(choices) != ask.count:
+            raise Unusable(f"{ask.count} continuations were asked for, it gave {len(choices)}")
+        return [self._generation(ask, choice) for choice in choices]
+
+    def _generation(self, ask: Sampling, choice: Any) -> Generation:
+        # the prompt is repeated in the first choice only, or in all
+        if choice.get("prompt_token_ids") not in (None, list(ask.prefix)):
+            raise Unusable("it continued another prompt than the one that was sent")
+        return ask.generation(listed(choice, "token_ids"), listed(choice, "logprobs", "token_logprobs"))
+
+    async def score(self, server: Server, ask: Scoring) -> Scores:
+        """Return distributions along a response; errors as for `Server.post`."""
+        body = {
+            "model": self.model,
+            "prompt": ask.token_ids,
+            "max_tokens": 1,
+            "temperature": 0.0,
+            "prompt_logprobs": -1 if ask.top >= ask.vocabulary else ask.top,
+            "return_token_ids": True,
+        }
+        answer = await server.post(COMPLETIONS, body, ask.most_bytes)
+        choice = listed(answer, "choices", 0)
+        if listed(choice, "prompt_token_ids") != ask.token_ids:
+            raise Unusable("it scored another prompt than the one that was sent")
+        rows = listed(choice, "prompt_logprobs")
+        if len(rows) != len(ask.token_ids):
+            raise Unusable(f"{len(ask.token_ids)} tokens have {len(rows)} prompt log-probabilities")
+        return ask.scores([_entries(row) for row in rows[len(ask.prompt) :]])
+
+    async def encode(self, server: Server, text: str) -> list[int]:
+        """Return the token ids that the server gives a text."""
+        body = {"model": self.model, "prompt": text, "add_special_tokens": False}
+        return listed(await server.post("/tokenize", body), "tokens")
+
+    async def encode_chat(self, server: Server, messages: list[dict[str, str]]) -> list[int]:
+        """Return the token ids that the server's chat template gives messages."""
+        body = {"model": self.model, "messages": messages, "add_generation_prompt": True}
+        return listed(await server.post("/tokenize", body), "tokens")
+
+    async def decode(self, server: Server, token_ids: list[int]) -> str:
+        """Return the text that the server gives token ids."""
+        return listed(await server.post("/detokenize", {"model": self.model, "tokens": token_ids}), "prompt")
+
+
+def _entries(row: Any) -> dict[int, float]:
+    """Return log-probabilities by token id."""
+    if not isinstance(row, dict):
+        raise Unusable("a prompt token has no log-probabilities")
+    try:
+        return {int(token): entry["logprob"] for token, entry in row.items()}
+    except (KeyError, TypeError, ValueError) as error:
+        raise Unusable("a prompt token has malformed log-probabilities") from error
