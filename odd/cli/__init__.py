@@ -8,6 +8,7 @@ from odd import __version__
 from odd.cli import dashboard
 from odd.cli.checking import models, vectors, verify
 from odd.cli.checks import check
+from odd.cli.engines import engines
 from odd.cli.making import add_teacher, import_, run, screen
 from odd.cli.reporting import export, findings, show, weights
 from odd.cli.run_files import check_run, upgrade
@@ -29,6 +30,7 @@ PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 for panel, commands in COMMANDS.items():
     for name, function in commands.items():
         app.command(name, rich_help_panel=panel, context_settings=PASSED_ON if name == "app" else None)(function)
+app.add_typer(engines, name="engines", rich_help_panel="Maintenance")
 app.command("teach", hidden=True)(add_teacher)  # its name before 0.1.0
 
 

@@ -3,13 +3,14 @@
 import json
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
 from odd.config import PRESETS, ModelConfig, RunConfig, TeacherConfig, default_cache, load_config, parse_config
+from odd.config.models import ON_SERVERS
 from odd.config.teachers import CONTEXTS
 from odd.errors import OddError
 
@@ -20,7 +21,10 @@ DEFAULT_CACHE = default_cache()
 RUN = Annotated[str, typer.Argument(metavar="RUN", help="Run id, or path of a run file.")]
 PRESET = Annotated[str, typer.Option(help=f"Preset to start from: {', '.join(PRESETS)}.")]
 CONFIG = Annotated[Path | None, typer.Option(help="TOML or JSON file with settings that replace the preset's.")]
-STUDENT = Annotated[str | None, typer.Option(help="Student: embedded model, folder, or hub name.")]
+STUDENT = Annotated[
+    str | None,
+    typer.Option(help="Student: embedded model, folder, or hub name; NAME@http://HOST:PORT if a server runs it."),
+]
 QUESTIONS = Annotated[
     str | None,
     typer.Option(help="Questions: bundled set, .jsonl, .csv or .parquet file, hf:NAME?split=..., gym:NAME?size=..."),
@@ -61,7 +65,9 @@ def settings_of(
     set_: list[str] | None,
 ) -> RunConfig:
     """Return the settings given by the options of `run`, `import` and `screen`."""
-    short = {"student.name": student, "questions.source": questions, "questions.limit": limit, "cache": cache}
+    name, addresses = split_servers(student or "")
+    short = {"student.name": name or None, "student.server": addresses or None}
+    short |= {"questions.source": questions, "questions.limit": limit, "cache": cache}
     plain = {key: str(value) if isinstance(value, Path) else value for key, value in short.items() if value is not None}
     overrides = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in plain.items()]
     settings = load_config(preset, config, (*overrides, *(set_ or ())))
@@ -69,6 +75,12 @@ def settings_of(
         return settings
     given = [parse_teacher(text, settings.student).model_dump(mode="json") for text in teacher]
     return parse_config(settings.model_dump(mode="json") | {"teachers": given})
+
+
+def split_servers(text: str) -> tuple[str, list[str]]:
+    """Split NAME@http://HOST:PORT, with several addresses separated by commas, into name and addresses."""
+    name, at, addresses = text.partition("@http")
+    return (name, [f"http{rest}" for rest in addresses.split(",http")]) if at else (text, [])
 
 
 def parse_teacher(text: str, like: ModelConfig) -> TeacherConfig:
@@ -86,17 +98,20 @@ def parse_teacher(text: str, like: ModelConfig) -> TeacherConfig:
     name, equals, rest = text.partition("=")
     rest, *writers = re.split(r",(?=(?:demonstrations|summarizer)=)", rest)
     model, colon, context = rest.rpartition(":")
-    if not colon:
+    if not colon or (context not in CONTEXTS and "@http" in rest):  # the colon of an address
         model, context = rest, "none"
     named = {"model": model} | {key: value for key, _, value in (writer.partition("=") for writer in writers)}
     if not equals or not all(named.values()):
         raise OddError(f"--teacher {text!r}: write it as NAME=MODEL[:CONTEXT], e.g. Self-1C=student:1c")
-    models = {
-        key: None if value == "student" else like.model_copy(update={"name": value}).model_dump()
-        for key, value in named.items()
-    }
+    models = {key: None if value == "student" else _like(like, *split_servers(value)) for key, value in named.items()}
     parsed = parse_config({"teachers": [{"name": name, "context": context, **models}]})
     return parsed.teachers[0]
+
+
+def _like(like: ModelConfig, name: str, addresses: list[str]) -> dict[str, Any]:
+    """Return the settings of another model with the device and dtype of one."""
+    own = like.model_dump(exclude=set(ON_SERVERS if like.server else ON_SERVERS - {"engine"}))
+    return own | {"name": name, "server": addresses}
 
 
 def locate(run_: str, cache: Path) -> tuple[Path, str]:

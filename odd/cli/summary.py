@@ -17,6 +17,7 @@ from odd.findings.statistics import Estimate
 from odd.findings.summaries import chosen_measure, estimates
 from odd.store import RunReader
 from odd.text import visible_text
+from odd.views.engine_check import engine_lines
 from odd.views.import_report import import_lines
 
 OUTCOMES = ("all", "correct", "incorrect")
@@ -70,7 +71,7 @@ def print_summary(path: Path, objective: str | None, convention: str | None, con
         skipped = reader.query("contexts_unavailable")
         status, imported = reader.meta["status"], reader.meta.get("imported")
         screening = read_screening(reader)
-        for line in import_lines(imported or ""):
+        for line in (*import_lines(imported or ""), *engine_lines(reader.meta.get("engine_check", ""))):
             console.print(Text(visible_text(line)), soft_wrap=True)
         if screening is not None:
             print_screening(screening, console)

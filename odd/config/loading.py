@@ -104,8 +104,13 @@ def _parse(kind: type[Parsed], tree: dict[str, Any], name: str) -> Parsed:
         if first["type"] == "extra_forbidden":
             message = "there is no such setting; odd run --show-config prints all settings"
         # checks that span a section have the entire section as input: too much to print, and the message is enough
-        value = "" if isinstance(first["input"], dict) else f" = {str(first['input'])[:60]!r}"
+        value = "" if isinstance(first["input"], dict) else f" = {_without_password(str(first['input']))[:60]!r}"
         raise OddError(": ".join(part for part in (name, where + value, message) if part)) from error
+
+
+def _without_password(value: str) -> str:
+    """Remove user and password from an address, which must not get into messages."""
+    return re.sub(r"(?<=//)[^/\s]*@", "…@", value)
 
 
 def read_settings(file: Path) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Settings of models and of imported rollouts."""
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from odd.settings import Count, Positive, Settings
 
@@ -14,12 +15,38 @@ THINKING_VARIABLE = "enable_thinking"
 """Variable of chat templates that enables their thinking mode, in most models since Qwen3."""
 
 
-SERVER_ENGINE = "server"
-"""Engine of models that servers run."""
+ENGINE, SERVER_ENGINE = "transformers", "server"
+"""Engine of models on this machine, and of models that servers run."""
 ServerKind = Literal["auto", "vllm", "sglang", "trl"]
-Address = Annotated[str, StringConstraints(max_length=200, pattern=r"^https?://[A-Za-z0-9.\-_:\[\]]+(/[\w./-]*)?$")]
-"""Address of a server. A user or password in it would end up in files and error messages, so none is allowed."""
+ADDRESS = re.compile(r"https?://[A-Za-z0-9.\-_:\[\]]+(/[\w./-]*)?")
+
+
+def _is_address(value: str) -> str:
+    """Accept the address of a server; a user or password in it would end up in files and error messages."""
+    if len(value) > 200 or not ADDRESS.fullmatch(value):
+        raise ValueError("write it as http://HOST:PORT, without user, password or query")
+    return value.rstrip("/")
+
+
+Address = Annotated[str, AfterValidator(_is_address)]
 KeyName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w{0,79}$")]
+
+
+ON_SERVERS = frozenset(
+    {
+        "engine",
+        "server",
+        "server_kind",
+        "server_model",
+        "api_key_env",
+        "scorer",
+        "server_top",
+        "server_rollouts",
+        "server_timeout",
+        "server_patience",
+    }
+)
+"""Settings of models on servers, which other models do not share."""
 
 
 def _as_list(value: Any) -> Any:
@@ -39,7 +66,7 @@ class ModelConfig(Settings):
         description="auto: spread over all devices, for a model larger than one of them (package accelerate)",
     )
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    engine: str = Field(default="transformers", description="engine that samples and scores it")
+    engine: str = Field(default=ENGINE, description="engine that samples and scores it")
     thinking: bool = Field(default=False, description="thinking mode of chat templates that have one")
     thinking_marks: tuple[Mark, Mark] | None = Field(
         default=None, description="what opens and closes a thinking part, if the usual marks do not"
@@ -68,16 +95,14 @@ class ModelConfig(Settings):
     @model_validator(mode="before")
     @classmethod
     def _servers_are_an_engine(cls, tree: Any) -> Any:
-        if isinstance(tree, dict) and tree.get("server") and "engine" not in tree:
+        if isinstance(tree, dict) and tree.get("server") and tree.get("engine", ENGINE) == ENGINE:
             return {**tree, "engine": SERVER_ENGINE}
         return tree
 
     @model_validator(mode="after")
     def _servers_have_addresses(self) -> "ModelConfig":
         if bool(self.server) != (self.engine == SERVER_ENGINE):
-            raise ValueError(
-                "server and engine do not match: give the servers' addresses as server, and leave engine out"
-            )
+            raise ValueError("engine and server do not fit together: give addresses as server, and leave engine out")
         if len(set(self.server)) < len(self.server):
             raise ValueError("server lists an address twice: list each server once")
         return self

@@ -176,6 +176,7 @@ class LanguageModel:
         sampler: samples continuations.
         scorer: computes next-token distributions.
         thinking_marks: what opens and closes a thinking part beside the usual marks, if the user names them.
+        known_tokens: tokens that the scorer knows of each distribution, the most probable ones; None: all.
     """
 
     name: str
@@ -184,11 +185,19 @@ class LanguageModel:
     sampler: Sampler
     scorer: Scorer
     thinking_marks: tuple[str, str] | None = None
+    known_tokens: int | None = None
 
     @property
     def date_formats(self) -> tuple[str, ...]:
         """The formats in which its prompts show today's date."""
         return ()
+
+    def check_student(self, temperature: float) -> None:
+        """Check that it can be the student of a run that samples at a temperature.
+
+        Raises:
+            OddError: its sampler or scorer does not tell the probabilities that this needs.
+        """
 
     def dated(self, day: date) -> Self:
         """Return the model with prompts that show `day` as today's date."""

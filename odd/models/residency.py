@@ -72,7 +72,8 @@ class TakingTurns:
     def __init__(self, residency: Residency, label: str, model: LanguageModel) -> None:
         self._residency, self._label = residency, label
         self.vocabulary_size = model.scorer.vocabulary_size
-        self.max_context = model.scorer.max_context
+        windows = model.sampler.max_context, model.scorer.max_context
+        self.max_context = min((one for one in windows if one is not None), default=None)
 
     def sample(
         self,

@@ -49,6 +49,7 @@ def teacher_context(
     window: int | None,
     longest: int,
     scored: Sequence[str] = (),
+    known_tokens: int | None = None,
 ) -> Events[TeacherContext]:
     """Build the prompt of a teacher for a question.
 
@@ -62,6 +63,7 @@ def teacher_context(
         window: context window of the teacher's model in tokens; None if unlimited.
         longest: length in tokens of the longest response after the prompt.
         scored: responses that the teacher will score.
+        known_tokens: tokens that are known of each of its distributions; None: all.
     """
     try:
         shown = yield from demonstrations.of(teacher, scored)
@@ -75,5 +77,8 @@ def teacher_context(
     if window is not None and len(prompt) + longest > window:
         reason = f"prompt of {len(prompt)} and response of {longest} tokens do not fit the window of {window}"
     seen = {response for one in shown for response in (one.text, one.response)}
-    remark = "shows a response that it also scores: there is no other" if seen & {*scored} else None
+    remarks = ["shows a response that it also scores: there is no other"] if seen & {*scored} else []
+    if known_tokens is not None:
+        remarks.append(f"only the top {known_tokens} tokens of its distributions are known: see docs/servers.md")
+    remark = "; ".join(remarks) or None
     return TeacherContext(teacher.name, prompt, student.tokenizer.render_chat(messages), shown, reason, remark)

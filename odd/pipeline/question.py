@@ -123,8 +123,9 @@ class QuestionWork(QuestionBase):
         scored, contexts = [initial[i].text for i in chosen], []
         longest = max((len(initial[i].token_ids) for i in chosen), default=0)
         for teacher in teachers:
-            window = self.models.teacher(teacher).scorer.max_context
-            contexts.append((yield from teacher_context(teacher, self.demonstrations, window, longest, scored)))
+            model = self.models.teacher(teacher)
+            window, known = model.scorer.max_context, model.known_tokens
+            contexts.append((yield from teacher_context(teacher, self.demonstrations, window, longest, scored, known)))
         return Paths(chosen, contexts, (yield from self._read([*initial, *targeted], chosen, contexts)))
 
     def _read(

@@ -162,7 +162,7 @@ class QuestionScreening(QuestionBase):
         """Sample the student's responses with one context; `at` is its index among the `of` contexts, for progress."""
         stored = self.state.screened.get(teacher.name)
         if stored is None:
-            window, longest = self.student.scorer.max_context, self.config.sampling.max_new_tokens
+            window, longest = self.student.sampler.max_context, self.config.sampling.max_new_tokens
             context = yield from teacher_context(teacher, self.demonstrations, window, longest)
             yield Commit((self.insert("screening", [_row(context)]),))
             stored = Screened(context.prompt if context.reason is None else (), frozenset())

@@ -29,7 +29,7 @@ class Models:
         self._cache, self._day = cache, config.date
         self._label, self._checked = config.student.label, set[str]()
         self._loaded: dict[str, LanguageModel] = {}
-        self.writer(config.student)
+        self.writer(config.student).check_student(config.sampling.temperature)
 
     @property
     def student(self) -> LanguageModel:

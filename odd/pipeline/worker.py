@@ -10,6 +10,7 @@ from pathlib import Path
 
 from odd.config import RunConfig, TeacherConfig, parse_config
 from odd.errors import OddError
+from odd.pipeline.engine_check import check_engines
 from odd.pipeline.events import Events
 from odd.pipeline.frame import Frame, run_id_of, stored_questions
 from odd.pipeline.imported import keep_import, read_import
@@ -148,6 +149,7 @@ class Worker(Frame):
         """
         self.prepare(imported)
         self.consume(self.works())
+        check_engines(self.writer, self.config, self.models.student)
         return self.finish(RunStatus.FINISHED)
 
     def works(self) -> Iterator[Events[None]]:

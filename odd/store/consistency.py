@@ -277,7 +277,7 @@ def _of_meta(meta: Mapping[str, str]) -> Iterator[str]:
         return
     if meta.get("status") not in list(RunStatus):
         yield "an unknown status"
-    for key, kind in (("config", dict), ("questions", list), ("imported", dict)):
+    for key, kind in (("config", dict), ("questions", list), ("imported", dict), ("engine_check", dict)):
         if key in meta and not _is_json(meta[key], kind):
             yield f"{key} is not JSON"
     if not _is_time(meta.get("created_at", "")):

@@ -186,6 +186,42 @@ def prompt_texts(writer: RunWriter) -> list[str]:
     return writer.query("SELECT prompt_text FROM questions ORDER BY question")["prompt_text"].tolist()
 
 
+def first_rollouts(
+    writer: RunWriter, questions: int, rollouts: int
+) -> list[tuple[list[int], list[tuple[list[int], np.ndarray]]]]:
+    """Return the prompts of the first questions, each with token ids and log-probabilities of its first rollouts."""
+    sql = """
+        SELECT question, prompt_ids, token_ids, log_probs FROM rollouts JOIN questions USING (question)
+        WHERE question < $questions AND rollout < $rollouts AND rollouts.stage = 'initial' AND log_probs IS NOT NULL
+        ORDER BY question, rollout"""
+    found = writer.query(sql, {"questions": questions, "rollouts": rollouts})
+    return [
+        (
+            list(map(int, part["prompt_ids"].iloc[0])),
+            [
+                (list(map(int, tokens)), np.array(log_probs, dtype=np.float32))
+                for tokens, log_probs in zip(part["token_ids"], part["log_probs"], strict=True)
+            ],
+        )
+        for _, part in found.groupby("question")
+    ]
+
+
+def shares_below(writer: RunWriter, gap: float) -> dict[str, float]:
+    """Return for each teacher the share of path tokens at which it differs from the student by less than `gap` nats.
+
+    A teacher that is the student itself differs by exactly 0, and does not count.
+    """
+    sql = """
+        SELECT t.teacher, avg((abs(t.log_q - n.log_p) < $gap)::DOUBLE) AS share
+        FROM path_tokens AS p JOIN teacher_tokens AS t ON t.question = p.question AND t.node = p.child
+        JOIN nodes AS n ON n.question = p.question AND n.node = p.child
+        WHERE n.log_p IS NOT NULL AND t.log_q IS NOT NULL AND t.log_q <> n.log_p
+        GROUP BY t.teacher ORDER BY t.teacher"""
+    found = writer.query(sql, {"gap": gap})
+    return dict(zip(found["teacher"], map(float, found["share"]), strict=True))
+
+
 def unfinished_questions(writer: RunWriter, teachers: Sequence[str]) -> list[int]:
     """Return the questions that are not scored, or have neither scores of a teacher nor a reason for their absence."""
     known = "SELECT count(DISTINCT teacher) FROM contexts AS c WHERE c.question = q.question AND teacher IN $teachers"

@@ -7,6 +7,7 @@ import streamlit as st
 
 from odd.export.tables import csv
 from odd.text import markdown_escaped, visible_text
+from odd.views.engine_check import engine_lines
 from odd.views.import_report import import_lines
 from odd.views.links import AT_START, LONGEST, Difficulty, ViewState
 from odd.views.missing import why_no_scores
@@ -26,6 +27,9 @@ def show_questions(run: OpenRun, view: ViewState) -> None:
     """Draw the page below its header."""
     if lines := import_lines(run.meta.get("imported", "")):
         with st.expander(f"Rollouts from logs, {lines[0]}"):
+            st.markdown("\n".join(f"* {markdown_escaped(visible_text(line))}" for line in lines[1:]))
+    if lines := engine_lines(run.meta.get("engine_check", "")):
+        with st.expander(lines[0]):
             st.markdown("\n".join(f"* {markdown_escaped(visible_text(line))}" for line in lines[1:]))
     table = _table(run, view.objective, view.convention)
     _filters(run, view, table)

@@ -11,14 +11,25 @@ from pathlib import Path
 import numpy as np
 
 from odd.config import ModelConfig
+from odd.config.models import ON_SERVERS
 from odd.errors import OddError
-from odd.models.base import ModelSize, Sampler, Scorer
+from odd.models.base import LanguageModel, ModelSize
 from odd.models.server.adapters import ADAPTERS, Adapter, Served, look
 from odd.models.server.loop import wait_for
 from odd.models.server.replicas import Replicas
 from odd.models.server.sampler import ServerSampler
 from odd.models.server.scorer import ServerScorer
-from odd.models.server.start import PROBES, QUESTION, SAME, Examination, Probe, Recognition, distance, examine_all
+from odd.models.server.start import (
+    PROBES,
+    QUESTION,
+    SAME,
+    Examination,
+    Finding,
+    Probe,
+    Recognition,
+    distance,
+    examine_all,
+)
 from odd.models.server.wire import Server
 from odd.models.transformers.language_model import RenderedModel, load_tokenizer
 from odd.models.transformers.language_model import load as load_weights
@@ -27,6 +38,8 @@ from odd.models.transformers.tokenizer import TransformersTokenizer
 
 SPECIAL = 16
 """Special tokens that are compared."""
+ANY_SIZE = 1 << 31
+"""Bound of token ids where the vocabulary is unknown."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +47,31 @@ class ServerModel(RenderedModel):
     """A model on servers.
 
     Attributes:
-        known_tokens: tokens of each distribution that its scorer knows; None: all.
-        local: scorer with local weights; None if there are none.
+        local: the same model with local weights, which scores; None if the servers score.
+        processed: whether log-probabilities are those of the sampled distribution at any temperature.
+        mode_remedy: how to start the servers if they are not.
     """
 
-    sampler: Sampler
-    scorer: Scorer
-    known_tokens: int | None = None
+    local: LanguageModel | None = None
+    processed: bool = False
+    mode_remedy: str = ""
+
+    def check_student(self, temperature: float) -> None:
+        """Check that it can be the student of a run that samples at a temperature.
+
+        Raises:
+            OddError: its servers do not tell the probabilities that this needs.
+        """
+        if temperature != 1 and not self.processed:
+            raise OddError(
+                f"model {self.name!r}: the server's log-probabilities are those at temperature 1, and the run samples "
+                f"at {temperature:g}: {self.mode_remedy}, or set sampling.temperature=1"
+            )
+        if self.known_tokens is not None:
+            raise OddError(
+                f"model {self.name!r}: a student needs its whole distributions, and its servers report the top "
+                f"{self.known_tokens} tokens: set scorer = 'transformers', or server_top = 0"
+            )
 
 
 def load(config: ModelConfig, cache: Path) -> ServerModel:
@@ -68,16 +99,42 @@ def load(config: ModelConfig, cache: Path) -> ServerModel:
     replicas = Replicas.of(config.name, servers, config.server_rollouts, patience, recognition)
     window = min((one.window for one in served if one.window is not None), default=None)
     processed = all(one.processed for one in found)
-    known = config.server_top or None
-    scorer = local.scorer if local else ServerScorer(config.name, adapter, replicas, size, window, known)
+    remote = ServerScorer(config.name, adapter, replicas, size, window, config.server_top or None)
     return ServerModel(
         name=config.name,
         digest=digest,
         tokenizer=tokenizer,
         sampler=ServerSampler(config.name, adapter, replicas, size, tokenizer.end_tokens, window, processed),
-        scorer=scorer,
-        known_tokens=None if local else known,
+        scorer=local.scorer if local else remote,
+        known_tokens=None if local else config.server_top or None,
+        local=local,
+        processed=processed,
+        mode_remedy=adapter.mode_remedy,
     )
+
+
+def check_servers(config: ModelConfig, cache: Path, local: bool) -> list[Finding]:
+    """Return what is found out about the servers of a model.
+
+    Args:
+        config: settings of the model.
+        cache: folder of converted models.
+        local: whether `config.name` names a model on this machine, whose tokenizer is compared.
+
+    Raises:
+        OddError: a server cannot be reached or refuses to sample, or there is no such model.
+    """
+    servers = connect(config)
+    served = wait_for(look_at_all(servers))
+    adapter = adapter_of(config, served)
+    if local:
+        tokenizer, size, _ = load_tokenizer(_local(config), cache)
+        probe = probe_of(tokenizer, size)
+    else:
+        ids = wait_for(adapter.encode(servers[0], PROBES[0]))
+        probe = Probe(tuple(ids), tuple(ids), (), None, {}, frozenset(), ANY_SIZE)
+    found = wait_for(examine_all(servers, adapter, served, probe, config.server_top))
+    return [finding for one in found for finding in one.findings]
 
 
 def model_size(config: ModelConfig, cache: Path) -> ModelSize | None:
@@ -187,6 +244,4 @@ def _check(name: str, servers: Sequence[Server], found: Sequence[Examination], o
 def _local(config: ModelConfig) -> ModelConfig:
     """Return the settings of the local weights of a model."""
     usual = ModelConfig()
-    names = [name for name in type(config).model_fields if name.startswith(("server", "api_key"))]
-    changes = {name: getattr(usual, name) for name in (*names, "engine", "scorer")}
-    return config.model_copy(update=changes)
+    return config.model_copy(update={name: getattr(usual, name) for name in ON_SERVERS})

@@ -5,7 +5,6 @@ log-probabilities of a known text first: it may have been started again with ano
 """
 
 import asyncio
-import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -62,7 +61,7 @@ class Replica:
     def failed(self, error: Passing | Unusable) -> None:
         """Let it rest."""
         self.failures += 1
-        rest = min(LONGEST_REST, FIRST_REST * 2.0 ** (self.failures - 1)) * random.uniform(0.8, 1.2)
+        rest = min(LONGEST_REST, FIRST_REST * 2.0 ** (self.failures - 1))
         if isinstance(error, Passing):
             self.away |= error.away
             rest = max(rest, min(error.seconds, LONGEST_REST))

@@ -2,10 +2,12 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from math import ceil
 
-from odd.errors import OddError
+import numpy as np
+
 from odd.models.base import Generation, check_window
 from odd.models.server.adapters import Adapter
 from odd.models.server.asking import Sampling
@@ -49,14 +51,11 @@ class ServerSampler:
     ) -> list[Generation]:
         """Sample one continuation per prefix; the servers decide how many at a time, not `batch_size`.
 
+        Log-probabilities are NaN if they are not known at this temperature.
+
         Raises:
             OddError: a prefix and its limit exceed the window, or the servers fail.
         """
-        if temperature != 1 and not self.processed:
-            raise OddError(
-                f"model {self.name!r}: the server's log-probabilities are those at temperature 1, and the run samples "
-                f"at {temperature:g}: {self.adapter.mode_remedy}, or set sampling.temperature=1"
-            )
         groups: dict[tuple[tuple[int, ...], int], list[int]] = {}
         for row, (prefix, limit) in enumerate(zip(prefixes, max_new_tokens, strict=True)):
             check_window(self.max_context, self.name, f"model {self.name!r}", len(prefix), limit)
@@ -72,8 +71,13 @@ class ServerSampler:
         jobs = [Job(partial(self.adapter.sample, ask=ask), ask.count) for ask, _ in asks]
         drawn: dict[int, Generation] = {}
         for (_, rows), made in zip(asks, self.replicas.run(jobs), strict=True):
-            drawn |= zip(rows, made, strict=True)
+            known = made if self.processed or temperature == 1 else [_without_log_probs(one) for one in made]
+            drawn |= zip(rows, known, strict=True)
         return [drawn[row] for row in range(len(prefixes))]
+
+
+def _without_log_probs(made: Generation) -> Generation:
+    return replace(made, log_probs=np.full_like(made.log_probs, np.nan))
 
 
 def _seed(seed: int, number: int) -> int:

@@ -107,6 +107,8 @@ async def examine(server: Server, adapter: Adapter, served: Served, probe: Probe
     found.add("server", "ok", f"{served.kind} {served.version}, models {', '.join(served.models)}, {window}")
     try:
         await _tokenizer(server, adapter, probe, found)
+        if any(found.errors):  # the ids of the probe mean something else to the server
+            return found
         await _sampling(server, adapter, probe, found)
         await _scoring(server, adapter, probe, found, top)
     except Refused:

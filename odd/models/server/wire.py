@@ -3,6 +3,8 @@
 No redirect is followed and no proxy of the environment is used: prompts and the API key reach the given address only.
 """
 
+import ssl
+from functools import cache
 from typing import Any
 
 import httpx2
@@ -64,6 +66,7 @@ class Server:
             headers={"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {key}"} if key else {}),
             timeout=httpx2.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds)),
             limits=httpx2.Limits(max_connections=None, keepalive_expiry=KEEP_SECONDS),
+            verify=_certificates() if self.address.startswith("https:") else False,
             follow_redirects=False,
             trust_env=False,
         )
@@ -132,6 +135,12 @@ class Server:
         if self._key:
             text = text.replace(self._key, "…")
         return shortened(" ".join(text.split()), LONGEST_REASON)
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Return the context of encrypted connections; loading the certificates takes a while."""
+    return httpx2.create_ssl_context()
 
 
 def _message(text: bytes) -> str:

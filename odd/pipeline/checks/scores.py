@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from odd.config import RunConfig, TeacherConfig
+from odd.method.engine_gap import LAGS, lag_correlation
 from odd.method.logspace import top_k_mask
 from odd.models.base import LanguageModel, encode_prompt
 from odd.pipeline.checks.finding import Finding, judged
@@ -23,8 +24,6 @@ GAP, FAR = 0.05, 2.0
 beyond which something is wrong."""
 LOST = 0.2
 """Share of positions without a signal beyond which a loss is warned about."""
-ENOUGH = 16
-"""Positions that a correlation needs."""
 
 
 @dataclass
@@ -131,7 +130,7 @@ def findings_of(rows: Rows, teacher: str) -> Iterator[Finding]:
         f"mean log-probability {its[known].mean():.3f}, the student's {own[known].mean():.3f} nats per token",
         "far below the student's: another prompt, template, tokenizer or model than meant?",
     )
-    lags = {lag: _correlation(rows, lag) for lag in (-1, 0, 1)}
+    lags = {lag: lag_correlation(rows.student, rows.teacher, lag) for lag in LAGS}
     text = ", ".join(f"{value:.2f} at lag {lag:+d}" if lag else f"{value:.2f} at lag 0" for lag, value in lags.items())
     if not np.isfinite(list(lags.values())).all():
         yield Finding(f"lag of {teacher}", "ok", "too few positions, or constant scores: no correlation")
@@ -177,16 +176,3 @@ def _position(log_p: np.ndarray, log_q: np.ndarray, token: int) -> tuple[float, 
     with np.errstate(invalid="ignore"):
         divergence = float(np.sum(np.where(q > 0, q * (log_q[top] - log_p[top]), 0.0)))
     return float(log_p[token]), float(log_q[token]), float(p.sum()), float(q.sum()), float(divergence < 0)
-
-
-def _correlation(rows: Rows, lag: int) -> float:
-    """Return the correlation of the student's log-probabilities with the teacher's `lag` positions later."""
-    pairs = [
-        (own[max(0, -lag) : len(own) - max(0, lag)], its[max(0, lag) : len(its) - max(0, -lag)])
-        for own, its in zip(rows.student, rows.teacher, strict=True)
-    ]
-    own, its = (np.concatenate(part) for part in zip(*pairs, strict=True))
-    known = np.isfinite(own) & np.isfinite(its)
-    if known.sum() < ENOUGH or own[known].std() == 0 or its[known].std() == 0:
-        return np.nan
-    return float(np.corrcoef(own[known], its[known])[0, 1])
