@@ -5,7 +5,7 @@ OPEN ?= 1
 # one extra job: tests wait for browsers and processes half of the time
 JOBS := $(shell $(PYTHON) -c "import os; print(1 + (os.cpu_count() or 1))")
 
-.PHONY: demo test test-gpu install dev fuzz lint bench browser app clean
+.PHONY: demo test vllm test-gpu install dev fuzz lint bench browser app clean
 
 $(VENV)/.installed: requirements.txt requirements-smollm2.txt
 	$(PYTHON) -m venv $(VENV)
@@ -27,11 +27,16 @@ app: install
 demo: install
 	$(BIN)/python -m odd demo $(if $(filter 0,$(OPEN)),--no-app)
 
+.venv-vllm/.installed: scripts/vllm.sh
+	PYTHON=$(PYTHON) scripts/vllm.sh
+
+vllm: .venv-vllm/.installed
+
 browser:
 	scripts/browser.sh
 
 # allow .pyc files, so that the many processes started by tests do not recompile modules
-test: $(VENV)/.installed-dev browser
+test: $(VENV)/.installed-dev browser vllm
 	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
 
 # random damage to run files, logs, question files and answers, for longer than in the tests
@@ -52,4 +57,4 @@ bench: $(VENV)/.installed-dev browser
 	$(BIN)/python -m benchmarks.dashboard
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) .venv-vllm

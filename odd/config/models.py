@@ -17,7 +17,7 @@ THINKING_VARIABLE = "enable_thinking"
 
 ENGINE, SERVER_ENGINE = "transformers", "server"
 """Engine of models on this machine, and of models that servers run."""
-ServerKind = Literal["auto", "vllm", "sglang", "trl"]
+ServerKind = Literal["auto", "vllm", "sglang"]
 ADDRESS = re.compile(r"https?://[A-Za-z0-9.\-_:\[\]]+(/[\w./-]*)?")
 
 

@@ -143,6 +143,18 @@ class ScreeningConfig(Settings):
         return self
 
 
+IN_FLIGHT = 8
+"""Questions at a time if a model is on servers: enough to keep a batch full while single questions are analysed."""
+
+
+class PipelineConfig(Settings):
+    """How a run is executed. No result of models on this machine depends on it, nor does the run id."""
+
+    questions_in_flight: Positive | None = Field(
+        default=None, description=f"questions worked on at a time; none: {IN_FLIGHT} if a model is on servers, else 1"
+    )
+
+
 class StorageConfig(Settings):
     """How much of the targeted rollouts a run file keeps. No result depends on it, nor does the run id."""
 
@@ -195,6 +207,7 @@ class RunConfig(Settings):
     templates: Templates = Templates()
     screening: ScreeningConfig = ScreeningConfig()
     storage: StorageConfig = StorageConfig()
+    pipeline: PipelineConfig = PipelineConfig()
     imported: ImportConfig | None = None
     models: ModelsConfig = ModelsConfig()
     date: datetime.date | None = Field(
@@ -234,6 +247,12 @@ class RunConfig(Settings):
         if self.storage.targeted == "shared" and self.analysis.reading_temperatures:
             raise ValueError("minillm reads all tokens of all rollouts: set storage.targeted to all, or leave it out")
         return self
+
+    @property
+    def questions_in_flight(self) -> int:
+        """How many questions are worked on at a time."""
+        usual = IN_FLIGHT if any(model.server for model in self.every_model) else 1
+        return self.pipeline.questions_in_flight or usual
 
     @property
     def asks_log(self) -> bool:

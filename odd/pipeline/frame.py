@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -164,7 +165,9 @@ class Frame:
     def consume(self, works: Iterable[Events[None]]) -> None:
         """Apply the events of each question in turn; on an interrupt, publish the current state."""
         try:
-            self.consumer.consume(in_turns(works, self.models.residency))
+            # closed at once, even if the error that ends it keeps this frame alive
+            with closing(in_turns(works, self.models.residency, self.config.questions_in_flight)) as events:
+                self.consumer.consume(events)
         except (KeyboardInterrupt, SystemExit):
             self.publish_as(RunStatus.STOPPED)
             raise

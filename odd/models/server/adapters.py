@@ -1,10 +1,12 @@
 """Kinds of servers, and which one an address is."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 from odd.errors import OddError
 from odd.models.base import Generation
 from odd.models.server.asking import Sampling, Scores, Scoring
+from odd.models.server.sglang import SGLang
 from odd.models.server.vllm import VLLM
 from odd.models.server.wire import Passing, Refused, Server, Unusable
 
@@ -43,9 +45,8 @@ class Adapter(Protocol):
         ...
 
 
-ADAPTERS: dict[str, Any] = {"vllm": VLLM}
-SIGNS = {"sglang": ("/get_model_info", "model_path"), "trl": ("/get_world_size/", "world_size")}
-"""A path that only this kind of server has, and a key of its answer."""
+ADAPTERS: dict[str, Callable[[str], Adapter]] = {"vllm": VLLM, "sglang": SGLang}
+"""Adapters by the kind in the settings; `trl vllm-serve` starts vLLM's server."""
 
 
 class Served(NamedTuple):
@@ -57,28 +58,23 @@ class Served(NamedTuple):
     window: int | None
 
 
-async def look(server: Server) -> Served:
-    """Find out what a server is.
+async def look(server: Server, given: str = "auto") -> Served:
+    """Find out what a server is, unless its kind is given.
 
     Raises:
         OddError: it does not answer, or is none of the known kinds.
     """
     try:
-        for kind, (path, key) in SIGNS.items():
+        names, window = _models(await server.get("/v1/models"))
+        for kind, path, key in (("sglang", "/get_model_info", "model_path"), ("vllm", "/version", "version")):
             found = await _optional(server, path)
-            if isinstance(found, dict) and key in found:
-                return Served(kind, str(found.get("version", "")), *_models(await _optional(server, "/v1/models")))
-        listing = await server.get("/v1/models")
-        version = await _optional(server, "/version")
+            if given == kind or (given == "auto" and isinstance(found, dict) and key in found):
+                found = found if isinstance(found, dict) else {}
+                return Served(kind, str(found.get("version", "")), names, window)
     except (Passing, Unusable) as error:
         raise OddError(f"server {server.address} cannot be used ({error}): start it, or correct the address") from error
-    names, window = _models(listing)
-    said = str(version.get("version", "")) if isinstance(version, dict) else ""
-    if not names or not said:
-        raise OddError(
-            f"server {server.address} is none of {', '.join(['vllm', *SIGNS])}: name its kind as server_kind"
-        )
-    return Served("vllm", said, names, window)
+    kinds = " nor ".join(ADAPTERS)
+    raise OddError(f"server {server.address} is neither {kinds}: give its kind as server_kind if it speaks like one")
 
 
 async def _optional(server: Server, path: str) -> Any:

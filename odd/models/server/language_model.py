@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from odd.config import ModelConfig
-from odd.config.models import ON_SERVERS
+from odd.config.models import ON_SERVERS, ServerKind
 from odd.errors import OddError
 from odd.models.base import LanguageModel, ModelSize
 from odd.models.server.adapters import ADAPTERS, Adapter, Served, look
@@ -81,7 +81,7 @@ def load(config: ModelConfig, cache: Path) -> ServerModel:
         OddError: a server cannot be reached or does not fit; there is no such model here, or no tokenizer.
     """
     servers = connect(config)
-    served = wait_for(look_at_all(servers))
+    served = wait_for(look_at_all(servers, config.server_kind))
     adapter = adapter_of(config, served)
     local = load_weights(_local(config), cache) if config.scorer == "transformers" else None
     if local is None:
@@ -125,7 +125,7 @@ def check_servers(config: ModelConfig, cache: Path, local: bool) -> list[Finding
         OddError: a server cannot be reached or refuses to sample, or there is no such model.
     """
     servers = connect(config)
-    served = wait_for(look_at_all(servers))
+    served = wait_for(look_at_all(servers, config.server_kind))
     adapter = adapter_of(config, served)
     if local:
         tokenizer, size, _ = load_tokenizer(_local(config), cache)
@@ -158,9 +158,9 @@ def connect(config: ModelConfig) -> list[Server]:
     return [Server(address, key, config.server_timeout) for address in config.server]
 
 
-async def look_at_all(servers: Sequence[Server]) -> list[Served]:
+async def look_at_all(servers: Sequence[Server], kind: ServerKind) -> list[Served]:
     """Find out what several servers are."""
-    return list(await asyncio.gather(*map(look, servers)))
+    return list(await asyncio.gather(*(look(server, kind) for server in servers)))
 
 
 def adapter_of(config: ModelConfig, served: Sequence[Served]) -> Adapter:
@@ -169,7 +169,7 @@ def adapter_of(config: ModelConfig, served: Sequence[Served]) -> Adapter:
     Raises:
         OddError: they are of different kinds, or do not have the model.
     """
-    kinds = {one.kind for one in served} if config.server_kind == "auto" else {config.server_kind}
+    kinds = {one.kind for one in served}
     if len(kinds) > 1:
         raise OddError(
             f"model {config.name!r}: its servers are of different kinds: {', '.join(sorted(kinds))}; use one"

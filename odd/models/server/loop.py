@@ -3,10 +3,14 @@
 import asyncio
 import threading
 from collections.abc import Coroutine
+from concurrent.futures import Future
 from functools import cache
 from typing import Any, TypeVar
 
+from odd.models.waiting import waiting
+
 Result = TypeVar("Result")
+_awaited: set[Future[Any]] = set()
 
 
 @cache
@@ -22,8 +26,18 @@ def wait_for(work: Coroutine[Any, Any, Result]) -> Result:
     Cancelled requests close their connections, which tells a server to stop generating.
     """
     future = asyncio.run_coroutine_threadsafe(work, _loop())
+    _awaited.add(future)
     try:
-        return future.result()
+        with waiting():
+            return future.result()
     except BaseException:
         future.cancel()
         raise
+    finally:
+        _awaited.discard(future)
+
+
+def cancel_all() -> None:
+    """Cancel all work that threads wait for."""
+    for future in list(_awaited):
+        future.cancel()

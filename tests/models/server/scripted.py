@@ -43,7 +43,8 @@ class Scripted(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), Handler)
         self.table, self.faults, self.always, self.delay = bigrams(weights), [], None, 0.0
         self.asked, self.lock, self.running, self.most, self.gone = [], threading.Lock(), 0, 0, threading.Event()
-        self.most_logprobs, self.headers_seen = -1, []
+        self.most_logprobs, self.headers_seen, self.encode, self.sglang = -1, [], None, False
+        self.version = {"version": "scripted"}
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
 
     @property
@@ -83,6 +84,29 @@ class Scripted(ThreadingHTTPServer):
             rows.append({str(one): {"logprob": float(self.table[last, one])} for one in {*best, token}})
         return {"choices": [{"prompt_token_ids": prompt, "prompt_logprobs": rows}]}
 
+    def generate(self, body):
+        """Answer in SGLang's protocol."""
+        given, ids = body["sampling_params"], body["input_ids"]
+        if given["max_new_tokens"] == 0:
+            rows = self._scores(ids, body["top_logprobs_num"])["choices"][0]["prompt_logprobs"]
+            entries = [[[one["logprob"], int(token), None] for token, one in (row or {}).items()] for row in rows]
+            taken = [[None, ids[0], None]]
+            taken += [[row[str(token)]["logprob"], token, None] for row, token in zip(rows[1:], ids[1:], strict=True)]
+            tops = [None, *entries[1:]]
+            return {"meta_info": {"input_token_logprobs": taken, "input_top_logprobs": tops}}
+        vllm = {"prompt": ids, "max_tokens": given["max_new_tokens"], "seed": 5} | given
+        made = [self._continuation(vllm, i) for i in range(given["n"])]
+        answers = []
+        for choice in made:
+            tokens = choice["token_ids"]
+            entries = zip(choice["logprobs"]["token_logprobs"], tokens, strict=True)
+            meta = {
+                "prompt_tokens": len(ids),
+                "output_token_logprobs": [[value, token, None] for value, token in entries],
+            }
+            answers.append({"output_ids": tokens, "meta_info": meta})
+        return answers if given["n"] > 1 else answers[0]
+
 
 class Handler(BaseHTTPRequestHandler):
     """Answers one connection."""
@@ -96,13 +120,22 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         answers = {
             "/v1/models": {"data": [{"id": MODEL, "max_model_len": 64}]},
-            "/version": {"version": "scripted"},
+            "/version": self.server.version,
         }
-        self.send(answers.get(self.path, {"error": "no such path"}), 200 if self.path in answers else 404)
+        if self.server.sglang:
+            answers |= {"/get_model_info": {"model_path": "folder"}, "/version": None}
+        found = answers.get(self.path)
+        self.send(found or {"error": "no such path"}, 200 if found else 404)
 
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.headers_seen.append(dict(self.headers))
+        if self.path in ("/tokenize", "/detokenize") and self.server.encode is not None:
+            if self.path == "/detokenize":
+                return self.send({"prompt": "".join(f"<{token}>" for token in body["tokens"])})
+            return self.send({"tokens": self.server.encode(body.get("prompt") or body["messages"][0]["content"])})
+        if self.path == "/generate":
+            return self.send(self.server.generate(body))
         if self.path != "/v1/completions":
             return self.send({"error": "no such path"}, 404)
         server, rollouts = self.server, body.get("n", 0)
