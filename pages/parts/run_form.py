@@ -22,6 +22,7 @@ from odd.questions.sources import bundled_sets, load_questions, parse_source
 from odd.store import newest_finished
 from odd.text import markdown_escaped, rough
 from pages.parts.run_check import show_checks
+from pages.parts.run_servers import servers
 from pages.parts.run_state import close_dialog
 from pages.shared.data import CACHE, OpenRun, as_it_is, kept
 
@@ -82,6 +83,7 @@ def _tree(base: RunConfig, preset: str) -> dict[str, Any]:
     tree["title"] = right.text_input(
         "title", base.title, max_chars=41, help="First part of the run's name", key=f"{key}-title"
     )
+    tree["student"] |= servers(tree["student"], key)
     tree["questions"] = _questions(base, key)
     tree["teachers"] = _teachers(base, tree["student"], key)
     tree["analysis"]["objectives"] += _more_objectives(base, key)

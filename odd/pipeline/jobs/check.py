@@ -1,14 +1,15 @@
-"""The checks before a run, in a process of their own, as they load models."""
+"""The checks of runs and of servers, in a process of their own, as they load models and tokenizers."""
 
 import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from odd.access import changes
-from odd.config import RunConfig
+from odd.config import ModelConfig, RunConfig
 from odd.errors import OddError
 from odd.pipeline.checks.finding import Finding
 from odd.pipeline.jobs.start import process_environment
@@ -22,12 +23,33 @@ def check_run(config: RunConfig) -> Iterator[Finding]:
         OddError: the process failed; the message is the last line that it wrote.
     """
     with tempfile.TemporaryDirectory() as folder:
-        settings, log = Path(folder) / "config.json", Path(folder) / "log.txt"
+        settings = Path(folder) / "config.json"
         settings.write_text(json.dumps(config.model_dump(mode="json", exclude={"cache"})), encoding="utf-8")
-        command = [sys.executable, "-m", "odd", "check", "--json", "--preset", "demo", "--config", str(settings)]
+        command = ["check", "--preset", "demo", "--config", str(settings), "--cache", str(config.cache)]
+        yield from map(Finding.from_json, _lines(command))
+
+
+@changes(lambda student, cache: student.name)
+def check_servers(student: ModelConfig, cache: Path) -> Iterator[tuple[str, str, str, str]]:
+    """Yield address, check, status (ok, note or error) and text of what is found out about a model's servers.
+
+    Raises:
+        OddError: as for `check_run`.
+    """
+    command = ["engines", "check", *student.server, "--model", student.name, "--cache", str(cache)]
+    for name, value in (("--server-model", student.server_model), ("--api-key-env", student.api_key_env)):
+        command += [name, value] if value else []
+    for line in _lines(command):
+        yield line["server"], line["check"], line["status"], line["text"]
+
+
+def _lines(command: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Yield the JSON lines that a command of checks prints."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log.txt"
         with log.open("w", encoding="utf-8") as errors:
             process = subprocess.Popen(
-                [*command, "--cache", str(config.cache)],
+                [sys.executable, "-m", "odd", *command, "--json"],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -38,7 +60,7 @@ def check_run(config: RunConfig) -> Iterator[Finding]:
         with process, process.stdout:
             try:
                 for line in process.stdout:
-                    yield Finding.from_json(json.loads(line))
+                    yield json.loads(line)
             except GeneratorExit:
                 process.kill()
                 raise
