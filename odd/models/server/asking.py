@@ -1,8 +1,7 @@
 """What is asked of a server, and what its answer may hold: what does not fit is refused before it is used."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -57,15 +56,15 @@ class Sampling:
             raise Unusable(f"{len(token_ids)} tokens have {len(log_probs)} log-probabilities")
         if not 1 <= len(token_ids) <= self.limit:
             raise Unusable(f"a continuation has {len(token_ids)} tokens, not 1 to {self.limit}")
-        if any(type(token) is not int or not 0 <= token < self.vocabulary for token in token_ids):
+        if set(map(type, token_ids)) != {int} or min(token_ids) < 0 or max(token_ids) >= self.vocabulary:
             raise Unusable(f"a token id is not a number below {self.vocabulary}")
-        check_log_probs(log_probs)
+        checked = checked_log_probs(log_probs)
         ended = token_ids[-1] in self.ends
-        if any(token in self.ends for token in token_ids[:-1]):
+        if not self.ends.isdisjoint(token_ids[:-1]):
             raise Unusable("a continuation goes on after an end token")
         if not ended and len(token_ids) < self.limit:
             raise Unusable(f"a continuation of {len(token_ids)} tokens stops without an end token")
-        return Generation(tuple(token_ids), np.array(log_probs, dtype=np.float32), not ended)
+        return Generation(tuple(token_ids), checked, not ended)
 
 
 @dataclass(frozen=True)
@@ -108,12 +107,11 @@ class Scoring:
                 raise Unusable(
                     "a distribution lacks the token that follows: it is at another position, or not asked for"
                 )
-            check_log_probs([row[token]])
             taken.append(row[token])
             known = [(one, value) for one, value in row.items() if 0 <= one < self.vocabulary and _known(value)]
             tokens.append(np.array([one for one, _ in known], dtype=np.int64))
             log_probs.append(np.array([value for _, value in known], dtype=np.float32))
-        return Scores(np.array(taken, dtype=np.float32), tokens, log_probs)
+        return Scores(checked_log_probs(taken), tokens, log_probs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,15 +129,22 @@ class Scores:
     log_probs: list[np.ndarray]
 
 
-def check_log_probs(values: Sequence[Any]) -> None:
-    """Check log-probabilities of tokens that occurred.
+def checked_log_probs(values: Sequence[Any]) -> np.ndarray:
+    """Return log-probabilities of tokens that occurred, float32.
 
     Raises:
         Unusable: one is missing, not a number, above 0 or a placeholder.
     """
-    for value in values:
-        if not isinstance(value, float | int) or not isfinite(value) or not LOWEST < value <= ABOVE:
-            raise Unusable(f"a log-probability is {str(value)[:20]}")
+    if not set(map(type, values)) <= {float, int}:
+        raise Unusable(f"a log-probability is {_first(values, lambda value: type(value) not in (float, int))}")
+    found = np.array(values, dtype=np.float64)
+    if not ((found > LOWEST) & (found <= ABOVE)).all():
+        raise Unusable(f"a log-probability is {_first(values, lambda value: not LOWEST < value <= ABOVE)}")
+    return found.astype(np.float32)
+
+
+def _first(values: Sequence[Any], wrong: Callable[[Any], bool]) -> str:
+    return str(next(filter(wrong, values)))[:20]
 
 
 def _known(value: Any) -> bool:
