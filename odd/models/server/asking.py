@@ -137,7 +137,10 @@ def checked_log_probs(values: Sequence[Any]) -> np.ndarray:
     """
     if not set(map(type, values)) <= {float, int}:
         raise Unusable(f"a log-probability is {_first(values, lambda value: type(value) not in (float, int))}")
-    found = np.array(values, dtype=np.float64)
+    try:
+        found = np.array(values, dtype=np.float64)
+    except OverflowError as error:
+        raise Unusable("a log-probability is beyond any number") from error
     if not ((found > LOWEST) & (found <= ABOVE)).all():
         raise Unusable(f"a log-probability is {_first(values, lambda value: not LOWEST < value <= ABOVE)}")
     return found.astype(np.float32)

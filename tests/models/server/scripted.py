@@ -132,7 +132,8 @@ class Handler(BaseHTTPRequestHandler):
         self.server.headers_seen.append(dict(self.headers))
         if self.path in ("/tokenize", "/detokenize") and self.server.encode is not None:
             if self.path == "/detokenize":
-                return self.send({"prompt": "".join(f"<{token}>" for token in body["tokens"])})
+                text = "".join(f"<{token}>" for token in body["tokens"])
+                return self.send({"prompt": text, "text": text})
             return self.send({"tokens": self.server.encode(body.get("prompt") or body["messages"][0]["content"])})
         if self.path == "/generate":
             return self.send(self.server.generate(body))
@@ -149,7 +150,7 @@ class Handler(BaseHTTPRequestHandler):
         limit = server.most_logprobs
         with server.lock:
             server.running -= rollouts
-        if limit != -1 and not 0 <= top <= limit:
+        if "prompt_logprobs" in body and limit != -1 and not 0 <= top <= limit:
             return self.send({"error": {"message": f"prompt_logprobs must be at most {limit}"}}, 400)
         answer = server.completions(body)
         answer = answer if fault is None else fault(self, answer)

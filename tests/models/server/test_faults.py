@@ -94,6 +94,7 @@ UNUSABLE = {
     "NaN": altered(partial(log_probs, change=lambda values: values.__setitem__(0, float("nan")))),
     "minus infinity": altered(partial(log_probs, change=lambda values: values.__setitem__(0, float("-inf")))),
     "-9999": altered(partial(log_probs, change=lambda values: values.__setitem__(0, -9999.0))),
+    "a number beyond any": altered(partial(log_probs, change=lambda values: values.__setitem__(0, -(10**400)))),
     "a probability above 1": altered(partial(log_probs, change=lambda values: values.__setitem__(0, 0.7))),
     "a text as log-probability": altered(partial(log_probs, change=lambda values: values.__setitem__(0, "-1"))),
     "an id beyond the vocabulary": altered(lambda choice: choice["token_ids"].__setitem__(0, SIZE)),

@@ -100,7 +100,7 @@ def test_the_rollouts_that_were_committed_are_those_of_the_resumed_run(tmp_path,
 def test_nothing_false_is_stored(tmp_path, servers):
     for one in servers:
         one.always = altered(lambda choice: choice["logprobs"]["token_logprobs"].__setitem__(0, -9999.0))
-    settings, seen = config(tmp_path, servers), []
+    settings, seen = config(tmp_path, servers, server_patience=20), []
     with pytest.raises(OddError, match="no server is left"):
         run(settings, seen.append)
     assert not seen
