@@ -171,7 +171,7 @@ class LanguageModel:
 
     Attributes:
         name: name given by the user.
-        digest: hex digits that identify its weights and tokenizer.
+        digest: hex digits that identify its weights and tokenizer; compare with `same_model`.
         tokenizer: its tokenizer.
         sampler: samples continuations.
         scorer: computes next-token distributions.
@@ -209,6 +209,30 @@ class LanguageModel:
         Raises:
             OddError: they cannot, or a setting of its prompts has no effect.
         """
+
+
+PROBED = "~"
+"""In a digest, what comes before the log-probabilities of a known text; engines repeat them up to rounding only."""
+SAME = 0.25
+"""Mean distance of log-probabilities, in nats per token, up to which two engines run the same model; other dtypes and
+kernels stay far below, other weights are beyond."""
+
+
+def probed(digest: str, log_probs: np.ndarray | None) -> str:
+    """Return a digest that also recognizes a model without weights here by its log-probabilities of a known text."""
+    return digest if log_probs is None else digest + PROBED + ",".join(f"{value:.4f}" for value in log_probs)
+
+
+def same_model(one: str, other: str) -> bool:
+    """Return whether two digests are of the same model."""
+    (name, _, values), (other_name, _, other_values) = one.partition(PROBED), other.partition(PROBED)
+    if name != other_name or not (values and other_values):
+        return one == other
+    try:
+        ours, theirs = (np.array(text.split(","), dtype=np.float64) for text in (values, other_values))
+    except ValueError:  # a damaged run file
+        return False
+    return len(ours) == len(theirs) and float(np.abs(ours - theirs).mean()) <= SAME
 
 
 def encode_prompt(model: LanguageModel, messages: Sequence[Message]) -> list[int]:

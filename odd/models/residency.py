@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from odd.errors import OddError
-from odd.models.base import Generation, LanguageModel, Recording
+from odd.models.base import Generation, LanguageModel, Recording, same_model
 
 Load = Callable[[], LanguageModel]
 
@@ -55,7 +55,7 @@ class Residency:
         entry = self._entries[label]
         self._make_room(entry.device)
         model = entry.load()
-        if model.digest != entry.digest:
+        if not same_model(model.digest, entry.digest):
             raise OddError(f"model {model.name!r} has changed during the run: restore it and resume the run")
         self._loaded[label] = model
         return model

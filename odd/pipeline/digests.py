@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 
 from odd.errors import OddError
+from odd.models.base import same_model
 
 
 class Digests:
@@ -35,7 +36,7 @@ class Digests:
         Raises:
             OddError: the weights have changed.
         """
-        if self._known.get(key, digest) != digest:
+        if not same_model(self._known.get(key, digest), digest):
             whose = f"of teacher {key!r}" if key else "of the student"
             if key.startswith("model:"):
                 whose = "that writes demonstrations"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from odd.config import RunConfig, fingerprint
 from odd.errors import OddError
-from odd.models.base import LanguageModel, check_window, encode_prompt
+from odd.models.base import PROBED, LanguageModel, check_window, encode_prompt
 from odd.pipeline.consumer import Consumer
 from odd.pipeline.digests import Digests
 from odd.pipeline.events import Events, Step
@@ -28,7 +28,8 @@ def run_id_of(config: RunConfig, questions: Sequence[Question], models: Models) 
     """Return the id of the run with these questions, settings and student."""
     # solutions and hints are for teachers, on which rollouts do not depend
     described = [question.model_dump(mode="json", exclude={"solution", "hint"}) for question in questions]
-    return f"{config.title}-{fingerprint(config, described, models.student.digest)}"
+    digest, _, _ = models.student.digest.partition(PROBED)
+    return f"{config.title}-{fingerprint(config, described, digest)}"
 
 
 def stored_questions(writer: RunWriter) -> list[Question]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from odd.config import RunConfig, TeacherConfig, parse_config
 from odd.errors import OddError
+from odd.models.base import same_model
 from odd.pipeline.engine_check import check_engines
 from odd.pipeline.events import Events
 from odd.pipeline.frame import Frame, run_id_of, stored_questions
@@ -120,7 +121,7 @@ class Worker(Frame):
     def _forget_unless_asked_for(self, teacher: TeacherConfig) -> None:
         """Delete the readings of a teacher without scores, unless the current settings contain it unchanged."""
         same = teacher in self.config.teachers
-        if not same or self.digests.get(teacher.name) != self.models.teacher(teacher).digest:
+        if not same or not same_model(self.digests.get(teacher.name) or "", self.models.teacher(teacher).digest):
             self.writer.delete("rollout_log_probs", teacher=teacher.name)
 
     def _insert_teachers(self, teachers: Sequence[TeacherConfig], guides: bool) -> None:

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 
 from odd.errors import OddError
-from odd.models.base import LanguageModel, check_same_vocabulary
+from odd.models.base import LanguageModel, check_same_vocabulary, probed, same_model
 
 
 @dataclass
@@ -53,3 +54,17 @@ def test_a_different_vocabulary_is_rejected_with_both_names_and_an_example(token
 
 def test_a_model_with_too_few_embeddings_is_rejected():
     assert "has 3 tokens and teacher 'short' 2" in refusal(spelled("short", STUDENT.tokenizer.tokens, size=2))
+
+
+def test_models_without_weights_here_are_recognized_by_their_log_probabilities():
+    known = np.array([-1.0, -0.2, -5.0], dtype=np.float32)
+    assert same_model(probed("ab", known), probed("ab", known + 0.01))
+    assert not same_model(probed("ab", known), probed("ab", known - 1.0))
+    assert not same_model(probed("ab", known), probed("cd", known))
+    assert not same_model(probed("ab", known), probed("ab", known[:2]))
+    assert not same_model(probed("ab", known), "ab")
+    assert not same_model(probed("ab", known), "ab~x,y,z")
+
+
+def test_digests_of_weights_are_compared_exactly():
+    assert same_model("ab", probed("ab", None)) and not same_model("ab", "cd")

@@ -13,7 +13,7 @@ import numpy as np
 from odd.config import ModelConfig
 from odd.config.models import ON_SERVERS, ServerKind
 from odd.errors import OddError
-from odd.models.base import LanguageModel, ModelSize
+from odd.models.base import SAME, LanguageModel, ModelSize, probed
 from odd.models.server.adapters import ADAPTERS, Adapter, Served, look
 from odd.models.server.loop import wait_for
 from odd.models.server.replicas import Replicas
@@ -22,7 +22,6 @@ from odd.models.server.scorer import ServerScorer
 from odd.models.server.start import (
     PROBES,
     QUESTION,
-    SAME,
     Examination,
     Finding,
     Probe,
@@ -102,7 +101,7 @@ def load(config: ModelConfig, cache: Path) -> ServerModel:
     remote = ServerScorer(config.name, adapter, replicas, size, window, config.server_top or None)
     return ServerModel(
         name=config.name,
-        digest=digest,
+        digest=digest if local else probed(digest, found[0].reference),
         tokenizer=tokenizer,
         sampler=ServerSampler(config.name, adapter, replicas, size, tokenizer.end_tokens, window, processed),
         scorer=local.scorer if local else remote,

@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 
 from odd.errors import OddError
+from odd.models.base import SAME
 from odd.models.server.adapters import Adapter, Served
 from odd.models.server.asking import Sampling, Scoring
 from odd.models.server.wire import Passing, Refused, Server, Unusable
@@ -26,9 +27,6 @@ QUESTION = [{"role": "user", "content": "What is 2+3?"}]
 SOFT = 2.0
 """Temperature at which raw and processed log-probabilities are told apart; vLLM refuses higher ones."""
 SAMPLED = 8
-SAME = 0.25
-"""Mean distance of log-probabilities, in nats per token, up to which two engines run the same model; other dtypes and
-kernels stay far below, other weights are beyond."""
 
 
 @dataclass(frozen=True)
