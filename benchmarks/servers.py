@@ -54,8 +54,8 @@ def serve(port: int) -> None:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def log_message(self, *_: object) -> None:
-            pass
+        def log_message(self, format: str, *args: object) -> None:
+            """Write no log."""
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -76,13 +76,13 @@ def measure(port: int) -> tuple[list[float], int]:
     replicas = Replicas.of("m", servers, 256, 30.0, Recognition(adapter, probe, None))
     sampler = ServerSampler("m", adapter, replicas, VOCABULARY, frozenset({END}), None, processed=True)
     prompt = tuple(range(1, PROMPT + 1))
-    sampler.sample([prompt] * MOST_TOGETHER, [TOKENS] * MOST_TOGETHER, 1.0, 0)
+    (first, *_) = sampler.sample([prompt] * MOST_TOGETHER, [TOKENS] * MOST_TOGETHER, 1.0, 0)
     speeds = []
     for repeat in range(REPEATS):
         began = time.process_time()
         made = sampler.sample([prompt] * ROLLOUTS, [TOKENS] * ROLLOUTS, 1.0, repeat)
         speeds.append(len(made) / (time.process_time() - began))
-    return speeds, len(made[0].token_ids)
+    return speeds, len(first.token_ids)
 
 
 def main() -> None:

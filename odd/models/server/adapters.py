@@ -16,11 +16,13 @@ class Adapter(Protocol):
 
     Attributes:
         kind: its name in the settings.
+        model: name of the model on the server.
         top_remedy: how to start it to get `top` tokens per distribution.
         mode_remedy: how to start it to get log-probabilities of the distribution that it samples from.
     """
 
     kind: str
+    model: str
     top_remedy: str
     mode_remedy: str
 
