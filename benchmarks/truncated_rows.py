@@ -73,7 +73,7 @@ def compare(path: Path) -> pd.DataFrame:
     for context in CONTEXTS:
         whole = scores[scores["teacher"] == context].set_index(["question", "node"])
         for k in SIZES:
-            part = scores[scores["teacher"] == f"{context} k={k}"].set_index(["question", "node"])
+            part = scores[scores["teacher"] == f"{context} top {k}"].set_index(["question", "node"])
             both = whole.join(part, rsuffix="_k", how="inner")
             pair = both[["alignment", "alignment_k"]].dropna()
             found.append(
@@ -104,7 +104,7 @@ def main() -> None:
     for context, k in itertools.product(CONTEXTS, SIZES):
         # the label tells models apart; a number of their own keeps them so
         model = {"name": "smollm2", "engine": ENGINE, "server_top": k, "thinking_variable": f"k{k}"}
-        teachers.append({"name": f"{context} k={k}", "context": context, "model": model})
+        teachers.append({"name": f"{context} top {k}", "context": context, "model": model})
     settings = load_config("smollm2").model_dump(mode="json") | {
         "title": "truncated",
         "cache": str(given.cache),

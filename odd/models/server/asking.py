@@ -13,6 +13,8 @@ LOWEST = -9000.0
 """Log-probabilities at or below it stand for "unknown": vLLM writes -9999 for minus infinity."""
 ABOVE = 1e-3
 """By how much rounding lets a log-probability exceed 0."""
+MASS_ABOVE = 0.01
+"""The same for the probabilities of a distribution."""
 TOKEN_BYTES, ENTRY_BYTES = 512, 256
 """Generous bounds of the JSON of a sampled token, and of a token's entry in a distribution."""
 
@@ -111,6 +113,8 @@ class Scoring:
             known = [(one, value) for one, value in row.items() if 0 <= one < self.vocabulary and _known(value)]
             tokens.append(np.array([one for one, _ in known], dtype=np.int64))
             log_probs.append(np.array([value for _, value in known], dtype=np.float32))
+            if (mass := float(np.exp(log_probs[-1], dtype=np.float64).sum())) > 1 + MASS_ABOVE:
+                raise Unusable(f"the probabilities of a distribution sum to {mass:.3g}")
         return Scores(checked_log_probs(taken), tokens, log_probs)
 
 

@@ -6,11 +6,34 @@ generation_config.json.
 
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
 from odd.models.base import Generation
 from odd.models.server.asking import Sampling, Scores, Scoring, listed
 from odd.models.server.wire import Server, Unusable
 
 COMPLETIONS = "/v1/completions"
+
+
+class _LogProbs(BaseModel):
+    token_logprobs: list[float]
+
+
+class _Continuation(BaseModel):
+    token_ids: list[int]
+    logprobs: _LogProbs
+    prompt_token_ids: list[int] | None = None
+
+
+class _Sampled(BaseModel):
+    """An answer, without the texts: most of it, and most of the time to read it."""
+
+    model_config = ConfigDict(strict=True)
+
+    choices: list[_Continuation]
+
+
+SAMPLED = TypeAdapter(_Sampled)
 
 
 class VLLM:
@@ -38,7 +61,6 @@ class VLLM:
             "seed": ask.seed,
             "logprobs": 0,
             "return_token_ids": True,
-            "return_tokens_as_token_ids": True,
             "skip_special_tokens": False,
             "stop_token_ids": sorted(ask.ends),
             "top_p": 1.0,
@@ -48,17 +70,14 @@ class VLLM:
             "presence_penalty": 0.0,
             "frequency_penalty": 0.0,
         }
-        answer = await server.post(COMPLETIONS, body, ask.most_bytes)
-        choices = listed(answer, "choices")
-        if len(choices) != ask.count:
-            raise Unusable(f"{ask.count} continuations were asked for, it gave {len(choices)}")
-        return [self._generation(ask, choice) for choice in choices]
-
-    def _generation(self, ask: Sampling, choice: Any) -> Generation:
+        answer: _Sampled = await server.post(COMPLETIONS, body, ask.most_bytes, SAMPLED)
+        if len(answer.choices) != ask.count:
+            raise Unusable(f"{ask.count} continuations were asked for, it gave {len(answer.choices)}")
+        prefix = list(ask.prefix)
         # the prompt is repeated in the first choice only, or in all
-        if choice.get("prompt_token_ids") not in (None, list(ask.prefix)):
+        if any(choice.prompt_token_ids not in (None, prefix) for choice in answer.choices):
             raise Unusable("it continued another prompt than the one that was sent")
-        return ask.generation(listed(choice, "token_ids"), listed(choice, "logprobs", "token_logprobs"))
+        return [ask.generation(choice.token_ids, choice.logprobs.token_logprobs) for choice in answer.choices]
 
     async def score(self, server: Server, ask: Scoring) -> Scores:
         """Return distributions along a response; errors as for `Server.post`."""

@@ -9,10 +9,12 @@ from typing import Any
 
 import httpx2
 import pydantic_core
+from pydantic import TypeAdapter, ValidationError
 
 from odd.errors import OddError
 from odd.text import shortened
 
+ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
 MEGABYTE = 1 << 20
 CONNECT_SECONDS = 5.0
 KEEP_SECONDS = 4.0
@@ -75,22 +77,27 @@ class Server:
         """Return the JSON at a path; errors as for `post`."""
         return await self._ask("GET", path, None, MEGABYTE)
 
-    async def post(self, path: str, body: dict[str, Any], most: int = MEGABYTE) -> Any:
+    async def post(
+        self, path: str, body: dict[str, Any], most: int = MEGABYTE, shape: TypeAdapter[Any] = ANYTHING
+    ) -> Any:
         """Send JSON to a path and return the JSON of the answer.
 
         Args:
             path: path after the address.
             body: what to send.
             most: largest answer in bytes.
+            shape: what to read of the answer; the rest is skipped.
 
         Raises:
             Passing: no answer in time, a broken connection, or a status that says to try again.
-            Unusable: the answer is too large or not JSON.
+            Unusable: the answer is too large, not JSON, or of another shape.
             Refused: any other status than 200.
         """
-        return await self._ask("POST", path, body, most)
+        return await self._ask("POST", path, body, most, shape)
 
-    async def _ask(self, method: str, path: str, body: dict[str, Any] | None, most: int) -> Any:
+    async def _ask(
+        self, method: str, path: str, body: dict[str, Any] | None, most: int, shape: TypeAdapter[Any] = ANYTHING
+    ) -> Any:
         content = None if body is None else pydantic_core.to_json(body)
         headers = {} if body is None else {"Content-Type": "application/json"}
         try:
@@ -104,9 +111,11 @@ class Server:
         if answer.status_code != 200:
             raise self._problem(answer, text)
         try:
-            return pydantic_core.from_json(text)
-        except ValueError as error:
-            raise Unusable("its answer is not JSON") from error
+            return shape.validate_json(text)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+            where = ".".join(map(str, first["loc"]))
+            raise Unusable(f"its answer is not what was asked for: {where} {first['msg']}"[:LONGEST_REASON]) from error
 
     async def _read(self, answer: httpx2.Response, most: int) -> bytes:
         parts: list[bytes] = []

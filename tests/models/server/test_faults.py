@@ -252,6 +252,7 @@ SCORES = {
     "NaN": lambda rows: [entry.update(logprob=float("nan")) for entry in rows[4].values()],
     "-9999 for the token that follows": lambda rows: [entry.update(logprob=-9999.0) for entry in rows[4].values()],
     "no log-probability": lambda rows: [entry.clear() for entry in rows[4].values()],
+    "too much probability": lambda rows: rows.__setitem__(4, {str(one): {"logprob": -0.1} for one in range(SIZE)}),
     "a name in place of an id": lambda rows: rows.__setitem__(4, {"a": {"logprob": -1.0}}),
 }
 
