@@ -14,24 +14,19 @@ ICONS = {"ok": ":green[:material/check:]", "note": ":orange[:material/info:]", "
 
 
 def servers(student: dict[str, Any], key: str) -> dict[str, Any]:
-    """Draw the fields and return the settings that they give; none if the student runs on this machine."""
+    """Draw the fields and return the settings that they give; none if the student runs on this machine.
+
+    There is no field for the variable with the API key: who may start runs could have any variable sent anywhere.
+    """
     with st.expander("Sample the student on servers (vLLM, SGLang)"):
-        left, middle, right = st.columns([3, 2, 2], vertical_alignment="bottom")
+        left, right = st.columns([2, 1], vertical_alignment="bottom")
         text = left.text_input(
             "servers", placeholder="http://gpu1:8000 http://gpu2:8000", max_chars=2000, key=f"{key}-servers"
         )
-        model = middle.text_input("name there", placeholder="the only one", max_chars=200, key=f"{key}-served")
-        variable = right.text_input(
-            "variable with the API key",
-            placeholder="none",
-            max_chars=80,
-            help="Its name, not the key",
-            key=f"{key}-key",
-        )
+        model = right.text_input("name there", placeholder="the only one", max_chars=200, key=f"{key}-served")
         if not text.split():
             return {}
-        given = {"server": text.replace(",", " ").split(), "server_model": model or None}
-        given |= {"api_key_env": variable or None, "scorer": "transformers"}
+        given = {"server": text.replace(",", " ").split(), "server_model": model or None, "scorer": "transformers"}
         if st.button(
             "Try", icon=":material/cable:", key=f"{key}-try", help="Asks the servers what they are and can do"
         ):

@@ -59,3 +59,8 @@ def test_a_process_that_fails_says_why(app, monkeypatch):
 def test_an_address_that_is_none_shows_one_line(app):
     filled(app, "gpu1").button(key="new-try").click().run()
     assert "HOST" in app.error[0].value
+
+
+def test_no_variable_of_the_environment_can_be_named(app):
+    assert not [one.label for one in app.text_input if "key" in one.label.lower()]
+    assert "api_key_env" not in filled(app).json[0].value

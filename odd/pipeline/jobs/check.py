@@ -37,8 +37,7 @@ def check_servers(student: ModelConfig, cache: Path) -> Iterator[tuple[str, str,
         OddError: as for `check_run`.
     """
     command = ["engines", "check", *student.server, "--model", student.name, "--cache", str(cache)]
-    for name, value in (("--server-model", student.server_model), ("--api-key-env", student.api_key_env)):
-        command += [name, value] if value else []
+    command += ["--server-model", student.server_model] if student.server_model else []
     for line in _lines(command):
         yield line["server"], line["check"], line["status"], line["text"]
 
