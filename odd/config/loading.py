@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -159,6 +160,21 @@ def parse_override(override: str) -> dict[str, Any]:
     for part in reversed(key.split(".")):
         parsed = {part: parsed}
     return parsed
+
+
+def without(tree: Any, names: Collection[str]) -> Any:
+    """Return a tree of settings without those of some names, wherever they are."""
+    if isinstance(tree, dict):
+        return {key: without(value, names) for key, value in tree.items() if key not in names}
+    return [without(value, names) for value in tree] if isinstance(tree, list) else tree
+
+
+def from_file(tree: Any) -> Any:
+    """Return settings of a run file that are safe to use.
+
+    A file of a stranger may name any server and any variable of the environment, which would be sent there as a key.
+    """
+    return without(tree, {"api_key_env"})
 
 
 def merge(tree: dict[str, Any], changes: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from odd.config import BASELINE, RunConfig, TeacherConfig, parse_config
+from odd.config.loading import from_file
 from odd.errors import OddError
 from odd.pipeline.base import Chunks, QuestionBase, why_never
 from odd.pipeline.contexts import TeacherContext, teacher_context
@@ -71,7 +72,7 @@ class Screener(Frame):
         with self.writer.transaction():
             if "config" in meta:
                 self.check_digest("", self.models.student)
-                stored = parse_config(json.loads(meta["config"]))
+                stored = parse_config(from_file(json.loads(meta["config"])))
                 self.update_questions(stored)
                 self._match(stored)
             else:

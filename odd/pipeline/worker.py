@@ -7,8 +7,11 @@ the same result, so a run that was killed resumes to the same result.
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from odd.config import RunConfig, TeacherConfig, parse_config
+from odd.config.loading import from_file, without
+from odd.config.run import SERVER_ACCESS
 from odd.errors import OddError
 from odd.models.base import same_model
 from odd.pipeline.engine_check import check_engines
@@ -56,7 +59,7 @@ def add_teachers(cache: Path, run_id: str, teachers: Sequence[TeacherConfig], li
         meta = writer.meta()
         if "config" not in meta or not state.is_sampled(writer):
             raise OddError(f"run {run_id!r} is not finished: finish it with odd run before adding teachers")
-        stored = parse_config(json.loads(meta["config"]))
+        stored = parse_config(from_file(json.loads(meta["config"])))
         asked = {"teachers": [teacher.model_dump(mode="json") for teacher in teachers], "cache": str(cache)}
         config = parse_config(stored.model_dump(mode="json") | asked)
         return Worker(writer, run_id, config, stored_questions(writer), Models(config, cache), listen).work()
@@ -70,7 +73,7 @@ class Worker(Frame):
         meta = self.writer.meta()
         with self.writer.transaction():
             if "config" in meta:
-                stored = parse_config(json.loads(meta["config"]))
+                stored = parse_config(from_file(json.loads(meta["config"])))
                 self.update_questions(stored)
                 self._match(stored)
             else:
@@ -89,10 +92,12 @@ class Worker(Frame):
         in_use = state.teachers_in_use(self.writer)
         kept = {teacher.name: teacher for teacher in stored.teachers if teacher.name in in_use}
         for teacher in self.config.teachers:
-            if kept.get(teacher.name, teacher) != teacher:
+            if teacher.name in kept and _identity(kept[teacher.name]) != _identity(teacher):
                 raise OddError(
                     f"teacher {teacher.name!r} is in run {self.run_id!r} with other settings: give it another name"
                 )
+            if teacher.name in kept:
+                kept[teacher.name] = teacher  # its servers may be at other addresses now
         if in_use and stored.templates != self.config.templates:
             raise OddError(
                 f"run {self.run_id!r} has teachers with other templates: do not change templates; for other wording, "
@@ -159,3 +164,8 @@ class Worker(Frame):
         for number in state.unfinished_questions(self.writer, [teacher.name for teacher in self.config.teachers]):
             stored = state.load_question_state(self.writer, number)
             yield QuestionWork(self.config, self.models, self.questions[number], stored, guides).work()
+
+
+def _identity(teacher: TeacherConfig) -> Any:
+    """Return what makes two teachers the same, which the addresses of their servers do not."""
+    return without(teacher.model_dump(mode="json"), SERVER_ACCESS)

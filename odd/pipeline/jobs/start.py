@@ -21,6 +21,7 @@ from typing import Any
 
 from odd.access import changes
 from odd.config import QuestionsConfig, RunConfig, TeacherConfig, load_config, parse_config
+from odd.config.loading import from_file
 from odd.errors import OddError, writing
 from odd.pipeline.jobs.job import SETTINGS, Job, Kind, jobs_folder, list_jobs
 from odd.pipeline.processes import start_time
@@ -76,7 +77,7 @@ def continue_run(cache: Path, meta: Mapping[str, str]) -> Job:
     try:
         settings = parse_json(meta["config"])
         questions = [str(line) for line in parse_json(meta["questions"])]
-        config = parse_config(settings | {"cache": str(cache)})
+        config = parse_config(from_file(settings) | {"cache": str(cache)})
     except (KeyError, ValueError, TypeError) as error:
         raise OddError(f"run {meta.get('run_id')}: its file has no valid settings: start a new run") from error
     return start_run(config, questions)

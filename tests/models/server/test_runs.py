@@ -4,10 +4,11 @@ import json
 
 import pytest
 
+from odd.config import TeacherConfig
 from odd.errors import OddError
 from odd.models.registry import ENGINES
 from odd.models.server import replicas as queue
-from odd.pipeline.worker import run
+from odd.pipeline.worker import add_teachers, run
 from odd.store import published_path
 from tests.models.server.scripted import altered, reset, status
 from tests.models.server.served_bigrams import ScriptedBigrams
@@ -111,3 +112,27 @@ def test_the_key_and_no_part_of_it_is_in_the_files(tmp_path, servers):
     assert servers[0].headers_seen[0]["Authorization"] == f"Bearer {KEY}"
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert files and not [path for path in files if KEY.encode() in path.read_bytes()]
+
+
+def test_a_run_goes_on_at_other_addresses(tmp_path, servers):
+    first, second = ([one.address] for one in servers)
+    teacher = STUDENT | bigrams("b") | {"engine": "server"}
+
+    def settings(addresses):
+        student = STUDENT | {"server": addresses}
+        teachers = [{"name": "other", "model": teacher | {"server": addresses}}]
+        return quick_config(tmp_path, student=student, teachers=teachers)
+
+    made = run(settings(first), lambda step: None)
+    before = rows(made, ROLLOUTS)
+    assert run(settings(second), lambda step: None) == made
+    assert rows(made, ROLLOUTS) == before
+
+
+def test_a_variable_that_a_run_file_names_is_not_sent(tmp_path, servers):
+    made = run(config(tmp_path, servers), lambda step: None)
+    assert any("Authorization" in seen for one in servers for seen in one.headers_seen)
+    for one in servers:
+        one.headers_seen.clear()
+    assert add_teachers(tmp_path / "cache", made.stem, [TeacherConfig(name="Late", context="3c")], lambda step: None)
+    assert not [seen for one in servers for seen in one.headers_seen if "Authorization" in seen]

@@ -4,6 +4,7 @@ import pytest
 
 from odd.cli.options import parse_teacher, settings_of
 from odd.config import ModelConfig, parse_config
+from odd.config.loading import from_file
 from odd.config.run import fingerprint
 from odd.errors import OddError
 from odd.models.registry import load_model
@@ -70,3 +71,11 @@ def test_a_missing_api_key_is_named_before_anything_is_sent(tmp_path, monkeypatc
 def test_a_server_that_does_not_run_is_named(tmp_path):
     with pytest.raises(OddError, match=r"server http://127\.0\.0\.1:9 cannot be used \(connection failed"):
         load_model(ModelConfig(name="tiny-s", server=("http://127.0.0.1:9",)), tmp_path)
+
+
+def test_settings_of_a_run_file_name_no_variable_that_would_be_sent_as_a_key():
+    keyed = SERVED | {"api_key_env": "GPU_KEY"}
+    tree = parse_config({"student": keyed, "teachers": [{"name": "T", "model": keyed}]}).model_dump(mode="json")
+    safe = parse_config(from_file(tree))
+    assert {model.api_key_env for model in safe.every_model} == {None}
+    assert safe.student.server == ("http://gpu1:8000",)
