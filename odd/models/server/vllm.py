@@ -15,20 +15,22 @@ from odd.models.server.wire import Server, Unusable
 COMPLETIONS = "/v1/completions"
 
 
-class _LogProbs(BaseModel):
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+
+class _LogProbs(_Strict):
     token_logprobs: list[float]
 
 
-class _Continuation(BaseModel):
+class _Continuation(_Strict):
     token_ids: list[int]
     logprobs: _LogProbs
     prompt_token_ids: list[int] | None = None
 
 
-class _Sampled(BaseModel):
+class _Sampled(_Strict):
     """An answer, without the texts: most of it, and most of the time to read it."""
-
-    model_config = ConfigDict(strict=True)
 
     choices: list[_Continuation]
 

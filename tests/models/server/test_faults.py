@@ -72,6 +72,12 @@ def restart(handler, answer):
     reset(handler, answer)
 
 
+def interrupt(handler, answer):
+    """Interrupt the run while it waits."""
+    os.kill(os.getpid(), signal.SIGINT)
+    hang(handler, answer)
+
+
 def set_(choice, name, value):
     choice[name] = value
 
@@ -212,8 +218,7 @@ def test_the_api_key_is_sent_and_is_in_no_error(code):
 
 def test_an_interrupt_closes_the_connection():
     with scripted(0) as (server,):
-        server.always = hang
-        threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+        server.always = interrupt
         with pytest.raises(KeyboardInterrupt):
             sample(replicas([server], seconds=60), count=4)
         assert server.gone.wait(5)
