@@ -76,17 +76,19 @@ def compare(path: Path) -> pd.DataFrame:
             part = scores[scores["teacher"] == f"{context} top {k}"].set_index(["question", "node"])
             both = whole.join(part, rsuffix="_k", how="inner")
             pair = both[["alignment", "alignment_k"]].dropna()
+            gains = both[["gain", "gain_k"]].dropna()
             found.append(
                 {
                     "context": context,
                     "k": k,
                     "points": len(pair),
+                    "of": int(whole["alignment"].notna().sum()),
                     "cosine, all": pair["alignment"].mean(),
                     "cosine, k": pair["alignment_k"].mean(),
                     "mean |difference|": (pair["alignment"] - pair["alignment_k"]).abs().mean(),
                     "same sign": (np.sign(pair["alignment"]) == np.sign(pair["alignment_k"])).mean(),
-                    "gain, all": both["gain"].mean(),
-                    "gain, k": both["gain_k"].mean(),
+                    "gain, all": gains["gain"].mean(),
+                    "gain, k": gains["gain_k"].mean(),
                     "rank correlation": pair["alignment"].corr(pair["alignment_k"], method="spearman"),
                 }
             )
