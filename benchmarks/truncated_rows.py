@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -102,7 +103,7 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=8)
     given = parser.parse_args()
     ENGINES[ENGINE] = __name__ if __name__ != "__main__" else "benchmarks.truncated_rows"
-    teachers = [{"name": context, "context": context} for context in CONTEXTS]
+    teachers: list[dict[str, Any]] = [{"name": context, "context": context} for context in CONTEXTS]
     for context, k in itertools.product(CONTEXTS, SIZES):
         # the label tells models apart; a number of their own keeps them so
         model = {"name": "smollm2", "engine": ENGINE, "server_top": k, "thinking_variable": f"k{k}"}
