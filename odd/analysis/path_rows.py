@@ -105,7 +105,7 @@ def reading_path_rows(
             yield len(rows), len(places)
     if len(rows) != len(places):
         raise ValueError(f"expected distributions of {len(places)} distinct prefixes, the models gave {len(rows)}")
-    return PathRows(tuple(teachers), rows, _numbers(responses, places))
+    return PathRows(tuple(teachers), rows, prefix_numbers(responses, places))
 
 
 def read_path_rows(
@@ -125,8 +125,16 @@ def read_path_rows(
             return end.value
 
 
-def _numbers(responses: Sequence[Sequence[int]], places: Sequence[tuple[int, int]]) -> list[np.ndarray]:
-    """Return the index of the distinct prefix before each token of each response."""
+def prefix_numbers(
+    responses: Sequence[Sequence[int]], places: Sequence[tuple[int, int]] | None = None
+) -> list[np.ndarray]:
+    """Return the index of the distinct prefix before each token of each response.
+
+    Args:
+        responses: token ids of each response.
+        places: their distinct places; None: from `distinct_places`.
+    """
+    places = distinct_places(responses) if places is None else places
     found = [np.full(len(response), -1, dtype=np.int64) for response in responses]
     for number, (path, position) in enumerate(places):
         found[path][position] = number

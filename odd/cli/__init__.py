@@ -9,6 +9,7 @@ from odd.cli import dashboard
 from odd.cli.checking import models, vectors, verify
 from odd.cli.checks import check
 from odd.cli.engines import engines
+from odd.cli.influence import influence
 from odd.cli.making import add_teacher, import_, run, screen
 from odd.cli.reporting import export, findings, show, weights
 from odd.cli.run_files import check_run, upgrade
@@ -21,7 +22,14 @@ app = typer.Typer(
 COMMANDS = {
     "Start here": {"demo": dashboard.demo},
     "View runs": {"app": dashboard.app, "show": show, "findings": findings},
-    "Create runs": {"check": check, "screen": screen, "run": run, "import": import_, "add-teacher": add_teacher},
+    "Create runs": {
+        "check": check,
+        "screen": screen,
+        "run": run,
+        "import": import_,
+        "add-teacher": add_teacher,
+        "influence": influence,
+    },
     "Export": {"export": export, "weights": weights},
     "Maintenance": {"models": models, "verify": verify, "vectors": vectors, "check-run": check_run, "upgrade": upgrade},
 }

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import re2
 from pydantic import ValidationError
 
-from odd.config.run import RunConfig, WeightsConfig
+from odd.config.run import InfluenceConfig, RunConfig, WeightsConfig
 from odd.config.teachers import PAPER_TEACHERS, SELF_CHECK, SELF_TEACHERS
 from odd.errors import OddError
 from odd.settings import Settings
@@ -93,6 +93,15 @@ def parse_weights(tree: dict[str, Any]) -> WeightsConfig:
         OddError: an unknown key or invalid value; one line that names it.
     """
     return _parse(WeightsConfig, tree, "weights")
+
+
+def parse_influence(tree: dict[str, Any]) -> InfluenceConfig:
+    """Validate the settings of `odd influence`.
+
+    Raises:
+        OddError: an unknown key or invalid value; one line that names it.
+    """
+    return _parse(InfluenceConfig, tree, "influence")
 
 
 def _parse(kind: type[Parsed], tree: dict[str, Any], name: str) -> Parsed:

@@ -13,7 +13,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+import re2
+from pydantic import Field, field_validator, model_validator
 
 from odd.config.models import ImportConfig, ModelConfig, ModelsConfig
 from odd.config.teachers import (
@@ -186,6 +187,26 @@ class WeightsConfig(Settings):
     def above(self) -> float:
         """The threshold, or the rule's default if none is given."""
         return RULE_THRESHOLDS[self.rule] if self.threshold is None else self.threshold
+
+
+class InfluenceConfig(Settings):
+    """What `odd influence` computes."""
+
+    parameters: str | None = Field(
+        default=None, description="regular expression for the names of the weights that train; none: all"
+    )
+    objectives: tuple[str, ...] = Field(
+        default=(), description="labels of the objectives; none: all of the run that are functions of two distributions"
+    )
+
+    @field_validator("parameters")
+    @classmethod
+    def _is_a_pattern(cls, value: str | None) -> str | None:
+        try:
+            re2.compile(value or "")
+        except re2.error as error:
+            raise ValueError(f"{value!r} is not a regular expression ({error})") from error
+        return value
 
 
 def default_cache() -> Path:

@@ -7,7 +7,7 @@ so everything built on them is tested against exact probabilities.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 
@@ -117,6 +117,75 @@ class Scorer(Protocol):
         ...
 
 
+Place = tuple[int, int]
+"""Index of a response, and position of a token in it."""
+
+
+class Moved(NamedTuple):
+    """Distributions at some places, and how they move when the weights do.
+
+    Attributes:
+        at: the places, as slice of `DerivativePass.places`.
+        log_p: log-softmax in float32, (n, V).
+        moves: derivative of `log_p` along each direction, (K, n, V).
+    """
+
+    at: slice
+    log_p: np.ndarray
+    moves: np.ndarray
+
+
+class DerivativePass(Protocol):
+    """A forward pass along responses, to take derivatives of.
+
+    Attributes:
+        places: the distinct prefixes that precede a token, in the order of `odd.method.tree.distinct_places`.
+    """
+
+    places: Sequence[Place]
+
+    def slices(self) -> Iterator[Moved]:
+        """Yield the distributions at the places, and their derivatives along each direction, slice by slice."""
+        ...
+
+    def pull(self, at: slice, gradients: np.ndarray) -> None:
+        """Add gradients in the logits of the distributions at some places, (pairs, n, V)."""
+        ...
+
+    def gradients(self) -> np.ndarray:
+        """Return the sums over places of the added gradients, pulled back to the weights, float32 (pairs, size)."""
+        ...
+
+
+class Derivatives(Protocol):
+    """Derivatives of a model's distributions in its weights, seen as one vector.
+
+    Attributes:
+        size: number of weights.
+    """
+
+    size: int
+
+    def passes(
+        self,
+        prompt: Sequence[int],
+        responses: Sequence[Sequence[int]],
+        temperature: float,
+        directions: Sequence[np.ndarray] = (),
+        pairs: int = 0,
+    ) -> Iterator[DerivativePass]:
+        """Run the model along responses, each distinct prefix in one pass.
+
+        Args:
+            prompt: token ids of the prompt.
+            responses: token ids of the responses.
+            temperature: temperature of the distributions.
+            directions: directions in the space of the weights, (size,) each.
+            pairs: number of gradients that will be pulled back at each place.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class RecordedSlices:
     """The recording of a model whose distributions are small: the distributions themselves."""
@@ -202,6 +271,14 @@ class LanguageModel:
     def dated(self, day: date) -> Self:
         """Return the model with prompts that show `day` as today's date."""
         return self
+
+    def derivatives(self, pattern: str | None = None) -> Derivatives:
+        """Return its derivatives in the weights whose names match a regular expression; None: in all.
+
+        Raises:
+            OddError: its engine has none, or no weight matches.
+        """
+        raise OddError(f"model {self.name!r}: its engine cannot differentiate; choose the engine transformers")
 
     def check_chat(self) -> None:
         """Check, before anything is sampled, that it can be asked and that its responses can end.

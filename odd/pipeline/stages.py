@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Literal, Self
 
-Kind = Literal["run", "screening"]
+Kind = Literal["run", "screening", "influence"]
 _RUN: tuple[Kind, ...] = ("run",)
 _SCREENING: tuple[Kind, ...] = ("screening",)
 
@@ -13,7 +13,7 @@ class Stage(StrEnum):
 
     Attributes:
         label: text for users.
-        kinds: whether the stage is part of runs, screenings, or both.
+        kinds: whether the stage is part of runs, of screenings, or of neither.
         seldom: whether most runs lack it.
     """
 
@@ -35,9 +35,11 @@ class Stage(StrEnum):
     TARGETED = "targeted", "targeted rollouts", _RUN
     READ = "read", "all rollouts scored", _RUN, True
     SCORE = "score", "gradients and scores", _RUN
+    SUCCESS_GRADIENT = "success_gradient", "gradient of success", ("influence",)
+    INFLUENCE = "influence", "influence of tokens", ("influence",)
     DONE = "done", "finished", ()
 
     @classmethod
     def of(cls, kind: Kind) -> tuple["Stage", ...]:
-        """Return the stages of a run or of a screening."""
+        """Return the stages of a run, of a screening, or of the influence of tokens."""
         return tuple(stage for stage in cls if kind in stage.kinds)

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from odd.config import ModelConfig, RunConfig, TeacherConfig
-from odd.models.base import LanguageModel, check_same_vocabulary
+from odd.models.base import Derivatives, LanguageModel, check_same_vocabulary
 from odd.models.registry import load_model
 from odd.models.residency import Residency
 from odd.pipeline.budget import resident_models
@@ -35,6 +35,15 @@ class Models:
     def student(self) -> LanguageModel:
         """The student."""
         return self._loaded[self._label]
+
+    def derivatives(self, pattern: str | None) -> Derivatives:
+        """Return the student's derivatives; it then stays in memory.
+
+        Raises:
+            OddError: its engine has none, or no weight matches the pattern.
+        """
+        student = self.student if self.residency is None else self.residency.get(self._label)
+        return student.derivatives(pattern)
 
     def date_prompts(self, day: date) -> None:
         """Let the prompts of all models show `day` where their chat templates show today's date."""

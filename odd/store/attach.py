@@ -31,6 +31,7 @@ from odd.store.schema import (
     absent_columns,
     column_types,
     quote,
+    stored_tables,
     supplied_columns,
     tables,
 )
@@ -194,7 +195,7 @@ def check_run(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, st
     meta, found = _meta_and_tables(connection, path)
     _check_version(meta.get("schema_version"), path)
     absent = absent_columns(meta) | supplied_columns(meta).keys()
-    for table in tables():
+    for table in stored_tables(meta):
         for column, type_ in column_types(table).items():
             if (table, column) not in absent and found.get(table, {}).get(column) != type_:
                 what = f"table {table}" if table not in found else f"column {table}.{column} {type_}"
@@ -231,20 +232,24 @@ def _incomplete(path: Path, what: str) -> DamagedError:
 
 
 def read_to_end(
-    connection: duckdb.DuckDBPyConnection, path: Path, given_up: Callable[[], bool] = lambda: False
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    meta: Mapping[str, str],
+    given_up: Callable[[], bool] = lambda: False,
 ) -> None:
     """Read every row of all tables of the attached file, so that damage anywhere in them is found.
 
     Args:
         connection: connection with the file attached.
         path: path of the file.
+        meta: content of its `meta`.
         given_up: called between tables; if it returns True, the rest is not read.
 
     Raises:
         OddError: the file is damaged.
     """
     with reading(path, connection):
-        for table in tables():
+        for table in stored_tables(meta):
             if given_up():
                 return
             connection.execute(f"SELECT bit_xor(hash(t)) FROM run.main.{quote(table)} AS t").fetchall()
@@ -257,8 +262,7 @@ def check_whole(path: Path, given_up: Callable[[], bool] = lambda: False) -> Non
         OddError: it is not a run, damaged, or has another schema version.
     """
     with attach({"run": path}) as connection:
-        check_run(connection, path)
-        read_to_end(connection, path, given_up)
+        read_to_end(connection, path, check_run(connection, path), given_up)
 
 
 def _base_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
@@ -295,6 +299,9 @@ def read_table(table: str, meta: Mapping[str, str]) -> str:
         table: the table.
         meta: content of the file's `meta`; columns of measures that it lacks are NULL.
     """
+    if table not in stored_tables(meta):
+        columns = (f"NULL::{type_} AS {quote(name)}" for name, type_ in column_types(table).items())
+        return f"SELECT {', '.join(columns)} WHERE false"
     values = dict.fromkeys(absent_columns(meta), "NULL") | supplied_columns(meta)
     columns = (
         f"({values[table, name]})::{type_} AS {quote(name)}" if (table, name) in values else quote(name)

@@ -17,6 +17,7 @@ from pathlib import Path
 import duckdb
 
 from odd.errors import OddError
+from odd.store.influence_tables import INFLUENCE_TABLES
 from odd.store.question_stage import QuestionStage
 from odd.store.run_status import RunStatus
 from odd.store.schema import KEYS, column_types, quote, required, tables
@@ -124,6 +125,10 @@ ROW_CHECKS = (
         "len(tokens) > 0 AND " + _all("len({}) = len(tokens)", "p", "success", "ideal"),
     ),
     Check("gradients", "an empty gradient", "len(teacher_gradient) > 0"),
+    Check("influence", "an unknown target", _one_of("target", ("same", "other"))),
+    Check("influence", "lists of different lengths", "len(first) = len(second)"),
+    Check("influence_matrix", "an infinite number", _all(FINITE, "first", "second")),
+    Check("influence_norms", "an impossible length", _all("isfinite({0}) AND {0} >= 0", "norm")),
     Check("vocabulary", "an impossible token", "token >= 0"),
     Check("timings", "an impossible time", _all("isfinite({0}) AND {0} >= 0", "seconds")),
     Check("timings", "a negative number", _all(AT_LEAST_0, "items", "tokens")),
@@ -146,8 +151,17 @@ REFERENCES = (
     *((table, ("question", "node"), "nodes") for table in ("success", "node_values", "scores", "components")),
     *(
         (table, ("teacher",), "teachers")
-        for table in ("contexts", "teacher_tokens", "node_teachers", "scores", "half_scores", "gradients")
+        for table in (
+            "contexts",
+            "teacher_tokens",
+            "node_teachers",
+            "scores",
+            "half_scores",
+            "gradients",
+            *INFLUENCE_TABLES,
+        )
     ),
+    ("influence", ("question", "rollout"), "rollouts"),
     ("gradients", ("question", "node", "convention"), "components"),
     ("screening", ("context",), "screening_contexts"),
     ("screening_rollouts", ("question", "context"), "screening"),

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from odd.method.measures import colours
 from odd.store.context_queries import CONTEXT_QUERIES
 from odd.store.finding_queries import FINDING_QUERIES
+from odd.store.influence_tables import INFLUENCE_QUERIES
 from odd.store.path_queries import CHOSEN, PATH_QUERIES, known
 from odd.store.rollout_queries import ROLLOUT_QUERIES
 from odd.store.schema import quote
@@ -227,6 +228,7 @@ QUERIES: dict[str, str | Callable[[], str]] = {
         WHERE s.question = $question AND s.objective = $objective AND s.convention = $convention AND s.decision
         ORDER BY s.teacher, t.path, t.position""",
     **FINDING_QUERIES,
+    **INFLUENCE_QUERIES,
 }
 """SQL by query name, or a function that returns it, over `odd.store.schema` tables and `odd.store.views` views."""
 

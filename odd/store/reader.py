@@ -19,6 +19,7 @@ from odd.store.files import Signature, signature_at
 from odd.store.frames import from_duckdb
 from odd.store.limits import check_limits
 from odd.store.queries import named_query
+from odd.store.schema import stored_tables
 from odd.store.signals import deferred
 
 
@@ -100,7 +101,7 @@ class RunReader:
         """
         refuse(self.path, self.problems())
         with self._connection.cursor() as cursor:
-            read_to_end(cursor, self.path)
+            read_to_end(cursor, self.path, self._meta)
 
     def changed(self) -> bool:
         """Whether the file was replaced or removed since it was opened."""
@@ -147,5 +148,5 @@ def _check_content(
         OddError: it exceeds a limit, or its content is impossible.
     """
     with explained(path), deferred(connection):
-        check_limits(connection, path)
+        check_limits(connection, path, *stored_tables(meta))
         refuse(path, problems(connection, meta, thorough=False))

@@ -7,17 +7,21 @@ The only index is the primary key of `meta`: others would slow down inserts and 
 other questions.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from odd.method.measures import scores
 from odd.store.context_tables import CONTEXT_TABLES, QUESTION
+from odd.store.influence_tables import INFLUENCE_KEYS, INFLUENCE_TABLES
 from odd.store.question_stage import QuestionStage
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Version of the schema; changes when a table or column is added or removed, or changes its meaning."""
 
-SUPPLIED = {3: {("rollouts", "length"): "len(token_ids)"}}
+SUPPLIED: dict[int, dict[tuple[str, str], str]] = {3: {("rollouts", "length"): "len(token_ids)"}, 4: {}}
 """Columns that files of an earlier version lack, and SQL for their values; such files are read and written as well."""
+
+ADDED = {5: tuple(INFLUENCE_TABLES)}
+"""Tables by the version that added them; they are empty for files of an earlier version."""
 
 UPGRADABLE = 2
 """Version that `odd.store.upgrade` upgrades to this one."""
@@ -207,6 +211,7 @@ _TABLES: dict[str, tuple[str, Columns]] = {
         },
     ),
     **CONTEXT_TABLES,
+    **INFLUENCE_TABLES,
     "teacher_tokens": (
         "Teacher probabilities of the edges of the tree",
         {
@@ -324,6 +329,7 @@ KEYS: dict[str, tuple[tuple[str, ...], ...]] = {
     "components": (("question", "node", "convention"),),
     "gradients": (("question", "node", "teacher", "objective", "convention"),),
     "vocabulary": (("token",),),
+    **INFLUENCE_KEYS,
 }
 """Columns that identify a row, by table: one or several keys each. The files have no indexes that enforce them."""
 
@@ -350,6 +356,13 @@ def measured() -> str:
 def supplied_columns(meta: Mapping[str, str]) -> dict[tuple[str, str], str]:
     """Return table and name of the columns that a file lacks because of its version, with SQL for their values."""
     return SUPPLIED.get(int(meta.get("schema_version", SCHEMA_VERSION)), {})
+
+
+def stored_tables(meta: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the tables that a file has: all but those added after its version."""
+    version = int(meta.get("schema_version", SCHEMA_VERSION))
+    later = {table for added, names in ADDED.items() if added > version for table in names}
+    return tuple(table for table in tables() if table not in later)
 
 
 def absent_columns(meta: Mapping[str, str]) -> set[tuple[str, str]]:
@@ -391,10 +404,12 @@ def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def create_tables() -> str:
-    """Return the SQL that creates all tables with their comments in the current schema."""
+def create_tables(besides: Collection[str] = ()) -> str:
+    """Return the SQL that creates all tables with their comments in the current schema, except some."""
     statements = []
     for table, (comment, columns) in tables().items():
+        if table in besides:
+            continue
         body = ", ".join(f"{quote(name)} {declared}" for name, (declared, _) in columns.items())
         statements.append(f"CREATE TABLE {quote(table)} ({body})")
         statements.append(f"COMMENT ON TABLE {quote(table)} IS {_literal(comment)}")

@@ -5,6 +5,8 @@ elsewhere may be anything: `odd.store.attach` creates the same views in memory. 
 SQL works for both.
 """
 
+from odd.store.influence_tables import INFLUENCE_VIEWS
+
 POOLING = "split_part({convention}, '-', 1)"
 """Pooling rule of a convention: the first part of its label."""
 
@@ -57,6 +59,7 @@ LEFT JOIN success AS s ON s.question = n.question AND s.node = n.node
 LEFT JOIN teacher_tokens AS q ON q.question = g.question AND q.node = n.node AND q.teacher = g.teacher
 LEFT JOIN vocabulary AS v ON v.token = g.token""",
     ),
+    **INFLUENCE_VIEWS,
     "screening_accuracy": (
         "Every question and context of a screening: accuracy of the student with the context and without",
         """

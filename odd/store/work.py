@@ -26,6 +26,7 @@ from odd.store.schema import (
     create_tables,
     measured,
     quote,
+    stored_tables,
     supplied_columns,
     tables,
 )
@@ -74,10 +75,11 @@ def _open_existing(work: Path, run_id: str) -> duckdb.DuckDBPyConnection:
     try:
         meta = check_run(connection, work)
         _check_same_run(meta, work, run_id)
-        read_to_end(connection, work)
+        read_to_end(connection, work, meta)
         with reading(work, connection):
             connection.execute("USE run.main")
             connection.begin()
+            _add_tables(connection, meta)
             _add_columns(connection, meta)
             connection.execute(create_views())
             # only replacing a row reads the index of `meta`, and only a checkpoint all that it keeps
@@ -106,8 +108,7 @@ def describe(published: Path) -> str:
         return f"there is no published file {published}"
     try:
         with attach({"run": published}) as connection:
-            check_run(connection, published)
-            read_to_end(connection, published)
+            read_to_end(connection, published, check_run(connection, published))
             count = "SELECT count(*) FILTER (stage = ?), count(*) FROM run.main.questions"
             scored, questions = connection.execute(count, [QuestionStage.SCORED.value]).fetchall()[0]
     except OddError as error:
@@ -173,6 +174,13 @@ def _copy_rows(connection: duckdb.DuckDBPyConnection, meta: Mapping[str, str]) -
         columns = ", ".join(quote(name) for name in column_types(table))
         connection.execute(f"INSERT INTO {quote(table)} ({columns}) {read_table(table, meta)}").fetchall()
     _take_note(connection, meta)
+
+
+def _add_tables(connection: duckdb.DuckDBPyConnection, meta: Mapping[str, str]) -> None:
+    """Add the tables that the file lacks because it is older than them."""
+    known = stored_tables(meta)
+    if statements := create_tables(besides=known):
+        connection.execute(statements)
 
 
 def _add_columns(connection: duckdb.DuckDBPyConnection, meta: Mapping[str, str]) -> None:

@@ -12,6 +12,7 @@ from odd.config.models import THINKING_VARIABLE
 from odd.errors import OddError
 from odd.models.base import LanguageModel
 from odd.models.embedded import EMBEDDED, embedded_path
+from odd.models.transformers.derivatives import TransformersDerivatives
 from odd.models.transformers.engine import TransformersEngine
 from odd.models.transformers.loading import load_pretrained, load_without_weights, model_digest, tokenizer_digest
 from odd.models.transformers.size import model_size
@@ -35,6 +36,14 @@ class RenderedModel(LanguageModel):
     def dated(self, day: date) -> Self:
         """Return the model with prompts that show `day` as today's date."""
         return replace(self, tokenizer=self.tokenizer.dated(day))
+
+    def derivatives(self, pattern: str | None = None) -> TransformersDerivatives:
+        """Return its derivatives; see `odd.models.base.LanguageModel`."""
+        engine = self.scorer
+        memory = engine.scoring_memory << 20
+        return TransformersDerivatives(
+            engine.head, self.name, engine.vocabulary_size, engine.max_context, pattern, memory
+        )
 
     def check_chat(self) -> None:
         """Check that its responses can end and that its thinking mode can be enabled if it is asked for."""
