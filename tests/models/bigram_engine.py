@@ -8,7 +8,7 @@ import numpy as np
 
 from odd.config import ModelConfig
 from odd.method.tree import distinct_places
-from odd.models.base import Generation, LanguageModel, RecordedSlices
+from odd.models.base import Generation, LanguageModel, Moved, RecordedSlices
 
 END, FIRST, SIZE = 0, 31, 96
 """The end token; the offset from token ids to character codes; the vocabulary size."""
@@ -105,6 +105,43 @@ class Bigrams:
         ]
 
 
+class BigramPass:
+    """One pass along responses; the weights are the logits themselves."""
+
+    def __init__(self, model, prompt, responses, temperature, directions):
+        self.model, self.temperature = model, temperature
+        self.places = distinct_places(responses)
+        self.last = np.array([[*prompt, *responses[number][:position]][-1] for number, position in self.places])
+        self.log_p = model.after(prompt, self.last, temperature)
+        self.kind, self.directions, self.pulled = kind_of(prompt), directions, None
+
+    def slices(self):
+        moved = [direction.reshape(self.model.logits.shape)[self.kind, self.last] for direction in self.directions]
+        moved = np.stack(moved) if moved else np.empty((0, *self.log_p.shape))
+        p = np.exp(self.log_p)
+        yield Moved(slice(0, len(self.places)), self.log_p, (moved - (p * moved).sum(-1)[..., None]) / self.temperature)
+
+    def pull(self, at, gradients):
+        self.pulled = np.zeros((len(gradients), *self.model.logits.shape))
+        np.add.at(self.pulled[:, self.kind].transpose(1, 0, 2), self.last, gradients.transpose(1, 0, 2))
+
+    def gradients(self):
+        return self.pulled.reshape(len(self.pulled), -1) / self.temperature
+
+
+class BigramDerivatives:
+    def __init__(self, model):
+        self.model, self.size = model, model.logits.size
+
+    def passes(self, prompt, responses, temperature, directions=(), pairs=0):
+        yield BigramPass(self.model, prompt, responses, temperature, directions)
+
+
+class BigramModel(LanguageModel):
+    def derivatives(self, pattern=None):
+        return BigramDerivatives(self.scorer)
+
+
 def kind_of(prefix):
     """The kind of prompt that a prefix begins with: tokens that it generates do not count."""
     return zlib.crc32(bytes(token for token in prefix if token not in LIKELY)) % PROMPTS
@@ -113,4 +150,4 @@ def kind_of(prefix):
 def load(config: ModelConfig, cache: Path) -> LanguageModel:
     digest = hashlib.sha256(config.name.encode()).hexdigest()
     model = Bigrams(config.name, int(digest[:8], 16))
-    return LanguageModel(config.name, digest, Characters(), model, model)
+    return BigramModel(config.name, digest, Characters(), model, model)
