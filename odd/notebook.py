@@ -235,6 +235,18 @@ class OpenedRun:
         """
         return self.query("scores", **self._measure(objective, convention))
 
+    def influence(self, objective: str | None = None) -> pd.DataFrame:
+        """Return one row per teacher and path token: its influence on the same questions and on others.
+
+        `influence_low` and `influence_high` are the two values from disjoint rollouts whose mean it is. Empty until
+        `odd influence` has computed it. The first-order change of success for training on a question, tested on
+        another one, is in the query `influence_matrix`, the lengths of gradients in `influence_norms`.
+
+        Args:
+            objective: label; None: reverse_kl, if the run has it.
+        """
+        return self.query("influence_paths", objective=self._measure(objective, None)["objective"])
+
     def columns(self, frame: str) -> pd.Series:
         """Return the descriptions of the columns of a frame.
 

@@ -35,13 +35,16 @@ def weights(
     rollouts: Annotated[str, typer.Option(help="Rollouts to write: paths, or all initial ones.")] = WEIGHTS.rollouts,
     objective: Annotated[str, typer.Option(help="Objective of the scores.")] = WEIGHTS.objective,
     convention: Annotated[str, typer.Option(help="Convention of the scores.")] = WEIGHTS.convention,
+    target: Annotated[
+        str, typer.Option(help="Whose success influence is about: same (all questions of the run), other.")
+    ] = WEIGHTS.target,
     unscored: Annotated[float, typer.Option(help="Weight of a token without a score.")] = WEIGHTS.unscored,
     out: Annotated[Path | None, typer.Option(help="Output folder, or prefix of the file names.")] = None,
     cache: CACHE = DEFAULT_CACHE,
 ) -> None:
     """Write per-token loss weights for a trainer: the tokens of the run's rollouts to learn from."""
     asked = {"teacher": teacher, "rule": rule, "threshold": threshold, "outcome": outcome, "rollouts": rollouts}
-    asked |= {"objective": objective, "convention": convention, "unscored": unscored}
+    asked |= {"objective": objective, "convention": convention, "unscored": unscored, "target": target}
     wanted = parse_weights(asked)
     folder, run_id = locate(run_, cache)
     from odd.export.weights import about, training_rows, write_weights

@@ -32,8 +32,8 @@ from odd.settings import Count, Positive, Seed, Settings
 
 USUAL = {"objective": "reverse_kl", "convention": "on_policy-full-off"}
 """Labels of the scores that are shown by default."""
-WeightRule = Literal["all", "alignment", "p_positive"]
-RULE_THRESHOLDS: dict[WeightRule, float] = {"all": 0.0, "alignment": 0.0, "p_positive": 0.975}
+WeightRule = Literal["all", "alignment", "p_positive", "influence"]
+RULE_THRESHOLDS: dict[WeightRule, float] = {"all": 0.0, "alignment": 0.0, "p_positive": 0.975, "influence": 0.0}
 
 
 def _repeated(names: Sequence[str]) -> str | None:
@@ -179,6 +179,9 @@ class WeightsConfig(Settings):
     convention: str = Field(default=USUAL["convention"], description="label of the convention of the scores")
     rule: WeightRule = Field(default="alignment", description="keep all tokens, or those above the threshold")
     threshold: float | None = Field(default=None, description="None: 0, or 0.975 for p_positive (settled)")
+    target: Literal["same", "other"] = Field(
+        default="same", description="for influence: success on all questions of the run, or on all but the token's own"
+    )
     outcome: Literal["all", "correct", "incorrect"] = Field(default="all", description="outcome of the rollouts to use")
     rollouts: Literal["paths", "initial"] = Field(default="paths", description="only paths, or all initial rollouts")
     unscored: float = Field(default=0.0, ge=0, description="weight of a token without a score")

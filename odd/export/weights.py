@@ -2,7 +2,8 @@
 
 A score belongs to a node, so a token of any rollout can have one if the tokens before it are a prefix of a path: all
 tokens of a path, and those of other initial rollouts up to where they leave the paths. A token without a score (fewer
-than two children with enough visits, equal success, or no gradient) gets the weight `unscored`, 0 by default.
+than two children with enough visits, equal success, or no gradient) gets the weight `unscored`, 0 by default. Influence
+is known for every token of every initial rollout, once `odd influence` has computed it.
 
 Columns are named as in TRL (1.16.0) if it has them. The mask is not stored as `completion_mask`, because trainers use
 that as attention mask: it corresponds to `tool_mask` or labels of -100 in TRL, and to `response_mask` in verl.
@@ -10,7 +11,7 @@ that as attention mask: it corresponds to `tool_mask` or labels of -100 in TRL, 
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,9 @@ SCHEMA = pa.schema(
 Children = Mapping[tuple[int, int], int]
 """Maps (node, token) to the child node, along paths."""
 
+ScoresOf = Callable[[int, int, np.ndarray], np.ndarray]
+"""Maps question, number of the rollout and its tokens to one score per token."""
+
 
 def token_weights(
     scores: Float[np.ndarray, " T"], rule: WeightRule, threshold: float, unscored: float
@@ -56,7 +60,8 @@ def token_weights(
     """Loss weight of each token: 1 where the rule keeps it, 0 where not, `unscored` where its score is NaN.
 
     Args:
-        scores: alignment (rule `alignment`) or P(alignment > 0) (rule `p_positive`) at the node before each token.
+        scores: alignment (rule `alignment`) or P(alignment > 0) (rule `p_positive`) at the node before each token, or
+            its influence (rule `influence`).
         rule: `all` keeps every token, the others those with a score above the threshold.
         threshold: threshold of the score.
         unscored: weight of tokens without a score.
@@ -117,12 +122,7 @@ def training_rows(run: Run, wanted: WeightsConfig) -> tuple[pd.DataFrame, Covera
     """
     teacher = _check(run, wanted)
     measure = {"teacher": teacher, "objective": wanted.objective, "convention": wanted.convention}
-    column = "p_positive" if wanted.rule == "p_positive" else "alignment"
-    scores = run.query("weights_scores", **measure)[["question", "node", column]].itertuples(index=False)
-    by_node = {(int(question), int(node)): float(score) for question, node, score in scores}
-    children: dict[int, dict[tuple[int, int], int]] = {}
-    for question, node, token, child in run.query("weights_nodes").itertuples(index=False):
-        children.setdefault(question, {})[node, token] = child
+    scores_of = _influence(run, teacher, wanted) if wanted.rule == "influence" else _node_scores(run, measure, wanted)
     drawn = run.query("weights_rollouts", teacher=teacher, paths_only=wanted.rollouts == "paths")
     if wanted.outcome != "all":
         drawn = drawn[drawn["correct"] == (wanted.outcome == "correct")]
@@ -131,11 +131,47 @@ def training_rows(run: Run, wanted: WeightsConfig) -> tuple[pd.DataFrame, Covera
     if usable.empty:
         raise OddError(f"run {run.run_id} has no matching rollouts: pass --rollouts initial or --outcome all")
     rows = [
-        _row({str(key): value for key, value in record.items()}, teacher, children, by_node, wanted)
+        _row({str(key): value for key, value in record.items()}, teacher, scores_of, wanted)
         for record in usable.to_dict("records")
     ]
     missing = len(set(drawn["question"])) - len(set(usable["question"]))
     return pd.DataFrame(rows, columns=SCHEMA.names, dtype=object), _coverage(rows, missing)
+
+
+def _node_scores(run: Run, measure: Mapping[str, str | None], wanted: WeightsConfig) -> ScoresOf:
+    """Return the scores of the nodes before the tokens of a rollout, NaN where there is none."""
+    column = "p_positive" if wanted.rule == "p_positive" else "alignment"
+    scores = run.query("weights_scores", **measure)[["question", "node", column]].itertuples(index=False)
+    by_node = {(int(question), int(node)): float(score) for question, node, score in scores}
+    children: dict[int, dict[tuple[int, int], int]] = {}
+    for question, node, token, child in run.query("weights_nodes").itertuples(index=False):
+        children.setdefault(question, {})[node, token] = child
+
+    def scores_of(question: int, rollout: int, tokens: np.ndarray) -> np.ndarray:
+        nodes = nodes_before(tokens.tolist(), children.get(question, {}))
+        own = [np.nan if node is None else by_node.get((question, node), np.nan) for node in nodes]
+        return np.array(own, dtype=np.float64)
+
+    return scores_of
+
+
+def _influence(run: Run, teacher: str | None, wanted: WeightsConfig) -> ScoresOf:
+    """Return the influence of the tokens of a rollout.
+
+    Raises:
+        OddError: it is not computed for this run, teacher and objective.
+    """
+    asked = {"teacher": teacher, "objective": wanted.objective, "target": wanted.target}
+    known = {
+        (int(question), int(rollout)): (first.astype(np.float64) + second) / 2
+        for question, rollout, first, second in run.query("weights_influence", **asked).itertuples(index=False)
+    }
+    if not known:
+        raise OddError(
+            f"run {run.run_id} has no influence of {teacher} for {wanted.objective} on {wanted.target} questions: "
+            f"compute it with odd influence {run.run_id}"
+        )
+    return lambda question, rollout, tokens: known.get((question, rollout), np.full(len(tokens), np.nan))
 
 
 def _check(run: Run, wanted: WeightsConfig) -> str | None:
@@ -162,14 +198,11 @@ def _check(run: Run, wanted: WeightsConfig) -> str | None:
 def _row(
     record: Mapping[str, Any],
     teacher: str | None,
-    children: Mapping[int, Children],
-    scores: Mapping[tuple[int, int], float],
+    scores_of: ScoresOf,
     wanted: WeightsConfig,
 ) -> dict[str, Any]:
     question, tokens = record["question"], record["token_ids"]
-    nodes = nodes_before(tokens.tolist(), children.get(question, {}))
-    own = [np.nan if node is None else scores.get((question, node), np.nan) for node in nodes]
-    of_tokens = np.array(own, dtype=np.float64)
+    of_tokens = scores_of(question, record["rollout"], tokens)
     weights = token_weights(of_tokens, wanted.rule, wanted.above, wanted.unscored)
     return {
         "question": question,

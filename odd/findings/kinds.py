@@ -4,6 +4,7 @@ from odd.findings import (
     best,
     correlations,
     distribution,
+    influence,
     open_signs,
     opposite,
     oscillation,
@@ -47,6 +48,25 @@ KINDS: tuple[Kind, ...] = (
         "The same measures, separately on correct and on incorrect paths.",
         ("teacher", "paths"), _MEASURED, outcomes.find, "outcomes", outcomes=False, tables=(4, 6),
         published=published.outcomes,
+    ),
+    Kind(
+        "influence", "teachers", "What a step of training will do",
+        "First-order change of success for a small step on all tokens of the run's rollouts, when all tokens share the "
+        "parameters. Same questions: those trained on; other questions: all but the one of the token.",
+        ("teacher",),
+        (Quantity("same", "same questions", f"success per step of {influence.STEP:g}", digits=4),
+         Quantity("other", "other questions", f"success per step of {influence.STEP:g}", digits=4),
+         Quantity("agree", "tokens with a settled sign", "0 to 1", 0.5, judged=False),
+         Quantity("halves", "correlation of two halves", "r, −1 to 1", judged=False)),
+        influence.find, outcomes=False,
+    ),
+    Kind(
+        "lessons", "teachers", "Which questions teach which",
+        "The same prediction by question: on the question itself, on the others, and from training on the others.",
+        ("teacher", "question"),
+        tuple(Quantity(key, name, f"success per step of {influence.STEP:g}", digits=4) for key, name in
+              {"own": "on itself", "others": "on the others", "from": "from the others"}.items()),
+        influence.find_questions, "all_teachers", outcomes=False,
     ),
     Kind(
         "distribution", "scores", "Distribution of the scores",

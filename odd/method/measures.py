@@ -117,6 +117,7 @@ class Measure:
         ends: computes the ends of its interval.
         interval: columns of these ends, on the scale of the measure.
         settled_by: columns of the interval that must exclude 0 for its sign to be settled.
+        optional: whether it is computed apart from the scores, so that many runs lack it; pages then leave it out.
         halves: whether it is also computed from each half of the rollouts, without draws.
         term: its name in the glossary, if different.
         formula: LaTeX for the glossary.
@@ -150,6 +151,7 @@ class Measure:
     ends: Callable[[Nodes], tuple[Values, Values]] | None = None
     interval: Ends | None = None
     settled_by: Ends | None = None
+    optional: bool = False
     halves: bool = False
     term: str = ""
     formula: str = ""
@@ -218,6 +220,28 @@ BUILT_IN = (
         value=_advantage, halves=True,
         term="Teacher advantage", range="−1 to 1", where="Tree, Compare, Findings",
         formula=r"\text{Adv}(u) = \sum_{S_u} \tilde P_{te}^k \hat P^k - \sum_{S_u} \tilde P_\theta^k \hat P^k",
+    ),
+    Measure(
+        "influence", "influence",
+        "First-order change of success on the questions of the run if all parameters move as this token's distillation "
+        "term asks: how the student's logits move here when it improves, times where the teacher pushes them. The "
+        "two values behind it come from disjoint rollouts, neither with this token's own; tokens are muted where their "
+        "signs differ.",
+        short="infl.", symbol="infl.", unit="success per unit of learning rate", digits=4, low="harmful",
+        high="helpful", better=True, scale="quantile", table="token_influence",
+        settled_by=("influence_low", "influence_high"), optional=True, where="Tree, Compare, Findings",
+        term="Influence", range="success per unit of learning rate",
+        formula=r"\text{influence}(u) = \langle \dot z(u), g^{D}(u)\rangle, \quad \dot z(u) = "
+                r"\frac{\partial z(u)}{\partial\theta} \nabla_\theta J",
+    ),
+    Measure(
+        "influence_other", "influence on other questions",
+        "Influence on success on all questions of the run but the token's own: what carries over. Success on the own "
+        "question has no part in it.",
+        short="infl. others", symbol="infl.", unit="success per unit of learning rate", digits=4, low="harmful",
+        high="helpful", better=True, scale="quantile", table="token_influence",
+        settled_by=("influence_other_low", "influence_other_high"), optional=True,
+        term="Influence on other questions", range="success per unit of learning rate",
     ),
     Measure(
         "children", "children that count",

@@ -20,6 +20,12 @@ users switch between teachers.
 """
 
 
+INFLUENCE = "f.* EXCLUDE (question, path, position, teacher, objective)"
+"""Columns of a token's influence, and the join with them, where `t` are tokens of a path."""
+OF_INFLUENCE = """LEFT JOIN token_influence AS f ON f.question = $question AND f.path = t.path
+            AND f.position = t.position AND f.teacher = {teacher} AND f.objective = $objective"""
+
+
 def _children(places: str) -> str:
     """Return the SQL for children of the nodes in `places`, at most $most per node: taken ones and S_u first."""
     return f"""
@@ -57,7 +63,7 @@ def _rows(where: str) -> str:
     return f"""
         SELECT e.teacher, t.position, t.node, t.child, t.token, v.bytes, exp(q.log_q::DOUBLE) AS p_teacher, c.p_student,
             {known("c", "success", "success")}, {known("u", "value", "value")},
-            s.* EXCLUDE (question, node, teacher, objective, convention), d.kl_student_teacher
+            s.* EXCLUDE (question, node, teacher, objective, convention), d.kl_student_teacher, {INFLUENCE}
         FROM path_tokens AS t CROSS JOIN {EVERY_TEACHER} AS e
         LEFT JOIN node_values AS u ON u.question = $question AND u.node = t.node AND u.pooling = {CHOSEN}
         LEFT JOIN branches AS c ON c.question = $question AND c.node = t.child AND c.pooling = {CHOSEN}
@@ -65,6 +71,7 @@ def _rows(where: str) -> str:
         LEFT JOIN node_teachers AS d ON d.question = $question AND d.node = t.node AND d.teacher = e.teacher
         LEFT JOIN scores AS s ON s.question = $question AND s.node = t.node AND s.teacher = e.teacher
             AND s.objective = $objective AND s.convention = $convention
+        {OF_INFLUENCE.format(teacher="e.teacher")}
         LEFT JOIN vocabulary AS v ON v.token = t.token
         WHERE t.question = $question AND t.path = $path AND {where} ORDER BY e.teacher, t.position"""
 

@@ -6,7 +6,7 @@ from odd.method.measures import colours
 from odd.store.context_queries import CONTEXT_QUERIES
 from odd.store.finding_queries import FINDING_QUERIES
 from odd.store.influence_tables import INFLUENCE_QUERIES
-from odd.store.path_queries import CHOSEN, PATH_QUERIES, known
+from odd.store.path_queries import CHOSEN, INFLUENCE, OF_INFLUENCE, PATH_QUERIES, known
 from odd.store.rollout_queries import ROLLOUT_QUERIES
 from odd.store.schema import quote
 
@@ -19,7 +19,8 @@ def _scales() -> str:
         if measure.scale in rules:
             end = rules[measure.scale].format(column=measure.column)
             if measure.table != "scores":
-                end = f"(SELECT {end} FROM {measure.table} WHERE question = $question)"
+                own = " AND objective = $objective" if measure.optional else ""
+                end = f"(SELECT {end} FROM {measure.table} WHERE question = $question{own})"
             columns.append(f"{end} AS {quote(measure.key)}")
     return f"""
         SELECT {", ".join(columns)} FROM scores
@@ -219,12 +220,13 @@ QUERIES: dict[str, str | Callable[[], str]] = {
     "tree_decisions": f"""
         SELECT s.teacher, t.path, t.position, t.node, t.child, exp(q.log_q::DOUBLE) AS p_teacher, c.p_student,
             {known("c", "success", "success")},
-            s.* EXCLUDE (question, node, teacher, objective, convention), d.kl_student_teacher
+            s.* EXCLUDE (question, node, teacher, objective, convention), d.kl_student_teacher, {INFLUENCE}
         FROM scores AS s
         JOIN path_tokens AS t ON t.question = $question AND t.node = s.node
         LEFT JOIN branches AS c ON c.question = $question AND c.node = t.child AND c.pooling = {CHOSEN}
         LEFT JOIN teacher_tokens AS q ON q.question = $question AND q.node = t.child AND q.teacher = s.teacher
         LEFT JOIN node_teachers AS d ON d.question = $question AND d.node = t.node AND d.teacher = s.teacher
+        {OF_INFLUENCE.format(teacher="s.teacher")}
         WHERE s.question = $question AND s.objective = $objective AND s.convention = $convention AND s.decision
         ORDER BY s.teacher, t.path, t.position""",
     **FINDING_QUERIES,

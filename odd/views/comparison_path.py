@@ -18,6 +18,7 @@ from odd.views.scores import (
     colour_scale,
     colour_value,
     facts,
+    known_measures,
     legend,
     number,
     passes,
@@ -72,7 +73,7 @@ def path_payload(run: Run, view: ViewState, teachers: Sequence[str], window: ran
             }
             for name in teachers
         ],
-        "facts": facts(listed()),
+        "facts": facts(known_measures(listed(), [row for own in rows.values() for row in own])),
         "baseline": view.baseline,
         "legend": shown_legend(view).payload(scale),
         "difference": view.show == "difference",

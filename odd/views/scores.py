@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from odd.method.measures import MEASURES, Measure
+from odd.method.measures import MEASURES, Measure, colours
 from odd.store.run import Run
 from odd.views.links import ViewState
 
@@ -146,6 +146,17 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any] | None]) -> dict[
 def records(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The records of a `table`; missing ones are empty."""
     return [{} if row is None else dict(zip(found["columns"], row, strict=True)) for row in found["rows"]]
+
+
+def offered_colours(run: Run) -> dict[str, Measure]:
+    """Return the measures that tokens of a run can be coloured by."""
+    has_influence = not run.query("influence_objectives").empty
+    return {key: one for key, one in colours().items() if has_influence or not one.optional}
+
+
+def known_measures(measures: Sequence[Measure], rows: Sequence[Row]) -> list[Measure]:
+    """Return the measures without the optional ones of which no row has a value."""
+    return [one for one in measures if not one.optional or any(number(row, one.column) is not None for row in rows)]
 
 
 def facts(measures: Sequence[Measure]) -> list[dict[str, Any]]:

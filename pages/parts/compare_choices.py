@@ -30,7 +30,7 @@ def show(run: OpenRun, view: ViewState) -> None:
         tied = bound("show", view.show, to_view=lambda chosen: chosen or view.show)
         tied |= {"format_func": SHOWS.__getitem__, "help": "The score itself, or its difference from the baseline's."}
         st.segmented_control("show", list(SHOWS), width=190, **tied)
-        choose_colour(view, width=180)
+        choose_colour(run, view, width=180)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="compare-what"):
         choose_objective(run, view, width=140)
         choose_convention(run, view, width=220)

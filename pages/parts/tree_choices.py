@@ -30,7 +30,7 @@ def show(run: OpenRun, view: ViewState, number: int) -> None:
         if view.objective is not None:
             choose_objective(run, view, width=150)
             choose_convention(run, view, width=230)
-        choose_colour(view, width=190)
+        choose_colour(run, view, width=190)
         choose_filters(view)
         tied = bound("find", view.find) | {"type": "search", "max_chars": LONGEST}
         st.text_input("find in the path", placeholder="text, then Enter", width=170, **tied)

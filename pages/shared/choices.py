@@ -9,6 +9,7 @@ from odd.method.measures import colours
 from odd.views.links import AT_PATH, AT_START, Reference, ViewState
 from odd.views.names import convention_name, objective_name
 from odd.views.resolve import question_number
+from odd.views.scores import offered_colours
 from odd.views.token_path import path_names
 from pages.shared.data import OpenRun
 from pages.shared.state import bound
@@ -70,10 +71,11 @@ def choose_path(run: OpenRun, view: ViewState, **arguments) -> None:
     st.selectbox("path", list(names), format_func=lambda path: names[path], **tied, **arguments)
 
 
-def choose_colour(view: ViewState, **arguments) -> None:
+def choose_colour(run: OpenRun, view: ViewState, **arguments) -> None:
     """Choose the measure that colours the tokens."""
     names = {key: measure.name for key, measure in colours().items()}
-    choose("colour", "colour by", list(names), view, format_func=names.__getitem__, **arguments)
+    offered = dict.fromkeys([*offered_colours(run), view.colour])
+    choose("colour", "colour by", list(offered), view, format_func=names.__getitem__, **arguments)
 
 
 def choose_filters(view: ViewState) -> None:

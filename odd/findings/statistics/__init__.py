@@ -9,6 +9,7 @@ from odd.findings.statistics.bootstrap import (
     positive,
 )
 from odd.findings.statistics.noise import NoiseFloor, noise_floor
+from odd.findings.statistics.pairs import pair_mean
 from odd.findings.statistics.prediction import clustered_auroc, cross_validated_scores
 from odd.findings.statistics.ranks import grouped_spearman, improved, sign_changes
 from odd.findings.statistics.reliability import factor_for, settled_probability, spearman_brown
@@ -34,6 +35,7 @@ __all__ = [
     "mixed",
     "node_numbers",
     "noise_floor",
+    "pair_mean",
     "positive",
     "settled_probability",
     "sign_changes",
