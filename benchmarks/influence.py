@@ -24,6 +24,7 @@ from rich.table import Table
 
 from benchmarks.conditions import conditions
 from odd.analysis.influence import Answers, Slices, half_influence, half_of, success_gradients
+from odd.analysis.path_rows import side_by_side
 from odd.config import ModelConfig, QuestionsConfig, TeacherConfig
 from odd.method.influence import judges_of
 from odd.method.logspace import log_sum_exp
@@ -126,7 +127,7 @@ def teachers_of(student: TransformersModel, of: Task, others: Mapping[str, Trans
 
     def opposite(number: int, responses: Sequence[Sequence[int]]) -> Iterator[np.ndarray]:
         both = own(number, responses), model(others[largest])(number, responses)
-        for log_p, log_q in _side_by_side(*both):
+        for log_p, log_q in side_by_side(both):
             logits = 2 * log_p.astype(np.float64) - log_q
             yield logits - log_sum_exp(logits)[:, None]
 
@@ -142,13 +143,6 @@ def teachers_of(student: TransformersModel, of: Task, others: Mapping[str, Trans
         "shown a wrong response": shown(False),
         "mixed with uniform": made(lambda log_p: np.logaddexp(log_p, np.log(0.1 / log_p.shape[-1])), own),
     }
-
-
-def _side_by_side(one: Slices, other: Slices) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    from odd.analysis.path_rows import side_by_side
-
-    for first, second in side_by_side([one, other]):
-        yield first, second
 
 
 def _with_demonstration(student: TransformersModel, question: Question, correct: bool) -> list[int]:
@@ -192,9 +186,11 @@ def measure(name: str, arguments: argparse.Namespace) -> Iterator[Arm]:
     student = _model(name, cache)
     others = {other: _model(other, cache) for other in ("tiny-m", "tiny-l", "tiny-xl") if other != name}
     every = load_questions(QuestionsConfig(source="tiny-heldout"))
+    # two random sets of the same kind of questions
+    order = np.random.default_rng(0).permutation(len(every))[: 2 * arguments.questions]
     sets = {
-        "same": task(student, every[: arguments.questions]),
-        "other": task(student, every[-arguments.questions :]),
+        "same": task(student, [every[i] for i in order[: arguments.questions]]),
+        "other": task(student, [every[i] for i in order[arguments.questions :]]),
     }
     drawn = {
         key: answered(student, of, 2 * arguments.rollouts, 10_000 * (1 + i)) for i, (key, of) in enumerate(sets.items())
@@ -294,7 +290,7 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=12, help="questions of each set")
     parser.add_argument("--rollouts", type=int, default=48, help="rollouts a question for v, and as many for the step")
     parser.add_argument("--samples", type=int, default=192, help="rollouts a question before and after")
-    parser.add_argument("--step", type=float, default=0.002, help="length of the step in the parameters")
+    parser.add_argument("--step", type=float, default=0.016, help="length of the step in the parameters")
     parser.add_argument("--doublings", type=int, default=0, help="further steps, each twice as long")
     parser.add_argument("--out", type=Path, default=None, help="file to append each result to, as JSON")
     parser.add_argument("--cache", default="cache")

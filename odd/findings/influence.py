@@ -17,6 +17,7 @@ from odd.findings.statistics import Estimate, cluster_bootstrap, cluster_correla
 STEP = 0.01
 """Length in the parameters of the step whose effect is predicted."""
 ABSENT = "The influence of tokens is not computed for this run and objective: compute it with odd influence RUN."
+EQUAL = "Every teacher equals the student, so a step of training changes nothing."
 NEGLIGIBLE = 1e-9
 """Norm of a gradient in the parameters below which a teacher equals the student."""
 
@@ -25,7 +26,7 @@ def find(evidence: Evidence) -> Found:
     """Predicted change of success on the same questions and on others, and how far two halves of the rollouts agree."""
     effects = _effects(evidence)
     if not effects:
-        return Found((), (ABSENT,))
+        return _nothing(evidence)
     tokens = evidence.run.query("influence_paths", objective=evidence.filters.objective)
     rollouts = evidence.run.query("influence_rollouts", objective=evidence.filters.objective)
     rollouts = rollouts[rollouts["target"] == "same"]
@@ -86,6 +87,12 @@ def _effects(evidence: Evidence) -> dict[str, Effects]:
     }
 
 
+def _nothing(evidence: Evidence) -> Found:
+    """Say why there is nothing to predict."""
+    computed = len(evidence.run.query("influence_norms", objective=evidence.filters.objective))
+    return Found((), (EQUAL if computed else ABSENT,))
+
+
 def _agreement(tokens: pd.DataFrame) -> Estimate:
     """Share of the tokens of the paths whose two values have the same sign."""
     settled = (tokens["influence_low"] > 0) | (tokens["influence_high"] < 0)
@@ -115,7 +122,7 @@ def find_questions(evidence: Evidence) -> Found:
     """What training on each question does to itself and to the others, and what the others do to it."""
     effects = _effects(evidence)
     if not effects:
-        return Found((), (ABSENT,))
+        return _nothing(evidence)
     ids = dict(evidence.run.query("questions")[["question", "id"]].itertuples(index=False))
     own_tables = {name: effect.values for name, effect in effects.items()}
     numbers = {name: effect.questions for name, effect in effects.items()}

@@ -54,7 +54,7 @@ def test_a_folder_that_is_a_file_is_refused(report, tmp_path):
 
 def test_a_run_file_is_read_and_its_findings_are_written(finished, tmp_path):
     text = write_findings([finished[1]], CHOSEN, tmp_path)
-    assert "tiny-s on questions.jsonl" in text and "15 files" in text
+    assert "tiny-s on questions.jsonl" in text and "17 files" in text
     assert "WHICH" not in text and (tmp_path / "findings.md").read_text().startswith("# Findings")
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from odd.findings.compose import find, numbers, shown
 from odd.findings.evidence import Filters
+from odd.findings.influence import STEP
 from odd.findings.kinds import BY_KEY, KINDS
 from odd.findings.model import ALL_TEACHERS
 from odd.findings.outcomes import GAP
@@ -203,6 +204,55 @@ def test_baselines_disagree_where_their_signs_differ():
     assert shares["2"] == 1 and shares["3"] == 0 and 0 < shares["any"] < 1
     found.run.frames["finding_conventions"] = table[~children]
     assert "does not have both" in BY_KEY["opposite"].find(found).sentences[0]
+
+
+def test_the_predicted_gain_of_a_step_is_the_planted_one(planted):
+    found = BY_KEY["influence"].find(planted)
+    assert [row.labels[0] for row in found.rows] == ["good", "chance", "bad"]
+    for row, effect in zip(found.rows, (0.6, 0.0, -0.6), strict=True):
+        for key, pairs in (("same", 24 * 24), ("other", 24 * 23)):
+            one = row.cells[key].estimate
+            assert one.low < STEP * effect / 2 < one.high and (one.n, one.clusters) == (pairs, 24)
+    assert found.rows[0].cells["same"].estimate.low > 0 > found.rows[2].cells["same"].estimate.high
+    assert found.sentences[0].startswith("By predicted gain from a step of length 0.01 in the parameters")
+
+
+def test_halves_of_the_influence_agree_as_planted(planted):
+    good, chance, _ = BY_KEY["influence"].find(planted).rows
+    assert chance.cells["agree"].estimate.low < 0.5 < chance.cells["agree"].estimate.high
+    assert good.cells["agree"].estimate.low > 0.5
+    assert good.cells["halves"].estimate.low < 0.5 < good.cells["halves"].estimate.high
+
+
+def test_filters_choose_the_questions_whose_success_is_predicted(planted):
+    hard = replace(planted, asked=frozenset(range(1, 24, 2)))
+    found = BY_KEY["influence"].find(hard)
+    assert {row.cells["same"].estimate.n for row in found.rows} == {24 * 12}
+    assert {row.cells["other"].estimate.n for row in found.rows} == {24 * 12 - 12}
+
+
+def test_questions_teach_as_planted(planted):
+    table = planted.run.query("influence_matrix")
+    own = table[table["teacher"] == "good"].pivot(index="question", columns="target", values="influence").to_numpy()
+    cells = rows("lessons", planted)["good", "q3"]
+    others = np.arange(24) != 3
+    expected = {"own": own[3, 3], "others": own[3, others].mean(), "from": own[others, 3].mean()}
+    for key, effect in expected.items():
+        assert cells[key].estimate.value == pytest.approx(STEP * effect / 2)
+
+
+def test_a_run_without_influence_says_how_to_get_it(planted):
+    frames = planted.run.frames
+    bare = {name: frame[:0] if name.startswith("influence") else frame for name, frame in frames.items()}
+    for key in ("influence", "lessons"):
+        found = BY_KEY[key].find(replace(planted, run=FakeRun(bare)))
+        assert not found.rows and found.sentences[0].endswith("compute it with odd influence RUN.")
+
+
+def test_a_teacher_that_equals_the_student_predicts_nothing(without_scores):
+    for key in ("influence", "lessons"):
+        (sentence,) = BY_KEY[key].find(without_scores).sentences
+        assert sentence.startswith("Every teacher equals the student")
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.key)
