@@ -11,11 +11,12 @@ import pytest  # noqa: E402
 from filelock import FileLock  # noqa: E402
 
 from benchmarks import serving  # noqa: E402
-from odd.config import RunConfig  # noqa: E402
+from odd.config import InfluenceConfig, RunConfig  # noqa: E402
 from odd.models.embedded import embedded_path  # noqa: E402
+from odd.pipeline.influence import compute_influence  # noqa: E402
 from odd.pipeline.screening import screen  # noqa: E402
 from odd.pipeline.worker import run  # noqa: E402
-from tests.runs import quick_config, quick_screening_config, screening_config, small_config  # noqa: E402
+from tests.runs import influence_config, quick_config, quick_screening_config, screening_config, small_config  # noqa: E402
 
 SHAPED = ("analysis", "findings", "method")
 """Folders of the tests in which shapes are checked, besides those marked so."""
@@ -61,6 +62,17 @@ def finished(common) -> tuple[RunConfig, Path]:
 def quick(common) -> tuple[RunConfig, Path]:
     """A finished run of a fake engine, the same as `finished` otherwise."""
     return made_once(common / "quick", quick_config, run)
+
+
+@pytest.fixture(scope="session")
+def influenced(common) -> tuple[RunConfig, Path]:
+    """A finished run of a fake engine, with influence."""
+
+    def make(config, listen):
+        path = run(config, listen)
+        return compute_influence(path.parent, path.stem, InfluenceConfig(), listen, lambda line: None)
+
+    return made_once(common / "influenced", influence_config, make)
 
 
 @pytest.fixture(scope="session")

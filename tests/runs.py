@@ -68,6 +68,14 @@ def quick_config(folder: Path, **changes) -> RunConfig:
     return small_config(folder, **(models | changes))
 
 
+def influence_config(folder: Path, **changes) -> RunConfig:
+    """A quick run under one convention, with two objectives whose influence can be computed and one without."""
+    analysis = {"n_sig": 6, "posterior_draws": 60, "poolings": ["on_policy"], "baselines": ["full"], "rests": ["off"]}
+    analysis |= {"objectives": [{"name": "reverse_kl"}, {"name": "forward_kl"}, {"name": "dr_grpo"}]}
+    teachers = [{"name": "other", "model": bigrams("b")}, SELF_TEACHERS[0], SELF_TEACHERS[-1]]
+    return quick_config(folder, **({"analysis": analysis, "teachers": teachers} | changes))
+
+
 def _screening(name: str, model: dict[str, str]) -> dict[str, Any]:
     """A screening of two more contexts than the run's, in which a model, shown under a name, writes for the student."""
     teachers = [

@@ -181,15 +181,14 @@ def _influence(effects, questions):
         norms.append({"teacher": teacher, "norm": 0.0 if effect != effect else 2.0, "questions": questions})
         known = 0.0 if effect != effect else effect
         teaches, learns = rng.normal(0, 0.3, (2, questions))
+        teaches, learns = teaches - teaches.mean(), learns - learns.mean()
         table = known + teaches[:, None] + learns + rng.normal(0, 0.1, (questions, questions))
         places = [(q, other) for q in range(questions) for other in range(questions)]
         matrix += [{"question": q, "target": o, "teacher": teacher, "influence": table[q, o]} for q, o in places]
         for question in range(questions):
             both = known + rng.normal(size=(2, 2 * NODES))
             ends = {"influence_low": both.min(axis=0), "influence_high": both.max(axis=0)}
-            paths.append(
-                pd.DataFrame({"question": question, "teacher": teacher, "influence": both.mean(axis=0), **ends})
-            )
+            paths.append(pd.DataFrame({"question": question, "teacher": teacher, **ends}))
             shared = rng.normal(size=12)
             sums = {half: shared + rng.normal(size=12) for half in ("first", "second")}
             rollouts.append(pd.DataFrame({"question": question, "teacher": teacher, "target": "same", **sums}))

@@ -11,18 +11,13 @@ from odd.errors import OddError
 from odd.pipeline.influence import compute_influence
 from odd.pipeline.worker import run
 from odd.store import RunReader, RunWriter
-from tests.runs import bigrams, change, quick_config, rows
-
-TEACHERS = [{"name": "other", "model": bigrams("b")}, {"name": "Self-1C", "context": "1c"}, {"name": "Self-check"}]
+from tests.runs import change, influence_config, rows
 
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
     """A finished run without influence."""
-    folder = tmp_path_factory.mktemp("plain")
-    analysis = {"n_sig": 6, "posterior_draws": 60, "poolings": ["on_policy"], "baselines": ["full"], "rests": ["off"]}
-    analysis |= {"objectives": [{"name": "reverse_kl"}, {"name": "forward_kl"}, {"name": "dr_grpo"}]}
-    return run(quick_config(folder, analysis=analysis, teachers=TEACHERS), lambda step: None)
+    return run(influence_config(tmp_path_factory.mktemp("plain")), lambda step: None)
 
 
 def influence(folder, file, told=None, **wanted):
@@ -33,8 +28,8 @@ def influence(folder, file, told=None, **wanted):
 
 
 @pytest.fixture(scope="module")
-def made(plain, tmp_path_factory):
-    return influence(tmp_path_factory.mktemp("made"), plain)[0]
+def made(influenced):
+    return influenced[1]
 
 
 SUMS = """
