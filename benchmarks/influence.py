@@ -171,6 +171,46 @@ def judged(
     return np.asarray(total)
 
 
+def cost(student: TransformersModel, teachers: Mapping[str, Read], objectives: Sequence[Objective], of: Task) -> str:
+    """Processor time of influence, and of reading the same tokens with student and teachers, as a line."""
+    answers = answered(student, of, 96, 1)
+    derivatives, times = student.derivatives(), {"read": 0.0, "success": 0.0, "judge": 0.0}
+
+    def timed(what: str, work: Callable[[], object]) -> None:
+        started = time.process_time()
+        work()
+        times[what] += time.process_time() - started
+
+    def read(number: int, responses: Sequence[Sequence[int]]) -> None:
+        for one in (student.scorer.read(of.prompts[number], responses, 1.0), *_all(teachers, number, responses)):
+            for _ in one:
+                pass
+
+    def judge(number: int, one: Answers, half: int, directions: list[np.ndarray]) -> None:
+        responses = [one.responses[i] for i in half_of(len(one.responses), half)]
+        both = dict(zip(teachers, _all(teachers, number, responses), strict=True))
+        own = student.scorer.read(one.prompt, responses, 1.0)
+        half_influence(derivatives, one, half, own, both, objectives, directions, 1.0)
+
+    directions = [np.ones(derivatives.size, np.float32)] * 4
+    for number, one in enumerate(answers):
+        timed("read", lambda number=number, one=one: read(number, one.responses))
+        timed("success", lambda one=one: success_gradients(derivatives, one, 1.0))
+        for half in (0, 1):
+            timed("judge", lambda number=number, one=one, half=half: judge(number, one, half, directions))
+    tokens = sum(len(response) for one in answers for response in one.responses)
+    ratio = (times["success"] + times["judge"]) / times["read"]
+    return (
+        f"{student.name}, {len(teachers)} teachers, {len(objectives)} objectives, {tokens:,} tokens: reading "
+        f"{times['read']:.1f} s, gradient of success {times['success']:.1f} s, influence with all it reads "
+        f"{times['judge']:.1f} s of processor time: {ratio:.1f} times reading"
+    )
+
+
+def _all(teachers: Mapping[str, Read], number: int, responses: Sequence[Sequence[int]]) -> list[Slices]:
+    return [teacher(number, responses) for teacher in teachers.values()]
+
+
 def stepped(student: TransformersModel, direction: np.ndarray, step: float) -> TransformersModel:
     """A copy of the student after a step of this length along a direction."""
     model = copy.deepcopy(student.scorer.model)
@@ -210,6 +250,9 @@ def measure(name: str, arguments: argparse.Namespace) -> Iterator[Arm]:
     if arguments.teachers != ["all"]:
         teachers = {key: teachers[key] for key in arguments.teachers}
     objectives = [objective(label) for label in arguments.objectives]
+    if arguments.cost:
+        print(cost(student, teachers, objectives, sets["same"]))
+        return
     steps = judged(student, drawn["same"], teachers, objectives)
     print(f"{name}: {len(steps)} gradients of {steps.shape[1]:,} parameters in {time.perf_counter() - started:.0f} s")
     before = {key: outcomes(student, of, arguments.samples, 70_000) for key, of in sets.items()}
@@ -292,6 +335,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=192, help="rollouts a question before and after")
     parser.add_argument("--step", type=float, default=0.016, help="length of the step in the parameters")
     parser.add_argument("--doublings", type=int, default=0, help="further steps, each twice as long")
+    parser.add_argument("--cost", action="store_true", help="measure the time of influence instead of taking steps")
     parser.add_argument("--out", type=Path, default=None, help="file to append each result to, as JSON")
     parser.add_argument("--cache", default="cache")
     arguments = parser.parse_args()
@@ -302,7 +346,8 @@ def main() -> None:
             if arguments.out is not None:
                 with arguments.out.open("a") as file:
                     file.write(json.dumps(asdict(arm)) + "\n")
-    report(arms, Console(width=150))
+    if arms:
+        report(arms, Console(width=150))
     sizes = f"{arguments.questions} questions of each set, {arguments.rollouts} rollouts a question for v and for steps"
     print(f"{sizes}, {arguments.samples} before and after; {time.perf_counter() - started:.0f} s")
     print(conditions(", ".join(arguments.students), 1))

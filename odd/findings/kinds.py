@@ -31,6 +31,7 @@ _SIGNAL = (
 
 SECTIONS: dict[Section, str] = {
     "teachers": "Teachers",
+    "training": "What training will do",
     "scores": "Scores along paths",
     "choosing": "Choosing tokens and teachers",
     "trust": "How far to trust it",
@@ -50,7 +51,7 @@ KINDS: tuple[Kind, ...] = (
         published=published.outcomes,
     ),
     Kind(
-        "influence", "teachers", "What a step of training will do",
+        "influence", "training", "What a step of training will do",
         "First-order change of success for a small step on all tokens of the run's rollouts, when all tokens share the "
         "parameters. Same questions: those trained on; other questions: all but the one of the token.",
         ("teacher",),
@@ -61,7 +62,7 @@ KINDS: tuple[Kind, ...] = (
         influence.find, outcomes=False,
     ),
     Kind(
-        "lessons", "teachers", "Which questions teach which",
+        "lessons", "training", "Which questions teach which",
         "The same prediction by question: on the question itself, on the others, and from training on the others.",
         ("teacher", "question"),
         tuple(Quantity(key, name, f"success per step of {influence.STEP:g}", digits=4) for key, name in

@@ -37,8 +37,9 @@ def figures(app):
 
 
 @pytest.mark.parametrize("section", SECTIONS)
-def test_each_finding_has_a_sentence_a_figure_and_a_table(open_findings, finished, section):
-    app = open_findings(finished[0].cache.parent, section=section)
+def test_each_finding_has_a_sentence_a_figure_and_a_table(open_findings, finished, influenced, section):
+    run = influenced if section == "training" else finished
+    app = open_findings(run[0].cache.parent, section=section)
     kinds = [kind for kind in KINDS if kind.section == section]
     for kind in kinds:
         assert kind.title in said(app)
