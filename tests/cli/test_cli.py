@@ -94,6 +94,7 @@ def test_the_process_of_a_run_ends_without_warnings_from_libraries(tmp_path):
 
 COMMANDS = [
     *("demo", "app", "show", "findings", "screen", "run", "import", "add-teacher", "weights", "models"),
+    "influence",
     "verify",
     "check",
     "vectors",
