@@ -68,6 +68,7 @@ def compute_influence(
         with writer.transaction():
             work.compute()
         writer.finish()
+        work.report(Stage.DONE, len(work.questions) - 1, 1)
         return writer.published
 
 
@@ -96,7 +97,6 @@ class InfluenceWork:
         self.config: RunConfig = parse_config(json.loads(meta["config"]))
         self.objectives = self._objectives()
         self.models = Models(self.config, cache)
-        self.models.load(self.config.teachers)
         digests = Digests(writer.run_id, json.loads(meta["digests"]))
         digests.check("", self.models.student.name, self.models.student.digest)
         for teacher in self.config.teachers:
@@ -192,9 +192,22 @@ class InfluenceWork:
         tokens, rollouts = sum(map(len, one.answers.responses)), len(one.answers.responses)
         cost = {"question": one.number, "stage": stage.value, "seconds": seconds, "items": rollouts, "tokens": tokens}
         self.writer.insert("timings", [cost])
-        count = len(self.questions)
-        self.listen(Progress(run_id=self.writer.run_id, stage=stage, question=place, questions=count, done=rollouts,
-                             total=rollouts, tokens=tokens, seconds=seconds))  # fmt: skip
+        self.report(stage, place, rollouts, tokens, seconds)
+
+    def report(self, stage: Stage, place: int, done: int, tokens: int = 0, seconds: float = 0.0) -> None:
+        """Report that a stage of a question is done."""
+        self.listen(
+            Progress(
+                run_id=self.writer.run_id,
+                stage=stage,
+                question=place,
+                questions=len(self.questions),
+                done=done,
+                total=done,
+                tokens=tokens,
+                seconds=seconds,
+            )
+        )
 
     def _judge(self, one: Studied, place: int, vectors: np.ndarray, total: np.ndarray) -> None:
         """Insert the rows of a question."""
