@@ -106,32 +106,33 @@ class Bigrams:
 
 
 class BigramPass:
-    """One pass along responses; the weights are the logits themselves."""
+    """One pass along responses. The weights are logits by last token, which all prompts share, added to those above."""
 
     def __init__(self, model, prompt, responses, temperature, directions):
-        self.model, self.temperature = model, temperature
+        self.temperature, self.directions, self.pulled = temperature, directions, None
         self.places = distinct_places(responses)
         self.last = np.array([[*prompt, *responses[number][:position]][-1] for number, position in self.places])
         self.log_p = model.after(prompt, self.last, temperature)
-        self.kind, self.directions, self.pulled = kind_of(prompt), directions, None
 
     def slices(self):
-        moved = [direction.reshape(self.model.logits.shape)[self.kind, self.last] for direction in self.directions]
+        moved = [direction.reshape(SIZE, SIZE)[self.last] for direction in self.directions]
         moved = np.stack(moved) if moved else np.empty((0, *self.log_p.shape))
         p = np.exp(self.log_p)
         yield Moved(slice(0, len(self.places)), self.log_p, (moved - (p * moved).sum(-1)[..., None]) / self.temperature)
 
     def pull(self, at, gradients):
-        self.pulled = np.zeros((len(gradients), *self.model.logits.shape))
-        np.add.at(self.pulled[:, self.kind].transpose(1, 0, 2), self.last, gradients.transpose(1, 0, 2))
+        self.pulled = np.zeros((SIZE, len(gradients), SIZE))
+        np.add.at(self.pulled, self.last, gradients.transpose(1, 0, 2))
 
     def gradients(self):
-        return self.pulled.reshape(len(self.pulled), -1) / self.temperature
+        return self.pulled.transpose(1, 0, 2).reshape(self.pulled.shape[1], -1) / self.temperature
 
 
 class BigramDerivatives:
+    size = SIZE * SIZE
+
     def __init__(self, model):
-        self.model, self.size = model, model.logits.size
+        self.model = model
 
     def passes(self, prompt, responses, temperature, directions=(), pairs=0):
         yield BigramPass(self.model, prompt, responses, temperature, directions)

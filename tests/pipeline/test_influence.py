@@ -108,13 +108,13 @@ def test_the_cost_and_what_is_left_out_are_told_before_the_start(plain, tmp_path
     told = []
     influence(tmp_path, plain, told)
     assert told[0] == "without dr_grpo: influence is computed for objectives of two distributions"
-    assert told[1].startswith("influence of ") and "of 96 rollouts in 147,456 parameters: about " in told[1]
+    assert told[1].startswith("influence of ") and "of 96 rollouts in 9,216 parameters: about " in told[1]
 
 
 def test_objectives_can_be_chosen(plain, tmp_path):
     made, _ = influence(tmp_path, plain, objectives=["forward_kl"])
     assert rows(made, "SELECT DISTINCT objective FROM influence") == [("forward_kl",)]
-    assert json.loads(rows(made, "SELECT value FROM meta WHERE key = 'influence'")[0][0])["weights"] == 147_456
+    assert json.loads(rows(made, "SELECT value FROM meta WHERE key = 'influence'")[0][0])["weights"] == 9_216
 
 
 def test_an_objective_that_depends_on_outcomes_is_refused(plain, tmp_path):
