@@ -262,13 +262,14 @@ def measure(name: str, arguments: argparse.Namespace) -> Iterator[Arm]:
         for step in (arguments.step * 2**k for k in range(1 + arguments.doublings)):
             moved = stepped(student, direction, step)
             changes = {key: outcomes(moved, of, arguments.samples, 70_000) - before[key] for key, of in sets.items()}
-            halves = {key: tuple(float(step * (half @ unit)) for half in both) for key, both in gradients.items()}
+            products = {key: [float(step * (half @ unit)) for half in both] for key, both in gradients.items()}
+            halves = {key: (first, second) for key, (first, second) in products.items()}
             yield Arm(
                 name,
                 teacher,
                 label,
                 step,
-                {key: float(np.mean(both)) for key, both in halves.items()},
+                {key: sum(both) / 2 for key, both in halves.items()},
                 halves,
                 {key: float(change.mean()) for key, change in changes.items()},
                 {

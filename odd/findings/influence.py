@@ -3,7 +3,7 @@
 Influence is the only score of a run that knows that all tokens share the parameters (method §9).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -158,7 +158,7 @@ def _mean(values: np.ndarray) -> Estimate:
 
 
 def _lessons(
-    tables: Mapping[str, np.ndarray], numbers: Mapping[str, Sequence[int]], ids: Mapping[int, str]
+    tables: Mapping[str, np.ndarray], numbers: Mapping[str, np.ndarray], ids: Mapping[int, str]
 ) -> tuple[str, ...]:
     """Sentence on the question that teaches the others most, and on the one that harms them most."""
     name, table = next(iter(tables.items()))

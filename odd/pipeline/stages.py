@@ -6,6 +6,7 @@ from typing import Literal, Self
 Kind = Literal["run", "screening", "influence"]
 _RUN: tuple[Kind, ...] = ("run",)
 _SCREENING: tuple[Kind, ...] = ("screening",)
+_INFLUENCE: tuple[Kind, ...] = ("influence",)
 
 
 class Stage(StrEnum):
@@ -35,8 +36,8 @@ class Stage(StrEnum):
     TARGETED = "targeted", "targeted rollouts", _RUN
     READ = "read", "all rollouts scored", _RUN, True
     SCORE = "score", "gradients and scores", _RUN
-    SUCCESS_GRADIENT = "success_gradient", "gradient of success", ("influence",)
-    INFLUENCE = "influence", "influence of tokens", ("influence",)
+    SUCCESS_GRADIENT = "success_gradient", "gradient of success", _INFLUENCE
+    INFLUENCE = "influence", "influence of tokens", _INFLUENCE
     DONE = "done", "finished", ()
 
     @classmethod

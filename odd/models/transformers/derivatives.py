@@ -186,11 +186,13 @@ class DerivativePass:
         self._states = model.states(ids, mask, model.leaves)[rows, columns]
         self._moved = [model.moved(ids, mask, tangent)[rows, columns] for tangent in tangents]
         self._pulled: torch.Tensor | None = None
-        self._of_layer: torch.Tensor | None = None
+        # gradients in the weights of the last layer, which states do not depend on
+        self._direct: dict[int, torch.Tensor] = {}
         layer = model.head.last.layer
-        self._weight = None if layer is None else model.weights[id(layer.weight)]
-        self._bias = None if layer is None or layer.bias is None else model.weights[id(layer.bias)]
-        self._keys = () if layer is None else (id(layer.weight), None if layer.bias is None else id(layer.bias))
+        self._weight_key = None if layer is None else id(layer.weight)
+        self._bias_key = None if layer is None or layer.bias is None else id(layer.bias)
+        self._weight = None if self._weight_key is None else model.weights[self._weight_key]
+        self._bias = None if self._bias_key is None else model.weights[self._bias_key]
 
     def slices(self) -> Iterator[Moved]:
         """Yield the distributions at the places, and how they move along each direction, slice by slice."""
@@ -217,10 +219,9 @@ class DerivativePass:
         if self._weight is None:
             return moved
         found = moved @ self._weight.T
-        weight, bias = self._keys
-        if weight in tangent:
-            found = found + states @ tangent[weight].T
-        return found if bias is None or bias not in tangent else found + tangent[bias]
+        if self._weight_key in tangent:
+            found = found + states @ tangent[self._weight_key].T
+        return found + tangent[self._bias_key] if self._bias_key in tangent else found
 
     @torch.no_grad()
     def pull(self, at: slice, gradients: np.ndarray) -> None:
@@ -229,15 +230,20 @@ class DerivativePass:
         pairs, _, size = given.shape
         if self._pulled is None:
             self._pulled = self._states.new_zeros(pairs, *self._states.shape)
-            if self._weight is not None:
-                self._of_layer = self._weight.new_zeros(pairs, *self._weight.shape)
-                self._of_bias = self._weight.new_zeros(pairs, len(self._weight))
-        if self._weight is None or self._of_layer is None:
+        if self._weight is None:
             self._pulled[:, at, :size] = given
             return
         self._pulled[:, at] = given @ self._weight[:size]
-        self._of_layer[:, :size] += given.transpose(1, 2) @ self._states[at].detach()
-        self._of_bias[:, :size] += given.sum(dim=1)
+        self._add(self._weight_key, given.transpose(1, 2) @ self._states[at].detach())
+        self._add(self._bias_key, given.sum(dim=1))
+
+    def _add(self, key: int | None, gradient: torch.Tensor) -> None:
+        """Add a gradient in the first rows of a weight of the last layer, (pairs, V, ...)."""
+        if key in self.model.leaves:
+            pairs, size, *_ = gradient.shape
+            if key not in self._direct:
+                self._direct[key] = gradient.new_zeros(pairs, *self.model.weights[key].shape)
+            self._direct[key][:, :size] += gradient
 
     def gradients(self) -> np.ndarray:
         """Return the sums of the added gradients, pulled back to the chosen weights, float32 (pairs, size)."""
@@ -248,13 +254,9 @@ class DerivativePass:
             if self._states.requires_grad:  # not if only the last layer is chosen
                 parts = torch.autograd.grad(self._states, leaves, pulled, retain_graph=True, allow_unused=True)
             whole = []
-            for leaf, part, one in zip(leaves, parts, self.model.chosen.values(), strict=True):
+            for key, leaf, part in zip(self.model.leaves, leaves, parts, strict=True):
                 total = torch.zeros_like(leaf) if part is None else part
-                if self._of_layer is not None and id(one) == self._keys[0]:
-                    total = total + self._of_layer[pair]
-                if self._of_layer is not None and id(one) == self._keys[1]:
-                    total = total + self._of_bias[pair]
-                whole.append(total.reshape(-1))
+                whole.append((total + self._direct[key][pair] if key in self._direct else total).reshape(-1))
             found.append(torch.cat(whole))
         return torch.stack(found).cpu().numpy()
 
