@@ -100,6 +100,10 @@ ROWS = {
     "components": [{"question": 0, "node": 0, "convention": MEASURE["convention"], "tokens": np.array([5, 7, -1]),
                     "p": [0.5, 0.125, 0.375], "success": [0.5, 0.0, None], "ideal": [0.25, -0.25, None]}],
     "gradients": [{**KEY, **MEASURE, "node": 0, "teacher_gradient": [0.5, -0.5, 0.0]}],
+    "influence": [{**KEY, "rollout": number, "objective": "reverse_kl", "target": target, "first": [0.5, -0.25],
+                   "second": [0.25, 0.5]} for number in (0, 1) for target in ("same", "other")],
+    "influence_matrix": [{**KEY, "target": 0, "objective": "reverse_kl", "first": 0.25, "second": 0.75}],
+    "influence_norms": [{"teacher": "big", "objective": "reverse_kl", "norm": 2.0, "questions": 1}],
     "vocabulary": [{"token": 5, "text": "a\0b", "bytes": b"a\0b"}, {"token": 6, "text": "�", "bytes": b"\xff"}],
     "timings": [
         {"question": 0, "stage": "sample", "seconds": 1.5, "items": 3, "tokens": 5},

@@ -75,6 +75,7 @@ PARAMETERS = {
     "question": 0,
     "questions": [0],
     "stored": [],
+    "target": "same",
     "teacher": "big",
     "tokens": [5, 6, 7, 8],
     "unfolded": [],
