@@ -224,9 +224,8 @@ BUILT_IN = (
     Measure(
         "influence", "influence",
         "First-order change of success on the questions of the run if all parameters move as this token's distillation "
-        "term asks: how the student's logits move here when it improves, times where the teacher pushes them. The "
-        "two values behind it come from disjoint rollouts, neither with this token's own; tokens are muted where their "
-        "signs differ.",
+        "term asks: how the student's logits move here when it improves, times where the teacher pushes them; the "
+        "mean of two values from disjoint rollouts, neither with this token's own, and muted where their signs differ.",
         short="infl.", symbol="infl.", unit="success per unit of learning rate", digits=4, low="harmful",
         high="helpful", better=True, scale="quantile", table="token_influence",
         settled_by=("influence_low", "influence_high"), optional=True, where="Tree, Compare, Findings",
@@ -236,8 +235,7 @@ BUILT_IN = (
     ),
     Measure(
         "influence_other", "influence on other questions",
-        "Influence on success on all questions of the run but the token's own: what carries over. Success on the own "
-        "question has no part in it.",
+        "Influence on success on all questions of the run but the token's own: what carries over from it.",
         short="infl. others", symbol="infl.", unit="success per unit of learning rate", digits=4, low="harmful",
         high="helpful", better=True, scale="quantile", table="token_influence",
         settled_by=("influence_other_low", "influence_other_high"), optional=True,

@@ -44,5 +44,6 @@ def test_a_search_needs_every_word_and_leaves_empty_groups_out():
 
 def test_every_colour_of_a_token_can_be_looked_up():
     names = {"p_positive": "P(alignment", "kl": "KL(student", "difference": "P teacher − P student"}
+    names["influence_other"] = "influence on other questions"
     for colour in colours():
         assert any(names.get(colour, colour).casefold() in entry.term.casefold() for entry in ENTRIES), colour
