@@ -37,7 +37,7 @@ class Estimator:
     rule: Rule = "on_policy"
     prior: Prior = "jeffreys"
     shrunk: bool = False
-    closed: bool = False
+    closed: bool = True
     initial: bool = True
 
 

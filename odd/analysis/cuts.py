@@ -12,7 +12,7 @@ from odd.method.objectives import Objective
 from odd.method.objectives.base import Taken
 from odd.method.pooling import EdgeSuccess
 from odd.method.reward_to_go import RewardToGo
-from odd.method.success import Children, Counts
+from odd.method.success import Children, Counts, node_value
 from odd.rollouts.sampling import derived_seed
 
 
@@ -28,12 +28,15 @@ class Cut:
     def __init__(self, signal: NodeSignal, support: np.ndarray, objectives: Sequence[Objective]) -> None:
         """Compute the gradients at S_u."""
         self.signal, self.support = signal, support
-        self.log_p, self.log_q = signal.row.at(support)
         self.full = np.stack([signal.at(one, support) for one in objectives], axis=1)
 
     def student(self, baseline: Baseline, rest: Rest) -> np.ndarray:
         """Return P_theta of the components of a convention, float64 (C,)."""
         return self.signal.student(self.support, baseline, rest)
+
+    def teachers(self, baseline: Baseline, rest: Rest) -> np.ndarray:
+        """Return P_te of the children under a convention, float64 (M, K)."""
+        return self.signal.teachers(self.support, baseline, rest)
 
 
 def teacher_gradients(
@@ -77,7 +80,8 @@ class NodeSuccess:
     Attributes:
         node: u.
         cut: the teachers' signal at u.
-        success: P̂ of the children and, last, of the rest; (K + 1,).
+        success: P̂ of the children and, last, of the rest; (K + 1,). The P̂ of a rest that no rollout took is the mean of
+            the children; its draws are 0 or 1, as it may always fail or always succeed.
         draws: posterior draws of `success`; (K + 1, D).
         halves: `success` estimated from each half of the rollouts; (2, K + 1).
         visits: total visits of the children.
@@ -108,18 +112,27 @@ def node_success(tree: QuestionTree, node: int, pooling: str, chosen: Children, 
     rng = np.random.default_rng([config.seed, derived_seed(tree.question, pooling, int(tree.tree.number[node]))])
     rest = Counts(np.array([chosen.rest_visits]), np.array([chosen.rest_successes]))
     draws = np.concatenate(state.draws(chosen.nodes, rest, config.posterior_draws, rng), axis=1)
+    if not chosen.rest_visits:
+        draws[:, -1] = rng.integers(2, size=len(draws))
+    p = cut.student("full", "off")
     return NodeSuccess(
         node=node,
         cut=cut,
-        success=np.append(state.value[chosen.nodes], rest.mean),
+        success=_with_rest(p, state.value[chosen.nodes], rest.mean),
         draws=np.ascontiguousarray(draws.T),
-        halves=np.stack([_of_half(half, chosen) for half in tree.halves[pooling]]),
+        halves=np.stack([_of_half(p, half, chosen) for half in tree.halves[pooling]]),
         visits=int(state.counts.visits[chosen.nodes].sum()),
     )
 
 
-def _of_half(half: EdgeSuccess, chosen: Children) -> np.ndarray:
+def _of_half(p: np.ndarray, half: EdgeSuccess, chosen: Children) -> np.ndarray:
     """Estimate P̂ of the children and of the rest from one half of the rollouts; (K + 1,)."""
     with np.errstate(invalid="ignore"):
         rest = half.drawn.successes[chosen.others].sum() / half.drawn.visits[chosen.others].sum()
-    return np.append(half.value[chosen.nodes], rest)
+    return _with_rest(p, half.value[chosen.nodes], rest)
+
+
+def _with_rest(p: np.ndarray, success: np.ndarray, rest: np.ndarray) -> np.ndarray:
+    """Append P̂ of the rest to that of the children, or the children's mean if it is unknown (NaN); (K + 1,)."""
+    mean = node_value(p, success) / p.sum() if p.sum() > 0 else np.nan
+    return np.append(success, np.where(np.isnan(rest), mean, rest))

@@ -156,7 +156,13 @@ class QuestionTree:
         return np.flatnonzero(np.isin(self.tree.parent, list(self.places)))
 
     def _intervals(self, state: Success) -> tuple[np.ndarray, np.ndarray]:
-        """Return 95% intervals of P̂, (N,) each; off the paths no prior is shared and the rule gives the intervals."""
+        """Return 95% intervals of P̂, (N,) each, which hold P̂ itself: a prior may move the posterior away from it."""
+        low, high = self._posterior_intervals(state)
+        value = np.where(np.isnan(low), np.nan, state.value)
+        return np.fmin(low, value), np.fmax(high, value)
+
+    def _posterior_intervals(self, state: Success) -> tuple[np.ndarray, np.ndarray]:
+        """Return the intervals of the posterior; off the paths no prior is shared and the rule gives them."""
         low, high = state.rule.interval(state.counts.successes, state.counts.visits)
         if state.prior is None or state.evidence is None:
             for node, sample in state.posterior.items():

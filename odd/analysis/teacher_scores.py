@@ -161,26 +161,30 @@ class _Block:
             p=np.stack([cut.student(baseline, rest) for cut in cuts]),
             success=np.stack(success),
             gradients=teacher_gradients(cuts, self.objectives, baseline, rest),
-            log_p=np.stack([cut.log_p for cut in cuts]).astype(np.float64),
-            log_q=np.stack([cut.log_q for cut in cuts]).astype(np.float64),
+            q=np.stack([cut.teachers(baseline, rest) for cut in cuts]),
+            rest=np.array([one.success[-1] for one in alike]),
             visits=np.array([one.visits for one in alike]),
             draws=np.stack(draws).swapaxes(1, 2),
+            rest_draws=np.stack([one.draws[-1] for one in alike]),
             distinct=self.distinct,
             copies=self.copies,
         )
         for measure in self.measures:
             if measure.value is not None:
                 self.scores[measure.column][places, number] = measure.value(nodes)
-            if measure.interval is not None and measure.ends is not None:
-                for name, ends in zip(measure.interval, measure.ends(nodes), strict=True):
-                    self.scores[name][places, number] = ends
-        for half, own in enumerate(np.stack(halves, axis=1)):
-            of_half = replace(nodes, success=own, draws=nodes.draws[:, :0])
+            for name, ends in zip(measure.interval or (), measure.bounds(nodes), strict=True):
+                self.scores[name][places, number] = ends
+        rests = np.stack([one.halves[:, -1] for one in alike], axis=1)
+        for half, (own, rest_of_half) in enumerate(zip(np.stack(halves, axis=1), rests, strict=True)):
+            none = nodes.draws[:, :0], nodes.rest_draws[:, :0]
+            of_half = replace(nodes, success=own, rest=rest_of_half, draws=none[0], rest_draws=none[1])
             for measure in self.measures:
                 if measure.halves and measure.value is not None:
                     self.half_scores[measure.column][places, number, :, half] = measure.value(of_half)
         single = [vectors.astype(np.float32) for vectors in (nodes.ideal, nodes.gradients)]
-        for place, *vectors in zip(places, tokens, nodes.p, success, *single, strict=True):
+        # the children's own probabilities leave nothing to a rest
+        own_rest = np.full(len(alike), np.nan) if (baseline, rest) == ("children", "off") else nodes.rest
+        for place, *vectors in zip(places, tokens, nodes.p, success, own_rest, *single, strict=True):
             self.vectors[place, number] = tuple(vectors)
 
     def _score_rows(self) -> Iterator[TableRows]:
@@ -198,9 +202,10 @@ class _Block:
             own: dict[str, Column] = {name: values[..., half].ravel() for name, values in halves.items()}
             keys_of_half = self._keys(place, number, self.halved) | {"half": half}
             yield "half_scores", len(self.halved) * len(done), keys_of_half | own
-        tokens, p, success, ideal, gradients = zip(*(self.vectors[key] for key in done), strict=True)
+        tokens, p, success, rests, ideal, gradients = zip(*(self.vectors[key] for key in done), strict=True)
         yield "gradients", count, keys | {"teacher_gradient": [row for rows in gradients for row in rows]}
         columns = {"tokens": [row.astype(np.int32) for row in tokens], "p": list(p), "success": list(success)}
+        columns |= {"rest_success": np.array(rests)}
         yield "components", len(done), self._node_keys(place, number) | columns | {"ideal": list(ideal)}
 
     def _node_keys(self, place: np.ndarray, number: np.ndarray, times: int = 1) -> dict[str, Column]:

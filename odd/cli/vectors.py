@@ -16,7 +16,7 @@ from odd.method.alignment import cosine, gain, success_range, teacher_advantage
 from odd.method.conventions import Baseline
 from odd.method.divergences import divergences, top_k_overlap
 from odd.method.gradients import ideal_gradient
-from odd.method.logspace import log_sum_exp
+from odd.method.logspace import log_sum_exp, restrict
 from odd.method.node_signal import NodeSignal
 from odd.method.objectives import Objective, Rollouts, objective
 from odd.method.objectives.base import Taken
@@ -161,13 +161,19 @@ def _case(case: _Case) -> dict[str, Any]:
         "gradients": {one.label: one.gradient(log_p, log_q, taken) for one in asked},
         "alignment": {label: alignment for label, (alignment, _) in scores.items()},
         "gain": {label: gains for label, (_, gains) in scores.items()},
-        "advantage": teacher_advantage(log_p[support], log_q[support], success),
+        "advantage": teacher_advantage(*_on_children(log_p, log_q, support), success, np.zeros(())),
         "success_range": success_range(success),
         **vars(divergences(log_p, log_q)),
         "overlap_top3": top_k_overlap(log_p, log_q, 3),
         "wilson": np.column_stack(wilson(successes[support], visits[support])),
         "jeffreys": np.column_stack(jeffreys(successes[support], visits[support])),
     }
+
+
+def _on_children(log_p: np.ndarray, log_q: np.ndarray, support: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return both distributions renormalised on the children; the teacher's is NaN if one of them is unknown."""
+    p, q = (np.exp(restrict(part, support)) for part in (log_p, log_q))
+    return p, np.where((log_q[support] > -np.inf).all(), q, np.nan)
 
 
 def _scores(

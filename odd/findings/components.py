@@ -41,16 +41,35 @@ def build(points: pd.DataFrame, components: pd.DataFrame) -> Components:
         return array
 
     p, inside = padded(found["p"], 0.0), padded(found["token"] != REST, 0.0).astype(bool)
-    shares = [_shares(np.where(inside, part, 0.0)) for part in (padded(found["p_teacher"], 0.0), p)]
+    rest = np.full(len(points), np.nan)
+    rest[at[0]] = found["rest_success"].to_numpy(float)
+    q = np.where(inside, padded(found["p_teacher"], 0.0), 0.0)
     siblings = Siblings(
         p=p,
-        shift=np.where(inside, shares[0] - shares[1], 0.0),
+        shift=_shift(p, q, inside, rest),
         success=padded(found["success"], np.nan),
         gradient=padded(found["teacher_gradient"], 0.0),
         inside=inside,
         node=node_numbers(*(points[name].to_numpy(np.int64) for name in ("question", "node"))),
+        rest=rest,
     )
     return Components(siblings, padded(found["visits"].fillna(0), 0.0))
+
+
+def _shift(p: np.ndarray, q: np.ndarray, inside: np.ndarray, rest: np.ndarray) -> np.ndarray:
+    """Teacher minus student probability, (N, C); renormalised on S_u where the rest has no part in the score.
+
+    Args:
+        p: student probabilities.
+        q: teacher probabilities of the children, 0 elsewhere.
+        inside: which components are children.
+        rest: success of the rest, NaN where it has no part.
+    """
+    alone = _shares(q) - _shares(np.where(inside, p, 0.0))
+    # a bucket has what the teacher leaves
+    bucket = (p > 0) & ~inside
+    among = np.where(bucket, 1 - q.sum(axis=1, keepdims=True), q) - p
+    return np.where(np.isnan(rest)[:, None], np.where(inside, alone, 0.0), np.where(inside | bucket, among, 0.0))
 
 
 def _shares(values: np.ndarray) -> np.ndarray:
@@ -63,14 +82,25 @@ def at_least(components: Components, visits: int) -> Components:
     """Restrict S_u to children with at least `visits` visits; for full-vocabulary conventions without rest only."""
     siblings = components.siblings
     kept = siblings.inside & (components.visits >= visits)
-    teacher = siblings.shift + _shares(siblings.p)
-    shares = [_shares(np.where(kept, part, 0.0)) for part in (teacher, siblings.p)]
+    dropped = siblings.inside & ~kept
+    known = ~np.isnan(siblings.rest)
+    q = siblings.shift + np.where(known[:, None], siblings.p, _shares(siblings.p))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        left = 1 - siblings.p.sum(axis=1)
+        lost = np.where(dropped, siblings.p, 0.0)
+        rest = (left * siblings.rest + np.where(dropped, lost * siblings.success, 0.0).sum(axis=1)) / (
+            left + lost.sum(axis=1)
+        )
+    # without mass outside the children, their mean is that of all tokens
+    rest = np.where(known & np.isnan(rest), siblings.rest, rest)
+    p = np.where(kept, siblings.p, 0.0)
     cut = Siblings(
-        p=np.where(kept, siblings.p, 0.0),
-        shift=np.where(kept, shares[0] - shares[1], 0.0),
+        p=p,
+        shift=_shift(p, np.where(kept, q, 0.0), kept, rest),
         success=np.where(kept, siblings.success, np.nan),
         gradient=np.where(kept, siblings.gradient, 0.0),
         inside=kept,
         node=siblings.node,
+        rest=rest,
     )
     return Components(cut, np.where(kept, components.visits, 0))

@@ -10,8 +10,6 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64
 
-from odd.method.logspace import restrict
-
 ZERO_NORM = 1e-7
 """Norm up to which a teacher's gradient counts as zero: about the rounding of float32 log-probabilities."""
 
@@ -41,19 +39,17 @@ def gain(ideal: Float[np.ndarray, "*#B K"], teacher: Float[np.ndarray, "*#B K"])
 
 
 class PosteriorAlignment(NamedTuple):
-    """95% intervals of alignment and gain, and P(Align > 0); one entry per teacher gradient."""
+    """95% interval of the alignment, and P(Align > 0); one entry per teacher gradient."""
 
-    align_low: Float64[np.ndarray, "*B M"]
-    align_high: Float64[np.ndarray, "*B M"]
-    gain_low: Float64[np.ndarray, "*B M"]
-    gain_high: Float64[np.ndarray, "*B M"]
+    low: Float64[np.ndarray, "*B M"]
+    high: Float64[np.ndarray, "*B M"]
     p_positive: Float64[np.ndarray, "*B M"]
 
 
 def posterior_alignment(
     ideal_draws: Float[np.ndarray, "*B D K"], teacher: Float[np.ndarray, "*B M K"]
 ) -> PosteriorAlignment:
-    """Compute the uncertainty of alignment and gain due to the estimation of P̂.
+    """Compute the uncertainty of the alignment due to the estimation of P̂.
 
     Args:
         ideal_draws: `ideal_gradient` of posterior draws of P̂, including the rest if the components include it.
@@ -64,25 +60,40 @@ def posterior_alignment(
         from its interval and from P(Align > 0).
     """
     ideal_norm = np.linalg.norm(ideal_draws, axis=-1)
+    defined = ideal_norm > ZERO_IDEAL
+    aligned = _gains(ideal_draws, teacher) / np.where(defined, ideal_norm, np.nan)[..., None, :]
+    counted = np.asarray(defined.sum(axis=-1))
+    with np.errstate(invalid="ignore"):
+        positive = (aligned > 0).sum(axis=-1) / counted[..., None]
+    low, high = np.clip(central_interval(aligned, counted), -1.0, 1.0)
+    return PosteriorAlignment(low, high, np.where(np.isnan(low), np.nan, positive))
+
+
+def posterior_gain(
+    ideal_draws: Float[np.ndarray, "*B D K"], teacher: Float[np.ndarray, "*B M K"]
+) -> Float64[np.ndarray, "2 *B M"]:
+    """Return the ends of the 95% interval of the gain; arguments as for `posterior_alignment`."""
+    return central_interval(_gains(ideal_draws, teacher))
+
+
+def _gains(
+    ideal_draws: Float[np.ndarray, "*B D K"], teacher: Float[np.ndarray, "*B M K"]
+) -> Float64[np.ndarray, "*B M D"]:
     teacher_norm = np.linalg.norm(teacher, axis=-1, keepdims=True)
     unit = teacher / np.where(teacher_norm > ZERO_NORM, teacher_norm, np.nan)
     draws = np.ascontiguousarray(ideal_draws.swapaxes(-1, -2))  # contiguous draws: few children, many draws
-    gains = np.einsum("...mk,...kd->...md", unit, draws)  # BLAS would sum in an order that depends on M
-    defined = ideal_norm > ZERO_IDEAL
-    aligned = gains / np.where(defined, ideal_norm, np.nan)[..., None, :]
-    every, counted = np.full(defined.shape[:-1], defined.shape[-1]), np.asarray(defined.sum(axis=-1))
-    with np.errstate(invalid="ignore"):
-        positive = (aligned > 0).sum(axis=-1) / counted[..., None]
-    low, high = np.clip(_interval(aligned, counted), -1.0, 1.0)
-    gain_low, gain_high = _interval(gains, every)
-    return PosteriorAlignment(low, high, gain_low, gain_high, np.where(np.isnan(low), np.nan, positive))
+    return np.einsum("...mk,...kd->...md", unit, draws)  # BLAS would sum in an order that depends on M
 
 
-def _interval(draws: Float64[np.ndarray, "*B M D"], counted: Int64[np.ndarray, "*B"]) -> Float64[np.ndarray, "2 *B M"]:
+def central_interval(
+    draws: Float64[np.ndarray, "*B M D"], counted: Int64[np.ndarray, "*B"] | None = None
+) -> Float64[np.ndarray, "2 *B M"]:
     """Return the central 95% interval of the first `counted` entries of each row, after sorting it in place.
 
-    The remaining entries must be NaN. A row with any other NaN, or without entries, gives NaN.
+    None counts all of them. The remaining entries must be NaN. A row with any other NaN, or without entries, gives NaN.
     """
+    if counted is None:
+        counted = np.full(draws.shape[:-2], draws.shape[-1])
     draws.sort(axis=-1)  # NaN last; far faster than selecting a few entries
     last = np.maximum(counted - 1, 0)[..., None, None]
     exact = np.array([0.025, 0.975]) * last
@@ -95,20 +106,46 @@ def _interval(draws: Float64[np.ndarray, "*B M D"], counted: Int64[np.ndarray, "
 
 
 def teacher_advantage(
-    log_p: Float[np.ndarray, "*#B K"], log_q: Float[np.ndarray, "*#B K"], success: Float[np.ndarray, "*#B K"]
+    p: Float[np.ndarray, "*#B K"],
+    q: Float[np.ndarray, "*#B K"],
+    success: Float[np.ndarray, "*#B K"],
+    rest: Float[np.ndarray, "*#B"],
 ) -> Float64[np.ndarray, "*#B"]:
-    """Compute Adv(u): mean P̂ under the teacher minus mean P̂ under the student, both renormalised on S_u (eq. 2.1).
+    """Compute Adv(u): success if the teacher chose the next token, minus V(u).
 
     Args:
-        log_p: student log-probabilities of the children.
-        log_q: teacher log-probabilities of the children; the result is NaN if one is unknown (-inf), or without
+        p: student probabilities of the children; renormalised on S_u they give eq. 2.1.
+        q: teacher probabilities of the children, likewise; the result is NaN if one is unknown (NaN), or without
             children.
         success: P̂ of the children.
+        rest: P̂ of all other tokens together, whoever chooses among them.
     """
-    every = np.arange(log_p.shape[-1])
-    shift = np.exp(restrict(log_q, every)) - np.exp(restrict(log_p, every))
-    known = (log_q > -np.inf).all(axis=-1) & (len(every) > 0)
-    return np.asarray(np.where(known, (shift * success).sum(axis=-1), np.nan))
+    # q - p is the change of every child's share, and the rest changes by what is missing to 0
+    change = ((q - p) * (success - rest[..., None])).sum(axis=-1)
+    return np.asarray(np.where(p.shape[-1] > 0, change, np.nan))
+
+
+def posterior_advantage(
+    p: Float[np.ndarray, "*#B K"],
+    q: Float[np.ndarray, "*#B M K"],
+    success: Float[np.ndarray, "*#B D K"],
+    rest: Float[np.ndarray, "*#B D"],
+) -> Float64[np.ndarray, "2 *B M"]:
+    """Return the ends of the 95% interval of the teacher advantage, from posterior draws of P̂.
+
+    The student's rollouts say nothing about which other tokens the teacher would choose: these may all fail or all
+    succeed.
+
+    Args:
+        p: student probabilities of the children.
+        q: teacher probabilities of the children.
+        success: draws of P̂ of the children.
+        rest: draws of P̂ of all other tokens together, under the student.
+    """
+    own, theirs = (np.maximum(0.0, 1 - part.sum(axis=-1)) for part in (p, q))
+    change = np.einsum("...mk,...dk->...md", q - p[..., None, :], success) - (own[..., None] * rest)[..., None, :]
+    low, high = central_interval(np.ascontiguousarray(change))
+    return np.stack([low, high + theirs])
 
 
 def success_range(success: Float[np.ndarray, "*B K"]) -> Float64[np.ndarray, "*B"]:

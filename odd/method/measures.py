@@ -18,7 +18,9 @@ from odd.method.alignment import (
     cosine,
     gain,
     is_decision_point,
+    posterior_advantage,
     posterior_alignment,
+    posterior_gain,
     success_range,
     teacher_advantage,
 )
@@ -36,10 +38,12 @@ class Nodes:
         p: P_theta of each component.
         success: P̂ of each component, from all rollouts or from half of them.
         gradients: gradient of every pair.
-        log_p: student log-probabilities of the children S_u, which come first among the components.
-        log_q: teacher log-probabilities of the same children.
+        q: teacher probabilities of the children S_u, which come first among the components; NaN where unknown.
+        rest: P̂ of everything outside S_u.
         visits: total number of rollouts that count for the children.
-        draws: posterior draws of P̂; empty for half of the rollouts, for which only scores without draws are computed.
+        draws: posterior draws of `success`; empty for half of the rollouts, for which only scores without draws are
+            computed.
+        rest_draws: posterior draws of `rest`.
         distinct: indices of pairs with different gradients; an objective without a teacher has one for all teachers.
         copies: for each pair, its index among the distinct ones.
     """
@@ -47,16 +51,17 @@ class Nodes:
     p: Float64[np.ndarray, "N C"]
     success: Float64[np.ndarray, "N C"]
     gradients: Float64[np.ndarray, "N P C"]
-    log_p: Float64[np.ndarray, "N K"]
-    log_q: Float64[np.ndarray, "N M K"]
+    q: Float64[np.ndarray, "N M K"]
+    rest: Float64[np.ndarray, " N"]
     visits: Int64[np.ndarray, " N"]
     draws: Float64[np.ndarray, "N D C"]
+    rest_draws: Float64[np.ndarray, "N D"]
     distinct: Int64[np.ndarray, " _"]
     copies: Int64[np.ndarray, " P"]
 
     @cached_property
     def ideal(self) -> Float64[np.ndarray, "N C"]:
-        """Ideal gradient of each node."""
+        """Ideal gradient of each node, relative to the mean of its components."""
         return ideal_gradient(self.p, self.success)
 
     @cached_property
@@ -66,15 +71,53 @@ class Nodes:
 
     @cached_property
     def posterior(self) -> PosteriorAlignment:
-        """Uncertainty of alignment and gain from the posterior draws, (N, P) each."""
+        """Uncertainty of the alignment from the posterior draws, (N, P) each."""
         draws = ideal_gradient(self.p[:, None], self.draws)
         found = posterior_alignment(draws, self.gradients.take(self.distinct, axis=1))
         return PosteriorAlignment(*(values.take(self.copies, axis=1) for values in found))
 
     @property
+    def gain(self) -> Float64[np.ndarray, "N P"]:
+        """First-order change of V(u), to which the rest contributes."""
+        return gain(ideal_gradient(self.p, self.success, self.rest)[:, None], self.gradients)
+
+    @property
+    def gain_ends(self) -> Float64[np.ndarray, "2 N P"]:
+        """Ends of the interval of the gain."""
+        draws = ideal_gradient(self.p[:, None], self.draws, self.rest_draws)
+        return posterior_gain(draws, self.gradients.take(self.distinct, axis=1)).take(self.copies, axis=2)
+
+    @property
+    def advantage(self) -> Float64[np.ndarray, "N P"]:
+        """Teacher advantage, the same for all objectives."""
+        found = teacher_advantage(self.p_children[:, None], self.q, self.of_children[:, None], self.rest[:, None])
+        return found.repeat(self._objectives, axis=1)
+
+    @property
+    def advantage_ends(self) -> Float64[np.ndarray, "2 N P"]:
+        """Ends of the interval of the teacher advantage."""
+        success = self.draws[..., : self.children]
+        found = posterior_advantage(self.p_children, self.q, success, self.rest_draws)
+        return found.repeat(self._objectives, axis=2)
+
+    @property
+    def children(self) -> int:
+        """Number of children, K."""
+        return self.q.shape[-1]
+
+    @property
+    def p_children(self) -> Float64[np.ndarray, "N K"]:
+        """P_theta of the children S_u, without the rest."""
+        return self.p[:, : self.children]
+
+    @property
     def of_children(self) -> Float64[np.ndarray, "N K"]:
         """P̂ of the children S_u, without the rest."""
-        return self.success[:, : self.log_p.shape[-1]]
+        return self.success[:, : self.children]
+
+    @property
+    def _objectives(self) -> int:
+        return self.gradients.shape[1] // self.q.shape[1]
 
     def where_aligned(self, values: Float[np.ndarray, "N P"]) -> Float64[np.ndarray, "N P"]:
         """Set values to NaN where the alignment is undefined: a score without a value has no interval either."""
@@ -164,16 +207,22 @@ class Measure:
             if not getattr(self, name):
                 object.__setattr__(self, name, usual)
 
+    def bounds(self, nodes: Nodes) -> tuple[Values, ...]:
+        """Return the ends of the interval, or nothing without one.
+
+        The value comes from the counts and the interval from posterior draws: it is extended to the value where a prior
+        moved it away.
+        """
+        if self.ends is None or self.value is None:
+            return ()
+        low, high = self.ends(nodes)
+        value = np.where(np.isnan(low), np.nan, self.value(nodes))
+        return np.fmin(low, value), np.fmax(high, value)
+
     @property
     def signed(self) -> bool:
         """Whether values are shown with a sign."""
         return self.kind == "diverging" and self.centre == 0
-
-
-def _advantage(nodes: Nodes) -> Values:
-    pairs, teachers = nodes.gradients.shape[1], nodes.log_q.shape[1]
-    found = teacher_advantage(nodes.log_p[:, None], nodes.log_q, nodes.of_children[:, None])
-    return found.repeat(pairs // teachers, axis=1)
 
 
 BUILT_IN = (
@@ -185,7 +234,7 @@ BUILT_IN = (
         comment="cosine of ideal and teacher gradient, -1 to 1",
         value=lambda nodes: nodes.alignment,
         ends=lambda nodes: (
-            nodes.where_aligned(nodes.posterior.align_low), nodes.where_aligned(nodes.posterior.align_high)
+            nodes.where_aligned(nodes.posterior.low), nodes.where_aligned(nodes.posterior.high)
         ),
         interval=("low", "high"), settled_by=("low", "high"), halves=True,
         term="Alignment (cosine)", range="−1 to 1", where="everywhere",
@@ -201,25 +250,26 @@ BUILT_IN = (
     ),
     Measure(
         "gain", "gain",
-        "First-order change of success for a step of length 1 along the teacher's gradient; linear in success, so "
-        "unlike the cosine it is not biased by noise; like every score it is computed from the counts, so with few "
-        "rollouts it may fall just outside its interval, which is computed from posterior draws.",
+        "First-order change of success for a step of length 1 along the teacher's gradient at the children that count; "
+        "success is that of all tokens, the rest included, which may all fail or all succeed where no rollout took "
+        "it. Linear in success, so unlike the cosine it is not biased by noise.",
         unit="success per unit step", digits=4, low="harmful", high="helpful", better=True, scale="largest",
         comment="first-order change of success per unit step along the teacher gradient",
-        value=lambda nodes: gain(nodes.ideal[:, None], nodes.gradients),
-        ends=lambda nodes: (nodes.posterior.gain_low, nodes.posterior.gain_high),
+        value=lambda nodes: nodes.gain, ends=lambda nodes: nodes.gain_ends,
         interval=("gain_low", "gain_high"), settled_by=("gain_low", "gain_high"), halves=True,
         term="Gain", range="success per unit step", where="Tree, Compare, Findings",
-        formula=r"\text{gain}(u) = \frac{\langle g^{ideal}, g^{D}\rangle}{\lVert g^{D}\rVert}",
+        formula=r"\text{gain}(u) = \frac{\sum_{S_u} P_\theta^k (\hat P^k - V(u))\, g^D_k}{\lVert g^{D}\rVert}",
     ),
     Measure(
         "advantage", "teacher advantage",
-        "How much more often the student would succeed if it chose among the children as the teacher would.",
+        "How much more often the student would succeed if it chose the next token as the teacher would; what the "
+        "teacher would choose outside the children that count may fail or succeed.",
         short="advantage", symbol="adv", unit="success", low="harmful", high="helpful", better=True, scale="largest",
-        comment="success under the teacher minus success under the student, on the children",
-        value=_advantage, halves=True,
+        comment="success if the teacher chose the next token minus success of the student",
+        value=lambda nodes: nodes.advantage, ends=lambda nodes: nodes.advantage_ends,
+        interval=("advantage_low", "advantage_high"), settled_by=("advantage_low", "advantage_high"), halves=True,
         term="Teacher advantage", range="−1 to 1", where="Tree, Compare, Findings",
-        formula=r"\text{Adv}(u) = \sum_{S_u} \tilde P_{te}^k \hat P^k - \sum_{S_u} \tilde P_\theta^k \hat P^k",
+        formula=r"\text{Adv}(u) = \sum_k P_{te}^k \hat P^k - V(u)",
     ),
     Measure(
         "influence", "influence",
@@ -245,7 +295,7 @@ BUILT_IN = (
         "children", "children that count",
         "The children with at least n_sig visits (20 by default); |S_u| is their number.",
         short="|S_u|", digits=0, colour=False, listed=False, comment="|S_u|, children with enough visits",
-        type="INTEGER", value=lambda nodes: np.full((len(nodes.visits), 1), nodes.log_p.shape[1]),
+        type="INTEGER", value=lambda nodes: np.full((len(nodes.visits), 1), nodes.children),
         term="Children that count, S_u", formula=r"S_u = \{k : N_k \ge n_{sig}\}", range="count",
     ),
     Measure(

@@ -67,12 +67,22 @@ class NodeSignal:
     def student(self, support: Integer[np.ndarray, " K"], baseline: Baseline, rest: Rest) -> Float64[np.ndarray, " C"]:
         """Return P_theta of the components of a convention, the first argument of `gradients.ideal_gradient`.
 
-        With a bucket the last entry is P_rest and the entries sum to 1. P̂_rest is then the last entry of the successes,
-        NaN where no rollout left S_u: this makes the score NaN, unless P_rest is exactly 0.
+        With a bucket the last entry is P_rest and the entries sum to 1.
         """
         if rest == "off" and baseline == "full":
             return np.exp(self.row.at(support)[0])
         return np.exp(self.reduced(support, rest).log_p)
+
+    def teachers(
+        self, support: Integer[np.ndarray, " K"], baseline: Baseline, rest: Rest
+    ) -> Float64[np.ndarray, "M K"]:
+        """Return P_te of the children under a convention; NaN where it is unknown, as renormalised ones are then."""
+        if rest == "off" and baseline == "children":
+            log_q = self.reduced(support, rest).log_q
+            log_q = np.where((self.row.at(support)[1] > -np.inf).all(axis=1, keepdims=True), log_q, -np.inf)
+        else:
+            log_q = self.row.at(support)[1]
+        return np.where(log_q > -np.inf, np.exp(log_q), np.nan)
 
     def components(
         self, objective: Objective, support: Integer[np.ndarray, " K"], baseline: Baseline, rest: Rest

@@ -147,21 +147,26 @@ def significant_children(tree: Tree, node: int, counts: Counts, drawn: Counts, n
 def wilson(
     successes: Real[np.ndarray, "*B"], visits: Real[np.ndarray, "*B"], level: float = 0.95
 ) -> tuple[Float64[np.ndarray, "*B"], Float64[np.ndarray, "*B"]]:
-    """Compute the Wilson score interval of a success probability; NaN without visits."""
+    """Compute the Wilson score interval of a success probability; NaN without visits. It holds successes / visits."""
     z2 = ndtri((1 + level) / 2) ** 2
     with np.errstate(divide="ignore", invalid="ignore"):
         p = successes / visits
         middle = (p + z2 / (2 * visits)) / (1 + z2 / visits)
         half = np.sqrt(z2 * (p * (1 - p) / visits + z2 / (4 * visits**2))) / (1 + z2 / visits)
-    return np.asarray(middle - half), np.asarray(middle + half)
+        return np.asarray(np.minimum(middle - half, p)), np.asarray(np.maximum(middle + half, p))
 
 
 def jeffreys(
     successes: Real[np.ndarray, "*B"], visits: Real[np.ndarray, "*B"], level: float = 0.95
 ) -> tuple[Float64[np.ndarray, "*B"], Float64[np.ndarray, "*B"]]:
-    """Compute the equal-tailed interval of the Jeffreys posterior Beta(S + 1/2, N - S + 1/2); NaN without visits."""
+    """Compute the equal-tailed interval of the Jeffreys posterior Beta(S + 1/2, N - S + 1/2); NaN without visits.
+
+    Without successes it starts at 0, without failures it ends at 1, as the data do not contradict either (Brown, Cai &
+    DasGupta, Statistical Science 16, 2001).
+    """
     a, b = successes + 0.5, visits - successes + 0.5
     low, high = (betaincinv(a, b, tail) for tail in ((1 - level) / 2, (1 + level) / 2))
+    low, high = np.where(successes == 0, 0.0, low), np.where(successes == visits, 1.0, high)
     return np.where(visits > 0, low, np.nan), np.where(visits > 0, high, np.nan)
 
 

@@ -26,7 +26,8 @@ FINDING_QUERIES: dict[str, str] = {
     "finding_components": f"""
         WITH g AS (
             SELECT t.question, t.node, t.teacher, unnest(range(len(c.tokens))) AS component, unnest(c.tokens) AS token,
-                unnest(c.p) AS p, unnest(c.success) AS success, unnest(t.teacher_gradient) AS teacher_gradient
+                unnest(c.p) AS p, unnest(c.success) AS success, unnest(t.teacher_gradient) AS teacher_gradient,
+                c.rest_success
             FROM gradients AS t JOIN components AS c USING (question, node, convention)
             WHERE t.objective = $objective AND t.convention = $convention)
         SELECT g.*, exp(q.log_q::DOUBLE) AS p_teacher, s.visits

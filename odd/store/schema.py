@@ -17,7 +17,13 @@ from odd.store.question_stage import QuestionStage
 SCHEMA_VERSION = 5
 """Version of the schema; changes when a table or column is added or removed, or changes its meaning."""
 
-SUPPLIED: dict[int, dict[tuple[str, str], str]] = {3: {("rollouts", "length"): "len(token_ids)"}, 4: {}}
+_WITHOUT_REST = dict.fromkeys(
+    (("components", "rest_success"), ("scores", "advantage_low"), ("scores", "advantage_high")), "NULL"
+)
+SUPPLIED: dict[int, dict[tuple[str, str], str]] = {
+    3: {("rollouts", "length"): "len(token_ids)"} | _WITHOUT_REST,
+    4: _WITHOUT_REST,
+}
 """Columns that files of an earlier version lack, and SQL for their values; such files are read and written as well."""
 
 ADDED = {5: tuple(INFLUENCE_TABLES)}
@@ -269,6 +275,11 @@ _TABLES: dict[str, tuple[str, Columns]] = {
             "tokens": ("INTEGER[]", "tokens of the children; -1: bucket of all other tokens"),
             "p": ("DOUBLE[]", "student probability of each, renormalised according to the baseline"),
             "success": ("DOUBLE[]", "success probability of each"),
+            "rest_success": (
+                "DOUBLE",
+                "success probability of all other tokens together; NULL: they have no part in the convention, or the "
+                "scores are from before version 5 and gain and advantage leave them out",
+            ),
             "ideal": ("FLOAT[]", "ideal gradient of each"),
         },
     ),

@@ -18,6 +18,7 @@ from odd.errors import OddError
 from odd.method import alignment
 from odd.method.conventions import REST
 from odd.method.gradients import ideal_gradient
+from odd.method.logspace import restrict
 from odd.method.success import node_values, wilson
 from odd.store.attach import attach, check_run, check_whole, explain, read_table, run_meta
 from odd.store.files import published_path, remove_leftovers, temporary_of, work_path
@@ -265,14 +266,18 @@ class _Point:
         gradients = self.row["gradients"].astype(np.float64).reshape(count, -1)
         ideal, inside = ideal_gradient(self.p, success)[None], success[: len(self.children)]
         read = np.stack([log_q[teacher][self.children] for teacher in self.row["teachers"]])
-        read = np.where(np.isnan(read), -np.inf, read)
         scores = {
             "alignment": alignment.cosine(ideal, gradients),
             "gain": alignment.gain(ideal, gradients),
-            "advantage": alignment.teacher_advantage(self.log_p[None], read, inside[None]),
+            "advantage": alignment.teacher_advantage(*self._on_children(read), inside[None], np.zeros(1)),
             "success_range": float(alignment.success_range(inside)),
         }
         keys = {"teacher": self.row["teachers"], "objective": self.row["objectives"]}
         same = {"node": self.row["node"], "convention": self.row["convention"], "half": half}
         rows = pd.DataFrame({**keys, **same, **scores})
         return rows[~rows["objective"].str.startswith(OUTCOME_MADE)]
+
+    def _on_children(self, log_q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return both distributions renormalised on the children; a teacher's is NaN if one of them is unknown."""
+        every = np.arange(len(self.children))
+        return np.exp(restrict(self.log_p[None], every)), np.exp(restrict(log_q, every))

@@ -196,9 +196,9 @@ def _add_columns(connection: duckdb.DuckDBPyConnection, meta: Mapping[str, str])
 
 
 def _take_note(connection: duckdb.DuckDBPyConnection, meta: Mapping[str, str]) -> None:
-    """Record the version; if measures were added, record these, too, and mark all questions for rescoring."""
+    """Record the version and its measures; mark all questions for rescoring if measures were added or have changed."""
     connection.execute("INSERT OR REPLACE INTO meta VALUES ('schema_version', ?)", [str(SCHEMA_VERSION)])
-    if absent_columns(meta):
+    if absent_columns(meta) or ("components", "rest_success") in supplied_columns(meta):
         connection.execute("INSERT OR REPLACE INTO meta VALUES ('measures', ?)", [measured()])
         connection.execute("UPDATE questions SET stage = 'targeted' WHERE stage = 'scored'")
 

@@ -87,7 +87,7 @@ def test_a_teacher_scores_the_same_alone_and_among_others(tree, tables):
 
 def test_what_has_no_teacher_scores_the_same_under_each(tables):
     up, down = (tables["scores"].query(f"teacher == {name!r} and objective == 'dr_grpo'") for name in ("up", "down"))
-    different = ["teacher", "advantage"]
+    different = ["teacher", "advantage", "advantage_low", "advantage_high"]
     one, other = (rows.drop(columns=different).reset_index(drop=True) for rows in (up, down))
     assert one["low"].notna().any()
     pd.testing.assert_frame_equal(one, other, check_exact=True)
@@ -220,7 +220,7 @@ def test_the_prior_changes_intervals_and_nothing_else(sharing, tree):
         pd.testing.assert_frame_equal(shared.drop(columns=ends), own.drop(columns=ends))
         assert (shared[ends] != own[ends]).any().all() == changed
     one, other = (score_teachers(each)["scores"] for each in (sharing, tree))
-    ends = ["low", "high", "p_positive", "gain_low", "gain_high"]
+    ends = ["low", "high", "p_positive", "gain_low", "gain_high", "advantage_low", "advantage_high"]
     pd.testing.assert_frame_equal(one.drop(columns=ends), other.drop(columns=ends))
     pooled = one.convention.str.startswith("pooled")
     pd.testing.assert_frame_equal(one[pooled], other[pooled])

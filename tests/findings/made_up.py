@@ -92,7 +92,8 @@ def make(
                 scores.append(place | _score(rng, teacher, p, success, draws, gradient, correct, step, visits))
                 components += [
                     place | {"teacher": teacher, "component": token, "token": token, "p_teacher": 1 / size}
-                    | {"p": p[token], "success": success[token], "visits": visits, "teacher_gradient": gradient[token]}
+                    | {"p": p[token], "success": success[token], "rest_success": np.nan, "visits": visits}
+                    | {"teacher_gradient": gradient[token]}
                     for token in range(size)
                 ]  # fmt: skip
                 halves += [
@@ -131,7 +132,8 @@ def _score(rng, teacher, p, success, draws, gradient, correct, step, visits):
         "normalised_depth": position / NODES, "decision": bool(np.ptp(success) > 0),
         "low": low, "high": high,
         "p_positive": float((posterior > 0).mean()) if align == align else np.nan,
-        "gain_low": np.nan, "gain_high": np.nan, "children": len(p), "visits": visits * len(p), **own, **features,
+        "gain_low": np.nan, "gain_high": np.nan, "advantage_low": np.nan, "advantage_high": np.nan,
+        "children": len(p), "visits": visits * len(p), **own, **features,
     }  # fmt: skip
 
 

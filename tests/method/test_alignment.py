@@ -17,6 +17,7 @@ from odd.method.alignment import (
     gain,
     is_decision_point,
     posterior_alignment,
+    posterior_gain,
     success_range,
     teacher_advantage,
 )
@@ -191,6 +192,25 @@ def test_the_dot_product_predicts_the_change_of_success_after_a_step(objective):
         np.testing.assert_allclose(change, ideal_gradient(p, success) @ gradient, rtol=1e-6, atol=1e-10)
 
 
+def test_with_the_rest_the_gain_at_some_tokens_is_the_change_of_success_after_a_step_there():
+    question = json.loads((ORACLE / "tree.json").read_text())["questions"][1]
+    model, rng = TabularModel.from_weights({(): question["weights"]}), np.random.default_rng(2)
+    is_correct = {tuple(leaf) for leaf in question["correct_leaves"]}.__contains__
+    p = model.probabilities(())
+    drawn = np.flatnonzero(p > 0)
+    success = np.array([model.p_succ((token,), is_correct) if p[token] > 0 else 0.0 for token in range(len(p))])
+    support, step = drawn[:2], 1e-5
+    rest = np.asarray(np.average(success[drawn[2:]], weights=p[drawn[2:]]))
+    for _ in range(5):
+        teacher = rng.normal(size=2)
+        direction = np.zeros(len(p))
+        direction[support] = teacher / np.linalg.norm(teacher)
+        up, down = (model.nudged((), sign * step * direction).p_succ((), is_correct) for sign in (1, -1))
+        change = (up - down) / (2 * step)
+        np.testing.assert_allclose(gain(ideal_gradient(p[support], success[support], rest), teacher), change, rtol=1e-6)
+        assert abs(gain(ideal_gradient(p[support], success[support]), teacher) / change - 1) > 0.01
+
+
 def test_gain_is_linear_in_success_and_cosine_ignores_scale():
     node, success = random_node(9)
     p, teacher = np.exp(node.row.log_p), whole_gradient(node, OBJECTIVES[0])
@@ -214,7 +234,7 @@ def test_an_improbable_child_keeps_its_cosine_and_its_interval():
     np.testing.assert_allclose(cosine(ideal, teacher), [1, 1], rtol=1e-6)
     draws = posterior_draws(np.array([30, 70]), np.array([100, 100]), 200, np.random.default_rng(0))
     result = posterior_alignment(ideal_gradient(np.exp(log_p), draws), teacher)
-    np.testing.assert_allclose([result.align_low, result.p_positive], 1, rtol=1e-6)
+    np.testing.assert_allclose([result.low, result.p_positive], 1, rtol=1e-6)
 
 
 @given(arrays(np.float64, 5, elements=st.floats(1e-12, 1)), st.floats(0, 1))
@@ -232,8 +252,8 @@ def test_posterior_intervals_shrink_to_the_score():
     result = posterior_alignment(ideal_gradient(p, draws), teacher)
     ideal = ideal_gradient(p, success[:3])
     for low, high, score in (
-        (result.align_low, result.align_high, cosine(ideal, teacher)),
-        (result.gain_low, result.gain_high, gain(ideal, teacher)),
+        (result.low, result.high, cosine(ideal, teacher)),
+        (*posterior_gain(ideal_gradient(p, draws), teacher), gain(ideal, teacher)),
     ):
         assert (low <= high).all()
         np.testing.assert_allclose((low + high) / 2, score, atol=2e-3)
@@ -245,7 +265,7 @@ def test_the_sign_of_two_equal_children_is_not_settled():
     teacher = np.array([[0.1, -0.1], [-0.1, 0.1], [0.0, 0.0], [np.nan, 0.1]])
     result = posterior_alignment(ideal_gradient(np.array([0.5, 0.5]), draws), teacher)
     assert abs(result.p_positive[0] - 0.5) < 0.05 and result.p_positive[0] + result.p_positive[1] == 1
-    assert (result.align_low[0], result.align_high[0]) == pytest.approx((-1, 1))
+    assert (result.low[0], result.high[0]) == pytest.approx((-1, 1))
     assert np.isnan(np.array(result)[:, 2:]).all()
 
 
@@ -263,7 +283,7 @@ def test_draws_with_a_zero_ideal_gradient_are_excluded_from_the_alignment():
     rng = np.random.default_rng(14)
     ideal_draws, teacher = rng.normal(size=(60, 3)), rng.normal(size=(4, 3))
     among_zeros = posterior_alignment(np.append(ideal_draws, np.zeros((30, 3)), axis=0), teacher)
-    for name in ("align_low", "align_high", "p_positive"):
+    for name in ("low", "high", "p_positive"):
         np.testing.assert_array_equal(
             getattr(among_zeros, name), getattr(posterior_alignment(ideal_draws, teacher), name)
         )
@@ -275,9 +295,15 @@ def test_without_any_defined_draw_the_posterior_is_undefined():
 
 
 def test_teacher_advantage_is_the_change_of_mean_success_among_the_children():
-    log_p, log_q = np.log([0.1, 0.3]), np.log([0.4, 0.1])
-    np.testing.assert_allclose(teacher_advantage(log_p, log_q, np.array([1.0, 0.0])), 0.8 - 0.25)
-    assert np.isnan(teacher_advantage(log_p, np.array([0.0, -np.inf]), np.array([1.0, 0.0])))
+    p, q, nothing = np.array([0.25, 0.75]), np.array([0.8, 0.2]), np.zeros(())
+    np.testing.assert_allclose(teacher_advantage(p, q, np.array([1.0, 0.0]), nothing), 0.8 - 0.25)
+    assert np.isnan(teacher_advantage(p, np.array([1.0, np.nan]), np.array([1.0, 0.0]), nothing))
+
+
+def test_teacher_advantage_over_all_tokens_has_the_rest_on_both_sides():
+    p, q, success, rest = np.array([0.1, 0.3]), np.array([0.4, 0.1]), np.array([1.0, 0.0]), np.array(0.5)
+    expected = (0.4 + 0.5 * 0.5) - (0.1 + 0.6 * 0.5)
+    np.testing.assert_allclose(teacher_advantage(p, q, success, rest), expected)
 
 
 @pytest.mark.parametrize("case", CASES)

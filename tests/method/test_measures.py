@@ -21,10 +21,11 @@ def nodes():
         p=p,
         success=rng.random((COUNT, CHILDREN)),
         gradients=rng.normal(size=(COUNT, pairs, CHILDREN)),
-        log_p=np.log(p),
-        log_q=np.log(q),
+        q=q,
+        rest=rng.random(COUNT),
         visits=rng.integers(20, 90, COUNT),
         draws=rng.random((COUNT, DRAWS, CHILDREN)),
+        rest_draws=rng.random((COUNT, DRAWS)),
         distinct=np.arange(pairs),
         copies=np.arange(pairs),
     )
@@ -32,9 +33,10 @@ def nodes():
 
 def alone(nodes, at):
     own = {
-        name: getattr(nodes, name)[at : at + 1] for name in ("p", "success", "gradients", "log_p", "log_q", "visits")
+        name: getattr(nodes, name)[at : at + 1]
+        for name in ("p", "success", "gradients", "q", "rest", "visits", "draws", "rest_draws")
     }
-    return replace(nodes, draws=nodes.draws[at : at + 1], **own)
+    return replace(nodes, **own)
 
 
 def test_no_two_measures_share_a_column():
@@ -55,9 +57,17 @@ def test_the_lower_end_of_an_interval_is_not_above_the_upper_one(nodes, measure)
     assert (low <= high).all()
 
 
+@pytest.mark.parametrize("measure", [one for one in scores() if one.ends], ids=lambda one: one.key)
+def test_a_value_is_inside_its_own_interval(nodes, measure):
+    # the draws are unrelated to the success, so the posterior itself is far from the value
+    low, high = measure.bounds(replace(nodes, draws=nodes.draws / 100, rest_draws=nodes.rest_draws / 100))
+    value = np.broadcast_to(measure.value(nodes), low.shape)
+    assert ((low <= value) & (value <= high)).all()
+
+
 @pytest.mark.parametrize("measure", [one for one in scores() if one.halves], ids=lambda one: one.key)
 def test_measures_of_halves_need_no_draws(nodes, measure):
-    without = replace(nodes, draws=nodes.draws[:, :0])
+    without = replace(nodes, draws=nodes.draws[:, :0], rest_draws=nodes.rest_draws[:, :0])
     np.testing.assert_array_equal(measure.value(without), measure.value(nodes))
 
 

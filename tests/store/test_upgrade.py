@@ -137,6 +137,24 @@ def empty_rest(components, rows):
     return pd.MultiIndex.from_frame(rows[keys]).isin(pd.MultiIndex.from_frame(empty[keys].astype({"convention": str})))
 
 
+WITHOUT_REST = "gain", "advantage"
+"""Scores that left out the rest before version 5, and keep this meaning."""
+
+
+def filled(cell):
+    return np.ma.filled(cell, np.nan)
+
+
+def comparable(table, name, found, expected):
+    """The values of a column in rows where version 2 has them in the same sense."""
+    values = np.array([each[name].to_numpy(float, na_value=np.nan) for each in (found, expected)])
+    if table != "half_scores":
+        return values
+    # half of the rollouts may not have visited the rest
+    kept = found["convention"].str.endswith("children-off") if name in WITHOUT_REST else ~np.isnan(values[0])
+    return values[:, kept]
+
+
 @pytest.mark.parametrize("table", KEYS)
 def test_an_upgraded_table_is_what_the_analysis_would_have_written(upgraded, tables, table):
     text = {name: str for name in ("teacher", "objective", "convention") if name in tables[table]}
@@ -145,14 +163,15 @@ def test_an_upgraded_table_is_what_the_analysis_would_have_written(upgraded, tab
         exact = ~empty_rest(tables["components"], expected)
         found, expected = found[exact], expected[exact]
     assert len(found) == len(expected) > 0
-    for name in expected:
+    for name in expected.columns.drop("rest_success", errors="ignore"):
         if expected[name].dtype == object and not isinstance(expected[name].iloc[0], str):
-            flat = [np.concatenate([np.ma.filled(cell, np.nan) for cell in each[name]]) for each in (found, expected)]
+            flat = np.array([np.concatenate([*map(filled, each[name])]) for each in (found, expected)], dtype=float)
+            flat = flat[:, ~np.isnan(flat[0])] if name == "success" else flat  # the rest may have had no visits
             np.testing.assert_allclose(*flat, atol=1e-6, err_msg=name)
         elif name in KEYS[table]:
             assert found[name].tolist() == expected[name].tolist()
         else:
-            values = [each[name].to_numpy(float, na_value=np.nan) for each in (found, expected)]
+            values = comparable(table, name, found, expected)
             np.testing.assert_allclose(*values, atol=1e-6, err_msg=name)
 
 

@@ -23,11 +23,12 @@ class Siblings:
 
     Attributes:
         p: student probability of each component under the convention.
-        shift: teacher minus student probability, both renormalised on S_u; 0 for the rest.
+        shift: teacher minus student probability.
         success: P̂; NaN if unknown, and in padding.
         gradient: the teacher's gradient.
         inside: which components are children in S_u.
         node: node number of each score; scores of several teachers share a node.
+        rest: P̂ of everything that the components leave out; NaN: nothing, and `shift` sums to 0.
     """
 
     p: Float64[np.ndarray, "N C"]
@@ -36,46 +37,49 @@ class Siblings:
     gradient: Float64[np.ndarray, "N C"]
     inside: Bool[np.ndarray, "N C"]
     node: Int64[np.ndarray, " N"]
+    rest: Float64[np.ndarray, " N"]
 
     def scores(self) -> "Scores":
         """The scores (method §4)."""
-        return self.scores_with(self.success, *self.aim())
+        return self.scores_with(self.success, self.aim())
 
-    def aim(self) -> tuple[Float64[np.ndarray, "N C"], Float64[np.ndarray, " N"]]:
-        """Teacher-independent parts: the ideal gradients, and the success ranges (NaN if a success is unknown)."""
+    def aim(self) -> "Aim":
+        """The parts of the scores that do not depend on the teacher."""
         low = np.where(self.inside, self.success, np.inf).min(axis=1, initial=np.inf)
         high = np.where(self.inside, self.success, -np.inf).max(axis=1, initial=-np.inf)
         known = ~(self.inside & np.isnan(self.success)).any(axis=1) & self.inside.any(axis=1)
-        return ideal_gradient(self.p, self.success), np.where(known, high - low, np.nan)
+        ideal = ideal_gradient(self.p, self.success)
+        left_out = ~np.isnan(self.rest)
+        whole = ideal
+        if left_out.any():
+            whole = np.where(left_out[:, None], ideal_gradient(self.p, self.success, self.rest), ideal)
+        return Aim(ideal, whole, np.where(known, high - low, np.nan))
 
-    def scores_with(
-        self,
-        success: Float64[np.ndarray, "N C"],
-        ideal: Float64[np.ndarray, "N C"],
-        success_range: Float64[np.ndarray, " N"],
-    ) -> "Scores":
-        """Scores with given success, and its ideal gradients and success ranges from `aim`."""
+    def scores_with(self, success: Float64[np.ndarray, "N C"], aim: "Aim") -> "Scores":
+        """Scores with given success, and what follows from it for all teachers."""
         with np.errstate(invalid="ignore"):
-            advantage = np.where(self.inside, self.shift * success, 0.0).sum(axis=1)
+            of_rest = np.nan_to_num(self.rest)[:, None]
+            advantage = np.where(self.p > 0, self.shift * (success - of_rest), 0.0).sum(axis=1)
         return Scores(
-            alignment=cosine(ideal, self.gradient),
-            gain=gain(ideal, self.gradient),
-            advantage=np.where(np.isnan(success_range), np.nan, advantage),
-            success_range=success_range,
+            alignment=cosine(aim.ideal, self.gradient),
+            gain=gain(aim.whole, self.gradient),
+            advantage=np.where(np.isnan(aim.success_range), np.nan, advantage),
+            success_range=aim.success_range,
         )
 
     def scores_of_nodes(self, nodes: "Siblings", which: Int64[np.ndarray, " N"]) -> "Scores":
         """Scores with success and ideal gradients of `nodes`, which all teachers share; `which` from `nodes()`."""
-        ideal, success_range = nodes.aim()
-        return self.scores_with(_rows(nodes.success, which), _rows(ideal, which), success_range[which])
+        aim = nodes.aim()
+        rows = Aim(_rows(aim.ideal, which), _rows(aim.whole, which), aim.success_range[which])
+        return self.scores_with(_rows(nodes.success, which), rows)
 
     def nodes(self) -> tuple["Siblings", Int64[np.ndarray, " N"]]:
         """One row per node, and the row of each score; all rows if teachers differ in p, success or children."""
         first, which = np.unique(self.node, return_index=True, return_inverse=True)[1:]
         columns = {name: _rows(getattr(self, name), first) for name in self.__dataclass_fields__}
         shared = all(
-            np.array_equal(columns[name][which], getattr(self, name), equal_nan=name == "success")
-            for name in ("p", "success", "inside")
+            np.array_equal(columns[name][which], getattr(self, name), equal_nan=name in ("success", "rest"))
+            for name in ("p", "success", "inside", "rest")
         )
         return (Siblings(**columns), which) if shared else (self, np.arange(len(self.node)))
 
@@ -87,7 +91,7 @@ class Siblings:
             rows = np.flatnonzero(widths == width)
             own = np.argsort(~there[rows], axis=1, kind="stable")[:, :width]
             columns = {n: _rows(np.take_along_axis(getattr(self, n)[rows], own, axis=1)) for n in PADDED}
-            yield rows, Siblings(**columns, node=node_numbers(self.node[rows]))
+            yield rows, Siblings(**columns, node=node_numbers(self.node[rows]), rest=self.rest[rows])
 
     def with_success(self, success: Float[np.ndarray, "N C"]) -> "Siblings":
         """Copy with other estimates of success."""
@@ -107,6 +111,21 @@ class Siblings:
         success = np.full_like(self.success, np.nan)
         np.put_along_axis(success, own, np.take_along_axis(self.success, drawn, axis=1), axis=1)
         return self.with_success(success)
+
+
+@dataclass(frozen=True, eq=False)
+class Aim:
+    """What the scores of all teachers at a node share.
+
+    Attributes:
+        ideal: ideal gradient, relative to the mean of the components.
+        whole: ideal gradient, relative to the mean of all tokens.
+        success_range: NaN if a success is unknown.
+    """
+
+    ideal: Float64[np.ndarray, "N C"]
+    whole: Float64[np.ndarray, "N C"]
+    success_range: Float64[np.ndarray, " N"]
 
 
 @dataclass(frozen=True, eq=False)

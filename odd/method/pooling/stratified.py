@@ -8,13 +8,11 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from jaxtyping import Bool, Float64, Integer
 
+from odd.method.gradients import COVERED
 from odd.method.pooling.base import Sample
 from odd.method.pooling.on_policy import OnPolicy
 from odd.method.success import Counts
 from odd.method.tree import Tree
-
-COVERED = 1e-6
-"""Student mass outside the launched children up to which it is treated as float32 rounding."""
 
 
 class Stratified(OnPolicy):

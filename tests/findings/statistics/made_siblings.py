@@ -17,4 +17,4 @@ def siblings(rng, nodes=40, teachers=3, width=4):
     shift = rng.normal(size=(nodes * teachers, width)) * there[node]
     shift -= there[node] * shift.sum(axis=1, keepdims=True) / count[node][:, None]
     gradient = rng.normal(size=(nodes * teachers, width)) * there[node]
-    return Siblings(p[node], shift, success[node], gradient, there[node], node)
+    return Siblings(p[node], shift, success[node], gradient, there[node], node, np.full(len(node), NAN))

@@ -20,7 +20,9 @@ def some():
 def test_the_noise_floor_of_a_teacher_that_knows_the_truth_is_centred_on_nothing():
     rng = np.random.default_rng(4)
     some = siblings(rng, nodes=300, teachers=1, width=2)
-    knowing = Siblings(some.p, some.shift, some.success, ideal_gradient(some.p, some.success), some.inside, some.node)
+    knowing = Siblings(
+        some.p, some.shift, some.success, ideal_gradient(some.p, some.success), some.inside, some.node, some.rest
+    )
     floor = noise_floor(knowing, 200, rng).scores()
     assert knowing.scores().alignment == pytest.approx(1)
     means = floor.alignment.mean(axis=1)
@@ -51,7 +53,7 @@ def test_the_noise_floor_has_all_orders_of_success_equally_often_and_identically
     if own:  # one teacher has another child in S_u
         inside = some.inside.copy()
         inside[1, 0] = False
-        some = Siblings(some.p, some.shift, some.success, some.gradient, inside, some.node)
+        some = Siblings(some.p, some.shift, some.success, some.gradient, inside, some.node, some.rest)
     if drawn:  # too many orders to enumerate
         monkeypatch.setattr("odd.findings.statistics.noise.math.factorial", lambda width: 10**6)
     floor = noise_floor(some, 3000, rng).scores()

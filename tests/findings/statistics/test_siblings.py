@@ -9,6 +9,12 @@ from odd.method.gradients import ideal_gradient
 from tests.findings.statistics.made_siblings import NAN, siblings
 
 
+def pair(p, shift, success, rest):
+    """One score at a node with two children."""
+    rows = p[None], shift, success[None], np.ones((1, 2)), np.ones((1, 2), bool)
+    return Siblings(*rows, np.zeros(1, np.int64), np.full(1, rest))
+
+
 @pytest.fixture
 def some():
     return siblings(np.random.default_rng(0))
@@ -28,9 +34,18 @@ def test_padding_takes_no_part(some):
 def test_the_advantage_is_that_of_renormalised_probabilities():
     p, q, success = np.array([0.3, 0.1]), np.array([0.2, 0.4]), np.array([0.9, 0.5])
     shift = (q / q.sum() - p / p.sum())[None]
-    one = Siblings(p[None], shift, success[None], np.ones((1, 2)), np.ones((1, 2), bool), np.zeros(1, np.int64))
-    expected = teacher_advantage(np.log(p), np.log(q), success)
+    one = pair(p, shift, success, NAN)
+    expected = teacher_advantage(p / p.sum(), q / q.sum(), success, np.zeros(()))
     np.testing.assert_allclose(one.scores().advantage, expected)
+
+
+def test_a_rest_counts_for_gain_and_advantage_and_not_for_the_cosine():
+    p, q, success, rest = np.array([0.3, 0.1]), np.array([0.2, 0.4]), np.array([0.9, 0.5]), np.array(0.7)
+    with_rest, without = (pair(p, (q - p)[None], success, value).scores() for value in (rest, NAN))
+    np.testing.assert_allclose(with_rest.advantage, teacher_advantage(p, q, success, rest))
+    np.testing.assert_allclose(with_rest.gain, gain(ideal_gradient(p, success, rest), np.ones(2)))
+    np.testing.assert_array_equal(with_rest.alignment, without.alignment)
+    assert (with_rest.gain != without.gain).all()
 
 
 def test_an_unknown_success_leaves_the_score_undefined(some):
