@@ -158,7 +158,7 @@ def test_a_closed_interval_reaches_0_without_a_success(bank):
     known = Knowledge(never, Shape(never), np.random.default_rng(1))
     for edge in range(5):
         known.draw(edge, 20)
-    closed, open_ends = known.estimate(Estimator(closed=True)), known.estimate(Estimator())
+    closed, open_ends = known.estimate(Estimator(closed=True)), known.estimate(Estimator(closed=False))
     assert (closed.low == 0).all() and (open_ends.low > 0).all() and (closed.high < 1).all()
 
 

@@ -155,7 +155,7 @@ INTERVALS = (
     Entry(
         "Interval of a score",
         "The success of each child is drawn repeatedly from its posterior; the interval contains 95% of the resulting "
-        "scores.",
+        "scores, and the score itself.",
         r"\hat P^k \sim \mathrm{Beta}(S_k + \tfrac12,\, N_k - S_k + \tfrac12)", "", "Tree, Compare",
     ),
     Entry(
