@@ -2,7 +2,7 @@
 
 A run is created on some questions of `tiny-heldout`. A copy of the student is then distilled on its paths, with the
 loop of `docs/examples/train_with_weights.py`, for each selection of tokens and each seed. Pass rates are measured on
-the training questions and on others; intervals are 95% bootstrap over questions, of means over seeds. Two controls test
+the training questions and on others; intervals are 95% over questions, of means over seeds. Two controls test
 whether the selection matters or only its size: the same number of random scored tokens, and tokens with Align < 0.
 
     python -m benchmarks.training --teacher tiny-l --steps 100 --seeds 5
@@ -25,7 +25,7 @@ from rich.table import Table
 
 from odd.config import PRESETS, QuestionsConfig, RunConfig, WeightsConfig, parse_config
 from odd.export.weights import training_rows
-from odd.findings.statistics import cluster_bootstrap
+from odd.findings.statistics import cluster_estimate
 from odd.models.transformers.language_model import TransformersModel, wrap
 from odd.pipeline.teachers import Models
 from odd.pipeline.worker import run
@@ -128,7 +128,7 @@ def report(found: dict[str, np.ndarray], arguments: argparse.Namespace, console:
         clusters = np.arange(len(mean["before"]))
 
         def written(values: np.ndarray, form: str, clusters: np.ndarray = clusters) -> str:
-            estimate = cluster_bootstrap(values, clusters, 0)
+            estimate = cluster_estimate(values, clusters)
             return f"{estimate.value:{form}} [{estimate.low:{form}}, {estimate.high:{form}}]"
 
         table = Table("tokens", "pass rate", "- before", "- all tokens", title=f"{len(clusters)} questions, {place}")

@@ -24,13 +24,12 @@ OUTCOMES = ("all", "correct", "incorrect")
 SUMMARIES = ("mean_cosine", "fraction_positive", "weighted_cosine", "mean_gain", "advantage")
 
 
-def teacher_summary(scores: pd.DataFrame, teachers: Sequence[str], seed: int = 0) -> pd.DataFrame:
+def teacher_summary(scores: pd.DataFrame, teachers: Sequence[str]) -> pd.DataFrame:
     """Summarise the measures of method §7 per teacher and path outcome, with 95% intervals over questions.
 
     Args:
         scores: one row per (question, path, position, teacher) of one objective and convention.
         teachers: all teachers, in the order of the result.
-        seed: seed of the bootstrap.
 
     Returns:
         One row per teacher and outcome; `decision_points` counts a node once even if paths share it. Without decision
@@ -43,7 +42,7 @@ def teacher_summary(scores: pd.DataFrame, teachers: Sequence[str], seed: int = 0
             part = own if outcome == "all" else own[own["correct"] == (outcome == "correct")]
             part = part.drop_duplicates(["question", "node"])
             counted = {"teacher": teacher, "outcome": outcome, "decision_points": len(part)}
-            rows.append(counted | estimates(part, seed))
+            rows.append(counted | estimates(part))
     return pd.DataFrame(rows, columns=["teacher", "outcome", "decision_points", *SUMMARIES])
 
 

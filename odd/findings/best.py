@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from odd.findings import words
-from odd.findings.evidence import SEED, Evidence
+from odd.findings.evidence import Evidence
 from odd.findings.model import Cell, Found, Row, interval_of
-from odd.findings.statistics import Estimate, Scores, cluster_bootstrap, mixed, winners
+from odd.findings.statistics import SHARE, Estimate, Scores, cluster_estimate, mixed, winners
 
 SINGLE, MIX, MORE = "best single teacher", "oracle mix", "mix − best single"
 SAME, OTHER = "the same rollouts", "the other half"
@@ -54,7 +54,7 @@ def find_shares(evidence: Evidence) -> Found:
     again = _again(evidence)
     rows = []
     for at, name in enumerate(shared.teachers):
-        cells = {"won": Cell(cluster_bootstrap(won[:, at], shared.questions, SEED), interval_of(chance[:, at]))}
+        cells = {"won": Cell(cluster_estimate(won[:, at], shared.questions, limits=SHARE), interval_of(chance[:, at]))}
         if again is not None:
             cells["again"] = Cell(again[at])
         rows.append(Row((name,), cells, shared.points[won[:, at] > 0, at]))
@@ -82,7 +82,7 @@ def _again(evidence: Evidence) -> list[Estimate] | None:
     first, second = (winners(shared.of(half.alignment)) for half in evidence.halves)
     by, then = np.concatenate([first, second]), np.concatenate([second, first])
     questions = np.concatenate([shared.questions, shared.questions])
-    return [cluster_bootstrap(then[:, at], questions, SEED, by[:, at]) for at in range(by.shape[1])]
+    return [cluster_estimate(then[:, at], questions, by[:, at], limits=SHARE) for at in range(by.shape[1])]
 
 
 def find_mix(evidence: Evidence) -> Found:
@@ -105,8 +105,7 @@ def find_mix(evidence: Evidence) -> Found:
         f"{floor[0]:.3f} to {floor[1]:.3f}."
     )
     if evidence.halves is not None:
-        sure = "above 0" if last.low > 0 else "below 0" if last.high < 0 else "not distinguishable from 0"
-        text += f" Chosen on one half and measured on the other, it adds {words.value(last)} ({sure})."
+        text += f" Chosen on one half and measured on the other, it adds {words.value(last)} ({words.side(last)})."
     return Found(tuple(rows), (text,))
 
 
@@ -126,7 +125,7 @@ def _rows(shared: _Board, measured: str, ways: list[tuple[Scores, Scores]], floo
     return [
         Row(
             (name, measured),
-            {key: Cell(cluster_bootstrap(v, questions, SEED), chance.get(name) if key == "signal" else None)
+            {key: Cell(cluster_estimate(v, questions), chance.get(name) if key == "signal" else None)
              for key, v in found.items()},
             points,
         )

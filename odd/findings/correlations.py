@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 
 from odd.findings import words
-from odd.findings.evidence import SEED, Evidence
+from odd.findings.evidence import Evidence
 from odd.findings.model import ALL_TEACHERS, Cell, Found, Row, interval_of
 from odd.findings.ranking import falling
-from odd.findings.statistics import cluster_bootstrap, grouped_spearman
+from odd.findings.statistics import COSINE, cluster_estimate, grouped_spearman
 from odd.findings.summaries import SUMMARIES
+from odd.findings.written import state
 
 FEATURES = {
     "normalised_depth": "depth",
@@ -49,7 +50,7 @@ def _cells(evidence: Evidence, steps: pd.DataFrame) -> dict[str, Cell]:
         chance = grouped_spearman(shuffled, column, groups, LEAST)
         defined = ~np.isnan(rho)
         floor = np.nanmean(chance[:, defined], axis=1) if defined.any() else np.empty(0)
-        cells[feature] = Cell(cluster_bootstrap(rho, clusters, SEED), interval_of(floor))
+        cells[feature] = Cell(cluster_estimate(rho, clusters, limits=COSINE), interval_of(floor))
     return cells
 
 
@@ -58,17 +59,17 @@ def _sentences(evidence: Evidence, rows: list[Row]) -> tuple[str, ...]:
     if not any(cell.estimate.n for cell in cells.values()):
         return (f"No path has {LEAST} scored decision points, so there are no correlations within paths.",)
     named = {name: cells[feature].estimate for feature, name in FEATURES.items()}
-    clear = {name: one for name, one in named.items() if one.low > 0 or one.high < 0}
+    clear = {name: one for name, one in named.items() if state(one) != "open"}
     largest = max((abs(one.value) for one in named.values() if one.n), default=float("nan"))
     said = (
         f"the interval of the mean correlation excludes 0 for {words.valued(clear, list(clear))}"
         if clear
         else "the interval of every mean correlation contains 0"
     )
-    paths = max(one.n for one in named.values())
+    widest = max(named.values(), key=lambda one: one.n)
     best = words.short(rows[1].labels[0])
     return (
         f"Within a path, over all teachers, {said}; the largest absolute value is {largest:.2f}.",
-        f"n counts (path, teacher) pairs with at least {LEAST} scored decision points ({paths:,} in "
-        f"{evidence.questions} questions). The first teacher, {best}, has the largest mean cosine.",
+        f"n counts (path, teacher) pairs with at least {LEAST} scored decision points ({widest.n:,} in "
+        f"{words.questions(widest.clusters)}). The first teacher, {best}, has the largest mean cosine.",
     )

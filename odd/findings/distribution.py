@@ -3,9 +3,9 @@
 import numpy as np
 
 from odd.findings import words
-from odd.findings.evidence import SEED, Evidence
+from odd.findings.evidence import Evidence
 from odd.findings.model import Cell, Found, Row, interval_of
-from odd.findings.statistics import cluster_bootstrap
+from odd.findings.statistics import SHARE, cluster_estimate
 
 BINS = np.linspace(-1, 1, 21)
 """Bin edges of the figure."""
@@ -25,7 +25,7 @@ def find(evidence: Evidence) -> Found:
         for text, low, high in PARTS:
             part = np.where(np.isnan(values), np.nan, (values > low) & (values <= high))
             floor = np.nanmean(np.where(np.isnan(shuffled), np.nan, (shuffled > low) & (shuffled <= high)), axis=1)
-            cell = Cell(cluster_bootstrap(part, clusters, SEED), interval_of(floor))
+            cell = Cell(cluster_estimate(part, clusters, limits=SHARE), interval_of(floor))
             rows.append(Row((name, text), {"share": cell}, points[part == 1]))
     return Found(tuple(rows), _sentences(evidence), bars)
 

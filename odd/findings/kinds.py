@@ -41,7 +41,7 @@ SECTIONS: dict[Section, str] = {
 KINDS: tuple[Kind, ...] = (
     Kind(
         "ranking", "teachers", "Which teacher points towards success",
-        "Means over decision points, with 95% intervals from resampling whole questions.",
+        "Means over decision points, with 95% intervals over questions.",
         ("teacher",), _MEASURED, ranking.find, tables=(1, 3), published=published.ranking,
     ),
     Kind(

@@ -4,9 +4,9 @@ import numpy as np
 from scipy.special import ndtri
 
 from odd.findings import words
-from odd.findings.evidence import SEED, Evidence
+from odd.findings.evidence import Evidence
 from odd.findings.model import ALL_TEACHERS, Cell, Found, Row
-from odd.findings.statistics import Estimate, cluster_bootstrap, factor_for, settled_probability
+from odd.findings.statistics import SHARE, Estimate, cluster_estimate, factor_for, settled_probability
 
 FACTORS = (1.0, 4.0, 16.0)
 CURVE = 2.0 ** np.arange(0, 11)
@@ -27,7 +27,7 @@ def find(evidence: Evidence) -> Found:
         z = ndtri(np.clip(p, LEAST_TAIL, 1 - LEAST_TAIL))
         clusters = evidence.points["question"].to_numpy()[points]
         cells = {
-            f"x{factor:g}": Cell(cluster_bootstrap(settled_probability(z, factor), clusters, SEED))
+            f"x{factor:g}": Cell(cluster_estimate(settled_probability(z, factor), clusters, limits=SHARE))
             for factor in FACTORS
         }
         factor = factor_for(z, GOAL)

@@ -5,9 +5,9 @@ import pandas as pd
 
 from odd.findings import words
 from odd.findings.components import POINT
-from odd.findings.evidence import SEED, Evidence
+from odd.findings.evidence import Evidence
 from odd.findings.model import Cell, Found, Row
-from odd.findings.statistics import cluster_bootstrap
+from odd.findings.statistics import SHARE, cluster_estimate
 
 FULL, CHILDREN = "-full-off", "-children-off"
 PUSHES = {
@@ -52,7 +52,7 @@ def _both(evidence: Evidence, pooling: str) -> pd.DataFrame:
 
 
 def _row(evidence: Evidence, part: pd.DataFrame, size: str, way: str) -> Row:
-    estimate = cluster_bootstrap(part["opposite"].to_numpy(float), part["question"].to_numpy(), SEED)
+    estimate = cluster_estimate(part["opposite"].to_numpy(float), part["question"].to_numpy(), limits=SHARE)
     points = part.loc[part["opposite"] == 1, "point"].to_numpy(np.int64)
     return Row((size, way), {"opposite": Cell(estimate)}, points)
 

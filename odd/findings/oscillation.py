@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 
 from odd.findings import words
-from odd.findings.evidence import SEED, Evidence
+from odd.findings.evidence import Evidence
 from odd.findings.model import ALL_TEACHERS, Cell, Found, Row, interval_of
-from odd.findings.statistics import Estimate, cluster_bootstrap, sign_changes
+from odd.findings.statistics import SHARE, Estimate, cluster_estimate, sign_changes
 
 
 def find(evidence: Evidence) -> Found:
@@ -29,7 +29,7 @@ def _changes(evidence: Evidence, steps: pd.DataFrame) -> tuple[Estimate, tuple[f
     shuffled, _ = sign_changes(evidence.floor.alignment[:, steps["point"].to_numpy()], groups)
     clusters = steps["question"].to_numpy()[first]
     floor = interval_of(shuffled.mean(axis=1)) if len(first) else None
-    return cluster_bootstrap(changed, clusters, SEED), floor, first
+    return cluster_estimate(changed, clusters, limits=SHARE), floor, first
 
 
 def _sentences(evidence: Evidence, rows: list[Row]) -> tuple[str, ...]:

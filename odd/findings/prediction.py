@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from odd.findings import words
-from odd.findings.evidence import SEED, Evidence
+from odd.findings.evidence import Evidence
 from odd.findings.model import ALL_TEACHERS, Cell, Found, Row
 from odd.findings.statistics import Estimate, clustered_auroc, cross_validated_scores
+from odd.findings.written import state
 
 FEATURES = {
     "kl_student_teacher": "KL(student ‖ teacher)",
@@ -46,7 +47,8 @@ def find(evidence: Evidence) -> Found:
     rows += [_regression(steps[steps["teacher"] == name], name) for name in names] if len(names) > 1 else []
     rows += [_single(steps, feature, text) for feature, text in FEATURES.items()]
     auroc = rows[0].cells["all"].estimate
-    verdict = "better than" if auroc.low > 0.5 else "worse than" if auroc.high < 0.5 else "no better than"
+    verdict = {"above": "better than", "below": "worse than", "open": "no better than"}[state(auroc, 0.5)]
+    verdict = verdict if auroc.has_verdict else "with too few questions to compare it with"
     single = max(rows[-len(FEATURES) :], key=lambda row: abs(row.cells["all"].estimate.value - 0.5))
     text = (
         f"On held-out questions, the regression separates helpful from harmful tokens {verdict} chance: AUROC "
@@ -79,7 +81,7 @@ def _cells(steps: pd.DataFrame, scores: np.ndarray, folds: np.ndarray | None) ->
         part = steps[rows]
         helpful = part["alignment"].to_numpy(float) > 0
         return clustered_auroc(
-            scores[rows], helpful, part["question"].to_numpy(), SEED, None if folds is None else folds[rows]
+            scores[rows], helpful, part["question"].to_numpy(), None if folds is None else folds[rows]
         )
 
     return {"all": Cell(auroc(np.ones(len(steps), bool))), "settled": Cell(auroc(settled))}

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from odd.findings import words
-from odd.findings.evidence import SEED, Evidence
+from odd.findings.evidence import Evidence
 from odd.findings.model import Cell, Found, Row, interval_of
-from odd.findings.statistics import Estimate, cluster_bootstrap, holm
+from odd.findings.statistics import LEAST_VERDICT, Estimate, cluster_estimate, holm
 from odd.findings.summaries import MAIN, SUMMARIES, Summary
 
 
@@ -46,11 +46,12 @@ def _sentences(
     if not order:
         return sentences
     clear = [name for name in order if corrected[name] < 0.05]
-    if len(evidence.scored) > 1:
+    if len(evidence.scored) > 1 and evidence.questions >= LEAST_VERDICT:
         others = words.listed([words.short(name) for name in clear]) if clear else "none"
         differ = "differ" if len(clear) > 1 else "differs"
         test = f"After Holm's correction for {len(evidence.scored)} teachers"
         sentences.append(f"{test}, {others} {differ} from 0 at the 5% level.")
+    sentences.append(words.reach_sentence(main, MAIN.name))
     sentences.append(words.floor_sentence({row.labels[0]: row.cells[MAIN.key] for row in rows}))
     sentences.append(words.lead_sentence(order[0], leads(evidence, order)))
     sentences.append(_other_leaders(every, order[0]))
@@ -67,7 +68,7 @@ def leads(evidence: Evidence, order: Sequence[str]) -> dict[str, Estimate]:
         difference = (both["alignment"] - both["other"]).to_numpy(float)
         if (difference == difference).any():
             clusters = both["question"].to_numpy()
-            found[name] = cluster_bootstrap(difference, clusters, SEED, both["success_range"].to_numpy(float))
+            found[name] = cluster_estimate(difference, clusters, both["success_range"].to_numpy(float))
     return found
 
 

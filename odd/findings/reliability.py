@@ -5,9 +5,9 @@ from itertools import pairwise
 import numpy as np
 
 from odd.findings import words
-from odd.findings.evidence import SEED, Evidence
+from odd.findings.evidence import Evidence
 from odd.findings.model import ALL_TEACHERS, Cell, Found, Row
-from odd.findings.statistics import Estimate, cluster_bootstrap, cluster_correlation, spearman_brown
+from odd.findings.statistics import SHARE, Estimate, cluster_correlation, cluster_estimate, spearman_brown
 
 BINS = 4
 """Number of groups of decision points by visits, of equal size as far as ties allow."""
@@ -52,7 +52,7 @@ def _row(evidence: Evidence, teacher: str, text: str, points: np.ndarray) -> Row
     clusters = evidence.points["question"].to_numpy()[points]
     first, second = evidence.halves
     found = {
-        key: cluster_correlation(getattr(first, key)[points], getattr(second, key)[points], clusters, SEED)
+        key: cluster_correlation(getattr(first, key)[points], getattr(second, key)[points], clusters)
         for key in ("alignment", "gain")
     }
     r = found["alignment"]
@@ -63,7 +63,7 @@ def _row(evidence: Evidence, teacher: str, text: str, points: np.ndarray) -> Row
     cells = {
         "alignment": Cell(r),
         "whole": Cell(whole),
-        "agree": Cell(cluster_bootstrap(agree, clusters, SEED, null=0.5)),
+        "agree": Cell(cluster_estimate(agree, clusters, null=0.5, limits=SHARE)),
         "gain": Cell(found["gain"]),
     }
     return Row((teacher, text), cells, points)

@@ -1,7 +1,7 @@
 """Results of a screening (method §6): pass rates, kept questions, and accuracy with each context.
 
 A question is kept if the student ever answers it correctly and every compared context could be built, so all contexts
-are compared on the same questions. Intervals come from a bootstrap over questions.
+are compared on the same questions. Intervals are over questions.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from odd.config import BASELINE
 from odd.config.teachers import ContextKind, TeacherConfig
-from odd.findings.statistics import Estimate, cluster_bootstrap
+from odd.findings.statistics import SHARE, Estimate, cluster_estimate
 from odd.method.success import difficulty
 from odd.store.run import Run
 
@@ -149,13 +149,13 @@ def _accuracy(context: str | None, bin_: str, rows: pd.DataFrame, pass_rate: pd.
     values, clusters = rows["accuracy"].to_numpy(float), rows.index.to_numpy()
     difference = None
     if context is not None:
-        difference = cluster_bootstrap(values - pass_rate.to_numpy(float), clusters, SEED)
+        difference = cluster_estimate(values - pass_rate.to_numpy(float), clusters)
     rollouts = int(rows["rollouts"].sum())
     truncated = float(rows["truncated"].sum() / rollouts) if rollouts else float("nan")
     return Accuracy(
         BASELINE if context is None else context,
         bin_,
-        cluster_bootstrap(values, clusters, SEED),
+        cluster_estimate(values, clusters, limits=SHARE),
         difference,
         rollouts,
         truncated,

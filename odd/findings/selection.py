@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from odd.findings import words
-from odd.findings.evidence import SEED, Evidence
+from odd.findings.evidence import Evidence
 from odd.findings.model import ALL_TEACHERS, Cell, Found, Row, interval_of
-from odd.findings.statistics import Estimate, Scores, cluster_bootstrap, improved
+from odd.findings.statistics import SHARE, Estimate, Scores, cluster_estimate, improved
 
 THRESHOLDS = (0.0, 0.3)
 SAME, HALF, OTHER = "the same rollouts", "the same half", "the other half"
@@ -84,9 +84,9 @@ def _row(evidence: Evidence, teacher: str | None, measured: str, part: _Part, th
     share = np.where(part.known, weights, np.nan)
     floor = _floor(evidence, part, threshold) if measured == SAME else None
     cells = {
-        "signal": Cell(cluster_bootstrap(part.signal.ravel(), clusters, SEED, weights.ravel()), floor),
-        "gain": Cell(cluster_bootstrap(part.gain.ravel(), clusters, SEED, weights.ravel())),
-        "kept": Cell(cluster_bootstrap(share.ravel(), clusters, SEED)),
+        "signal": Cell(cluster_estimate(part.signal.ravel(), clusters, weights.ravel()), floor),
+        "gain": Cell(cluster_estimate(part.gain.ravel(), clusters, weights.ravel())),
+        "kept": Cell(cluster_estimate(share.ravel(), clusters, limits=SHARE)),
     }
     if threshold is not None:
         cells["improved"] = Cell(_improved(evidence, part, keep))
@@ -102,7 +102,7 @@ def _improved(evidence: Evidence, part: _Part, keep: np.ndarray) -> Estimate:
     groups = steps.groupby(["teacher", "question", "path"]).ngroup().to_numpy(np.int64)
     clusters = steps["question"].groupby(groups).first().to_numpy()
     risen = [improved(signal[at], kept[at], groups) for signal, kept in zip(part.signal, keep, strict=True)]
-    return cluster_bootstrap(np.concatenate(risen), np.tile(clusters, len(risen)), SEED)
+    return cluster_estimate(np.concatenate(risen), np.tile(clusters, len(risen)), limits=SHARE)
 
 
 def _floor(evidence: Evidence, part: _Part, threshold: float | None) -> tuple[float, float] | None:
@@ -131,9 +131,8 @@ def _sentences(evidence: Evidence, rows: list[Row]) -> tuple[str, ...]:
         second = "This objective is computed from the outcomes, so halves of the rollouts give no honest measurement."
     else:
         honest, same = (cells[chosen, where]["signal"].estimate for where in (OTHER, HALF))
-        better = "above 0" if honest.low > 0 else "below 0" if honest.high < 0 else "not distinguishable from 0"
         second = (
-            f"Chosen on one half of the rollouts and measured on the other, it is {words.value(honest)} ({better}), "
-            f"compared with {words.value(same)} on the half that chose."
+            f"Chosen on one half of the rollouts and measured on the other, it is {words.value(honest)} "
+            f"({words.side(honest)}), compared with {words.value(same)} on the half that chose."
         )
     return first, second

@@ -11,6 +11,7 @@ from odd.findings.evidence import Evidence
 from odd.findings.model import Cell, Found, Row
 from odd.findings.statistics import Estimate
 from odd.findings.summaries import MAIN, SUMMARIES
+from odd.findings.written import state
 
 FACTORS = (2, 4)
 """Multiples of the run's N_sig."""
@@ -86,7 +87,7 @@ def _ranks(estimates: Mapping[str, Estimate]) -> dict[str, float]:
 def _counts(values: Sequence[Estimate]) -> str:
     """Text on the number of conventions in which a teacher is above and below 0."""
     above, below = (sum(one.value > 0 for one in values), sum(one.value < 0 for one in values))
-    sure = sum(one.low > 0 or one.high < 0 for one in values)
+    sure = sum(state(one) != "open" for one in values)
     sides = [f"{side} 0 in {count}" for side, count in (("above", above), ("below", below)) if count]
     return f"{' and '.join(sides) or 'at 0 in all'} (interval excludes 0 in {sure})"
 

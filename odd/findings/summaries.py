@@ -9,19 +9,18 @@ import pandas as pd
 from odd.config import USUAL
 from odd.errors import OddError
 from odd.findings.statistics import (
+    COSINE,
+    SHARE,
     Estimate,
     NoiseFloor,
     Scores,
-    cluster_bootstrap,
     cluster_difference,
+    cluster_estimate,
     cluster_means,
     positive,
     wilcoxon_p,
 )
 from odd.method.measures import MEASURES, Measure
-
-SEED = 0
-"""Seed of the bootstrap."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,7 @@ class Summary:
         unit: unit; defaults to the measure's.
         null: the value that means no effect.
         weighted: whether to weight by success range.
+        limits: lowest and highest possible value.
     """
 
     key: str
@@ -43,6 +43,7 @@ class Summary:
     unit: str = ""
     null: float = 0.0
     weighted: bool = False
+    limits: tuple[float, float] = COSINE
 
     def __post_init__(self) -> None:
         """Default name and unit to the measure's."""
@@ -64,15 +65,15 @@ class Summary:
         values = points[self.column].to_numpy(float)
         return self._values(values), points["success_range"].to_numpy(float) if self.weighted else None
 
-    def estimate(self, points: pd.DataFrame, seed: int = SEED) -> Estimate:
+    def estimate(self, points: pd.DataFrame) -> Estimate:
         """Mean with its interval over questions."""
         values, weights = self.values_of(points)
-        return cluster_bootstrap(values, points["question"].to_numpy(), seed, weights, null=self.null)
+        return cluster_estimate(values, points["question"].to_numpy(), weights, null=self.null, limits=self.limits)
 
     def difference(self, points: pd.DataFrame, group: np.ndarray) -> Estimate:
         """Mean of a group minus the mean of the rest."""
         values, weights = self.values_of(points)
-        return cluster_difference(values, points["question"].to_numpy(), group, SEED, weights)
+        return cluster_difference(values, points["question"].to_numpy(), group, weights)
 
     def by_question(self, points: pd.DataFrame) -> dict[int, float]:
         """Mean per question, for questions that have one."""
@@ -102,7 +103,7 @@ class Summary:
 SUMMARIES = (
     Summary("weighted_cosine", MEASURES["alignment"], "range-weighted cosine", "−1 to 1", weighted=True),
     Summary("mean_cosine", MEASURES["alignment"], "mean cosine", "−1 to 1"),
-    Summary("fraction_positive", MEASURES["alignment"], "fraction positive", "0 to 1", null=0.5),
+    Summary("fraction_positive", MEASURES["alignment"], "fraction positive", "0 to 1", null=0.5, limits=SHARE),
     Summary("mean_gain", MEASURES["gain"], "mean gain"),
     Summary("advantage", MEASURES["advantage"]),
 )
@@ -117,9 +118,9 @@ def floors(floor: NoiseFloor, sets: Sequence[np.ndarray]) -> dict[Summary, np.nd
     return {summary: means[:, number].T for number, summary in enumerate(SUMMARIES)}
 
 
-def estimates(points: pd.DataFrame, seed: int = SEED) -> dict[str, Estimate]:
+def estimates(points: pd.DataFrame) -> dict[str, Estimate]:
     """All summaries over decision points of one teacher, by key; `points` has one row per decision point."""
-    return {summary.key: summary.estimate(points, seed) for summary in SUMMARIES}
+    return {summary.key: summary.estimate(points) for summary in SUMMARIES}
 
 
 def chosen_measure(known: pd.DataFrame, run_id: str, objective: str | None, convention: str | None) -> tuple[str, str]:

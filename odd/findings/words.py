@@ -4,14 +4,16 @@ from collections.abc import Mapping, Sequence
 
 from odd.findings.evidence import Evidence
 from odd.findings.model import Cell
-from odd.findings.statistics import Estimate
+from odd.findings.statistics import LEAST_VERDICT, Estimate, questions_missing, smallest_effect
 from odd.findings.written import signed, state, written
 from odd.text import visible_text
 
 LONGEST = 60
 """Maximum length of a name in a sentence, in characters."""
-FEW_QUESTIONS = 20
-"""With fewer questions, intervals are reported as rough."""
+MANY_QUESTIONS = 30
+"""With fewer questions, it is said how large an effect they can show."""
+POWER = 0.8
+"""Probability with which the smallest visible effect is found, at the 5% level."""
 
 
 def short(name: str) -> str:
@@ -30,10 +32,13 @@ def valued(estimates: Mapping[str, Estimate], names: Sequence[str]) -> str:
 
 
 def sides(estimates: Mapping[str, Estimate]) -> dict[str, list[str]]:
-    """Group names by their interval: above 0, below 0 or containing it; `alone` has no interval, `unknown` no value."""
-    found: dict[str, list[str]] = {"above": [], "below": [], "open": [], "alone": [], "unknown": []}
+    """Group names by their interval: above 0, below 0 or containing it.
+
+    `few` has too few questions for a verdict, `unknown` no value.
+    """
+    found: dict[str, list[str]] = {"above": [], "below": [], "open": [], "few": [], "unknown": []}
     for name, one in estimates.items():
-        key = "unknown" if one.value != one.value else "alone" if one.low != one.low else state(one)
+        key = "unknown" if one.value != one.value else state(one) if one.has_verdict else "few"
         found[key].append(name)
     return found
 
@@ -73,14 +78,15 @@ def floor_sentence(cells: Mapping[str, Cell]) -> str:
     if not floored:
         return ""
     outside = [name for name, (one, (low, high)) in floored.items() if not low <= one.value <= high]
-    ends = min(low for _, (low, _) in floored.values()), max(high for _, (_, high) in floored.values())
-    verdict = (
-        f"{listed([short(name) for name in outside])} {'is' if len(outside) == 1 else 'are'} outside it"
-        if outside
-        else "every estimate is inside it, as expected of unrelated teachers"
-    )
-    reach = f"from {signed(ends[0])} to {signed(ends[1])}"
-    return f"The noise floor (success shuffled among siblings) ranges {reach}; {verdict}."
+    if not outside:
+        return (
+            "Every estimate is inside its own noise floor (success shuffled among siblings), as expected of unrelated "
+            "teachers."
+        )
+    said = [f"{short(name)} ({signed(floored[name][1][0])} to {signed(floored[name][1][1])})" for name in outside]
+    verb, own = ("is", "its") if len(outside) == 1 else ("are", "their")
+    others = " Every other estimate is inside its own." if len(outside) < len(floored) else ""
+    return f"Outside {own} own noise floor (success shuffled among siblings) {verb} {listed(said)}.{others}"
 
 
 def ranking_sentence(estimates: Mapping[str, Estimate], measure: str) -> str:
@@ -95,9 +101,11 @@ def ranking_sentence(estimates: Mapping[str, Estimate], measure: str) -> str:
     for side, (one, many) in RANKING.items():
         if names := found[side]:
             parts.append(f"{valued(estimates, names)} {one if len(names) == 1 else many}")
-    if alone := found["alone"]:
-        have = "has" if len(alone) == 1 else "have"
-        parts.append(f"{valued(estimates, alone)} {have} no interval, as there is only one question")
+    if few := found["few"]:
+        most = max(estimates[name].clusters for name in few)
+        parts.append(
+            f"{valued(estimates, few)} {'has' if len(few) == 1 else 'have'} no verdict: {estimates_only(most)}"
+        )
     if unknown := found["unknown"]:
         names, have = listed([short(name) for name in unknown]), "has" if len(unknown) == 1 else "have"
         parts.append(f"{names} {have} no defined value (a gradient is zero or nothing is scored)")
@@ -120,8 +128,11 @@ def lead_sentence(leader: str, leads: Mapping[str, Estimate]) -> str:
         parts.append(f"{first} is ahead of {valued(leads, found['above'])}")
     if found["below"]:
         parts.append(f"{first} is behind {valued(leads, found['below'])}")
-    if unsettled := [*found["open"], *found["alone"]]:
-        parts.append(f"{first if not parts else 'it'} cannot be distinguished from {valued(leads, unsettled)}")
+    if found["open"]:
+        parts.append(f"{first if not parts else 'it'} cannot be distinguished from {valued(leads, found['open'])}")
+    if few := found["few"]:
+        most = max(leads[name].clusters for name in few)
+        parts.append(f"too few questions to compare {first} with {valued(leads, few)}: {estimates_only(most)}")
     if not parts:
         return ""
     return f"On shared decision points, {'; '.join(parts)}. Differences are given in parentheses."
@@ -131,7 +142,7 @@ OUTCOMES = {
     "above": "above 0 for",
     "below": "below 0 for",
     "open": "not distinguishable from 0 for",
-    "alone": "without an interval (too few questions have both kinds of path) for",
+    "few": "without a verdict (too few questions have both kinds of path) for",
 }
 
 
@@ -165,11 +176,56 @@ def basis_sentence(points: str, questions: int) -> str:
         points: description of the decision points.
         questions: number of questions with any.
     """
+    if not questions:
+        return "No question has a decision point here, so there is nothing to judge."
     if questions == 1:
         return f"Based on {points} in one question: this says nothing about other questions."
-    rough = " With so few questions, intervals are rough and tend to be too narrow: treat them as a first indication."
-    several = " Intervals are not corrected for multiple comparisons: of many, some miss the true value by chance."
-    return f"Based on {points} in {questions} questions.{rough if questions < FEW_QUESTIONS else several}"
+    if questions < LEAST_VERDICT:
+        return f"Based on {points} in {estimates_only(questions)}."
+    several = "Intervals are not corrected for multiple comparisons: of many, some miss the true value by chance."
+    return f"Based on {points} in {questions} questions. {several}"
+
+
+def questions(count: int) -> str:
+    """A number of questions."""
+    return "one question" if count == 1 else f"{count:,} questions"
+
+
+def estimates_only(count: int) -> str:
+    """Say why a number of questions allows no verdict."""
+    return f"{questions(count)}, estimates only (a verdict needs {LEAST_VERDICT})"
+
+
+def side(estimate: Estimate) -> str:
+    """Say on which side of 0 an estimate is."""
+    if not estimate.has_verdict:
+        return estimates_only(estimate.clusters)
+    return {"above": "above 0", "below": "below 0", "open": "not distinguishable from 0"}[state(estimate)]
+
+
+def reach_sentence(estimates: Mapping[str, Estimate], measure: str) -> str:
+    """Sentence on the smallest effect that few questions can show, and how many more would be needed (method §7).
+
+    Args:
+        estimates: estimates by teacher; their null value is 0.
+        measure: name of the measure.
+
+    Returns:
+        Empty with `MANY_QUESTIONS` questions, or without standard errors.
+    """
+    known = {name: one for name, one in estimates.items() if one.error == one.error and one.clusters < MANY_QUESTIONS}
+    if not known:
+        return ""
+    seen = {name: smallest_effect(one, POWER) for name, one in known.items()}
+    ends = sorted({f"{value:.2f}" for value in seen.values()}, key=float)
+    reach = f"±{ends[0]}" if len(ends) == 1 else f"±{ends[0]} to ±{ends[-1]}, depending on the teacher"
+    most = max(one.clusters for one in known.values())
+    text = f"With {questions(most)}, the smallest {measure} that is found {percent(POWER)} of the time is {reach}."
+    more = {name: questions_missing(one, POWER) for name, one in known.items() if state(one) == "open" and one.value}
+    if more := {name: count for name, count in more.items() if count > 0}:
+        listing = listed([f"{count:,} more for {short(name)}" for name, count in more.items()])
+        text += f" If the estimates are right, settling their sign needs about {listing}."
+    return text
 
 
 def value(estimate: Estimate, null: float = 0.0) -> str:

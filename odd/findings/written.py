@@ -4,7 +4,9 @@ from odd.findings.statistics import Estimate
 
 
 def state(estimate: Estimate, null: float = 0.0) -> str:
-    """Position of the interval relative to the null: above, below, or open if it contains it or is unknown."""
+    """Position of the interval relative to the null: above, below, or open if it contains it or allows no verdict."""
+    if not estimate.has_verdict:
+        return "open"
     if estimate.low > null:
         return "above"
     return "below" if estimate.high < null else "open"

@@ -1,19 +1,20 @@
 """Teachers side by side over all questions: means, and differences on shared nodes.
 
 A table of decisions is a result of the query `decisions`: one row per (question, node, teacher), each node once.
-Intervals come from resampling questions (method §7); all estimates use the same resamples.
+Intervals are over questions (method §7).
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from odd.findings.statistics import Estimate, cluster_bootstrap, winners
+from odd.findings.statistics import SHARE, Estimate, cluster_estimate, winners
 from odd.findings.summaries import estimates
+from odd.findings.written import state
 
 SUMMARIES = {
     "mean": "mean_cosine",
@@ -77,22 +78,21 @@ class Comparison:
         return [row.teacher for row in self.rows]
 
 
-def compare(decisions: pd.DataFrame, teachers: Sequence[str], baseline: str, seed: int = 0) -> Comparison:
+def compare(decisions: pd.DataFrame, teachers: Sequence[str], baseline: str) -> Comparison:
     """Summarise the teachers over all questions.
 
     Args:
         decisions: decisions under one objective and convention.
         teachers: teachers to compare.
         baseline: one of them.
-        seed: seed of the bootstrap.
     """
     wide = _wide(decisions, teachers, "alignment")
-    pairs = _pairs(wide, seed)
-    shares, common = _best(wide, seed)
+    pairs = _pairs(wide)
+    shares, common = _best(wide)
     rows = [
         TeacherRow(
             name,
-            **_summaries(decisions[decisions["teacher"] == name], seed),
+            **_summaries(decisions[decisions["teacher"] == name]),
             difference=None if name == baseline else pairs[name, baseline],
             best=shares[name],
         )
@@ -109,22 +109,22 @@ def _wide(decisions: pd.DataFrame, teachers: Sequence[str], column: str) -> pd.D
     return own.pivot(index=["question", "node"], columns="teacher", values=column).reindex(columns=list(teachers))
 
 
-def _summaries(own: pd.DataFrame, seed: int) -> dict[str, Estimate]:
-    found = estimates(own, seed)
+def _summaries(own: pd.DataFrame) -> dict[str, Estimate]:
+    found = estimates(own)
     return {name: found[key] for name, key in SUMMARIES.items()}
 
 
-def _pairs(wide: pd.DataFrame, seed: int) -> dict[tuple[str, str], Estimate]:
+def _pairs(wide: pd.DataFrame) -> dict[tuple[str, str], Estimate]:
     questions = wide.index.get_level_values("question").to_numpy()
     pairs: dict[tuple[str, str], Estimate] = {}
     for one, other in combinations(wide.columns, 2):
-        found = cluster_bootstrap((wide[one] - wide[other]).to_numpy(float), questions, seed)
+        found = cluster_estimate((wide[one] - wide[other]).to_numpy(float), questions)
         pairs[one, other] = found
-        pairs[other, one] = Estimate(-found.value, -found.high, -found.low, found.n, found.clusters)
+        pairs[other, one] = replace(found, value=-found.value, low=-found.high, high=-found.low)
     return pairs
 
 
-def _best(wide: pd.DataFrame, seed: int) -> tuple[dict[str, Estimate], int]:
+def _best(wide: pd.DataFrame) -> tuple[dict[str, Estimate], int]:
     """Share of the common nodes at which each teacher is best aligned, and the number of common nodes."""
     aligned = wide.loc[:, wide.notna().any()].dropna()
     shares = dict.fromkeys(wide.columns, UNKNOWN)
@@ -133,7 +133,7 @@ def _best(wide: pd.DataFrame, seed: int) -> tuple[dict[str, Estimate], int]:
     first = winners(aligned.to_numpy(float))
     questions = aligned.index.get_level_values("question").to_numpy()
     for column, name in enumerate(aligned.columns):
-        shares[name] = cluster_bootstrap(first[:, column], questions, seed)
+        shares[name] = cluster_estimate(first[:, column], questions, limits=SHARE)
     return shares, len(aligned)
 
 
@@ -153,7 +153,8 @@ def payload(comparison: Comparison) -> dict[str, Any]:
 def _plain(found: Estimate | None) -> dict[str, Any] | None:
     if found is None:
         return None
-    return {name: None if value != value else value for name, value in asdict(found).items()}
+    numbers = {name: None if value != value else value for name, value in asdict(found).items()}
+    return numbers | {"sure": state(found) != "open"}
 
 
 def pair_payload(comparison: Comparison) -> dict[str, Any]:

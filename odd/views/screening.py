@@ -13,7 +13,8 @@ from odd.findings.paper import published
 from odd.findings.published import REFERENCES, reference_name
 from odd.findings.screening import DIFFICULTIES, Accuracy, Screening, accuracies, counts
 from odd.findings.statistics import Estimate
-from odd.findings.words import listed, short
+from odd.findings.words import estimates_only, listed, short
+from odd.findings.written import state
 from odd.method.success import jeffreys
 from odd.text import visible_text
 from odd.views.figures.findings import signed
@@ -119,8 +120,9 @@ def _context_sentences(found: Sequence[Accuracy]) -> list[str]:
     for one in overall[1:]:
         change = one.difference
         if change is not None and change.n:
-            side = "above" if change.low > 0 else "below" if change.high < 0 else "open"
-            sides.setdefault(side, []).append(f"{short(one.context)} ({percent(change, change=True)} points)")
+            sides.setdefault(state(change), []).append(f"{short(one.context)} ({percent(change, change=True)} points)")
+    if overall[1:] and not baseline.has_verdict:
+        said.append(f"Differences are over {estimates_only(baseline.clusters)}.")
     for side, names in sides.items():
         verb = SIDES[side] if len(names) == 1 or side == "open" else SIDES[side].replace("s ", " ", 1)
         said.append(f"{listed(names)} {verb}.")

@@ -26,7 +26,7 @@ def show(run: OpenRun, view: ViewState, comparison: Comparison) -> None:
     with st.container(border=True):
         questions = "one question" if comparison.questions == 1 else f"{comparison.questions} questions"
         counts = f"{comparison.common:,} of {comparison.nodes:,} decision points scored under every teacher"
-        title = f"**Across {questions}** :gray[· {counts} · intervals by bootstrap over questions]"
+        title = f"**Across {questions}** :gray[· {counts} · intervals over questions]"
         heading(run, title, "teachers", lambda: table(comparison))
         for notice in notices(comparison):
             st.info(notice, icon=":material/info:")

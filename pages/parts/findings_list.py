@@ -35,7 +35,7 @@ def _evidence(run: OpenRun, chosen: Filters) -> Evidence:
 
 @keeping(512)
 def _found(run: OpenRun, chosen: Filters, key: str) -> Found:
-    with st.spinner("Resampling the questions …"):
+    with st.spinner("Computing the findings …"):
         return BY_KEY[key].find(_evidence(run, chosen))
 
 

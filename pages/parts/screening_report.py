@@ -61,9 +61,7 @@ def _draw_contexts(run: OpenRun, found: ScreeningReport, view: ViewState) -> Non
         st.caption("  \n".join(others))
         figure(found.accuracy, name, "figure-contexts", wide=True)
         st.dataframe(found.shown, hide_index=True)
-        st.caption(
-            "Accuracy in %, Δ in percentage points, over the questions kept; 95% bootstrap intervals over questions."
-        )
+        st.caption("Accuracy in %, Δ in percentage points, over the questions kept; 95% intervals over questions.")
         if view.reference != "none":
             st.caption(markdown_escaped(f"Published: {reference_name(view.reference)}, tables 8 and 9 of {CREDIT}"))
         _download(f"{name}.csv", lambda: csv(found.table), "contexts")

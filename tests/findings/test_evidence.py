@@ -6,7 +6,7 @@ import pytest
 from odd.config import load_config
 from odd.findings.components import POINT
 from odd.findings.evidence import Filters, gather
-from odd.findings.statistics import cluster_bootstrap
+from odd.findings.statistics import cluster_estimate
 from odd.store import RunReader
 from tests.findings.made_up import META, evidence, make
 
@@ -87,5 +87,5 @@ def test_more_visits_needed_leave_fewer_children(reader):
 def test_the_noise_floor_of_unrelated_teachers_holds_their_mean():
     found = evidence({"a": 0.0}, questions=40)
     floor = np.nanmean(found.floor.alignment, axis=1)
-    own = cluster_bootstrap(found.points["alignment"].to_numpy(float), found.points["question"].to_numpy(), 0)
+    own = cluster_estimate(found.points["alignment"].to_numpy(float), found.points["question"].to_numpy())
     assert abs(floor.mean()) < 0.05 and floor.min() - 0.02 < own.value < floor.max() + 0.02

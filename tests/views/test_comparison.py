@@ -61,7 +61,7 @@ def test_a_difference_is_taken_on_the_nodes_that_both_have():
 
 
 def test_a_difference_the_other_way_round_is_the_opposite():
-    found = compared(a=[0.5, 0.1, 0.3, 0.9], b=[0.2, 0.1, 0.0, -1.0])
+    found = compared(a=[0.5, 0.1, 0.3, 0.9, 0.2, 0.4], b=[0.2, 0.1, 0.0, -1.0, 0.1, 0.2])
     one, other = found.pairs["a", "b"], found.pairs["b", "a"]
     assert (one.value, one.low, one.high) == (-other.value, -other.high, -other.low)
 
@@ -72,7 +72,7 @@ def test_the_baseline_has_no_difference_to_itself():
 
 
 def test_a_difference_that_is_the_same_everywhere_has_an_interval_without_width():
-    pair = compared(a=[0.9, 0.3, -0.2, 0.4], b=[0.8, 0.2, -0.3, 0.3]).pairs["a", "b"]
+    pair = compared(a=[0.9, 0.3, -0.2, 0.4, 0.1, 0.5], b=[0.8, 0.2, -0.3, 0.3, 0.0, 0.4]).pairs["a", "b"]
     assert pair.low == pytest.approx(0.1) and pair.high == pytest.approx(0.1)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64, Shaped
 
-from odd.findings.statistics.bootstrap import RESAMPLES, Estimate, ratio_bootstrap
+from odd.findings.statistics.clusters import Estimate, cluster_ratio
 
 
 def cross_validated_scores(
@@ -43,11 +43,9 @@ def clustered_auroc(
     scores: Float[np.ndarray, " N"],
     labels: Bool[np.ndarray, " N"],
     clusters: Shaped[np.ndarray, " N"],
-    rng: np.random.Generator | int,
     folds: Int64[np.ndarray, " N"] | None = None,
-    resamples: int = RESAMPLES,
 ) -> Estimate:
-    """Area under the ROC curve, with an interval from resampling whole questions; null value 0.5.
+    """Area under the ROC curve, with an interval over questions; null value 0.5.
 
     It is the share of pairs of a positive and a negative row in which the positive one has the higher score (ties count
     half). Scores of different folds come from different fits, with intercepts biased against the held-out questions,
@@ -57,9 +55,7 @@ def clustered_auroc(
         scores: NaN is left out.
         labels: classes to separate.
         clusters: question of each row.
-        rng: generator or seed.
         folds: fold of each row; None compares all pairs.
-        resamples: bootstrap samples.
     """
     defined = ~np.isnan(scores)
     x, positive = scores[defined], labels[defined]
@@ -74,4 +70,4 @@ def clustered_auroc(
         below = (np.searchsorted(negative, x[rows]) + np.searchsorted(negative, x[rows], "right")) / 2
         wins[:, other] = np.bincount(which[rows], below, len(every))
         pairs[:, other] = np.bincount(which[rows], minlength=len(every)) * len(negative)
-    return ratio_bootstrap(wins, pairs, len(x), rng, resamples, null=0.5)
+    return cluster_ratio(wins, pairs, len(x), null=0.5)

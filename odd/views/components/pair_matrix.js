@@ -3,7 +3,7 @@ const MANY = 7
 function pairCell(found, row, column, end, small) {
   if (!found) return element("td", { class: "self" })
   if (!known(found.value)) return element("td", { class: "faint", text: "–", title: `${row} and ${column} have no node in common` })
-  const share = clamp(found.value / end, -1, 1), sure = known(found.low) && (found.low > 0 || found.high < 0)
+  const share = clamp(found.value / end, -1, 1), sure = found.sure
   const title = `${row} minus ${column}: ${number(found.value, 3, true)} ${interval(found.low, found.high, 3, true)}, ` +
     `${found.n} decision points in ${found.clusters} questions`
   return element("td", { title, class: sure ? "sure" : null,

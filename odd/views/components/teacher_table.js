@@ -26,14 +26,14 @@ function range(estimates) {
 
 const along = ([low, high], width) => (value) => ((value - low) / (high - low)) * width
 
-/** A mean as a dot with its interval; filled where the interval excludes 0. */
+/** A mean as a dot with its interval; filled where its sign is certain. */
 function dot(found, domain, width) {
   const x = along(domain, width), middle = ROW / 2
   const svg = shape("svg", { width, height: ROW, class: "plot" },
     ...ticks(domain, width).map((tick) =>
       shape("line", { class: Math.abs(tick) < 1e-9 ? "zero" : "grid", x1: x(tick), x2: x(tick), y1: 0, y2: ROW })))
   if (!known(found?.value)) return svg
-  const sure = known(found.low) && (found.low > 0 || found.high < 0)
+  const sure = found.sure
   const colour = !sure ? "var(--st-text-color)" : found.value < 0 ? PALETTE.harmful : PALETTE.helpful
   if (known(found.low)) {
     svg.append(shape("line", { class: "whisker", x1: x(found.low), x2: x(found.high), y1: middle, y2: middle,
@@ -59,7 +59,7 @@ function estimate(found, { digits = 3, signed = true, percent = false } = {}) {
   if (!known(found?.value)) return cell
   cell.append(element("div", { class: "faint small", text: interval(scaled(found.low), scaled(found.high), digits, signed) }))
   cell.title = `${found.n} decision points in ${found.clusters} questions` +
-    (known(found.low) ? "; 95% interval from resampling questions" : "; an interval needs at least two questions")
+    (known(found.low) ? "; 95% interval over questions" : "; an interval needs at least three questions")
   return cell
 }
 
@@ -125,7 +125,7 @@ function build(data, widths, choose) {
       ...drawn("difference", widths.difference ? axis(domains.difference, widths.difference) : null),
       element("td", { colspan: 2 }))))
   const note = element("span", { class: "faint small", text:
-    "dot: mean, line: 95% interval from resampling questions; filled where the interval excludes 0" })
+    "dot: mean, line: 95% interval over questions; filled where it excludes 0 and there are six questions" })
   return [element("div", { class: "scroll" }, table),
     element("div", { class: "under" }, note, ...pictureButtons(() => table, "teachers"))]
 }

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from odd.findings.statistics import Estimate
-from odd.findings.written import signed
+from odd.findings.written import signed, state
 from odd.views.components.palette import NEUTRAL, SOLID_SCALE, ink
 from odd.views.figures.panels import frame, label
 
@@ -82,4 +82,4 @@ def _texts(conventions: list[str], table: Mapping[str, Mapping[str, Estimate]], 
 def _text(one: Estimate | None) -> str:
     if one is None or not one.n:
         return "–"
-    return f"{signed(one.value)} {SURE if one.low > 0 or one.high < 0 else ''}"
+    return f"{signed(one.value)} {SURE if state(one) != 'open' else ''}"

@@ -185,8 +185,8 @@ ACROSS = (
           r"\frac{\sum_u \text{range}_u \cos_u}{\sum_u \text{range}_u}", "−1 to 1", "Compare, Findings"),
     Entry(
         "Interval across questions",
-        "Scores of one question share its rollouts, so whole questions are resampled; the interval contains 95% of "
-        "2,000 resampled means, and with few questions it is rough and tends to be too narrow.",
+        "Scores of one question share its rollouts, so questions are the sample: the interval is Student's t with the "
+        "spread between questions; it needs three questions, and a verdict six.",
         "", "", "Compare, Findings",
     ),
     Entry("Incorrect − correct", "Mean score at the nodes of incorrect paths minus that at the nodes of correct paths; "

@@ -14,8 +14,8 @@ from odd.views.figures.path_scores import Step, path_scores
 from odd.views.figures.settling import settling_curves
 
 NAN = float("nan")
-ABOVE, ACROSS = Estimate(0.5, 0.25, 0.75, 9, 3), Estimate(0.1, -0.25, 0.5, 9, 3)
-BELOW, UNKNOWN = Estimate(-0.5, -0.75, -0.25, 9, 3), Estimate(NAN, NAN, NAN, 0, 0)
+ABOVE, ACROSS = Estimate(0.5, 0.25, 0.75, 9, 6), Estimate(0.1, -0.25, 0.5, 9, 6)
+BELOW, UNKNOWN = Estimate(-0.5, -0.75, -0.25, 9, 6), Estimate(NAN, NAN, NAN, 0, 0)
 TEACHERS = ["2024-01-01", "<b>$x$</b>", "c", "d"]
 PANEL = Panel("mean cosine", "cosine", 0.0, {"mean": [ABOVE, ACROSS, BELOW, UNKNOWN]})
 
