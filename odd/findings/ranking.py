@@ -51,6 +51,7 @@ def _sentences(
         differ = "differ" if len(clear) > 1 else "differs"
         test = f"After Holm's correction for {len(evidence.scored)} teachers"
         sentences.append(f"{test}, {others} {differ} from 0 at the 5% level.")
+    sentences.append(words.lacking_sentence({name: every[MAIN][name].clusters for name in order}, evidence.questions))
     sentences.append(words.reach_sentence(main, MAIN.name))
     sentences.append(words.floor_sentence({row.labels[0]: row.cells[MAIN.key] for row in rows}))
     sentences.append(words.lead_sentence(order[0], leads(evidence, order)))

@@ -203,6 +203,19 @@ def side(estimate: Estimate) -> str:
     return {"above": "above 0", "below": "below 0", "open": "not distinguishable from 0"}[state(estimate)]
 
 
+def lacking_sentence(counts: Mapping[str, int], questions: int) -> str:
+    """Sentence on teachers with scores in fewer questions than others, such as those without a context there.
+
+    Args:
+        counts: number of questions with a score, by teacher.
+        questions: number of questions with a decision point.
+    """
+    fewer = [f"{short(name)} in {count:,}" for name, count in counts.items() if 0 < count < questions]
+    if not fewer:
+        return ""
+    return f"Of {questions:,} questions with decision points, some teachers have scores in fewer: {listed(fewer)}."
+
+
 def reach_sentence(estimates: Mapping[str, Estimate], measure: str) -> str:
     """Sentence on the smallest effect that few questions can show, and how many more would be needed (method §7).
 
