@@ -20,6 +20,7 @@ from odd.cli.options import (
     PRESET,
     QUESTIONS,
     QUIET,
+    RESCORE,
     RUN,
     SET,
     SHOW_CONFIG,
@@ -52,13 +53,14 @@ def run(
     json_: JSON = False,
     show_config: SHOW_CONFIG = False,
     dry_run: DRY_RUN = False,
+    rescore: RESCORE = False,
 ) -> None:
     """Execute a run, or resume one that was interrupted, and print its tables."""
     settings = settings_of(preset, config, student, questions, limit, teacher, cache, set_)
     if dry_run and not show_config:
         _tell_budget(settings, json_)
     else:
-        _make(settings, show_config, reporting(quiet, json_))
+        _make(settings, show_config, reporting(quiet, json_), rescore=rescore)
 
 
 def _tell_budget(settings: RunConfig, as_json: bool) -> None:
@@ -125,15 +127,15 @@ def _asking_the_log(settings: RunConfig) -> RunConfig:
     return settings.model_copy(update={"questions": settings.questions.model_copy(update={"source": LOG_SOURCE})})
 
 
-def _make(settings: RunConfig, show_config: bool, report: Reporting, kind: Kind = "run") -> None:
+def _make(settings: RunConfig, show_config: bool, report: Reporting, kind: Kind = "run", rescore: bool = False) -> None:
     """Execute a run or its screening, or only print its settings."""
     if show_config:
         print(settings.model_dump_json(indent=2))
     else:
-        make(settings, report, kind)
+        make(settings, report, kind, rescore)
 
 
-def make(settings: RunConfig, report: Reporting = "progress", kind: Kind = "run") -> Path:
+def make(settings: RunConfig, report: Reporting = "progress", kind: Kind = "run", rescore: bool = False) -> Path:
     """Execute a run or its screening, reporting progress; print its results and return its file."""
     # these imports load torch, so they come after the settings have been validated
     from odd.cli.console import listening, print_result
@@ -145,9 +147,8 @@ def make(settings: RunConfig, report: Reporting = "progress", kind: Kind = "run"
         say(turns(settings))
     if kind == "run" and report == "progress":
         say(reading_of_a_run(settings))
-    work = worker.run if kind == "run" else screening.screen
     with listening(settings.cache, Stage.of(kind), report) as listener:
-        path = work(settings, listener)
+        path = worker.run(settings, listener, rescore) if kind == "run" else screening.screen(settings, listener)
     print_result(path, report)
     return path
 

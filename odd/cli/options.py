@@ -42,6 +42,7 @@ SET = Annotated[list[str] | None, typer.Option("--set", help="Any other setting,
 QUIET = Annotated[bool, typer.Option("--quiet", "-q", help="Report no progress.")]
 JSON = Annotated[bool, typer.Option("--json", help="Print progress and the result as JSON Lines, for programs.")]
 DRY_RUN = Annotated[bool, typer.Option("--dry-run", help="Print what the run will take, and stop.")]
+RESCORE = Annotated[bool, typer.Option("--rescore", help="Replace scores with other analysis settings.")]
 SHOW_CONFIG = Annotated[bool, typer.Option("--show-config", help="Print the settings and stop.")]
 
 

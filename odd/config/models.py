@@ -53,6 +53,12 @@ def _as_list(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
+SERVER_ACCESS = frozenset(
+    {"server", "server_kind", "api_key_env", "server_rollouts", "server_timeout", "server_patience"}
+)
+"""Settings that say how servers are reached: the same model on other servers is the same model."""
+
+
 class ModelConfig(Settings):
     """A model and how to run it.
 
@@ -112,6 +118,16 @@ class ModelConfig(Settings):
         if self.thinking_marks and self.thinking_marks[0] == self.thinking_marks[1]:
             raise ValueError('thinking_marks must be two different texts, such as ["<reason>", "</reason>"]')
         return self
+
+    @property
+    def drawn_by(self) -> dict[str, Any]:
+        """The settings that determine its samples and scores."""
+        ignored = {"scoring_memory", "pickle", *SERVER_ACCESS}
+        # settings that came later, which earlier runs do not have
+        later = "engine", "thinking_marks", "thinking_variable", "server_model", "scorer", "server_top"
+        usual = type(self).model_fields
+        ignored |= {name for name in later if getattr(self, name) == usual[name].default}
+        return self.model_dump(mode="json", exclude=ignored)
 
     @property
     def label(self) -> str:

@@ -82,11 +82,18 @@ class TargetingConfig(Settings):
     n_min: Positive = Field(default=100, description="visits each chosen pair gets; adaptive: on average")
     allocation: Literal["uniform", "adaptive"] = Field(default="uniform", description="adaptive: see method.md")
     floor: Positive = Field(default=8, description="visits each pair gets first, if adaptive")
+    guides: tuple[str, ...] | None = Field(
+        default=None, description="names of the teachers that take part in the choice of pairs; none: all"
+    )
 
     @property
     def drawn_by(self) -> dict[str, Any]:
-        """The settings that determine the rollouts, without those that the allocation in use ignores."""
-        return self.model_dump(mode="json", exclude={"allocation", "floor"} if self.allocation == "uniform" else None)
+        """The settings that determine the rollouts, without those that the allocation in use ignores.
+
+        The names of the guides are left out: it is their settings that count.
+        """
+        ignored = {"allocation", "floor"} if self.allocation == "uniform" else set[str]()
+        return self.model_dump(mode="json", exclude={"guides", *ignored})
 
 
 class AnalysisConfig(Settings):
@@ -267,6 +274,15 @@ class RunConfig(Settings):
         return (self.student, *(model for model in given if model is not None))
 
     @model_validator(mode="after")
+    def _guides_are_teachers(self) -> "RunConfig":
+        names = [teacher.name for teacher in self.teachers]
+        if unknown := set(self.targeting.guides or ()) - set(names):
+            raise ValueError(
+                f"targeting.guides names {min(unknown)!r}, which is no teacher of the run: add it to teachers"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _keeps_what_is_read(self) -> "RunConfig":
         if self.storage.targeted == "shared" and self.analysis.reading_temperatures:
             raise ValueError("minillm reads all tokens of all rollouts: set storage.targeted to all, or leave it out")
@@ -284,35 +300,34 @@ class RunConfig(Settings):
         return self.imported is not None and self.questions.source == LOG_SOURCE
 
     @property
+    def guides(self) -> tuple[TeacherConfig, ...]:
+        """The teachers that take part in the choice of pairs."""
+        chosen = self.targeting.guides
+        return tuple(teacher for teacher in self.teachers if chosen is None or teacher.name in chosen)
+
+    @property
     def screened(self) -> tuple[TeacherConfig, ...]:
         """The teachers that a screening compares: the student with each of its contexts."""
         own = [teacher for teacher in self.teachers if teacher.is_student_in_context]
         return (*own, *(teacher for teacher in self.screening.teachers if teacher not in own))
 
 
-SERVER_ACCESS = frozenset(
-    {"server", "server_kind", "api_key_env", "server_rollouts", "server_timeout", "server_patience"}
-)
-"""Settings that say how servers are reached: the same model on other servers is the same model."""
-
-
-def fingerprint(config: RunConfig, questions: list[dict[str, Any]], student_digest: str) -> str:
+def fingerprint(
+    config: RunConfig, questions: list[dict[str, Any]], student_digest: str, with_guides: bool = True
+) -> str:
     """Hash everything that determines the rollouts to eight hex digits.
 
-    These are student, questions, sampling, targeting, seeds and imports. Teachers and analysis are left out: they can
-    be added to a run without sampling again.
+    These are student, questions, sampling, targeting, seeds, imports, and the teachers that guide the choice of forced
+    tokens. Other teachers and the analysis are left out: they can be added to a run without sampling again.
 
     Args:
         config: the run's settings.
         questions: the questions, as JSON objects.
         student_digest: digest of the student's weights and tokenizer: the same name can later mean another model.
+        with_guides: False: as in ids from before guides were part of them.
     """
-    usual = {"scoring_memory", "pickle", *SERVER_ACCESS}
-    # settings that came later, which earlier runs do not have
-    later = "engine", "thinking_marks", "thinking_variable", "server_model", "scorer", "server_top"
-    usual |= {name for name in later if getattr(config.student, name) == getattr(ModelConfig(), name)}
     parts = {
-        "student": config.student.model_dump(mode="json", exclude=usual),
+        "student": config.student.drawn_by,
         "digest": student_digest,
         "questions": questions,
         "sampling": config.sampling.model_dump(mode="json"),
@@ -322,6 +337,9 @@ def fingerprint(config: RunConfig, questions: list[dict[str, Any]], student_dige
         "baseline": config.screening.rollouts,
         "demonstrations": config.demonstrations.model_dump(mode="json", include={"temperature", "batch_size"}),
     }
+    if with_guides:
+        # neither names nor their order matter to the choice
+        parts["guides"] = sorted(json.dumps(guide.drawn_by, sort_keys=True) for guide in config.guides)
     if config.date is not None:
         parts["date"] = config.date.isoformat()
     if config.imported is not None:

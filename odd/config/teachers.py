@@ -4,7 +4,7 @@ As in `odd.config.run`, all defaults are defined here.
 """
 
 from string import Template
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -110,6 +110,9 @@ class TeacherConfig(Settings):
     )
     summarizer: ModelConfig | None = Field(default=None, description="for sum_ contexts; None: the student")
     template: dict[str, str] = Field(default={}, description="the run's templates to replace for this teacher")
+    temperature: float | None = Field(
+        default=None, ge=0.01, le=100, description="divisor of its logits; None: the sampling temperature"
+    )
 
     @model_validator(mode="after")
     def _settings_fit_the_context(self) -> "TeacherConfig":
@@ -132,6 +135,14 @@ class TeacherConfig(Settings):
             message = error.errors()[0]["msg"].removeprefix("Value error, ")
             raise ValueError(f"template of teacher {self.name!r}: {message}") from error
         return self
+
+    @property
+    def drawn_by(self) -> dict[str, Any]:
+        """The settings that determine which forced tokens it chooses, if it is a guide."""
+        models = {"model": self.model, "demonstrations": self.demonstrations, "summarizer": self.summarizer}
+        own = {name: model.drawn_by for name, model in models.items() if model is not None}
+        own |= {"context": self.context, "template": self.template}
+        return own if self.temperature is None else own | {"temperature": self.temperature}
 
     @property
     def is_student_in_context(self) -> bool:

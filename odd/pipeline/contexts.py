@@ -39,8 +39,11 @@ class TeacherContext:
 
 
 def teacher_temperature(teacher: TeacherConfig, sampling: SamplingConfig) -> float:
-    """Return a teacher's temperature: the sampling temperature for a self-teacher, which is the student, else 1."""
-    return sampling.temperature if teacher.model is None else 1.0
+    """Return a teacher's temperature: its own setting, or that at which the student is sampled.
+
+    So a folder with the student's weights scores like the student, at any temperature.
+    """
+    return sampling.temperature if teacher.temperature is None else teacher.temperature
 
 
 def teacher_context(

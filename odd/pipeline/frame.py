@@ -6,7 +6,7 @@ from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from odd.config import RunConfig, fingerprint
+from odd.config import RunConfig, TeacherConfig, fingerprint
 from odd.errors import OddError
 from odd.models.base import PROBED, LanguageModel, check_window, encode_prompt
 from odd.pipeline.consumer import Consumer
@@ -18,18 +18,36 @@ from odd.pipeline.teachers import Models
 from odd.pipeline.waves import in_turns
 from odd.questions.base import Question
 from odd.rollouts.log_dates import logged_day
-from odd.store import RunWriter
+from odd.store import RunReader, RunWriter, published_path
 from odd.store.question_stage import QuestionStage
 from odd.store.run_status import RunStatus
 from odd.store.state import prompt_texts
 
 
 def run_id_of(config: RunConfig, questions: Sequence[Question], models: Models) -> str:
-    """Return the id of the run with these questions, settings and student."""
+    """Return the id of the run with these questions, settings and student.
+
+    A run in the cache with an id from before guides were part of it keeps its id, if it has all teachers of the
+    settings and was guided by no others.
+    """
     # solutions and hints are for teachers, on which rollouts do not depend
     described = [question.model_dump(mode="json", exclude={"solution", "hint"}) for question in questions]
     digest, _, _ = models.student.digest.partition(PROBED)
-    return f"{config.title}-{fingerprint(config, described, digest)}"
+    current, earlier = (
+        f"{config.title}-{fingerprint(config, described, digest, with_guides)}" for with_guides in (True, False)
+    )
+    return earlier if _continues(published_path(config.cache, earlier), config) else current
+
+
+def _continues(path: Path, config: RunConfig) -> bool:
+    """Whether settings describe a published run without adding a teacher."""
+    if not path.exists():
+        return False
+    with RunReader(path) as reader:
+        stored = reader.query("teachers")
+    every = [TeacherConfig.model_validate_json(text) for text in stored["config"]]
+    guides = [teacher for teacher, guided in zip(every, stored["guided_targeting"], strict=True) if guided]
+    return all(guide in config.teachers for guide in guides) and all(teacher in every for teacher in config.teachers)
 
 
 def stored_questions(writer: RunWriter) -> list[Question]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from odd.config import RunConfig, TeacherConfig, parse_config
 from odd.config.loading import from_file, without
-from odd.config.run import SERVER_ACCESS
+from odd.config.models import SERVER_ACCESS
 from odd.errors import OddError
 from odd.models.base import same_model
 from odd.pipeline.engine_check import check_engines
@@ -28,13 +28,18 @@ from odd.store.question_stage import QuestionStage
 from odd.store.run_status import RunStatus
 
 
-def run(config: RunConfig, listen: Listener) -> Path:
+def run(config: RunConfig, listen: Listener, rescore: bool = False) -> Path:
     """Execute a run, or resume one that was interrupted; return the path of its published file.
 
-    Teachers of `config` that an existing run lacks are added to it without sampling.
+    Args:
+        config: settings. Teachers that an existing run lacks are added to it without sampling; as guides are part of
+            the run's id, these are teachers that `targeting.guides` leaves out.
+        listen: is told about progress.
+        rescore: whether scores with other analysis settings are replaced.
 
     Raises:
-        OddError: questions, models or settings are invalid, or the disk is full.
+        OddError: questions, models or settings are invalid, the run has scores with other analysis settings, or the
+            disk is full.
     """
     questions = [] if config.asks_log else load_questions(config.questions)
     models = Models(config, config.cache)
@@ -42,7 +47,7 @@ def run(config: RunConfig, listen: Listener) -> Path:
     config, questions, imported = read_import(config, questions, models)
     run_id = run_id_of(config, questions, models)
     with RunWriter(config.cache, run_id) as writer:
-        return Worker(writer, run_id, config, questions, models, listen).work(imported)
+        return Worker(writer, run_id, config, questions, models, listen).work(imported, rescore)
 
 
 def add_teachers(cache: Path, run_id: str, teachers: Sequence[TeacherConfig], listen: Listener) -> Path:
@@ -65,27 +70,34 @@ def add_teachers(cache: Path, run_id: str, teachers: Sequence[TeacherConfig], li
         return Worker(writer, run_id, config, stored_questions(writer), Models(config, cache), listen).work()
 
 
+def _differences(stored: RunConfig, asked: RunConfig) -> str:
+    """Name the analysis settings that differ."""
+    one, other = (config.analysis.model_dump(mode="json") for config in (stored, asked))
+    return ", ".join(f"analysis.{name}" for name in one if one[name] != other[name])
+
+
 class Worker(Frame):
     """A run in progress."""
 
-    def prepare(self, imported: Imported | None = None) -> None:
+    def prepare(self, imported: Imported | None = None, rescore: bool = False) -> None:
         """Write settings, questions and teachers, or check them against the stored ones."""
         meta = self.writer.meta()
         with self.writer.transaction():
             if "config" in meta:
                 stored = parse_config(from_file(json.loads(meta["config"])))
                 self.update_questions(stored)
-                self._match(stored)
+                self._match(stored, rescore)
             else:
                 self.create_questions()
                 if imported is not None:
                     keep_import(self.writer, imported)
-                self._insert_teachers(self.config.teachers, guides=True)
+                for teacher in self.config.teachers:
+                    self._insert_teachers([teacher], guides=teacher in self.config.guides)
             self.set_config()
             self.writer.set_meta("status", RunStatus.RUNNING)
 
-    def _match(self, stored: RunConfig) -> None:
-        """Add new teachers; mark all questions for rescoring if the analysis settings changed.
+    def _match(self, stored: RunConfig, rescore: bool) -> None:
+        """Add new teachers; mark all questions for rescoring if the analysis settings changed and this was asked for.
 
         A stored teacher without any scores may have been a mistake: the current settings replace it.
         """
@@ -105,6 +117,11 @@ class Worker(Frame):
             )
         self.check_digest("", self.models.student)
         changed = stored.analysis != self.config.analysis
+        if changed and in_use and not rescore:
+            raise OddError(
+                f"run {self.run_id!r} has scores with other analysis settings ({_differences(stored, self.config)}): "
+                "pass --rescore to replace them, or --set title=NAME to keep both"
+            )
         for name, teacher in kept.items():
             # a finished teacher that is not in the current settings need not be loaded
             if changed or teacher in self.config.teachers or state.unfinished_questions(self.writer, [name]):
@@ -117,9 +134,15 @@ class Worker(Frame):
                 self._forget_unless_asked_for(teacher)
         new = [teacher for teacher in self.config.teachers if teacher.name not in kept]
         for teacher in new:
-            self._insert_teachers([teacher], guides=fresh_run or teacher.name in guides)
+            self._insert_teachers(
+                [teacher], guides=teacher in self.config.guides if fresh_run else teacher.name in guides
+            )
         every = [teacher.model_dump(mode="json") for teacher in (*kept.values(), *new)]
-        self.config = parse_config(self.config.model_dump(mode="json") | {"teachers": every})
+        settings = self.config.model_dump(mode="json") | {"teachers": every}
+        guides = state.guiding_teachers(self.writer)
+        if guides < {teacher["name"] for teacher in every}:  # these settings continue this run, not another one
+            settings["targeting"] |= {"guides": [teacher["name"] for teacher in every if teacher["name"] in guides]}
+        self.config = parse_config(settings)
         if changed:
             self.writer.update("questions", {"stage": QuestionStage.TARGETED.value}, stage=QuestionStage.SCORED.value)
 
@@ -147,13 +170,14 @@ class Worker(Frame):
         if rows:
             self.writer.insert("teachers", rows)
 
-    def work(self, imported: Imported | None = None) -> Path:
+    def work(self, imported: Imported | None = None, rescore: bool = False) -> Path:
         """Do the remaining work of every question and publish; return the path of the published file.
 
         Args:
             imported: imported initial rollouts of a new run.
+            rescore: whether scores with other analysis settings are replaced.
         """
-        self.prepare(imported)
+        self.prepare(imported, rescore)
         self.consume(self.works())
         check_engines(self.writer, self.config, self.models.student)
         return self.finish(RunStatus.FINISHED)

@@ -160,6 +160,8 @@ def changed(**sections):
         {"templates": {"instruction": "Answer."}},
         {"screening": {"rollouts": 16}},  # the first chunk of initial rollouts comes from the screening
         {"demonstrations": {"temperature": 1.0}},
+        {"teachers": []},  # all teachers take part in the choice of forced tokens
+        {"teachers": [{"name": "tiny-l", "model": {"name": "tiny-l"}, "temperature": 0.5}]},
     ],
 )
 def test_what_determines_the_rollouts_changes_the_fingerprint(change):
@@ -169,7 +171,6 @@ def test_what_determines_the_rollouts_changes_the_fingerprint(change):
 @pytest.mark.parametrize(
     "change",
     [
-        {"teachers": []},
         {"analysis": {"n_sig": 7}},
         {"templates": {"heading": "Examples"}},
         {"screening": {"context_rollouts": 8, "teachers": []}},
@@ -181,6 +182,24 @@ def test_what_determines_the_rollouts_changes_the_fingerprint(change):
 )
 def test_settings_that_can_change_later_leave_the_fingerprint(change):
     assert changed(**change) == changed()
+
+
+def test_teachers_that_are_no_guides_leave_the_fingerprint():
+    teachers = RunConfig().model_dump(mode="json")["teachers"]
+    late = {"name": "Late", "context": "3c"}
+    guides = {"guides": [teacher["name"] for teacher in teachers]}
+    assert changed(teachers=[*teachers, late], targeting=guides) == changed()
+    assert changed(teachers=[*teachers, late]) != changed()
+
+
+def test_names_and_order_of_the_guides_leave_the_fingerprint():
+    teachers = RunConfig().model_dump(mode="json")["teachers"]
+    renamed = [teacher | {"name": f"my {teacher['name']}"} for teacher in reversed(teachers)]
+    assert changed(teachers=renamed) == changed()
+
+
+def test_a_guide_is_a_teacher():
+    assert "Nobody" in refused('targeting.guides=["Nobody"]')
 
 
 def test_the_questions_themselves_are_in_the_fingerprint():

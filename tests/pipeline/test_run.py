@@ -1,3 +1,4 @@
+import json
 import shutil
 from dataclasses import replace
 
@@ -6,11 +7,13 @@ import pandas as pd
 import pytest
 
 import odd.models.transformers.language_model
-from odd.config import TeacherConfig
+from odd.config import TeacherConfig, fingerprint, parse_config
 from odd.errors import OddError
+from odd.pipeline.teachers import Models
 from odd.pipeline.worker import add_teachers, run
+from odd.questions.sources import load_questions
 from tests.models.bigram_engine import Bigrams
-from tests.runs import ROLLOUTS, SCORES, assert_same_results, quick_config, rows, small_config
+from tests.runs import ROLLOUTS, SCORES, assert_same_results, bigrams, change, quick_config, rows, small_config
 
 pytestmark = pytest.mark.checked_shapes
 
@@ -98,22 +101,70 @@ def test_adding_a_teacher_leaves_the_other_scores_alone(copied, quick):
 
 
 def test_a_teacher_name_cannot_change_its_meaning(copied):
-    config, _ = copied
+    config, run_id = copied
     with pytest.raises(OddError, match="other settings"):
-        run(config.model_copy(update={"teachers": (TeacherConfig(name="Self-1C", context="1c1w"),)}), lambda step: None)
+        add_teachers(config.cache, run_id, [TeacherConfig(name="Self-1C", context="1c1w")], lambda step: None)
 
 
 def test_changed_analysis_rescores_without_sampling(copied, monkeypatch):
     config, _ = copied
     monkeypatch.setattr(Bigrams, "sample", _refuse)
     analysis = config.analysis.model_copy(update={"n_sig": 12})
-    path = run(config.model_copy(update={"analysis": analysis}), lambda step: None)
+    path = run(config.model_copy(update={"analysis": analysis}), lambda step: None, rescore=True)
     smallest = rows(
         path,
         "SELECT min(b.visits) FROM components c, branches b WHERE b.question = c.question AND b.parent = c.node "
         "AND list_contains(c.tokens, b.token) AND c.convention = 'on_policy-full-off' AND b.pooling = 'on_policy'",
     )
     assert smallest[0][0] >= 12
+
+
+def test_scores_with_other_analysis_settings_are_only_replaced_when_asked(copied):
+    config, run_id = copied
+    before = rows(config.cache / f"{run_id}.duckdb", SCORES)
+    analysis = config.analysis.model_copy(update={"n_sig": 12})
+    with pytest.raises(OddError, match=r"analysis\.n_sig.*--rescore"):
+        run(config.model_copy(update={"analysis": analysis}), lambda step: None)
+    assert repr(rows(config.cache / f"{run_id}.duckdb", SCORES)) == repr(before)
+
+
+def test_other_guides_make_another_run(copied):
+    config, run_id = copied
+    path = run(config.model_copy(update={"teachers": config.teachers[1:]}), lambda step: None)
+    assert path.stem != run_id
+    assert rows(path, "SELECT count(*) FROM teachers")[0][0] == len(config.teachers) - 1
+
+
+def test_settings_of_a_run_with_an_added_teacher_continue_that_run(copied, monkeypatch):
+    config, run_id = copied
+    monkeypatch.setattr(Bigrams, "sample", _refuse)
+    path = add_teachers(config.cache, run_id, [TeacherConfig(name="Late", context="1c")], lambda step: None)
+    stored = parse_config(json.loads(rows(path, "SELECT value FROM meta WHERE key = 'config'")[0][0]))
+    assert stored.targeting.guides == tuple(teacher.name for teacher in config.teachers)
+    assert run(stored.model_copy(update={"cache": config.cache}), lambda step: None) == path
+
+
+def test_a_run_from_before_guides_were_in_the_id_keeps_its_id(copied):
+    config, run_id = copied
+    questions = load_questions(config.questions)
+    described = [question.model_dump(mode="json", exclude={"solution", "hint"}) for question in questions]
+    digest = Models(config, config.cache).student.digest
+    earlier = f"{config.title}-{fingerprint(config, described, digest, with_guides=False)}"
+    path = config.cache / f"{run_id}.duckdb"
+    change(path, f"UPDATE meta SET value = '{earlier}' WHERE key = 'run_id'")
+    path.rename(config.cache / f"{earlier}.duckdb")
+    assert run(config, lambda step: None).stem == earlier
+    others = config.model_copy(update={"teachers": config.teachers[1:]})
+    assert run(others, lambda step: None).stem not in (earlier, run_id)
+
+
+def test_a_folder_with_the_students_weights_pushes_nowhere_at_any_temperature(tmp_path):
+    sampling = {"initial_rollouts": 24, "max_new_tokens": 24, "batch_size": 24, "temperature": 0.7}
+    teachers = [{"name": "same", "model": bigrams("c")}, {"name": "plain", "model": bigrams("c"), "temperature": 1.0}]
+    path = run(quick_config(tmp_path, sampling=sampling, teachers=teachers), lambda step: None)
+    scored = "SELECT teacher, count(alignment) FROM scores WHERE objective = 'reverse_kl' GROUP BY teacher"
+    counts = dict(rows(path, scored))
+    assert counts["same"] == 0 < counts["plain"]
 
 
 def test_self_check_has_no_gradient_and_no_alignment(quick):
