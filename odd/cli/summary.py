@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from odd.cli.screening_tables import print_screening
+from odd.findings.causes import likeliest_cause
 from odd.findings.screening import read_screening
 from odd.findings.statistics import Estimate
 from odd.findings.summaries import chosen_measure, estimates
@@ -75,7 +76,8 @@ def print_summary(path: Path, objective: str | None, convention: str | None, con
         if screening is not None:
             print_screening(screening, console)
         if screening is None or set(questions["stage"]) != {"new"}:
-            _print_findings(questions, teachers, scores, skipped, (objective, convention), console)
+            cause = likeliest_cause(reader, questions)
+            _print_findings(questions, teachers, scores, skipped, (objective, convention), cause, console)
     console.print(Text(f"run file ({status}): {path}"), soft_wrap=True)
 
 
@@ -85,13 +87,16 @@ def _print_findings(
     scores: pd.DataFrame,
     skipped: pd.DataFrame,
     measure: tuple[str, str],
+    cause: str,
     console: Console,
 ) -> None:
     found = decision_points(scores)
     console.print(_questions_table(questions, found))
     console.print(_teachers_table(teacher_summary(scores, teachers), *measure))
     if not found:
-        console.print(Text(_nothing_found(questions, teachers, measure[1])), soft_wrap=True)
+        console.print(Text(_nothing_found(questions, teachers, measure[1], cause)), soft_wrap=True)
+    elif cause:
+        console.print(Text(cause), soft_wrap=True)
     excluded = questions[questions["note"].notna()]
     for row in excluded.to_dict("records"):
         console.print(Text(visible_text(f"question {row['id']}: {row['note']}")))
@@ -100,12 +105,14 @@ def _print_findings(
         console.print(Text(visible_text(line)))
 
 
-def _nothing_found(questions: pd.DataFrame, teachers: Sequence[str], convention: str) -> str:
+def _nothing_found(questions: pd.DataFrame, teachers: Sequence[str], convention: str, cause: str) -> str:
     """Return the reason why the table of teachers is empty, and the remedy."""
     if not teachers:
         return "The run has no teacher, so there are no scores: add one with odd add-teacher."
     if not (questions["stage"] == "scored").any():
         return "No question is scored yet: the table fills as the run proceeds."
+    if cause:
+        return f"No question has a decision point. {cause}"
     return (
         f"No question has a decision point under {convention}: no node has two tokens with enough visits that differ "
         "in success. Raise targeting.n_min or sampling.initial_rollouts, or lower analysis.n_sig."

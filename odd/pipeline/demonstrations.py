@@ -54,12 +54,16 @@ class Demonstrations:
             return (given_by(getattr(self.question, teacher.column), teacher.column),)
         source = teacher.demonstrations or self.config.student
         attempts = self._attempts.setdefault(source.label, [])
+        drawn = False
         while True:
             last = len(attempts) >= self.settings.tries
             chosen = choose_attempts(attempts, teacher.shown, avoid, last, source.label)
             if chosen is not None:
                 break
             attempts += yield from self._try(source, len(attempts))
+            drawn = True
+        if drawn and not last:  # fewer tries than the maximum were needed
+            yield Step(self.number, Stage.DEMONSTRATIONS, len(attempts), len(attempts))
         shown = []
         for attempt in chosen:
             if teacher.summarized:

@@ -1,6 +1,10 @@
-"""Messages for missing scores, the same on every page. Trusted Markdown, without untrusted text."""
+"""Messages for missing scores, the same on every page. Markdown; prompts in it are escaped."""
 
+import pandas as pd
+
+from odd.findings.causes import likeliest_cause
 from odd.store.run import Run
+from odd.text import markdown_escaped
 
 NO_TEACHER = "This run has no teacher, so nothing is scored: add one on the page Runs."
 NOT_SCORED = "No question is scored yet: scores appear as the run progresses."
@@ -26,4 +30,16 @@ def why_no_scores(run: Run, decision_points: bool) -> str:
         return NO_TEACHER
     if not (run.query("questions")["stage"] == "scored").any():
         return NOT_SCORED
-    return "" if decision_points else no_decision_point("This run")
+    return "" if decision_points else why_no_decision_point(run, "This run", run.query("questions"))
+
+
+def why_no_decision_point(run: Run, subject: str, questions: pd.DataFrame) -> str:
+    """Explain why some questions have no decision point: the likeliest cause seen in their rollouts, if there is one.
+
+    Args:
+        run: the run.
+        subject: what has none, as the start of a sentence.
+        questions: rows of the query `questions`.
+    """
+    cause = likeliest_cause(run, questions)
+    return f"{subject} has no decision point. {markdown_escaped(cause)}" if cause else no_decision_point(subject)

@@ -15,7 +15,7 @@ from odd.text import markdown_escaped
 from odd.views.finding_figures import figure_of
 from odd.views.finding_table import destination, merged, row_name, table_payload
 from odd.views.links import Outcome, Reference, ViewState
-from odd.views.missing import no_decision_point, why_no_scores
+from odd.views.missing import why_no_decision_point, why_no_scores
 from pages.parts.findings_choices import chosen_runs, filters, show_choices
 from pages.parts.findings_tokens import ask_strongest, download, show_behind, show_path, show_strongest
 from pages.shared.data import OpenRun, keeping, kept
@@ -88,8 +88,10 @@ def _why_nothing(run: OpenRun, evidence: Evidence) -> str:
         return NO_QUESTION
     if len(evidence.on()):
         return ""
-    every = len(evidence.asked) == len(run.query("questions"))
-    return no_decision_point("This run" if every else "This selection")
+    questions = run.query("questions")
+    asked = questions[questions["question"].isin(evidence.asked)]
+    subject = "This run" if len(asked) == len(questions) else "This selection"
+    return why_no_decision_point(run, subject, asked)
 
 
 def _draw(runs: Mapping[str, OpenRun], finding: Finding, view: ViewState) -> None:

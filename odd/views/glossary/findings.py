@@ -6,8 +6,8 @@ FINDINGS = (
     Entry("Noise floor", "The range of 95% of the estimates if teacher and success were unrelated: success is shuffled "
           "among siblings, and everything else stays the same.",
           r"\hat P^k \to \hat P^{\pi(k)},\; k \in S_u", "", "Findings"),
-    Entry("p-value, Holm", "How often the mean would be as far from no effect if the sign of every question were chance; "
-          "Holm's correction increases it because several teachers are tested at once.",
+    Entry("p-value, Holm", "How often the mean would be as far from no effect if the sign of every question were "
+          "chance; Holm's correction increases it because several teachers are tested at once.",
           r"p_{(i)}^{Holm} = \max_{j \le i} (m - j + 1)\, p_{(j)}", "0 to 1", "Findings"),
     Entry("Wilcoxon", "Signed-rank test of the per-question means or differences; each question counts once.",
           "", "0 to 1", "Findings"),
