@@ -40,7 +40,7 @@ def _prompt_cause(run: Run, questions: pd.DataFrame) -> str:
     """Say what in the prompt may be the cause, and show it."""
     first = run.query("question", question=int(questions["question"].iloc[0]))
     text = first["prompt_text"].iloc[0]
-    prompt = text if isinstance(text, str) else ""
+    prompt = " ".join(text.split()) if isinstance(text, str) else ""
     shown = visible_text(prompt if len(prompt) <= SHOWN else f"…{prompt[-SHOWN:]}")
     if Templates().instruction in prompt:
         return (

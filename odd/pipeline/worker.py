@@ -66,6 +66,7 @@ def add_teachers(cache: Path, run_id: str, teachers: Sequence[TeacherConfig], li
             raise OddError(f"run {run_id!r} is not finished: finish it with odd run before adding teachers")
         stored = parse_config(from_file(json.loads(meta["config"])))
         asked = {"teachers": [teacher.model_dump(mode="json") for teacher in teachers], "cache": str(cache)}
+        asked["targeting"] = stored.targeting.model_dump(mode="json") | {"guides": None}  # those that the file names
         config = parse_config(stored.model_dump(mode="json") | asked)
         return Worker(writer, run_id, config, stored_questions(writer), Models(config, cache), listen).work()
 
@@ -127,7 +128,7 @@ class Worker(Frame):
             if changed or teacher in self.config.teachers or state.unfinished_questions(self.writer, [name]):
                 self.check_digest(name, self.models.teacher(teacher))
         guides = state.guiding_teachers(self.writer)
-        fresh_run = not in_use
+        fresh_run = not in_use and not state.is_sampled(self.writer)
         for teacher in stored.teachers:
             if teacher.name not in kept:
                 self.writer.delete("teachers", teacher=teacher.name)

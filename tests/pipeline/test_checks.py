@@ -256,3 +256,22 @@ def test_a_context_without_a_response_to_show_is_noticed(config, student, sample
     context = TeacherConfig(name="self", context="1c")
     finding = bad(prompts.teacher_prompt(config, context, student, student, wrong))["prompt of self"]
     assert "a correct response is missing" in finding.text
+
+
+def of_same_weights(config, student, samples, model, **settings):
+    """The self-check of a teacher that has the student's weights under another name."""
+    same = TeacherConfig(name="folder", model=ModelConfig(name="folder"), **settings)
+    found = scores.teacher_scores(config, same, model, student, samples)
+    return [one for one in found if one.check == "self-check of folder"]
+
+
+def test_a_teacher_with_the_students_weights_must_score_like_the_student(config, student, samples):
+    [finding] = of_same_weights(config, student, samples, student)
+    assert finding.verdict == "ok"
+    [finding] = of_same_weights(config, student, samples, with_change(student, lambda rows: rows / 2))
+    assert finding.verdict == "warning" and finding.remedy
+
+
+def test_another_temperature_or_other_weights_are_no_self_check(config, student, samples, teacher):
+    assert not of_same_weights(config, student, samples, student, temperature=0.5)
+    assert not of_same_weights(config, student, samples, teacher)

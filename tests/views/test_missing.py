@@ -5,12 +5,17 @@ import pytest
 
 from odd.views.missing import NO_TEACHER, NOT_SCORED, no_decision_point, why_no_scores
 
+COUNTS = {"initial_rollouts": 100, "initial_correct": 40, "initial_truncated": 0}
+
 
 class Fake:
     run_id = "fake"
 
     def __init__(self, teachers, stages):
-        self.tables = {"teachers": pd.DataFrame({"teacher": teachers}), "questions": pd.DataFrame({"stage": stages})}
+        self.tables = {
+            "teachers": pd.DataFrame({"teacher": teachers}),
+            "questions": pd.DataFrame({"stage": stages, **COUNTS}),
+        }
 
     def query(self, name, /, **params):
         return self.tables[name]

@@ -109,7 +109,26 @@ def teacher_scores(
     if not rows.student:
         yield Finding(f"scores of {teacher.name}", "warning", "no rollout could be scored with its context")
         return
+    if is_self_check(config, teacher, model, student):
+        yield self_check(rows, teacher.name)
     yield from findings_of(rows, teacher.name)
+
+
+def is_self_check(config: RunConfig, teacher: TeacherConfig, model: LanguageModel, student: LanguageModel) -> bool:
+    """Whether a teacher has the student's weights, prompt and temperature, and so must score like the student."""
+    same = teacher.context == "none" and model.digest == student.digest
+    return same and teacher_temperature(teacher, config.sampling) == config.sampling.temperature
+
+
+def self_check(rows: Rows, teacher: str) -> Finding:
+    """Judge whether a teacher with the student's weights scores like the student."""
+    gap = float(np.abs(np.concatenate(rows.student) - np.concatenate(rows.teacher)).max())
+    return judged(
+        f"self-check of {teacher}",
+        gap <= GAP,
+        f"it has the student's weights, prompt and temperature; log-probabilities differ by {gap:.4f} nats at most",
+        "the same weights give other scores: another device, precision or engine than the student's?",
+    )
 
 
 def findings_of(rows: Rows, teacher: str) -> Iterator[Finding]:
