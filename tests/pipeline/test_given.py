@@ -6,7 +6,10 @@ import pytest
 
 from odd.config import parse_config
 from odd.errors import OddError
+from odd.pipeline.frame import run_id_of
+from odd.pipeline.teachers import Models
 from odd.pipeline.worker import run
+from odd.questions.sources import load_questions
 from odd.store import RunReader
 from odd.views.teacher_context import given_to
 from tests.runs import QUICK_QUESTIONS, ROLLOUTS, quick_config, rows
@@ -37,8 +40,13 @@ def prompts(path, teacher):
     return {id: (prompt, reason) for id, prompt, reason in rows(path, f"{PROMPTS}'{teacher}'")}
 
 
-def test_the_run_and_its_initial_rollouts_do_not_depend_on_solutions_and_hints(made, quick):
-    assert made[1].stem == quick[1].stem
+def test_the_run_does_not_depend_on_solutions_and_hints(made, tmp_path):
+    for given in ({}, {"solution": "Another."}, {"solution": None, "hint": None}):
+        asked = config(tmp_path, **given)
+        assert run_id_of(asked, load_questions(asked.questions), Models(asked, asked.cache)) == made[1].stem
+
+
+def test_initial_rollouts_do_not_depend_on_solutions_and_hints(made, quick):
     # targeted rollouts depend on the teachers
     initial = [[row for row in rows(path, ROLLOUTS) if "initial" in row] for path in (made[1], quick[1])]
     assert initial[0] and repr(initial[0]) == repr(initial[1])

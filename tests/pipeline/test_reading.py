@@ -131,7 +131,7 @@ def test_another_discount_reads_nothing_again(read, tmp_path, counted):
     shutil.copy(path, tmp_path)
     objectives = (objective("minillm", gamma=0.5),)
     analysis = config.analysis.model_copy(update={"objectives": objectives})
-    again = run(config.model_copy(update={"cache": tmp_path, "analysis": analysis}), lambda step: None)
+    again = run(config.model_copy(update={"cache": tmp_path, "analysis": analysis}), lambda step: None, rescore=True)
     assert not counted
     assert rows(again, "SELECT DISTINCT objective FROM scores") == [("minillm_0.5",)]
 

@@ -111,7 +111,10 @@ def test_a_context_that_is_added_leaves_the_others_alone(copied, quick_screened)
     ("changes", "said"),
     [
         ({"screening": {"context_rollouts": 8}}, "context_rollouts=16"),
-        ({"teachers": [{"name": "Self-1C", "context": "1c1w"}], "screening": {"context_rollouts": 16}}, "'Self-1C'"),
+        (
+            {"screening": {"context_rollouts": 16, "teachers": [{"name": "Self-Sum-1C1W", "context": "1c"}]}},
+            "'Self-Sum-1C1W'",
+        ),
         ({"templates": {"heading": "Others"}, "screening": {"context_rollouts": 16}}, "templates"),
     ],
 )

@@ -9,6 +9,7 @@ from odd.config import TeacherConfig, parse_config
 from odd.errors import OddError
 from odd.pipeline.worker import add_teachers, run
 from odd.store import RunReader, RunWriter
+from odd.store.schema import SCHEMA_VERSION
 from odd.store.state import load_question_state
 from tests.runs import RESULTS, ROLLOUTS, assert_same_results, quick_config, rows
 
@@ -25,7 +26,7 @@ def most_cut(path):
 
 
 def stored(folder, storage, **changes):
-    return run(quick_config(folder, storage=storage, **changes), lambda step: None)
+    return run(quick_config(folder, storage=storage, **changes), lambda step: None, rescore="analysis" in changes)
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +167,7 @@ def test_a_file_of_version_3_is_read_and_continued(tmp_path, whole):
         assert (reader.query("questions")["targeted_whole"] == reader.query("questions")["targeted_rollouts"]).all()
     assert_same_results(run(config, lambda step: None), whole, (*SCORED, FACTS))
     with RunWriter(tmp_path / "cache", path.stem) as writer:
-        assert writer.meta()["schema_version"] == "4"
+        assert writer.meta()["schema_version"] == str(SCHEMA_VERSION)
         assert not any(one.missing for one in load_question_state(writer, 0).targeted)
 
 
