@@ -15,7 +15,8 @@ from odd.cli.screening_tables import print_screening
 from odd.findings.causes import likeliest_cause
 from odd.findings.screening import read_screening
 from odd.findings.statistics import Estimate
-from odd.findings.summaries import chosen_measure, estimates
+from odd.findings.summaries import MAIN, chosen_measure, estimates
+from odd.findings.words import basis_sentence, reach_sentence
 from odd.store import RunReader
 from odd.text import visible_text
 from odd.views.engine_check import engine_lines
@@ -95,14 +96,25 @@ def _print_findings(
     console.print(_teachers_table(teacher_summary(scores, teachers), *measure))
     if not found:
         console.print(Text(_nothing_found(questions, teachers, measure[1], cause)), soft_wrap=True)
-    elif cause:
-        console.print(Text(cause), soft_wrap=True)
+    else:
+        console.print(Text(_basis(scores, teachers, found)), soft_wrap=True)
+        if cause:
+            console.print(Text(cause), soft_wrap=True)
     excluded = questions[questions["note"].notna()]
     for row in excluded.to_dict("records"):
         console.print(Text(visible_text(f"question {row['id']}: {row['note']}")))
     for row in skipped[~skipped["question"].isin(excluded["question"])].to_dict("records"):
         line = f"teacher {row['teacher']} skipped question {row['id']}: {row['reason']}"
         console.print(Text(visible_text(line)))
+
+
+def _basis(scores: pd.DataFrame, teachers: Sequence[str], found: Mapping[int, int]) -> str:
+    """Return what the numbers are based on, and what so few questions can show."""
+    points = _decisions(scores).drop_duplicates(["question", "node", "teacher"])
+    main = {teacher: MAIN.estimate(points[points["teacher"] == teacher]) for teacher in teachers}
+    count = sum(found.values())
+    basis = basis_sentence("1 decision point" if count == 1 else f"{count:,} decision points", len(found))
+    return visible_text(" ".join(filter(None, (basis, reach_sentence(main, MAIN.name)))))
 
 
 def _nothing_found(questions: pd.DataFrame, teachers: Sequence[str], convention: str, cause: str) -> str:
