@@ -82,10 +82,11 @@ class Nodes:
         return gain(ideal_gradient(self.p, self.success, self.rest)[:, None], self.gradients)
 
     @property
-    def gain_ends(self) -> Float64[np.ndarray, "2 N P"]:
+    def gain_ends(self) -> tuple[Float64[np.ndarray, "N P"], Float64[np.ndarray, "N P"]]:
         """Ends of the interval of the gain."""
         draws = ideal_gradient(self.p[:, None], self.draws, self.rest_draws)
-        return posterior_gain(draws, self.gradients.take(self.distinct, axis=1)).take(self.copies, axis=2)
+        low, high = posterior_gain(draws, self.gradients.take(self.distinct, axis=1)).take(self.copies, axis=2)
+        return low, high
 
     @property
     def advantage(self) -> Float64[np.ndarray, "N P"]:
@@ -94,11 +95,12 @@ class Nodes:
         return found.repeat(self._objectives, axis=1)
 
     @property
-    def advantage_ends(self) -> Float64[np.ndarray, "2 N P"]:
+    def advantage_ends(self) -> tuple[Float64[np.ndarray, "N P"], Float64[np.ndarray, "N P"]]:
         """Ends of the interval of the teacher advantage."""
         success = self.draws[..., : self.children]
         found = posterior_advantage(self.p_children, self.q, success, self.rest_draws)
-        return found.repeat(self._objectives, axis=2)
+        low, high = found.repeat(self._objectives, axis=2)
+        return low, high
 
     @property
     def children(self) -> int:

@@ -138,12 +138,12 @@ class Worker(Frame):
             self._insert_teachers(
                 [teacher], guides=teacher in self.config.guides if fresh_run else teacher.name in guides
             )
-        every = [teacher.model_dump(mode="json") for teacher in (*kept.values(), *new)]
-        settings = self.config.model_dump(mode="json") | {"teachers": every}
-        guides = state.guiding_teachers(self.writer)
-        if guides < {teacher["name"] for teacher in every}:  # these settings continue this run, not another one
-            settings["targeting"] |= {"guides": [teacher["name"] for teacher in every if teacher["name"] in guides]}
-        self.config = parse_config(settings)
+        every, guides = (*kept.values(), *new), state.guiding_teachers(self.writer)
+        names = tuple(teacher.name for teacher in every if teacher.name in guides)
+        # with the guides of this run, these settings continue it; with others they would be another run
+        targeting = self.config.targeting.model_copy(update={"guides": None if len(names) == len(every) else names})
+        settings = self.config.model_copy(update={"teachers": every, "targeting": targeting})
+        self.config = parse_config(settings.model_dump(mode="json"))
         if changed:
             self.writer.update("questions", {"stage": QuestionStage.TARGETED.value}, stage=QuestionStage.SCORED.value)
 
