@@ -254,7 +254,7 @@ BUILT_IN = (
         "gain", "gain",
         "First-order change of success for a step of length 1 along the teacher's gradient at the children that count; "
         "success is that of all tokens, the rest included, which may all fail or all succeed where no rollout took "
-        "it. Linear in success, so unlike the cosine it is not biased by noise.",
+        "it; linear in success, so unlike the cosine it is not biased by noise.",
         unit="success per unit step", digits=4, low="harmful", high="helpful", better=True, scale="largest",
         comment="first-order change of success per unit step along the teacher gradient",
         value=lambda nodes: nodes.gain, ends=lambda nodes: nodes.gain_ends,
