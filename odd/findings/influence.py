@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from odd.findings import words
-from odd.findings.evidence import SEED, Evidence
+from odd.findings.evidence import Evidence
 from odd.findings.model import ALL_TEACHERS, Cell, Found, Row
 from odd.findings.ranking import falling
-from odd.findings.statistics import Estimate, cluster_bootstrap, cluster_correlation, pair_mean
+from odd.findings.statistics import SHARE, Estimate, cluster_correlation, cluster_estimate, pair_mean
 
 STEP = 0.01
 """Length in the parameters of the step whose effect is predicted."""
@@ -96,13 +96,13 @@ def _nothing(evidence: Evidence) -> Found:
 def _agreement(tokens: pd.DataFrame) -> Estimate:
     """Share of the tokens of the paths whose two values have the same sign."""
     settled = (tokens["influence_low"] > 0) | (tokens["influence_high"] < 0)
-    return cluster_bootstrap(settled.to_numpy(float), tokens["question"].to_numpy(), SEED, null=0.5)
+    return cluster_estimate(settled.to_numpy(float), tokens["question"].to_numpy(), null=0.5, limits=SHARE)
 
 
 def _correlation(rollouts: pd.DataFrame) -> Estimate:
     """Correlation over rollouts of the sums of their tokens by the two halves."""
     first, second = rollouts["first"].to_numpy(float), rollouts["second"].to_numpy(float)
-    return cluster_correlation(first, second, rollouts["question"].to_numpy(), SEED)
+    return cluster_correlation(first, second, rollouts["question"].to_numpy())
 
 
 def _sentences(same: Mapping[str, Estimate], other: Mapping[str, Estimate]) -> list[str]:

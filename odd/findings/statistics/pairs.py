@@ -7,7 +7,7 @@ leaves out one question at a time, as row and as column.
 import numpy as np
 from jaxtyping import Bool, Float, Float64
 
-from odd.findings.statistics.bootstrap import Estimate
+from odd.findings.statistics.clusters import LEAST, Estimate
 
 
 def pair_mean(values: Float[np.ndarray, "Q Q"], counted: Bool[np.ndarray, "Q Q"], level: float = 0.95) -> Estimate:
@@ -25,7 +25,7 @@ def pair_mean(values: Float[np.ndarray, "Q Q"], counted: Bool[np.ndarray, "Q Q"]
     if not pairs:
         return Estimate(np.nan, np.nan, np.nan, 0, 0)
     without = _without(filled), _without(known.astype(np.float64))
-    if count < 3 or not without[1].all():  # leaving one out must leave a pair
+    if count < LEAST or not without[1].all():  # leaving one out must leave a pair
         return Estimate(float(total / pairs), np.nan, np.nan, int(pairs), count)
     from scipy import stats  # takes 0.5 s to import, and a run does not need it
 
@@ -34,7 +34,7 @@ def pair_mean(values: Float[np.ndarray, "Q Q"], counted: Bool[np.ndarray, "Q Q"]
     error = float(np.sqrt((count - 1) / count * ((left - left.mean()) ** 2).sum()))
     reach = float(stats.t.ppf((1 + level) / 2, count - 1)) * error
     p = 2 * float(stats.t.sf(abs(value) / error, count - 1)) if error else np.nan
-    return Estimate(value, value - reach, value + reach, int(pairs), count, p)
+    return Estimate(value, value - reach, value + reach, int(pairs), count, p, error)
 
 
 def _without(table: Float64[np.ndarray, "Q Q"]) -> Float64[np.ndarray, " Q"]:

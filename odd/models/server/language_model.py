@@ -13,7 +13,7 @@ import numpy as np
 from odd.config import ModelConfig
 from odd.config.models import ON_SERVERS, ServerKind
 from odd.errors import OddError
-from odd.models.base import SAME, LanguageModel, ModelSize, probed
+from odd.models.base import SAME, Derivatives, LanguageModel, ModelSize, probed
 from odd.models.server.adapters import ADAPTERS, Adapter, Served, look
 from odd.models.server.loop import wait_for
 from odd.models.server.replicas import Replicas
@@ -54,6 +54,18 @@ class ServerModel(RenderedModel):
     local: LanguageModel | None = None
     processed: bool = False
     mode_remedy: str = ""
+
+    def derivatives(self, pattern: str | None = None) -> Derivatives:
+        """Return the derivatives of the local weights; see `odd.models.base.LanguageModel`.
+
+        Raises:
+            OddError: there are none.
+        """
+        if self.local is None:
+            raise OddError(
+                f"model {self.name!r}: influence needs its weights on this machine: set scorer = 'transformers'"
+            )
+        return self.local.derivatives(pattern)
 
     def check_student(self, temperature: float) -> None:
         """Check that it can be the student of a run that samples at a temperature.

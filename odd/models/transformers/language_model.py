@@ -37,14 +37,6 @@ class RenderedModel(LanguageModel):
         """Return the model with prompts that show `day` as today's date."""
         return replace(self, tokenizer=self.tokenizer.dated(day))
 
-    def derivatives(self, pattern: str | None = None) -> TransformersDerivatives:
-        """Return its derivatives; see `odd.models.base.LanguageModel`."""
-        engine = self.scorer
-        memory = engine.scoring_memory << 20
-        return TransformersDerivatives(
-            engine.head, self.name, engine.vocabulary_size, engine.max_context, pattern, memory
-        )
-
     def check_chat(self) -> None:
         """Check that its responses can end and that its thinking mode can be enabled if it is asked for."""
         check_end(self.tokenizer)
@@ -57,6 +49,14 @@ class TransformersModel(RenderedModel):
 
     sampler: TransformersEngine
     scorer: TransformersEngine
+
+    def derivatives(self, pattern: str | None = None) -> TransformersDerivatives:
+        """Return its derivatives; see `odd.models.base.LanguageModel`."""
+        engine = self.scorer
+        memory = engine.scoring_memory << 20
+        return TransformersDerivatives(
+            engine.head, self.name, engine.vocabulary_size, engine.max_context, pattern, memory
+        )
 
 
 def load(config: ModelConfig, cache: Path) -> TransformersModel:
