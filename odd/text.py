@@ -6,6 +6,7 @@ display other text literally.
 """
 
 import json
+import math
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -140,6 +141,22 @@ def _folded(text: str) -> str:
 
 DEEPEST = 100
 """Levels of lists and objects in JSON. Python and pydantic fail on a few hundred, at depths that differ by function."""
+
+
+def to_json(value: Any) -> str:
+    """Write JSON that browsers can read: numbers that are not finite become null."""
+    try:
+        return json.dumps(value, separators=(",", ":"), allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(value), separators=(",", ":"), allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 class _Twice(ValueError):

@@ -3,11 +3,12 @@
 import re
 import unicodedata
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odd.text import markdown_escaped, plotly_escaped, visible, visible_text
+from odd.text import markdown_escaped, plotly_escaped, to_json, visible, visible_text
 
 INVISIBLE = ("Cc", "Cf", "Co", "Cs", "Zl", "Zp", "Cn")
 JOINING = "\u200d\ufe0f"
@@ -87,3 +88,8 @@ def test_plotly_parses_no_tags_entities_or_formulas():
     shown = plotly_escaped("<b>x</b> &amp; $a$ <a href='javascript:x'>y</a>\n")
     assert not re.search(r"<|>|&(?!amp;|lt;|gt;)|\$[^\u200b]", shown)
     assert shown.endswith("⏎")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), np.float64("inf")])
+def test_json_for_browsers_has_null_for_numbers_that_are_not_finite(value):
+    assert to_json({"rows": [(1.5, value), {"low": value}], "n": 2}) == '{"rows":[[1.5,null],{"low":null}],"n":2}'

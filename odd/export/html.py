@@ -7,7 +7,6 @@ part of the document itself, it is escaped.
 
 import base64
 import hashlib
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from odd.errors import writing
-from odd.text import visible_text
+from odd.text import to_json, visible_text
 from odd.views.components import source
 from odd.views.components.palette import PAGES
 
@@ -145,7 +144,7 @@ def document(
     *others, last = components
     styles = "".join(f'<template id="style-{one}"><style>{source(one)[1]}</style></template>' for one in others)
     # without "<", no text in the JSON can close the script element
-    data = json.dumps(payload, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    data = to_json(payload).replace("<", "\\u003c")
     stored = "" if payload is None else f'<script type="application/json" id="payload">{data}</script>'
     return f"""<!DOCTYPE html>
 <html lang="en">

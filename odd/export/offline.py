@@ -8,7 +8,6 @@ limit; parts that exceed it are left out, the least important kinds first, and t
 
 import base64
 import gzip
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -23,7 +22,7 @@ from odd.errors import OddError, writing
 from odd.export.html import document
 from odd.method.measures import colours
 from odd.store.run import Run
-from odd.text import visible_text
+from odd.text import to_json, visible_text
 from odd.views.comparison_path import path_payload, strips_overview
 from odd.views.generation_graph import display
 from odd.views.generation_tree import decision_payload, tree_payload
@@ -282,7 +281,7 @@ def _within(parts: Sequence[Part], room: int) -> tuple[dict[str, str], list[str]
 
 def _packed(payload: Any) -> str:
     """A payload as JSON, compressed, in base 64."""
-    text = json.dumps(payload, separators=(",", ":"), allow_nan=False)
+    text = to_json(payload)
     return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 

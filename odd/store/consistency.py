@@ -61,6 +61,8 @@ LOG_PROBABILITY = "{} < 'inf'"
 DIVERGENCE = f"{{0}} >= {-SLACK} AND NOT isnan({{0}})"
 FINITE = "isfinite({})"
 PROBABILITIES = f"len(list_filter({{0}}, lambda p: p BETWEEN 0 AND {1 + SLACK})) = len({{0}})"
+FINITE_LIST = "len(list_filter({0}, lambda value: isfinite(value) OR value IS NULL)) = len({0})"
+LOG_PROBABILITIES = "len(list_filter({0}, lambda value: value < 'inf' OR value IS NULL)) = len({0})"
 TOKENS = "len(list_filter({0}, lambda token: token >= 0)) = len({0})"
 
 ROW_CHECKS = (
@@ -78,6 +80,7 @@ ROW_CHECKS = (
     Check("rollout_log_probs", "an impossible temperature", "isfinite(temperature) AND temperature > 0"),
     Check("paths", "a negative number", "path >= 0 AND length >= 0"),
     Check("pairs", "a negative number", "pair >= 0 AND path >= 0 AND position >= 0 AND token >= 0"),
+    Check("pairs", "an infinite number", _all(FINITE, "value")),
     Check("pairs", "a negative count", _all(AT_LEAST_0, "visits", "launched")),
     Check("nodes", "a root with a parent", "node <> 0 OR (parent = -1 AND token = -1 AND depth = 0)"),
     Check("nodes", "a parent that is not before its child", "node = 0 OR (parent >= 0 AND parent < node)"),
@@ -92,7 +95,7 @@ ROW_CHECKS = (
     Check("path_tokens", "a child that is not after its parent", "child > node"),
     Check("teachers", "no order, model or context", "ordinal >= 0 AND model IS NOT NULL AND context IS NOT NULL"),
     Check("demonstrations", "an impossible number", "attempt >= 0 AND " + _all(FINITE, "temperature")),
-    Check("summaries", "a negative number of tries", "tries >= 0"),
+    Check("summaries", "an impossible number", "tries >= 0 AND " + _all(FINITE, "temperature")),
     Check("screening_contexts", "no order", "ordinal >= 0"),
     Check("screening_rollouts", "a negative number", "rollout >= 0 AND " + _all(AT_LEAST_0, "tokens")),
     Check("teacher_tokens", "an impossible node", "node >= 0"),
@@ -145,6 +148,10 @@ LIST_CHECKS = (
     Check("rollouts", "impossible tokens", _all(TOKENS, "token_ids")),
     Check("components", "impossible tokens", "len(list_filter(tokens, lambda x: x >= -1)) = len(tokens)"),
     Check("components", "impossible probabilities", _all(PROBABILITIES, "p")),
+    Check("components", "an infinite number", _all(FINITE_LIST, "success", "ideal")),
+    Check("gradients", "an infinite number", _all(FINITE_LIST, "teacher_gradient")),
+    Check("rollouts", "an infinite log-probability", _all(LOG_PROBABILITIES, "log_probs")),
+    Check("rollout_log_probs", "an infinite log-probability", _all(LOG_PROBABILITIES, "log_probs")),
 )
 """Checks that read every entry of the lists."""
 

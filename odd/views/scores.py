@@ -3,6 +3,7 @@
 A row is any mapping with columns of the query `path_rows`; missing columns are unknown.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -53,13 +54,13 @@ def legend(colour: str) -> Legend:
 
 
 def number(row: Row, name: str) -> float | None:
-    """A column as a float; None where it is missing, NULL or NaN."""
+    """A column as a float; None where it is missing, NULL or not finite."""
     value = row.get(name)
     try:
         found = float(value)  # type: ignore[arg-type]
     except TypeError:
         return None
-    return found if found == found else None
+    return found if math.isfinite(found) else None
 
 
 def raw_value(colour: str, row: Row) -> float | None:

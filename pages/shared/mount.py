@@ -1,6 +1,5 @@
 """Mount the components of `odd.views.components`."""
 
-import json
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import streamlit as st
 from streamlit.components.v2 import component
 
+from odd.text import to_json
 from odd.views.components import source
 
 
@@ -31,7 +31,7 @@ def mount(
     """
     callbacks = {f"on_{event}_change": _caller(key, event, act) for event, act in events.items()}
     # a single string: Streamlit would serialize a nested value twice, once to detect changes
-    payload = json.dumps(data, separators=(",", ":"))
+    payload = to_json(data)
     _component(name)(key=key, data={"payload": payload}, width=width, **callbacks)
 
 
