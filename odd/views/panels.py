@@ -8,7 +8,7 @@ from odd.text import markdown_escaped
 from odd.views.generation_tree import decision_payload
 from odd.views.links import ViewState
 from odd.views.missing import NO_TEACHER, no_decision_point
-from odd.views.names import convention_name, objective_name
+from odd.views.names import convention_name, file_name, objective_name
 from odd.views.path_overview import overview_payload, overview_rows
 from odd.views.path_window import Extent, path_extent, path_hits, support
 from odd.views.scores import Row, colour_scale
@@ -37,15 +37,15 @@ def path_panel(
     scale, ends, visits = colour_scale(run, number, view), end_tokens(run, number), support(run)
     data = path_payload(rows, cards, view, scale, ends, visits)
     name = path_names(run.query("paths", question=number))[cast(int, view.path)]
-    subject = f"question {view.question} · {chosen_measure(view)}"
     extent = extent or path_extent(run, number, view.path)
     whole = overview_rows(run, number, view) if len(rows) < extent.length else rows
     overview = overview_payload(whole, view, scale, ends, extent, visits)
     texts = run.query("path_texts", question=number, path=view.path)["bytes"].tolist()
     overview["hits"] = path_hits(texts, view.find.strip())
     overview["truncated"] = truncated_shares(whole, truncated_after(run, number, view, whole))
-    heading = path_heading(whole, name) | {"subject": subject}
-    return data | {"question": number, "overview": overview, "heading": heading}
+    heading = path_heading(whole, name)
+    saved = file_name(view.run, view.question, f"path-{view.path}", view.teacher, view.colour)
+    return data | {"question": number, "overview": overview, "heading": heading, "name": saved}
 
 
 def tree_panel(run: Run, number: int, view: ViewState, tree: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def tree_panel(run: Run, number: int, view: ViewState, tree: Mapping[str, Any]) 
         "node": view.node,
         "folded": list(view.folded),
         "unfolded": list(view.unfolded),
-        "name": f"tree-question-{number}-{(view.convention or 'on_policy').split('-')[0]}",
+        "name": file_name(view.run, view.question, "tree", (view.convention or "on_policy").split("-")[0]),
     }
     return {**tree, **decisions, **chosen}
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from odd.method.success import jeffreys
+from odd.store.question_stage import QuestionStage
 from odd.store.run import Run
 from odd.text import visible_text
 from odd.views.links import AT_START, ViewState
@@ -31,8 +32,8 @@ class QuestionTable:
 
     Attributes:
         rows: one row per question, in run order. In addition to the columns of the query `questions`: `low` and `high`
-            of the pass rate (95% Jeffreys), `decision_points` under the convention, `gap` (mean over teachers), and per
-            teacher T `alignment:T`, `n:T`, `gap:T`, `gap_n:T`. Unknown numbers are NaN.
+            of the pass rate (95% Jeffreys), `decision_points` under the convention (NA if not scored), `gap` (mean over
+            teachers), and per teacher T `alignment:T`, `n:T`, `gap:T`, `gap_n:T`. Unknown numbers are NaN.
         teachers: names in order.
         reasons: why a teacher has no context for a question, by question number and teacher.
     """
@@ -62,7 +63,8 @@ def question_table(run: Run, objective: str | None, convention: str | None) -> Q
     teachers = tuple(run.query("teachers")["teacher"].tolist())
     means = run.query("question_alignment", **measure)
     columns: dict[str, Any] = {"low": low, "high": high}
-    columns["decision_points"] = decisions.reindex(rows.index).fillna(0).astype(int)
+    counted = decisions.reindex(rows.index).fillna(0).astype("Int64")
+    columns["decision_points"] = counted.where(rows["stage"] == QuestionStage.SCORED)
     for teacher in teachers:
         own = means[means["teacher"] == teacher].set_index("question").reindex(rows.index)
         columns[f"alignment:{teacher}"] = own["alignment"].astype(float)
@@ -92,7 +94,7 @@ def listed(table: QuestionTable, view: ViewState) -> pd.DataFrame:
     if view.difficulty != "all":
         keep &= (rows["difficulty"] == view.difficulty).to_numpy(bool)
     if "decisions" in view.having:
-        keep &= rows["decision_points"].to_numpy() > 0
+        keep &= (rows["decision_points"].fillna(0) > 0).to_numpy(bool)
     if "teachers" in view.having:
         keep &= rows["teachers_available"].to_numpy() == len(table.teachers)
     if wanted := view.search.casefold().strip():
@@ -182,7 +184,8 @@ def _row(table: QuestionTable, row: Mapping[Any, Any]) -> dict[str, Any]:
     gap["parts"] = [_number(row[f"gap:{teacher}"]) for teacher in table.teachers]
     kind = (_shown(row["kind"]) or "–").replace("_", "/")
     cells: list[Any] = [int(row["question"]) + 1, text, kind, rate | {"n": int(row["initial_rollouts"])}]
-    cells += [_shown(row["difficulty"]), int(row["decision_points"])]
+    points = row["decision_points"]
+    cells += [_shown(row["difficulty"]), None if pd.isna(points) else int(points)]
     cells += [_bar(table, row, teacher) for teacher in table.teachers]
     cells += [*([gap] if table.teachers else []), _shown(row["stage"])]
     return {"key": row["id"], "at": {"question": row["id"]}, "cells": cells}
@@ -200,7 +203,7 @@ def _why(table: QuestionTable, row: Mapping[Any, Any], teacher: str) -> str:
     """Why a question has no alignment under a teacher."""
     if reason := table.reasons.get((row["question"], teacher)):
         return visible_text(reason)
-    if row["stage"] != "scored":
+    if row["stage"] != QuestionStage.SCORED:
         return "not scored yet"
     if not row["decision_points"]:
         return "no decision point"

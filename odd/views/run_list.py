@@ -112,6 +112,13 @@ class Entry:
             return self.info.mtime
         return self.work.stat().st_mtime if self.work and self.work.exists() else 0.0
 
+    @property
+    def begun(self) -> float:
+        """Start time of the process that works on it, seconds since 1970; 0 if none does."""
+        if self.job is not None and self.job.alive:
+            return self.job.created
+        return self.progress.started if self.progress is not None else 0.0
+
 
 def _what(job: Job | None) -> str:
     return f"adding teacher {job.title}" if job and job.kind == "add_teachers" else "the last job"
@@ -157,7 +164,7 @@ def _newest(jobs: Sequence[tuple[Job, str | None]]) -> dict[str, Job]:
 
 
 def list_active(cache: Path) -> Listing:
-    """List only the runs and jobs that a process works on, as `list_entries` does."""
+    """List only the runs and jobs that a process works on, in the order of their start, so that none changes places."""
     jobs = [(job, job.run_id) for job in list_jobs(cache) if job.alive]
     newest = _newest(jobs)
     progress = read_all_progress(cache)
@@ -168,7 +175,7 @@ def list_active(cache: Path) -> Listing:
         if info or work.exists() or name in newest:
             runs.append(Entry(name, info, work if work.exists() else None, newest.get(name), progress.get(name)))
     lost = [job for job, name in jobs if name is None]
-    return Listing(tuple(sorted(runs, key=lambda entry: -entry.changed)), tuple(lost))
+    return Listing(tuple(sorted(runs, key=lambda entry: (entry.begun, entry.run_id))), tuple(lost))
 
 
 def at_work(cache: Path) -> frozenset[str]:

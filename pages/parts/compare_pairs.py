@@ -7,6 +7,7 @@ from odd.text import markdown_escaped
 from odd.views.comparison import Comparison, other_teacher, pair_payload, pair_table
 from odd.views.comparison_pairs import disagreement_payload, disagreements
 from odd.views.links import AT_PATH, NO_BRANCH, ViewState
+from odd.views.names import file_name
 from pages.parts.compare_panel import heading
 from pages.shared.data import OpenRun, kept
 from pages.shared.layout import beside
@@ -34,7 +35,7 @@ def show(run: OpenRun, view: ViewState, comparison: Comparison) -> None:
     left, right = beside([1, 1.3], "pairs")
     with left.container(border=True):
         heading(run, "**Every pair** :gray[· on the same nodes]", "pairs", lambda: pair_table(comparison))
-        mount("pair_matrix", "pair-matrix", pair_payload(comparison))
+        mount("pair_matrix", "pair-matrix", pair_payload(comparison) | {"name": file_name(run.run_id, "pairs")})
         st.caption("Mean difference in alignment, with a 95% interval over questions; bold where it excludes 0.")
     with right.container(border=True):
         show_list(run, view, comparison, other)

@@ -10,6 +10,7 @@ from odd.views.comparison_path import path_payload, path_table, strips_overview
 from odd.views.figures.comparison import heat_map
 from odd.views.links import AT_PATH, NO_BRANCH, NO_ROLLOUT, ViewState
 from odd.views.missing import no_decision_point
+from odd.views.names import file_name
 from odd.views.path_window import UNDER_TEACHERS, path_extent, pinning
 from odd.views.resolve import question_number
 from odd.views.token_path import path_names
@@ -47,10 +48,11 @@ def show(run: OpenRun, view: ViewState, teachers: Sequence[str]) -> None:
     names = path_names(run.query("paths", question=number))
     decisions = len(overview["decisions"]["rows"])
     path = names[view.path or 0]
+    saved = file_name(run.run_id, view.question, f"path-{view.path}")
     what = f"question {view.question} · {path} · {extent.length} tokens · {decisions} decision points"
     with st.container(border=True):
         title = f"**The same path under each teacher** :gray[· {markdown_escaped(what)}]"
-        heading(run, title, "path", lambda: path_table(data))
+        heading(run, title, f"path-{view.path}-teachers", lambda: path_table(data), view.question)
         if not decisions:
             st.info(no_decision_point("This path"), icon=":material/info:")
         if view.show == "difference" and view.colour == "success":
@@ -58,7 +60,12 @@ def show(run: OpenRun, view: ViewState, teachers: Sequence[str]) -> None:
         mount(
             "token_strips",
             "token-strips",
-            data | {"position": view.position, "overview": overview},
+            data
+            | {
+                "position": view.position,
+                "overview": overview,
+                "name": file_name(run.run_id, view.question, f"path-{view.path}-teachers"),
+            },
             position=pin,
             start=token_path.move,
             part=token_path.choose_part,
@@ -66,7 +73,8 @@ def show(run: OpenRun, view: ViewState, teachers: Sequence[str]) -> None:
     with st.container(border=True):
         st.markdown(f"**Teacher × token** :gray[· {markdown_escaped(data['legend']['name'])} · click to pin a token]")
         drawn = _heat_map(run, part, tuple(teachers), window, view.position)
-        figure(drawn, "teacher-token", HEAT_MAP, on_select=pin_clicked, selection_mode="points")
+        name = f"{saved}-heat-map"
+        figure(drawn, name, HEAT_MAP, on_select=pin_clicked, selection_mode="points")
 
 
 def show_without(run: OpenRun, view: ViewState) -> None:

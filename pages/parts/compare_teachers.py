@@ -5,6 +5,7 @@ import streamlit as st
 from odd.views.comparison import Comparison, compare, payload, table
 from odd.views.links import ViewState
 from odd.views.missing import no_decision_point
+from odd.views.names import file_name
 from pages.parts.compare_panel import heading
 from pages.shared.data import OpenRun, kept
 from pages.shared.mount import mount
@@ -30,7 +31,8 @@ def show(run: OpenRun, view: ViewState, comparison: Comparison) -> None:
         heading(run, title, "teachers", lambda: table(comparison))
         for notice in notices(comparison):
             st.info(notice, icon=":material/info:")
-        mount("teacher_table", "teacher-table", payload(comparison), baseline=lambda name: choose(view, name))
+        data = payload(comparison) | {"name": file_name(run.run_id, "teachers")}
+        mount("teacher_table", "teacher-table", data, baseline=lambda name: choose(view, name))
 
 
 def choose(view: ViewState, name: object) -> None:

@@ -8,6 +8,7 @@ from odd.text import markdown_escaped
 from odd.views.comparison_gradients import gradient_table, gradients_at, pinned_row
 from odd.views.figures.comparison import gradient_bars
 from odd.views.links import ViewState
+from odd.views.names import file_name
 from odd.views.resolve import question_number
 from odd.views.token_path import end_tokens, spelled
 from pages.parts.compare_panel import heading
@@ -35,8 +36,10 @@ def show(run: OpenRun, view: ViewState, teachers: Sequence[str]) -> None:
             )
             return
         title += " :gray[· each scaled to length 1; + pushes a child up, − down]"
-        heading(run, title, "gradients", lambda: gradient_table(found))
-        figure(gradient_bars(found), "gradients", "compare-gradients", wide=len(found["teachers"]) > 1)
+        name = f"path-{view.path}-token-{view.position}-gradients"
+        heading(run, title, name, lambda: gradient_table(found), view.question)
+        wide = len(found["teachers"]) > 1
+        figure(gradient_bars(found), file_name(run.run_id, view.question, name), "compare-gradients", wide=wide)
 
 
 def _word(run: OpenRun, view: ViewState) -> str:

@@ -6,6 +6,7 @@ from odd.export.tables import csv
 from odd.text import markdown_escaped
 from odd.views.figures.gradients import gradient_figure
 from odd.views.links import ViewState
+from odd.views.names import file_name
 from odd.views.pinned_token import (
     children_table,
     continuations,
@@ -57,7 +58,8 @@ def show_gradients(run: OpenRun, view: ViewState, number: int, children) -> None
     taken = children.loc[children["taken"], "text"].iloc[0].replace(" ", "·")
     st.markdown(f"**Pinned: token {view.position} “{markdown_escaped(taken)}”, ideal against teacher gradient**")
     drawn = drawn_children(children)
-    figure(gradient_figure(drawn), "gradients", "gradients")
+    name = file_name(run.run_id, view.question, f"path-{view.path}-token-{view.position}")
+    figure(gradient_figure(drawn), f"{name}-gradients", "gradients")
     if drawn["ideal"].isna().all():
         st.caption(
             "There is no gradient here: fewer than two children have enough visits, or the teacher has no scores."
@@ -67,8 +69,9 @@ def show_gradients(run: OpenRun, view: ViewState, number: int, children) -> None
     st.dataframe(
         read_table(table), hide_index=True, column_config=COLUMNS, height=height, placeholder="–", key="children"
     )
-    name = f"{run.run_id}-path-{view.path}-token-{view.position}.csv"
-    st.download_button("CSV", lambda: csv(table), name, "text/csv", icon=":material/download:", on_click="ignore")
+    st.download_button(
+        "CSV", lambda: csv(table), f"{name}.csv", "text/csv", icon=":material/download:", on_click="ignore"
+    )
 
 
 @st.fragment

@@ -43,6 +43,6 @@ def facts(run: OpenRun, view: ViewState, number: int) -> str:
         passed = f"pass rate **{row['pass_rate']:.2f}** \\[{float(ends[0]):.2f}, {float(ends[1]):.2f}\\]"
         passed += f" (n={row['initial_rollouts']:,})"
     rollouts = f"{row['initial_rollouts']:,} initial + {row['targeted_rollouts']:,} targeted rollouts"
-    found = f"{int(counts['decision_points'].iloc[0]):,} decision points"
+    points = f"{int(counts['decision_points'].iloc[0]):,}" if row["stage"] == "scored" else "–"
     difficulty = row["difficulty"] if isinstance(row["difficulty"], str) else f"stage: {row['stage']}"
-    return " · ".join([passed, markdown_escaped(difficulty), rollouts, found])
+    return " · ".join([passed, markdown_escaped(difficulty), rollouts, f"{points} decision points"])

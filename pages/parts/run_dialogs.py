@@ -73,10 +73,10 @@ def _delete(entry: Entry, view: ViewState) -> None:
     st.markdown(f"**{markdown_escaped(entry.run_id)}**, {size(entry.size)}")
     st.write("This removes its file, the data needed to resume it, and its logs. This cannot be undone.")
     sure, keep = st.columns(2)
-    if keep.button("Keep it", width="stretch", key="delete-keep"):
+    if keep.button("Keep it", type="primary", width="stretch", key="delete-keep"):
         close_dialog()
         st.rerun()
-    if sure.button("Delete", type="primary", icon=":material/delete:", width="stretch", key="delete-sure"):
+    if sure.button("Delete", icon=":material/delete:", width="stretch", key="delete-sure"):
         try:
             delete_run(CACHE, entry.run_id)
         except OddError as error:

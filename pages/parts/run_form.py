@@ -19,8 +19,8 @@ from odd.pipeline.jobs import keep_questions, start_run
 from odd.pipeline.stages import Stage
 from odd.questions.files import SUFFIXES
 from odd.questions.sources import bundled_sets, load_questions, parse_source
-from odd.store import newest_finished
-from odd.text import markdown_escaped, rough
+from odd.store import list_runs, newest_finished
+from odd.text import markdown_escaped, parse_json, rough
 from pages.parts.run_check import show_checks
 from pages.parts.run_servers import servers
 from pages.parts.run_state import close_dialog
@@ -48,6 +48,11 @@ def run_form() -> None:
         st.error(markdown_escaped(str(error).removeprefix("--")), icon=":material/error:")
         st.button("Start", type="primary", icon=":material/play_arrow:", disabled=True, key="new-start")
         return
+    if (same := same_run(config)) is not None:
+        st.info(
+            markdown_escaped(f"Run {same} has these settings: Start continues it, and samples nothing that it has."),
+            icon=":material/content_copy:",
+        )
     with st.container(horizontal=True, vertical_alignment="center", border=True):
         _time(config, questions)
         tells = "Samples 8 rollouts and looks at prompts, answers, scores, memory and time; takes about a minute"
@@ -232,6 +237,28 @@ def _time(config: RunConfig, questions: int) -> None:
         amounts = dict(budget(config, questions, speed, with_memory=False).lines())
         kinds = "sampled tokens", "run file", "targeted per question"
         st.caption("; ".join(f"{kind}: {amounts[kind]}" for kind in kinds) + ".")
+
+
+def same_run(config: RunConfig) -> str | None:
+    """Id of the newest run of the cache with exactly these settings; None if there is none."""
+    for info in list_runs(CACHE):
+        if info.run_id.startswith(f"{config.title}-") and info.problem is None:
+            try:
+                stored = _stored_settings(as_it_is(info.path))
+            except (OddError, OSError):
+                continue
+            if stored == config.model_dump(mode="json", exclude={"cache"}):
+                return info.run_id
+    return None
+
+
+@kept
+def _stored_settings(run: OpenRun) -> dict[str, Any] | None:
+    """Settings in a run file, completed with today's defaults; None if they are not valid."""
+    try:
+        return parse_config(parse_json(run.meta["config"])).model_dump(mode="json", exclude={"cache"})
+    except (OddError, KeyError, ValueError):
+        return None
 
 
 def _of_reading(guess: TimeEstimate) -> str:

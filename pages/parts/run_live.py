@@ -15,24 +15,26 @@ from pages.shared.data import CACHE, OpenRun, as_it_is, kept
 
 EVERY = 1.5
 """Seconds between refreshes while something runs."""
+IDLE = 5.0
+"""Seconds between looks for runs that started elsewhere."""
 LINKED_QUESTIONS = 12
 
 
 def show_live(view: ViewState) -> None:
-    """Show running jobs, and refresh while there are any.
+    """Show running jobs, and look for changes: often while there are any, else now and then.
 
     Rerun the whole page when a job starts or ends, to update the list of runs.
     """
     known = at_work(CACHE)
-    if not known:
-        return
-    st.markdown("#### Running")
+    if known:
+        st.markdown("#### Running")
 
-    @st.fragment(run_every=EVERY, key="runs-live")
+    @st.fragment(run_every=EVERY if known else IDLE, key="runs-live")
     def look() -> None:
         if at_work(CACHE) != known:
             st.rerun(scope="app")
-        _cards(view)
+        if known:
+            _cards(view)
 
     look()
 

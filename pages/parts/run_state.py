@@ -11,7 +11,7 @@ from odd.text import markdown_escaped
 from odd.views.links import ViewState
 from odd.views.run_list import Entry, Listing, list_entries
 from pages.shared.data import CACHE, open_run
-from pages.shared.frame import header
+from pages.shared.frame import header, unknown_page
 from pages.shared.state import read_view, write_view
 
 DIALOG = "runs-dialog"
@@ -23,6 +23,10 @@ def open_runs() -> tuple[ViewState, Listing]:
     view, problems = read_view()
     write_view(view)
     header(("Runs",), view)
+    if asked := unknown_page(st.context.url or ""):
+        st.warning(
+            markdown_escaped(f"There is no page {asked!r}: this is the list of runs."), icon=":material/link_off:"
+        )
     for problem in problems:
         st.warning(markdown_escaped(problem), icon=":material/link_off:")
     if ERROR in st.session_state:

@@ -7,6 +7,7 @@ from pathlib import Path
 from pkgutil import iter_modules
 from runpy import run_path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
@@ -17,7 +18,7 @@ from odd.text import markdown_escaped
 from odd.views.links import ViewState
 from odd.views.resolve import resolve
 from pages import parts
-from pages.shared.data import CACHE, OpenRun, named_run, open_run
+from pages.shared.data import CACHE, OpenRun, as_it_is, named_run, open_run
 from pages.shared.failures import explained, offer_others
 from pages.shared.glossary import show_help
 from pages.shared.layout import STYLE
@@ -36,6 +37,8 @@ PAGES = {
 ROOT = Path(__file__).parents[2]
 AT_FIRST_USE = "scipy.stats", "scipy.sparse"
 """Modules that `odd.findings.statistics` imports lazily."""
+WATCHED = 5.0
+"""Seconds between looks for a newer state of a run that goes on."""
 OF_A_QUESTION = "Tree", "Rollouts", "Compare"
 """Pages that show one question of the run."""
 
@@ -60,6 +63,12 @@ def navigation() -> StreamlitPage:
     ]
     pages = [st.Page(path, title=title, icon=icon) for path, (title, icon) in others]
     return st.navigation([*start, *pages], position="hidden")
+
+
+def unknown_page(url: str) -> str | None:
+    """Name of the page that an address asks for and that does not exist; None if it exists."""
+    name = urlsplit(url).path.strip("/").rsplit("/", 1)[-1]
+    return None if name in {"", "start", *(title.lower() for title, _ in PAGES.values())} else unquote(name)
 
 
 def sidebar(view: ViewState) -> None:
@@ -102,7 +111,21 @@ def _opened(title: str) -> tuple[OpenRun, ViewState]:
     header((run.run_id, question, title), resolved.view)
     if notices := [*problems, *resolved.notices]:
         st.warning("  \n".join(map(markdown_escaped, notices)), icon=":material/link_off:")
+    if run.meta.get("status") != "finished":
+        _watch(run)
     return run, resolved.view
+
+
+def _watch(run: OpenRun) -> None:
+    """Rerun the page when the file of a run that goes on is replaced by a newer state."""
+
+    @st.fragment(run_every=WATCHED, key="watched-run")
+    def look() -> None:
+        with suppress(OSError):  # deleted: the next rerun says so
+            if as_it_is(run.path) != run:
+                st.rerun(scope="app")
+
+    look()
 
 
 def open_tree(run: OpenRun, **changes: Any) -> None:

@@ -15,6 +15,20 @@ STYLE = """<style>
 .st-key-view-teachers { min-width: min(100%, 26rem); }
 [class*="st-key-wide-"] { overflow-x: auto; }
 [class*="st-key-wide-"] > * { min-width: 39rem; }
+.stApp :is(button, a, input, summary, [role="combobox"], [role="switch"]):focus-visible {
+  outline: 2px solid light-dark(#1f5fbf, #6ea3f0) !important; outline-offset: 2px; }
+/* the chosen part of a row of buttons is written in the primary colour, which is for white text on it */
+button[data-selected="true"] * { color: light-dark(inherit, #9cc2ff); }
+/* while the sidebar is folded, Streamlit's bar covers the top of the page; it only holds the button that opens it */
+.stAppHeader { background: transparent !important; pointer-events: none; }
+.stAppHeader button { pointer-events: auto; background: light-dark(#ffffff, #0e1117); }
+.stApp:has([data-testid="stExpandSidebarButton"]) .st-key-page-header { padding-left: 2.6rem; }
+@media print {
+  .stSidebar, .stAppHeader, button, [data-testid="stDownloadButton"] { display: none !important; }
+  .stApp, .stApp * { overflow: visible !important; max-height: none !important; }
+  .stApp, .stAppViewContainer, .stMain { position: static !important; height: auto !important; }
+  .stElementContainer, tr, figure { break-inside: avoid; }
+}
 </style>"""
 
 

@@ -14,8 +14,9 @@ from odd.pipeline.jobs import list_jobs
 from odd.pipeline.jobs.job import Job, jobs_folder
 from odd.store import RunWriter
 from pages.parts import run_list
-from pages.parts.run_form import count_questions
+from pages.parts.run_form import count_questions, same_run
 from pages.parts.run_state import DIALOG
+from pages.shared.frame import unknown_page
 from tests.pages.test_frame import launch, view_of
 from tests.runs import change
 
@@ -62,6 +63,39 @@ def test_an_empty_cache_offers_the_example_run(cache, monkeypatch):
     assert file.stem.startswith("example-")
     ((page, query),) = left_for
     assert (page, query["run"]) == ("pages/questions.py", [file.stem])
+
+
+def test_the_settings_of_a_run_that_exists_are_recognised(shown, finished):
+    config, path = finished
+    assert same_run(config) == path.stem
+    assert same_run(config.model_copy(update={"sampling": config.sampling.model_copy(update={"seed": 9})})) is None
+
+
+def test_the_form_says_that_start_continues_a_run(cache, monkeypatch):
+    monkeypatch.setattr("pages.parts.run_form.same_run", lambda config: "demo-01234567")
+    assert "Run demo-01234567 has these settings" in written(open_dialog(launch("runs"), "new"))
+
+
+def test_deleting_is_not_what_the_dialog_proposes(run):
+    app = open_dialog(launch("runs"), "delete", run.stem)
+    assert {one.label: one.proto.type for one in app.button if one.key in ("delete-keep", "delete-sure")} == {
+        "Keep it": "primary",
+        "Delete": "secondary",
+    }
+
+
+def test_an_address_without_a_page_is_named(cache, monkeypatch):
+    monkeypatch.setattr("pages.parts.run_state.unknown_page", lambda url: "tre")
+    assert "There is no page 'tre'" in written(launch("runs"))
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [("http://h/tree?run=a", None), ("http://h/", None), ("", None), ("http://h/runs", None), ("http://h/a%20b", "a b"),
+     ("http://h/tree/trees", "trees")],
+)  # fmt: skip
+def test_only_addresses_of_pages_are_pages(url, name):
+    assert unknown_page(url) == name
 
 
 def test_a_removed_example_run_is_not_offered(cache, monkeypatch):

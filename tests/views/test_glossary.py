@@ -14,7 +14,7 @@ Teacher advantage|Success range|Range-weighted cosine|Fraction positive|Mean cos
 Jensen–Shannon|Entropy|Difficulty|Correct and incorrect path|Baseline|Rest|Interval across questions
 Self-1C|Self-1C1W|Self-check|Targeted rollout|Noise floor|Holm|Wilcoxon|Paper-style test|Mean signal
 Selective oracle|Honest selection|Paths improved|Oracle mix|Split-half correlation|Spearman–Brown|Settled share|AUROC
-Within-path correlation"""
+Within-path correlation|Objective|Best at|At stake|Gap|full baseline"""
 
 
 @pytest.mark.parametrize("term", re.split(r"[|\n]", TERMS))

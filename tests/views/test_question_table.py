@@ -71,7 +71,14 @@ def cell(table, question, title, **view):
 
 
 def test_decision_points_are_those_of_the_convention_and_none_is_zero(table):
-    assert table.rows["decision_points"].tolist() == [6, 8, 0, 0]
+    assert table.rows["decision_points"].drop(2).tolist() == [6, 8, 0]
+
+
+def test_a_question_that_is_not_scored_has_no_number_of_decision_points(table):
+    columns = [column["title"] for column in payload(table, table.rows, ViewState(), running=True)["columns"]]
+    assert table.drawn[2]["cells"][columns.index("decision")] is None
+    assert "c" not in listed(table, ViewState(having=("decisions",)))["id"].tolist()
+    assert pd.isna(export(table, table.rows)["decision_points"].loc[2])
 
 
 def test_the_gap_is_incorrect_minus_correct_averaged_over_the_teachers_that_have_both(table):
@@ -169,4 +176,4 @@ def test_a_run_file_gives_the_means_of_its_decision_points(tmp_path):
     assert (first["alignment:big"], first["n:big"], first["decision_points"]) == (0.5, 1, 1)
     assert first["n:self"] == 0 and table.reasons == {(0, "self"): "no correct rollout"}
     assert first["gap"] == 0, "the node lies on both paths and counts for both"
-    assert other.rows["decision_points"].tolist() == [0, 0] and FEW > 1
+    assert other.rows["decision_points"].fillna(0).tolist() == [0, 0] and FEW > 1

@@ -12,7 +12,7 @@ from odd.config import USUAL
 from odd.pipeline.jobs.job import Job, jobs_folder
 from odd.pipeline.processes import start_time
 from odd.store import Facts, RunReader, RunWriter, read_facts
-from odd.views.run_list import SORTS, at_work, list_entries, sort_entries
+from odd.views.run_list import SORTS, at_work, list_active, list_entries, sort_entries
 from tests.store.example_run import RUN
 
 
@@ -150,6 +150,16 @@ def test_jobs_without_a_run_are_distinguished(cache):
     lost = job(cache, exit_code=1, run=None)
     assert [one.id for one in list_entries(cache).jobs] == [lost.id]
     assert only(cache).job is None
+
+
+def test_active_runs_are_in_the_order_of_their_start_whichever_file_changes(tmp_path):
+    for number, name in enumerate(("b-00000001", "a-00000002")):
+        with RunWriter(tmp_path, name) as writer:
+            writer.publish()
+        job(tmp_path, number + 1, alive=True, run=name, created=1000.0 + number)
+    for name in ("b-00000001", "a-00000002"):
+        os.utime(tmp_path / f"{name}.duckdb")
+        assert [entry.run_id for entry in list_active(tmp_path).runs] == ["b-00000001", "a-00000002"]
 
 
 def test_facts_of_a_run(finished):

@@ -29,5 +29,5 @@ export default function ({ data: { payload }, parentElement }) {
     element("span", { class: "ramp", style: { background: ramp } }),
     element("span", { text: `${number(end, 2, true)} row better` }))
   parentElement.querySelector(".odd").replaceChildren(element("div", { class: "scroll" }, table),
-    element("div", { class: "under" }, legend, ...pictureButtons(() => table, "pairs")))
+    element("div", { class: "under" }, legend, ...pictureButtons(() => table, data.name)))
 }

@@ -127,5 +127,5 @@ function build(data, widths, choose) {
   const note = element("span", { class: "faint small", text:
     "dot: mean, line: 95% interval over questions; filled where it excludes 0 and there are six questions" })
   return [element("div", { class: "scroll" }, table),
-    element("div", { class: "under" }, note, ...pictureButtons(() => table, "teachers"))]
+    element("div", { class: "under" }, note, ...pictureButtons(() => table, data.name))]
 }

@@ -67,7 +67,7 @@ class TokenPath extends TokenCursor {
   }
 
   heading() {
-    const { heading, legend } = this.data
+    const { heading } = this.data
     const mean = ([value, n], name, digits) => `mean ${name} ${number(value, digits, true)} (n=${n})`
     const facts = [`${heading.tokens} tokens`, `${heading.decisions} decision points`,
       mean(heading.alignment, "cosine", 2), mean(heading.gain, "gain", 3)]
@@ -75,7 +75,7 @@ class TokenPath extends TokenCursor {
       ...HELP.map(([names, text]) => element("div", {},
         ...names.split(" ").map((name) => element("kbd", { text: name })), document.createTextNode(` ${text}`))))
     const button = (text, title, act) => element("button", { class: "tool", type: "button", text, title, on: { click: act } })
-    const name = `${heading.title} ${heading.subject} ${legend.name}`.replaceAll(/[^\w.]+/g, "-")
+    const { name } = this.data
     return [
       element("div", {}, element("b", { class: "title", text: heading.title }), element("span", { class: "faint stats",
         text: facts.join(" · "), title: "plain means over the decision points of this path; tokens of one path are not " +

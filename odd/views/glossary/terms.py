@@ -112,10 +112,10 @@ CONVENTION = Entry(
 
 OUTSIDE = (
     Entry(
-        "Baseline: full or children",
-        "Full computes probabilities and means over the whole vocabulary and then restricts to the children; "
-        "children's renormalises both distributions on the children, so with two children the cosine is always 1 or "
-        "−1.",
+        "Baseline: full baseline or children's baseline",
+        "The full baseline computes probabilities and means over the whole vocabulary and then restricts to the "
+        "children; the children's baseline renormalises both distributions on the children, so with two children the "
+        "cosine is always 1 or −1.",
         r"\tilde P^k = P^k \Big/ \sum_{S_u} P^j",
     ),
     Entry(
@@ -141,6 +141,8 @@ GRADIENTS = (
         r"\begin{gathered} g_j = P_j (f_j - \bar f) \\ \ell_k = \log P_\theta^k - \log P_{te}^k \end{gathered}",
         "per logit", "Tree, Compare",
     ),
+    Entry("Objective", "The distillation loss that the teacher's gradient comes from, such as reverse KL.", "", "",
+          "everywhere"),
 )  # fmt: skip
 
 
@@ -183,6 +185,13 @@ ACROSS = (
           r"\frac1n \sum_u [\cos_u > 0]", "0 to 1", "Compare, Findings"),
     Entry("Range-weighted cosine", "Mean alignment with each node weighted by its success range.",
           r"\frac{\sum_u \text{range}_u \cos_u}{\sum_u \text{range}_u}", "−1 to 1", "Compare, Findings"),
+    Entry("At stake", "How much the choice at a decision point can change: its success range and, where two teachers "
+          "are compared, that times the absolute difference of their alignments.", "", "0 to 2", "Tree, Compare"),
+    Entry("Best at", "Share of the common decision points at which no compared teacher is better aligned, with ties "
+          "split among those that are equal.", "", "0 to 1", "Compare"),
+    Entry("Gap, incorrect − correct", "Mean alignment on incorrect paths minus that on correct paths, for a question "
+          "averaged over the teachers.", r"\bar\cos_{\text{incorrect}} - \bar\cos_{\text{correct}}", "−2 to 2",
+          "Questions, Findings"),
     Entry(
         "Interval across questions",
         "Scores of one question share its rollouts, so questions are the sample: the interval is Student's t with the "
