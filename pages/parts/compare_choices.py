@@ -13,7 +13,6 @@ from pages.shared.choices import (
     choose_convention,
     choose_objective,
     choose_path,
-    choose_question,
 )
 from pages.shared.data import OpenRun
 from pages.shared.legend import show_legend
@@ -34,7 +33,6 @@ def show(run: OpenRun, view: ViewState) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="compare-what"):
         choose_objective(run, view, width=140)
         choose_convention(run, view, width=220)
-        choose_question(run, view, width=290)
         if view.path is not None:
             choose_path(run, view, width=185)
     chosen = [objective_name(view.objective or ""), convention_name(view.convention or ""), filters(view)]

@@ -17,8 +17,9 @@ from odd.views.pinned_token import (
 )
 from odd.views.truncation import truncated_children
 from pages.shared.data import OpenRun
-from pages.shared.layout import beside, figure
+from pages.shared.layout import figure
 from pages.shared.mount import mount
+from pages.shared.state import change_view
 
 COLUMNS = {
     "token": st.column_config.TextColumn(width=80),
@@ -34,29 +35,46 @@ COLUMNS = {
     "ideal gradient": st.column_config.NumberColumn("ideal", width=56, format="%+.3f", help="Ideal gradient"),
     "teacher gradient": st.column_config.NumberColumn("teacher", width=60, format="%+.3f", help="Teacher gradient"),
 }
+SHOWN = "token", "P student", "P teacher", "P̂ success", "visits", "truncated"
+"""Columns in the panel, which is narrow; the figure has the gradients, and the CSV file has all."""
 DRAW = "draw-of-rollouts"
 """Session-state key of the draw of rollouts; not part of the view, so a link always shows the first draw."""
+
+STYLE = """<style>
+[data-testid="stLayoutWrapper"]:has(> .st-key-pinned-token) { position: sticky; top: 0.5rem; }
+.st-key-pinned-token { max-height: calc(100vh - 4.5rem); overflow-y: auto; padding: 0.5rem 0.75rem; }
+/* beside a narrow text there is no room: a drawer at the lower edge of the window */
+@media (max-width: 1100px) {
+  [data-testid="stLayoutWrapper"]:has(> .st-key-pinned-token) {
+    position: fixed; inset: auto 1rem 3.4rem auto; z-index: 95;
+    width: min(calc(100vw - 2rem), 30rem); }
+  .st-key-pinned-token { max-height: 42vh; background: light-dark(#ffffff, #0e1117);
+    box-shadow: 0 4px 24px rgba(0, 0, 0, 0.25); }
+}
+</style>"""
 
 
 def show(run: OpenRun, view: ViewState, number: int) -> None:
     """Draw the panels of the pinned token of question `number`."""
     if view.path is None:
         return
+    st.html(STYLE)
     if view.position is None:
         st.caption("Nothing is pinned. Click a token, or move to it with ← → and press Enter, to see its details.")
     else:
         children = token_children(run, number, view)
-        left, right = beside([1.5, 1], "pinned")
-        with left.container(border=True):
+        with st.container(border=True, key="pinned-token"):
             show_gradients(run, view, number, children)
-        with right.container(border=True):
             show_continuations(run, view, number)
 
 
 def show_gradients(run: OpenRun, view: ViewState, number: int, children) -> None:
     """Draw the figure and the table of the pinned token's node."""
     taken = children.loc[children["taken"], "text"].iloc[0].replace(" ", "·")
-    st.markdown(f"**Pinned: token {view.position} “{markdown_escaped(taken)}”, ideal against teacher gradient**")
+    with st.container(horizontal=True, vertical_alignment="center", wrap=False):
+        st.markdown(f"**Pinned: token {view.position} “{markdown_escaped(taken)}”**", width="stretch")
+        close = {"help": "Unpin the token (Esc)", "type": "tertiary", "key": "unpin"}
+        st.button("", icon=":material/close:", on_click=change_view, kwargs={"position": None}, **close)
     drawn = drawn_children(children)
     name = file_name(run.run_id, view.question, f"path-{view.path}-token-{view.position}")
     figure(gradient_figure(drawn), f"{name}-gradients", "gradients")
@@ -66,12 +84,10 @@ def show_gradients(run: OpenRun, view: ViewState, number: int, children) -> None
         )
     table = children_table(children, truncated_children(run, number, view))
     height = min(320, 36 * (len(table) + 1) + 3)
-    st.dataframe(
-        read_table(table), hide_index=True, column_config=COLUMNS, height=height, placeholder="–", key="children"
-    )
-    st.download_button(
-        "CSV", lambda: csv(table), f"{name}.csv", "text/csv", icon=":material/download:", on_click="ignore"
-    )
+    looks = {"column_config": COLUMNS, "column_order": SHOWN, "hide_index": True, "placeholder": "–"}
+    looks = {"column_config": COLUMNS, "column_order": SHOWN, "hide_index": True, "placeholder": "–"}
+    st.dataframe(read_table(table), height=height, key="children", **looks)
+    st.download_button("CSV", lambda: csv(table), file, "text/csv", icon=":material/download:", on_click="ignore")
 
 
 @st.fragment

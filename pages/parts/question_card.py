@@ -10,7 +10,9 @@ from pages.shared.data import OpenRun
 from pages.shared.layout import beside
 
 STYLE = """<style>
-.st-key-question-text { max-height: 12rem; overflow-y: auto; font-size: 1.15rem; font-weight: 600; }
+.st-key-question-text { max-height: 3.2rem; overflow-y: auto; resize: vertical; font-size: 1rem; font-weight: 600; }
+.st-key-question-card [data-testid="stCaptionContainer"] { margin-bottom: 0; }
+.st-key-question-card [data-testid="stCaptionContainer"] p { margin: 0; font-size: 0.8rem; line-height: 1.25; }
 .st-key-question-text * { font: inherit; white-space: pre-wrap; overflow-wrap: anywhere; }
 </style>"""
 
@@ -19,7 +21,7 @@ def show(run: OpenRun, view: ViewState, number: int) -> None:
     """Draw the card of question `number`."""
     row = run.query("question", question=number).iloc[0].to_dict()
     st.html(STYLE)
-    with st.container(border=True):
+    with st.container(key="question-card"):
         left, right = beside([1.6, 1], "question")
         choices = row["choices"] if row["choices"] is not None else ()
         options = [f"{letter}) {choice}" for letter, choice in zip("ABCDEFGHIJKLMNOP", choices, strict=False)]

@@ -17,7 +17,6 @@ from odd.views.rollouts import (
     rollout_table,
     wrong_answers,
 )
-from pages.shared.choices import choose_question
 from pages.shared.data import OpenRun, kept
 from pages.shared.frame import open_tree
 from pages.shared.layout import beside
@@ -55,7 +54,6 @@ def _filters(run: OpenRun, view: ViewState, number: int) -> None:
     counts["wrong"] = counts["rollouts"] - counts["correct"] - counts["truncated"]
     stages = dict(zip(ends["stage"], ends["rollouts"], strict=True)) | {"all": counts["all"]}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        choose_question(run, view, width=300)
         names = {name: f"{name} ({int(counts[name]):,})" for name in get_args(Ended)}
         st.selectbox(
             "outcome", list(names), format_func=names.__getitem__, width=170, **bound("ended", view.ended, also=ANEW)

@@ -16,9 +16,10 @@ from odd.store import RunInfo, accept_run, read_for
 from odd.text import age, markdown_escaped, rough, size
 from odd.views.links import ViewState
 from odd.views.run_list import SORTS, Entry, Facts, Listing, sort_entries
-from pages.parts.run_state import ask, attempt, restart, view_of
+from pages.parts.run_state import ask, attempt, restart
 from pages.shared.choices import answer_kinds
 from pages.shared.data import CACHE, open_run
+from pages.shared.state import view_of
 
 Badge = tuple[Literal["blue", "orange", "violet", "green", "gray", "red"], str]
 

@@ -10,8 +10,9 @@ from odd.pipeline.progress import ProgressRecord
 from odd.text import duration, markdown_escaped, rough, size
 from odd.views.links import AT_START, ViewState
 from odd.views.run_list import Entry, at_work, list_active
-from pages.parts.run_state import attempt, view_of
+from pages.parts.run_state import attempt
 from pages.shared.data import CACHE, OpenRun, as_it_is, kept
+from pages.shared.state import view_of
 
 EVERY = 1.5
 """Seconds between refreshes while something runs."""

@@ -22,7 +22,7 @@ def open_runs() -> tuple[ViewState, Listing]:
     """Read the view, list the cache and draw the frame; an empty cache or an unknown run does not stop the page."""
     view, problems = read_view()
     write_view(view)
-    header(("Runs",), view)
+    header("Runs", view)
     if asked := unknown_page(st.context.url or ""):
         st.warning(
             markdown_escaped(f"There is no page {asked!r}: this is the list of runs."), icon=":material/link_off:"
@@ -38,14 +38,6 @@ def open_runs() -> tuple[ViewState, Listing]:
             icon=":material/link_off:",
         )
     return view, listing
-
-
-def view_of(view: ViewState, run_id: str, **parts: Any) -> ViewState:
-    """The view with a run opened; parts that belong to another run are reset."""
-    if view.run == run_id:
-        return view.but(**parts)
-    lasting = {name: getattr(view, name) for name in ("colour", "decisions", "children", "visits", "outcome")}
-    return ViewState(run=run_id, **lasting).but(**parts)
 
 
 def ask(kind: str, run_id: str | None = None) -> None:

@@ -50,7 +50,7 @@ def choose_part(part: str) -> None:
 
 def show(run: OpenRun, view: ViewState, number: int) -> None:
     """Draw the panel of question `number`."""
-    with st.container(border=True):
+    with st.container(border=True, key="path-panel"):
         if view.path is None:
             show_without_path(run, number)
             return

@@ -6,18 +6,46 @@ import streamlit as st
 
 from odd.findings.published import reference_name
 from odd.method.measures import colours
+from odd.store import list_runs
 from odd.views.links import AT_PATH, AT_START, Reference, ViewState
 from odd.views.names import convention_name, objective_name
 from odd.views.resolve import question_number
 from odd.views.scores import offered_colours
 from odd.views.token_path import path_names
-from pages.shared.data import OpenRun
-from pages.shared.state import bound
+from pages.shared.data import CACHE, OpenRun
+from pages.shared.state import bound, change_view, latest_view, view_of, write_view
+
+OFFERED = 200
+"""Newest runs to choose from on pages of a run; the page Runs has all."""
 
 
 def choose(part: str, label: str, options: list, view: ViewState, **arguments) -> None:
     """Draw a select box for one part of the view; its value must be among the options."""
     st.selectbox(label, options, **bound(part, getattr(view, part)), **arguments)
+
+
+def choose_run(view: ViewState, **arguments) -> None:
+    """Choose the run; another one starts at its first question."""
+    newest = (info.run_id for info in list_runs(CACHE)[:OFFERED] if info.problem is None)
+    options = list(dict.fromkeys([view.run or "", *newest]))
+
+    def opened() -> None:
+        write_view(view_of(latest_view(), st.session_state["view-run"]))
+
+    st.selectbox("run", options, **bound("run", view.run) | {"on_change": opened}, **arguments)
+
+
+def step_question(run: OpenRun, view: ViewState) -> None:
+    """Draw buttons for the previous and the next question."""
+    names = run.query("questions")["id"].tolist()
+    at = names.index(view.question)
+    for label, icon, to in (("previous", "chevron_left", at - 1), ("next", "chevron_right", at + 1)):
+        there = to in range(len(names))
+        parts = AT_START | {"question": names[to]} if there else {}
+        st.button(
+            "", icon=f":material/{icon}:", key=f"{label}-question", help=f"{label} question", disabled=not there,
+            on_click=change_view, kwargs=parts,
+        )  # fmt: skip
 
 
 def choose_question(run: OpenRun, view: ViewState, **arguments) -> None:

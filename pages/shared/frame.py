@@ -18,6 +18,7 @@ from odd.text import markdown_escaped
 from odd.views.links import ViewState
 from odd.views.resolve import resolve
 from pages import parts
+from pages.shared.choices import choose_question, choose_run, step_question
 from pages.shared.data import CACHE, OpenRun, as_it_is, named_run, open_run
 from pages.shared.failures import explained, offer_others
 from pages.shared.glossary import show_help
@@ -80,12 +81,26 @@ def sidebar(view: ViewState) -> None:
             st.page_link(path, label=title, icon=icon, query_params=view.to_query())
 
 
-def header(parts: tuple[str, ...], view: ViewState) -> None:
-    """Draw the breadcrumbs, the help button and the copy-link button."""
+def header(title: str, view: ViewState, run: OpenRun | None = None) -> None:
+    """Draw the title, the pickers of run and question, the help button and the copy-link button.
+
+    Args:
+        title: title of the page.
+        view: the view in the address.
+        run: the open run; None: there is none to choose from.
+    """
     sidebar(view)
     st.html(STYLE)
-    with st.container(horizontal=True, vertical_alignment="center", wrap=False):
-        st.markdown(" / ".join(markdown_escaped(part) for part in parts if part), width="stretch")
+    question = view.question if title in OF_A_QUESTION else None
+    st.set_page_config(page_title=" · ".join(filter(None, (question, title, view.run if run else None, "ODD"))))
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="page-header"):
+        st.markdown(f"# {title}", width="content")
+        if run is not None:
+            choose_run(view, width=190, label_visibility="collapsed")
+            if question is not None:
+                choose_question(run, view, width=280, label_visibility="collapsed")
+                step_question(run, view)
+        st.space("stretch")
         show_help()
         mount("copy_link", "copy-link", {}, width="content")
 
@@ -107,8 +122,7 @@ def _opened(title: str) -> tuple[OpenRun, ViewState]:
         run.ask(name)
     resolved = resolve(run, asked.but(run=run.run_id))
     write_view(resolved.view)
-    question = resolved.view.question or "" if title in OF_A_QUESTION else ""
-    header((run.run_id, question, title), resolved.view)
+    header(title, resolved.view, run)
     if notices := [*problems, *resolved.notices]:
         st.warning("  \n".join(map(markdown_escaped, notices)), icon=":material/link_off:")
     if run.meta.get("status") != "finished":
@@ -141,7 +155,7 @@ def _chosen_run(view: ViewState, title: str) -> OpenRun:
     try:
         return named_run(view.run) if view.run is not None else _newest_run()
     except OddError as error:
-        header((title,), view)
+        header(title, view)
         if view.run is None:
             st.info(str(error))
         else:

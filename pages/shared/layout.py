@@ -10,7 +10,16 @@ from streamlit.delta_generator import DeltaGenerator
 from pages.shared.mount import mount
 
 STYLE = """<style>
-.stMainBlockContainer { max-width: none; padding: 1.2rem 1rem 10rem; }
+.stMainBlockContainer { max-width: none; padding: 0.6rem 1rem 2rem; }
+.stMainBlockContainer > [data-testid="stVerticalBlock"] { gap: 0.5rem; }
+.st-key-page-header h1 { font-size: 1.25rem; padding: 0; white-space: nowrap; }
+.st-key-page-header [data-testid="stMarkdownContainer"] { margin: 0; }
+@media (max-width: 1100px) {
+  .st-key-page-header { gap: 0.4rem; }
+  .st-key-help p { position: absolute; clip-path: inset(50%); white-space: nowrap; }
+  .st-key-page-header [data-testid="stSelectbox"] { max-width: 9.5rem; }
+}
+.st-key-path-panel { padding: 0.5rem 0.75rem; }
 [class*="st-key-beside-"] [data-testid="stColumn"] { min-width: min(100%, 24rem); }
 .st-key-view-teachers { min-width: min(100%, 26rem); }
 [class*="st-key-wide-"] { overflow-x: auto; }

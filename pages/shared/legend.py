@@ -10,7 +10,7 @@ from odd.views.legend import legend_html
 from odd.views.scores import Legend
 
 STYLE = f"""<style>
-[data-testid="stLayoutWrapper"]:has(> .st-key-legend) {{ position: sticky; top: 0; z-index: 90; }}
+[data-testid="stLayoutWrapper"]:has(> .st-key-legend) {{ position: sticky; top: 0; bottom: 0; z-index: 90; }}
 .st-key-legend {{ padding: 4px 0 6px; border-bottom: 1px solid rgba(138,148,166,0.35);
   background: light-dark({PAGES[0]}, {PAGES[1]}); }}
 </style>"""

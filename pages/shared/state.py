@@ -48,6 +48,14 @@ def change_view(**changes: Any) -> None:
     write_view(latest_view().but(**changes))
 
 
+def view_of(view: ViewState, run_id: str, **parts: Any) -> ViewState:
+    """The view with a run opened; parts that belong to another run are reset."""
+    if view.run == run_id:
+        return view.but(**parts)
+    lasting = {name: getattr(view, name) for name in ("colour", "decisions", "children", "visits", "outcome")}
+    return ViewState(run=run_id, **lasting).but(**parts)
+
+
 def bound(
     part: str, value: Any, to_view: Callable[[Any], Any] = lambda chosen: chosen, also: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:

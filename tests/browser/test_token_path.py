@@ -104,7 +104,7 @@ def test_the_table_of_children_is_fully_visible(reader, url):
     page.set_viewport_size({"width": 1280, "height": 1000})
     table = page.locator("[data-testid='stDataFrame'] .dvn-scroller").first
     expect(table).to_be_attached()
-    eventually(lambda: 500 < table.evaluate("table => table.clientWidth") < 650)
+    eventually(lambda: 300 < table.evaluate("table => table.clientWidth") < 650)
     assert table.evaluate("table => table.scrollWidth - table.clientWidth") <= 1
 
 
@@ -178,6 +178,7 @@ def with_both_signs(file):
 
 
 def test_keys_are_left_alone_while_typing(path):
+    path.get_by_role("button", name="View settings").click()
     path.get_by_role("spinbutton", name="min visits").click()
     path.keyboard.press("n")
     path.keyboard.press("ArrowRight")

@@ -52,7 +52,7 @@ def test_all_choices_are_there_and_show_what_the_link_says(finished, open_tree):
     )
     shown = {box.label: box.value for box in app.selectbox}
     assert shown["teacher"] == "Self-1C" and shown["colour by"] == "gain"
-    assert set(shown) == {"question", "path", "teacher", "objective", "convention", "colour by"}
+    assert set(shown) == {"run", "question", "path", "teacher", "objective", "convention", "colour by"}
     assert [box.value for box in app.number_input] == [3, 7]
     assert app.toggle[0].value is True
 

@@ -31,6 +31,7 @@ PARTS = {
         "picture",
         "token_strips_card",
     ),
+    "copy_link": ("scroll_memory",),
     "teacher_table": ("picture",),
     "pair_matrix": ("picture",),
     "figure_picture": ("picture",),

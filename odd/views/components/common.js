@@ -88,8 +88,13 @@ function divergingInk(value) {
   return known(value) ? ink(value < 0 ? PALETTE.harmful : PALETTE.helpful, Math.min(1, Math.abs(value)) * 0.92) : null
 }
 
-/** Nodes of a text in which every blank is visible (styled by `.blank`) and is still copied as it is. */
+const LONGEST_TOKEN = 400 // characters of a token that are drawn
+
+/** Nodes of a text in which every blank is visible (styled by `.blank`) and is still copied as it is; very long ones are cut. */
 function legible(text) {
+  if (text.length > LONGEST_TOKEN)
+    return [...legible(text.slice(0, LONGEST_TOKEN)),
+      element("small", { class: "faint", text: ` … ${text.length.toLocaleString("en-US")} characters` })]
   return text.split(/([^\S\n])/u).filter((piece) => piece !== "").map((piece) => {
     if (!/^[^\S\n]$/u.test(piece)) return document.createTextNode(piece)
     return element("span", { class: piece === " " ? "blank" : "blank odd-blank", text: piece })
@@ -148,6 +153,27 @@ function downloadPng(svg, name) {
     link.click()
   }
   image.src = "data:image/svg+xml;charset=utf-8," + encodeURIComponent(standaloneSvg(svg))
+}
+
+const CHOICES = {}
+
+/** What the reader chose: "on", "off" or null. The browser keeps it, except in sandboxed frames, which have no storage. */
+function remembered(name) {
+  try { CHOICES[name] ??= localStorage.getItem(`odd-${name}`) } catch (refused) { CHOICES[name] ??= null }
+  return CHOICES[name]
+}
+
+function remember(name, on) {
+  CHOICES[name] = on ? "on" : "off"
+  try { localStorage.setItem(`odd-${name}`, CHOICES[name]) } catch (refused) { console.info("not kept:", refused.message) }
+}
+
+/** A check box that switches the single-letter keys on and off, in this browser. */
+function letterSwitch() {
+  const box = element("input", { type: "checkbox", on: { change: () => remember("letters", box.checked) } })
+  box.checked = remembered("letters") !== "off"
+  return element("label", { class: "letters", title: "Switch off if they get in the way of speech input or a screen reader" },
+    box, document.createTextNode(" single-letter keys"))
 }
 
 /** Whether a key press belongs to an element the user is typing into or choosing from. */

@@ -1,8 +1,9 @@
 /** A button that copies the URL of the page, which contains the whole view. */
 export default function ({ parentElement }) {
+  keepScroll()
   const place = parentElement.querySelector(".odd")
   const button = element("button", {
-    class: "tool primary", text: "Copy link", type: "button", title: "Copy a link to exactly this view",
+    class: "tool", text: "Copy link", type: "button", title: "Copy a link to exactly this view",
     on: { click: () => copy() },
   })
   async function copy() {

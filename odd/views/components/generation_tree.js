@@ -16,7 +16,7 @@ class GenerationTree {
     this.frame = new Frame()
     this.folded = new Set()
     this.unfolding = new Set()
-    this.svg = shape("svg", { class: "tree", role: "group", "aria-label": "generation tree",
+    this.svg = shape("svg", { class: "tree", role: "tree", "aria-label": "generation tree; arrow keys move between branches, Enter selects one",
       style: { "--odd-success": PALETTE.success, "--odd-failure": PALETTE.failure } })
     this.head = element("div", { class: "top" })
     this.legend = element("div", { class: "legend" })
@@ -33,7 +33,10 @@ class GenerationTree {
     const on = (event, act) => this.svg.addEventListener(event, act)
     on("click", (event) => this.act(event, event.detail > 0))
     on("keydown", (event) => this.press(event))
-    on("focusin", (event) => event.target.matches(":focus-visible") && this.point(part(event)))
+    on("focusin", (event) => {
+      this.stop(part(event)?.dataset.key)
+      if (event.target.matches(":focus-visible")) this.point(part(event))
+    })
     on("focusout", () => this.tip.hide())
   }
 
@@ -95,9 +98,18 @@ class GenerationTree {
     const scene = { data, tree, visible, most, selected, unfolding, frame, places: visiblePlaces(this.places),
       spelled: frame.token >= this.spelling }
     svg.replaceChildren(...treeDrawing(scene).filter(Boolean))
+    this.stop(this.tabbed ?? `b${selected ?? 0}`)
     if (focus) svg.querySelector(`[data-key="${focus}"]`)?.focus({ preventScroll: true })
     for (const [name, button] of Object.entries(this.zooms ?? {}))
       button.disabled = name === "in" ? frame.zoom >= frame.most - 1e-6 : frame.zoom <= 1 + 1e-6
+  }
+
+  /** Make a part of the drawing its only tab stop; the first branch if there is no such part. */
+  stop(key) {
+    const parts = [...this.svg.querySelectorAll("[data-key]")]
+    const stop = parts.find((one) => one.dataset.key === key) ?? parts.find((one) => one.dataset.act === "select")
+    for (const one of parts) one.setAttribute("tabindex", one === stop ? 0 : -1)
+    this.tabbed = key
   }
 
   redraw() {
@@ -126,7 +138,7 @@ class GenerationTree {
     const facts = `${counted(initial)} initial + ${counted(targeted)} targeted rollouts${sample} · ` +
       (hidden ? `${counted(hidden)} rarer branches folded (${percent(share)} of visits)` : "no branch is folded")
     return [
-      element("div", {}, element("b", { class: "title", text: "Generation tree" }),
+      element("div", {}, element("h2", { class: "title", text: "Generation tree" }),
         element("span", { class: "faint", text: facts })),
       element("div", { class: "tools" }, more,
         folds ? tool("reset", "undo all folding and unfolding", () => this.reset()) : null,
@@ -177,6 +189,7 @@ class GenerationTree {
       near: () => this.near(nodes),
     }
     acts[target.dataset.act]()
+    if (event.pointerType === "touch") this.point(target) // fingers do not hover
     // give the keys back to the text, where they move from token to token
     if (byPointer) this.svg.getRootNode().activeElement?.blur?.()
   }
@@ -189,8 +202,9 @@ class GenerationTree {
       event.stopPropagation()
       return this.act(event, false)
     }
-    const branch = this.tree[Number(target.dataset.at)]
-    const to = target.dataset.act === "select" && branch && neighbour(branch, event.key, this.visible, this.tree)
+    const { at, child, nodes } = target.dataset
+    const branch = at ? this.tree[Number(at)] : this.places.get(Number(child ?? (nodes ?? "").split(" ")[0]))?.branch
+    const to = branch && neighbour(branch, event.key, this.visible, this.tree)
     if (!to) return
     event.preventDefault()
     event.stopPropagation()

@@ -12,9 +12,9 @@ function span({ parent, depth, length }) {
 }
 const tspan = (name, text, dx) => shape("tspan", { class: name, text, dx })
 
-/** Attributes of an element that reacts to click, Enter and Space. */
+/** Attributes of an element that reacts to click, Enter and Space; arrow keys move between them, the tree is one tab stop. */
 function acting(name, act, key, label, more = {}) {
-  return { class: name, tabindex: 0, role: "button", "data-act": act, "data-key": key, "aria-label": label, ...more }
+  return { class: name, tabindex: -1, role: "treeitem", "data-act": act, "data-key": key, "aria-label": label, ...more }
 }
 
 /** Everything, from back to front. */
@@ -89,7 +89,8 @@ function ribbon(placed, scene) {
   const { frame, most } = scene
   const chosen = scene.selected === branch.at
   const about = acting(chosen ? "branch selected" : "branch", "select", `b${branch.at}`, spokenBranch(branch, scene),
-    { "data-at": branch.at, "aria-pressed": chosen })
+    { "data-at": branch.at, "aria-selected": String(chosen), "aria-level": level(branch, scene.tree),
+      "aria-expanded": branch.children.length ? String(!branch.collapsed) : null })
   if (branch.parent === null) {
     const ring = { cx: from.x, cy: y, r: 6 }
     return shape("g", about, shape("circle", { class: "halo", ...ring, "stroke-width": 6 }),
@@ -103,6 +104,9 @@ function ribbon(placed, scene) {
     shape("polygon", { class: "body", points: outline(placed, frame, most), fill: `url(#odd-ramp-${branch.at})` }),
     shape("path", { class: "reach", d: whole, "stroke-width": reach }))
 }
+
+/** Depth of a branch in the tree of branches; the root has level 1. */
+const level = (branch, tree) => (branch.parent === null ? 1 : 1 + level(tree[branch.parent], tree))
 
 function spokenBranch(branch, scene) {
   const success = `P_succ ${number(branch.p[0])} ${interval(branch.low, branch.high)}`
@@ -183,7 +187,7 @@ function pathName(names, y, { frame, data }) {
   const size = narrow ? 20 : 76
   const left = frame.width - size - 2
   const about = acting(own ? "name chosen" : "name", "path", `p${path}`, `show path ${name}`,
-    { "data-path": path, "aria-pressed": Boolean(own) })
+    { "data-path": path, "aria-selected": String(Boolean(own)) })
   return shape("g", about, shape("title", { text: own ? `path ${name}: shown below` : `show path ${name}` }),
     shape("rect", { x: left, y: y - 8, width: size, height: 16, rx: 8 }),
     shape("text", { x: left + size / 2, y: y + 3.5, "text-anchor": "middle", text }))

@@ -139,7 +139,7 @@ function joint({ branch, y, end }, { frame }) {
       shape("text", { x: end + 17, y: y + 3.5, text })]
     : [shape("circle", { cx: end, cy: y, r: 3.2 }), shape("circle", { class: "reach", cx: end, cy: y, r: 7 })]
   const about = acting(branch.collapsed ? "joint collapsed" : "joint", "fold", `j${branch.at}`, name,
-    { "data-at": branch.at, "aria-expanded": !branch.collapsed })
+    { "data-at": branch.at, "aria-expanded": String(!branch.collapsed) })
   return shape("g", about, shape("title", { text: name }), ...shown)
 }
 

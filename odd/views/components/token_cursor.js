@@ -17,7 +17,12 @@ class TokenCursor {
     this.card = element("div", { class: "card", popover: "manual", role: "tooltip", "data-unpictured": true })
     field.addEventListener("pointermove", (event) => this.point(tokenAt(event)))
     field.addEventListener("pointerleave", () => this.point(null))
-    field.addEventListener("click", (event) => tokenAt(event) !== null && this.pin(tokenAt(event)))
+    field.addEventListener("click", (event) => {
+      const at = tokenAt(event)
+      if (at === null) return
+      this.pin(at)
+      if (event.pointerType === "touch") this.openCard(at) // fingers do not hover
+    })
     field.addEventListener("focus", () => field.matches(":focus-visible") && this.move(this.cursor ?? 0, true))
     field.addEventListener("blur", () => this.hide())
     this.resized = new ResizeObserver(() => field.clientWidth !== this.width && this.arrange())
@@ -25,7 +30,11 @@ class TokenCursor {
     this.moved = () => this.placeCard()
     this.fonts = () => this.measure()
     // a pin sent after the user has left would bring this page back: it is sent before, or not at all
-    this.going = (event) => !field.contains(event.target) && this.resting !== null && this.pin(this.resting)
+    this.going = (event) => {
+      if (event.composedPath().includes(field)) return
+      if (this.resting !== null) this.pin(this.resting)
+      if (event.pointerType === "touch") this.hide()
+    }
     this.gone = () => {
       this.resting = null
       this.rest()
@@ -100,7 +109,12 @@ class TokenCursor {
 
   placeCard() {
     const target = this.card.matches(":popover-open") && this.anchor(this.carded)
-    if (target) placeCard(this.card, target)
+    if (target) placeCard(this.card, target, this.explained(target))
+  }
+
+  /** What the card of a token explains, which it does not cover. */
+  explained(target) {
+    return target
   }
 
   hide() {
@@ -147,6 +161,7 @@ class TokenCursor {
   press(event) {
     const target = event.composedPath()[0]
     if (event.defaultPrevented || isTyping(event) || !this.field.isConnected) return
+    if (event.key.length === 1 && remembered("letters") === "off") return
     const act = this.action(event.key)
     if (!act || (target?.closest?.(ELSEWHERE) && event.key.length > 1 && event.key !== "Escape")) return
     if (event.key === "Enter" && target !== this.field) return
@@ -200,10 +215,10 @@ function keyHints(keys) {
     ...names.map((name) => element("kbd", { text: name })), document.createTextNode(` ${text}`)))
 }
 
-/** Place the card next to its target: below if there is room, else above, and never outside the window. */
-function placeCard(card, target) {
+/** Place the card next to its target: below what it explains if there is room, else above, and never outside the window. */
+function placeCard(card, target, explained) {
   const [box, own, margin] = [target.getBoundingClientRect(), card.getBoundingClientRect(), 8]
-  const below = box.bottom + margin
+  const below = Math.max(box.bottom, explained.getBoundingClientRect().bottom) + margin
   const above = box.top - margin - own.height
   const fits = below + own.height <= window.innerHeight - margin
   const top = fits || above < margin ? Math.min(below, window.innerHeight - own.height - margin) : above

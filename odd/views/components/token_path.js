@@ -33,13 +33,15 @@ class TokenPath extends TokenCursor {
       this.jump(at)
       this.pin(at)
     })
-    this.overview.place.setAttribute("data-unpictured", "")
-    place.replaceChildren(this.head, this.overview.place, lines, this.ruler, this.spoken, this.card)
+    for (const part of [this.overview.window, this.overview.place]) part.setAttribute("data-unpictured", "")
+    place.replaceChildren(this.overview.window, lines, this.head, this.overview.place, this.ruler, this.spoken, this.card)
   }
 
   show(data, send, tell) {
     this.tell = tell
-    this.follow(data.position, this.data?.path !== data.path || this.data.question !== data.question)
+    STAFF = remembered("lanes") === "on" ? STAVES.lanes : STAVES.thin
+    const anew = this.data?.path !== data.path || this.data.question !== data.question
+    const elsewhere = this.follow(data.position, anew)
     const { cards, first, ...parts } = data
     const scores = records(data.scores)
     const truncated = new Map(data.overview.truncated)
@@ -56,6 +58,8 @@ class TokenPath extends TokenCursor {
     this.measure()
     if (this.far !== null && this.far === this.cursor && this.far in this.words) this.move(this.far, true)
     this.far = null
+    // a link, or a row of another panel, that pins a token shows it
+    if ((anew || elsewhere) && data.position in this.words) this.anchor(data.position).scrollIntoView({ block: "nearest" })
   }
 
   beyond(at, step, test) {
@@ -73,14 +77,16 @@ class TokenPath extends TokenCursor {
       mean(heading.alignment, "cosine", 2), mean(heading.gain, "gain", 3)]
     const help = element("div", { class: "help", popover: "auto" }, element("b", { text: "Keys" }),
       ...HELP.map(([names, text]) => element("div", {},
-        ...names.split(" ").map((name) => element("kbd", { text: name })), document.createTextNode(` ${text}`))))
+        ...names.split(" ").map((name) => element("kbd", { text: name })), document.createTextNode(` ${text}`))), letterSwitch())
     const button = (text, title, act) => element("button", { class: "tool", type: "button", text, title, on: { click: act } })
     const { name } = this.data
     return [
-      element("div", {}, element("b", { class: "title", text: heading.title }), element("span", { class: "faint stats",
+      element("div", {}, element("h2", { class: "title", text: heading.title }), element("span", { class: "faint stats",
         text: facts.join(" · "), title: "plain means over the decision points of this path; tokens of one path are not " +
           "independent, so there is no interval: see Findings for intervals over questions" })),
       element("div", { class: "tools", "data-unpictured": true }, ...keyHints(KEYS),
+        element("button", { class: "tool", type: "button", text: "lanes", title: "V(u) and the score with axes, or as thin lines",
+          "aria-pressed": String(STAFF === STAVES.lanes), on: { click: () => this.switchLanes() } }),
         button("?", "Explain the keys", (event) => openHelp(help, event.target)),
         ...pictureButtons(() => this.place, name),
         button("CSV", "Save the scores of the tokens", () => download(`${name}.csv`, pathCsv(this.data), "text/csv")),
@@ -138,6 +144,18 @@ class TokenPath extends TokenCursor {
     else if (rows[0]?.[0] < answer) lines[0].before(head(true, thinking, "answer"))
     const first = rows.findIndex((row) => row[0] === answer)
     if (first >= 0) lines[first].before(element("div", { class: "part", text: `answer, ${(length - answer).toLocaleString("en-US")} tokens` }))
+  }
+
+  switchLanes() {
+    STAFF = STAFF === STAVES.lanes ? STAVES.thin : STAVES.lanes
+    remember("lanes", STAFF === STAVES.lanes)
+    this.head.replaceChildren(...this.heading())
+    this.arrange()
+  }
+
+  explained(target) {
+    const staff = target.closest(".text")?.nextElementSibling
+    return staff?.matches?.(".staff") ? staff : target
   }
 
   anchor(index) {

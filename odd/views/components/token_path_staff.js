@@ -1,6 +1,10 @@
 // The staff under a line of text: V(u) with its band at token boundaries, and the score of each token as a bar.
 
-const STAFF = { gutter: 74, value: { top: 6, height: 34 }, score: { top: 54, height: 36 }, height: 96 }
+const STAVES = {
+  thin: { gutter: 74, value: { top: 2, height: 11 }, score: { top: 17, height: 14 }, height: 33 },
+  lanes: { gutter: 74, value: { top: 6, height: 34 }, score: { top: 54, height: 36 }, height: 96 },
+}
+let STAFF = STAVES.thin
 
 /** Background colour of a token by its value on the colour scale. */
 function tokenColour(kind, value) {
@@ -49,6 +53,8 @@ function axes(legend, right) {
   const digits = Math.abs(legend.ends[1]) < 0.1 ? 3 : 2
   const end = (at) => number(legend.ends[at], legend.ends[1] === 1 ? 0 : digits, legend.ends[0] < 0)
   const middle = scoreHeight(legend.kind, 0)
+  if (STAFF === STAVES.thin)
+    return [label(value.top + value.height, "V(u)", "name", 0), label(score.top + score.height, legend.symbol, "name", 0), rule(middle, "zero")]
   return [
     label(value.top + value.height / 2 + 4, "V(u)", "name", 0),
     label(value.top + 4, "1"), label(value.top + value.height + 4, "0"), rule(value.top), rule(value.top + value.height),

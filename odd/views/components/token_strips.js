@@ -25,7 +25,7 @@ class TokenStrips extends TokenCursor {
       this.jump(at)
       this.pin(at)
     })
-    place.replaceChildren(this.head, this.overview.place, this.body, this.spoken, this.card)
+    place.replaceChildren(this.head, this.overview.window, this.overview.place, this.body, this.spoken, this.card)
   }
 
   show(data, send, tell) {
