@@ -18,8 +18,8 @@ with open_page("Tree") as (run, view):
     text, pinned = beside([1.6, 1], "reading")
     with text:
         token_path.show(run, view, number)
+        generation_tree.show(run, view)
     with pinned:
         pinned_token.show(run, view, number)
-    generation_tree.show(run, view)
     teacher_context.show(run, view, number)
     tree_choices.show_colours(run, view, number)

@@ -98,7 +98,7 @@ def _draw(runs: Mapping[str, OpenRun], finding: Finding, view: ViewState) -> Non
     key = finding.kind.key
     name = f"{next(iter(runs.values())).run_id}-{key}"
     with st.container(border=True):
-        st.markdown(f"#### {markdown_escaped(finding.title)}")
+        st.markdown(f"## {markdown_escaped(finding.title)}")
         st.caption(markdown_escaped(finding.kind.about))
         for sentence in finding.sentences:
             st.markdown(markdown_escaped(sentence))

@@ -52,7 +52,7 @@ def show_behind(
 def show_path(run: OpenRun, evidence: Evidence, view: ViewState) -> None:
     """Plot a teacher's score against the position along one path, and list its tokens."""
     with st.container(border=True):
-        st.markdown("#### One path: the score token by token")
+        st.markdown("## One path: the score token by token")
         if view.question is None or view.path is None:
             st.info("No question has a path yet.")
             return
@@ -116,7 +116,7 @@ def show_strongest(run: OpenRun, evidence: Evidence, view: ViewState) -> None:
     found = _strongest(run, asked, tuple(sorted(evidence.asked)))
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            st.markdown("#### Where a teacher helps and hurts most", width="stretch")
+            st.markdown("## Where a teacher helps and hurts most", width="stretch")
             choose_teacher(run, view, width=200)
         st.markdown(markdown_escaped(sentence(found, view.teacher or "", STRONGEST)))
         if len(found.rows):

@@ -22,13 +22,13 @@ from pages.shared.mount import mount
 from pages.shared.state import change_view
 
 COLUMNS = {
-    "token": st.column_config.TextColumn(width=80),
+    "token": st.column_config.TextColumn(width=68),
     "taken": st.column_config.CheckboxColumn(width=44, help="The path continues with this token"),
     "in S_u": st.column_config.CheckboxColumn(width=44, help="Has enough visits to count in the gradients"),
-    "P student": st.column_config.NumberColumn(width=64, format="%.3f"),
-    "P teacher": st.column_config.NumberColumn(width=64, format="%.3f"),
+    "P student": st.column_config.NumberColumn(width=60, format="%.3f"),
+    "P teacher": st.column_config.NumberColumn(width=60, format="%.3f"),
     "P̂ success": st.column_config.TextColumn(width=118, help="With its 95% interval"),
-    "visits": st.column_config.NumberColumn(width=46),
+    "visits": st.column_config.NumberColumn(width=44),
     "truncated": st.column_config.NumberColumn(
         "cut", width=46, help="Rollouts that were truncated at the length limit: they count as wrong"
     ),
@@ -73,8 +73,7 @@ def show_gradients(run: OpenRun, view: ViewState, number: int, children) -> None
     taken = children.loc[children["taken"], "text"].iloc[0].replace(" ", "·")
     with st.container(horizontal=True, vertical_alignment="center", wrap=False):
         st.markdown(f"**Pinned: token {view.position} “{markdown_escaped(taken)}”**", width="stretch")
-        close = {"help": "Unpin the token (Esc)", "type": "tertiary", "key": "unpin"}
-        st.button("", icon=":material/close:", on_click=change_view, kwargs={"position": None}, **close)
+        st.button("Unpin", icon=":material/close:", type="tertiary", on_click=change_view, kwargs={"position": None})
     drawn = drawn_children(children)
     name = file_name(run.run_id, view.question, f"path-{view.path}-token-{view.position}")
     figure(gradient_figure(drawn), f"{name}-gradients", "gradients")
@@ -87,6 +86,7 @@ def show_gradients(run: OpenRun, view: ViewState, number: int, children) -> None
     looks = {"column_config": COLUMNS, "column_order": SHOWN, "hide_index": True, "placeholder": "–"}
     looks = {"column_config": COLUMNS, "column_order": SHOWN, "hide_index": True, "placeholder": "–"}
     st.dataframe(read_table(table), height=height, key="children", **looks)
+    file = f"{name}.csv"
     st.download_button("CSV", lambda: csv(table), file, "text/csv", icon=":material/download:", on_click="ignore")
 
 

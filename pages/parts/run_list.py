@@ -59,7 +59,7 @@ def show_list(view: ViewState, listing: Listing) -> None:
     st.html('<style>div:has(> [class*="st-key-said-"]) { min-width: 22rem; }</style>')
     entries = [entry for entry in listing.runs if not entry.active]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.markdown(f"#### Runs :gray[{len(entries)}]", width="stretch")
+        st.markdown(f"## Runs :gray[{len(entries)}]", width="stretch")
         search = st.text_input("search", placeholder="name, student, teacher", width=220, key="runs-search")
         order = st.selectbox("sort", list(SORTS), width=160, key="runs-sort")
         _new_buttons()
@@ -271,7 +271,7 @@ def show_failures(listing: Listing) -> None:
     """List jobs that failed before their run existed, with the end of their logs, to retry or dismiss."""
     failed = [job for job in listing.jobs if job.state == "failed"]
     if failed:
-        st.markdown("#### Failed before the run began")
+        st.markdown("## Failed before the run began")
     for job in failed:
         with st.container(border=True, key=f"job-{job.id}"):
             with st.container(horizontal=True, vertical_alignment="center"):

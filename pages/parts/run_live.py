@@ -28,7 +28,7 @@ def show_live(view: ViewState) -> None:
     """
     known = at_work(CACHE)
     if known:
-        st.markdown("#### Running")
+        st.markdown("## Running")
 
     @st.fragment(run_every=EVERY if known else IDLE, key="runs-live")
     def look() -> None:

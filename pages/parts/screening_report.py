@@ -45,7 +45,7 @@ def show_screening(run: OpenRun, view: ViewState) -> None:
 
 def _draw_difficulties(run: OpenRun, screening: Screening, found: ScreeningReport) -> None:
     with st.container(border=True):
-        st.markdown("#### How hard the questions are")
+        st.markdown("## How hard the questions are")
         st.markdown(markdown_escaped(found.sentences[0]))
         figure(found.pass_rates, f"{run.run_id}-pass-rates", "figure-pass-rates")
         drawn = int(screening.questions["rollouts"].max())
@@ -55,7 +55,7 @@ def _draw_difficulties(run: OpenRun, screening: Screening, found: ScreeningRepor
 def _draw_contexts(run: OpenRun, found: ScreeningReport, view: ViewState) -> None:
     name = f"{run.run_id}-screening"
     with st.container(border=True):
-        st.markdown("#### How often the student is right with each context")
+        st.markdown("## How often the student is right with each context")
         first, *others = map(markdown_escaped, found.sentences[1:])
         st.markdown(first)
         st.caption("  \n".join(others))
@@ -70,7 +70,7 @@ def _draw_contexts(run: OpenRun, found: ScreeningReport, view: ViewState) -> Non
 def _draw_questions(run: OpenRun, screening: Screening, view: ViewState) -> None:
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            st.markdown("#### Questions", width="stretch")
+            st.markdown("## Questions", width="stretch")
             which = list(get_args(Screened))
             names = {name: f"{name} ({len(chosen(screening, name))})" for name in which}
             choose("screened", "listed", which, view, width=160, format_func=names.__getitem__)

@@ -43,7 +43,7 @@ def step_question(run: OpenRun, view: ViewState) -> None:
         there = to in range(len(names))
         parts = AT_START | {"question": names[to]} if there else {}
         st.button(
-            "", icon=f":material/{icon}:", key=f"{label}-question", help=f"{label} question", disabled=not there,
+            f"{label} question", icon=f":material/{icon}:", key=f"{label}-question", disabled=not there,
             on_click=change_view, kwargs=parts,
         )  # fmt: skip
 

@@ -14,11 +14,13 @@ STYLE = """<style>
 .stMainBlockContainer > [data-testid="stVerticalBlock"] { gap: 0.5rem; }
 .st-key-page-header h1 { font-size: 1.25rem; padding: 0; white-space: nowrap; }
 .st-key-page-header [data-testid="stMarkdownContainer"] { margin: 0; }
+.st-key-previous-question p, .st-key-next-question p { position: absolute; clip-path: inset(50%); white-space: nowrap; }
 @media (max-width: 1100px) {
   .st-key-page-header { gap: 0.4rem; }
   .st-key-help p { position: absolute; clip-path: inset(50%); white-space: nowrap; }
   .st-key-page-header [data-testid="stSelectbox"] { max-width: 9.5rem; }
 }
+.stMain h2 { font-size: 1.3rem; padding: 0.25rem 0; }
 .st-key-path-panel { padding: 0.5rem 0.75rem; }
 [class*="st-key-beside-"] [data-testid="stColumn"] { min-width: min(100%, 24rem); }
 .st-key-view-teachers { min-width: min(100%, 26rem); }
@@ -27,7 +29,7 @@ STYLE = """<style>
 .stApp :is(button, a, input, summary, [role="combobox"], [role="switch"]):focus-visible {
   outline: 2px solid light-dark(#1f5fbf, #6ea3f0) !important; outline-offset: 2px; }
 /* the chosen part of a row of buttons is written in the primary colour, which is for white text on it */
-button[data-selected="true"] * { color: light-dark(inherit, #9cc2ff); }
+button[data-selected="true"] * { color: light-dark(#1a55ad, #9cc2ff) !important; }
 /* while the sidebar is folded, Streamlit's bar covers the top of the page; it only holds the button that opens it */
 .stAppHeader { background: transparent !important; pointer-events: none; }
 .stAppHeader button { pointer-events: auto; background: light-dark(#ffffff, #0e1117); }

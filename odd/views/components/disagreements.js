@@ -29,7 +29,7 @@ function line(row, data, open) {
 export default function ({ data: { payload }, parentElement, setTriggerValue }) {
   const data = JSON.parse(payload)
   const open = ({ question, path, position }) => setTriggerValue("open", { question, path, position })
-  const headings = ["token, with the text before it", "question", "position", ...data.pair, "range", "at stake", ""]
+  const headings = ["token, with the text before it", "question", "position", ...data.pair, "range", "at stake", "open"]
   const explained = { range: "Success range: largest minus smallest success of the children",
     "at stake": "|difference of the alignments| × success range, by which the rows are ranked" }
   const classes = ["", "", "number", "score", "score", "number", "number", ""]

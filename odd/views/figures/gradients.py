@@ -54,10 +54,10 @@ def gradient_figure(children: pd.DataFrame) -> go.Figure:
         "legend": {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
     }
     if estimated:
-        title = "pushes down ← 0 → pushes up<br>(logit gradient, each scaled to length 1)"
+        title = "pushes down ← 0 → up<br>(each scaled to length 1)"
         line = {"zeroline": True, "zerolinewidth": 2}
         layout["xaxis"] = {"title": title, "range": [-1.05, 1.05], "domain": [0, SHARE]} | line
-    title = "P̂ success<br>(95% interval, n visits)"
+    title = "P̂ success<br>(95%, n visits)"
     layout[f"xaxis{last}"] = {"title": title, "range": [-0.04, 1.04], "domain": [SHARE + 0.03 if estimated else 0, 1]}
     return go.Figure(traces, layout)
 
