@@ -69,6 +69,10 @@ def plotly_escaped(text: str) -> str:
     return escaped.replace("$", "$\u200b").replace("\n", "⏎")
 
 
+LONGEST_WORD = 80
+"""Characters of a token in a title."""
+
+
 def shortened(text: str, length: int = 300) -> str:
     """Return a text of at most `length` characters, without its middle: messages end with the remedy."""
     half = (length - 3) // 2

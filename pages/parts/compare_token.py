@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from odd.text import markdown_escaped
+from odd.text import LONGEST_WORD, markdown_escaped, shortened
 from odd.views.comparison_gradients import gradient_table, gradients_at, pinned_row
 from odd.views.figures.comparison import gradient_bars
 from odd.views.links import ViewState
@@ -46,4 +46,4 @@ def _word(run: OpenRun, view: ViewState) -> str:
     question = question_number(run, view)
     row = pinned_row(run, question, view)
     text, _ = spelled(int(row["token"]), row["bytes"], end_tokens(run, question))
-    return markdown_escaped(text.replace(" ", "·"))
+    return markdown_escaped(shortened(text.replace(" ", "·"), LONGEST_WORD))

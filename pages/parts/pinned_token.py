@@ -3,7 +3,7 @@
 import streamlit as st
 
 from odd.export.tables import csv
-from odd.text import markdown_escaped
+from odd.text import LONGEST_WORD, markdown_escaped, shortened
 from odd.views.figures.gradients import gradient_figure
 from odd.views.links import ViewState
 from odd.views.names import file_name
@@ -72,7 +72,7 @@ def show_gradients(run: OpenRun, view: ViewState, number: int, children) -> None
     """Draw the figure and the table of the pinned token's node."""
     taken = children.loc[children["taken"], "text"].iloc[0].replace(" ", "·")
     with st.container(horizontal=True, vertical_alignment="center", wrap=False):
-        st.markdown(f"**Pinned: token {view.position} “{markdown_escaped(taken)}”**", width="stretch")
+        st.markdown(f"**Pinned: token {view.position} “{markdown_escaped(shortened(taken, LONGEST_WORD))}”**", width="stretch")
         st.button("Unpin", icon=":material/close:", type="tertiary", on_click=change_view, kwargs={"position": None})
     drawn = drawn_children(children)
     name = file_name(run.run_id, view.question, f"path-{view.path}-token-{view.position}")

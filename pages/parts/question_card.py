@@ -28,8 +28,9 @@ def show(run: OpenRun, view: ViewState, number: int) -> None:
         answer = f"answer {row['answer']}" if isinstance(row["answer"], str) else "no gold answer"
         with left.container(gap="xxsmall"):
             st.container(key="question-text").text(visible_text(row["text"]))
-            st.caption(markdown_escaped(" · ".join([*options, answer])))
-        right.caption(facts(run, view, number))
+            if options:
+                st.caption(markdown_escaped(" · ".join(options)))
+        right.caption(f"{markdown_escaped(answer)} · {facts(run, view, number)}")
         if isinstance(row["note"], str):
             right.caption(f":material/info: {markdown_escaped(row['note'])}")
 

@@ -31,13 +31,16 @@ STYLE = """<style>
 /* the chosen part of a row of buttons is written in the primary colour, which is for white text on it */
 button[data-selected="true"] * { color: light-dark(#1a55ad, #9cc2ff) !important; }
 /* while the sidebar is folded, Streamlit's bar covers the top of the page; it only holds the button that opens it */
-.stAppHeader { background: transparent !important; pointer-events: none; }
-.stAppHeader button { pointer-events: auto; background: light-dark(#ffffff, #0e1117); }
+.stAppHeader { background: transparent !important; }
+.stAppHeader, .stAppHeader * { pointer-events: none; }
+.stAppHeader button, .stAppHeader button * { pointer-events: auto; }
+.stAppHeader button { background: light-dark(#ffffff, #0e1117); }
 .stApp:has([data-testid="stExpandSidebarButton"]) .st-key-page-header { padding-left: 2.6rem; }
 @media print {
   .stSidebar, .stAppHeader, button, [data-testid="stDownloadButton"] { display: none !important; }
   .stApp, .stApp * { overflow: visible !important; max-height: none !important; }
   .stApp, .stAppViewContainer, .stMain { position: static !important; height: auto !important; }
+  [data-testid="stLayoutWrapper"] { position: static !important; width: auto !important; }
   .stElementContainer, tr, figure { break-inside: avoid; }
 }
 </style>"""

@@ -78,7 +78,7 @@ def test_letter_keys_can_be_switched_off(tree):
 
 def test_targets_in_the_page_are_at_least_24_pixels(tree):
     small = tree.locator(".stMain button:visible, .stMain summary:visible").evaluate_all(
-        """all => all.filter(one => !one.closest('.modebar, [data-testid="stElementToolbar"], [data-testid="stTooltipIcon"]'))
+        """all => all.filter(one => !one.closest('.modebar, [data-testid="stElementToolbar"]'))
           .map(one => [one.textContent || one.title, one.getBoundingClientRect()])
           .filter(([, box]) => box.width && Math.min(box.width, box.height) < 24).map(([text]) => text)"""
     )
@@ -96,10 +96,14 @@ def test_back_returns_to_the_place_that_was_left(tree):
 
 
 def test_nothing_covers_the_title_when_the_sidebar_is_folded(reader, url):
-    page = reader.go(f"{url}/tree?question=sum", {"width": 700, "height": 800})
+    page = reader.go(f"{url}/tree?question=sum", LAPTOP)
+    page.get_by_test_id("stSidebarCollapseButton").get_by_role("button").click()
+    page.set_viewport_size({"width": 700, "height": 800})
+    expect(page.get_by_test_id("stExpandSidebarButton")).to_be_visible()
     title = page.get_by_role("heading", level=1)
     assert title.evaluate(
         """title => { const { x, y, width, height } = title.getBoundingClientRect()
           return title.contains(document.elementFromPoint(x + width / 2, y + height / 2)) }"""
     )
     page.set_viewport_size(LAPTOP)
+    page.get_by_test_id("stExpandSidebarButton").click()

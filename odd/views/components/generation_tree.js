@@ -127,7 +127,8 @@ class GenerationTree {
     const { branches: hidden, share } = data.hidden
     const folds = this.folded.size + data.unfolded.length
     const tool = (text, title, click) =>
-      element("button", { class: "tool", type: "button", text, title, "aria-label": title, on: { click } })
+      element("button", { class: "tool", type: "button", text, title,
+        "aria-label": /\w/.test(text) ? `${text}: ${title}` : title, on: { click } })
     this.zooms = {
       out: tool("−", "zoom out", () => this.zoom(1 / 1.6)),
       fit: tool("fit", "show the whole tree", () => this.fit()),
