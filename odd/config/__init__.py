@@ -28,6 +28,7 @@ from odd.config.run import (
     WeightsConfig,
     default_cache,
     fingerprint,
+    shareable,
 )
 from odd.config.teachers import CONTEXTS, ContextKind, DemonstrationsConfig, TeacherConfig, Templates
 from odd.method.conventions import Convention
@@ -69,5 +70,6 @@ __all__ = [
     "parse_override",
     "parse_weights",
     "read_settings",
+    "shareable",
     "stored_config",
 ]

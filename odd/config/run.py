@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Sequence
 from itertools import product
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Literal
 
 import re2
@@ -310,6 +310,24 @@ class RunConfig(Settings):
         """The teachers that a screening compares: the student with each of its contexts."""
         own = [teacher for teacher in self.teachers if teacher.is_student_in_context]
         return (*own, *(teacher for teacher in self.screening.teachers if teacher not in own))
+
+
+def shareable(config: RunConfig) -> RunConfig:
+    """The settings for a file that is sent to others: questions and logs by their file names, without folders.
+
+    Both are in the run file. Models keep their paths: teachers are added with the student that is named there.
+    """
+    changes: dict[str, Any] = {
+        "questions": config.questions.model_copy(update={"source": _without_folder(config.questions.source)})
+    }
+    if config.imported is not None:
+        files = tuple(map(_without_folder, config.imported.files))
+        changes["imported"] = config.imported.model_copy(update={"files": files})
+    return config.model_copy(update=changes)
+
+
+def _without_folder(path: str) -> str:
+    return PurePath(path).name if PurePath(path).is_absolute() else path
 
 
 def fingerprint(

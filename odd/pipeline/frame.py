@@ -6,7 +6,7 @@ from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from odd.config import RunConfig, TeacherConfig, fingerprint
+from odd.config import RunConfig, TeacherConfig, fingerprint, shareable
 from odd.errors import OddError
 from odd.models.base import PROBED, LanguageModel, check_window, encode_prompt
 from odd.pipeline.consumer import Consumer
@@ -168,7 +168,7 @@ class Frame:
         """Write the settings."""
         analysis = self.config.analysis
         # the folder is of this machine only
-        self.writer.set_meta("config", self.config.model_dump_json(exclude={"cache"}))
+        self.writer.set_meta("config", shareable(self.config).model_dump_json(exclude={"cache"}))
         self.writer.set_meta("digests", self.digests.to_json())
         self.writer.set_meta("objectives", ",".join(objective.label for objective in analysis.objectives))
         self.writer.set_meta("conventions", ",".join(convention.label for convention in analysis.conventions))

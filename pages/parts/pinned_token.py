@@ -72,7 +72,8 @@ def show_gradients(run: OpenRun, view: ViewState, number: int, children) -> None
     """Draw the figure and the table of the pinned token's node."""
     taken = children.loc[children["taken"], "text"].iloc[0].replace(" ", "·")
     with st.container(horizontal=True, vertical_alignment="center", wrap=False):
-        st.markdown(f"**Pinned: token {view.position} “{markdown_escaped(shortened(taken, LONGEST_WORD))}”**", width="stretch")
+        word = markdown_escaped(shortened(taken, LONGEST_WORD))
+        st.markdown(f"**Pinned: token {view.position} “{word}”**", width="stretch")
         st.button("Unpin", icon=":material/close:", type="tertiary", on_click=change_view, kwargs={"position": None})
     drawn = drawn_children(children)
     name = file_name(run.run_id, view.question, f"path-{view.path}-token-{view.position}")

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from odd.cli.options import parse_teacher
-from odd.config import PRESETS, ModelConfig, QuestionsConfig, RunConfig, TeacherConfig, parse_config
+from odd.config import PRESETS, ModelConfig, QuestionsConfig, RunConfig, TeacherConfig, parse_config, shareable
 from odd.config.teachers import CONTEXTS, PAPER_TEACHERS, SELF_3C, SELF_CHECK, SELF_TEACHERS
 from odd.errors import OddError
 from odd.method.objectives import objective
@@ -241,13 +241,14 @@ def _time(config: RunConfig, questions: int) -> None:
 
 def same_run(config: RunConfig) -> str | None:
     """Id of the newest run of the cache with exactly these settings; None if there is none."""
+    asked = shareable(config).model_dump(mode="json", exclude={"cache"})
     for info in list_runs(CACHE):
         if info.run_id.startswith(f"{config.title}-") and info.problem is None:
             try:
                 stored = _stored_settings(as_it_is(info.path))
             except (OddError, OSError):
                 continue
-            if stored == config.model_dump(mode="json", exclude={"cache"}):
+            if stored == asked:
                 return info.run_id
     return None
 

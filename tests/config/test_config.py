@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from odd.config import (
+from odd.config import shareable, (
     PRESETS,
     AnalysisConfig,
     Convention,
@@ -272,3 +272,14 @@ def test_a_teacher_of_the_run_is_screened_once():
 def test_configurations_are_frozen():
     with pytest.raises(ValueError, match="frozen"):
         RunConfig().sampling.seed = 3  # pyright: ignore
+
+
+def test_what_is_sent_to_others_names_files_without_folders():
+    config = parse_config({
+        "questions": {"source": "/home/ann/secret/q.jsonl?limit=5"},
+        "imported": {"files": ["/home/ann/logs/1.jsonl", "logs/2.jsonl"]},
+    })  # fmt: skip
+    sent = shareable(config)
+    assert sent.questions.source == "q.jsonl?limit=5"
+    assert sent.imported is not None and sent.imported.files == ("1.jsonl", "logs/2.jsonl")
+    assert shareable(sent) == sent

@@ -63,7 +63,7 @@ class TokenStrips extends TokenCursor {
       "(if there are many, those with the largest difference × success range)"
     return [element("span", { class: "legend", text: "▾ disagreement", title }),
       ...keyHints([[["←", "→"], "token"], [["d", "D"], "disagreement", title]]),
-      ...pictureButtons(() => this.body, data.name)]
+      ...pictureButtons(() => this.body, this.data.name)]
   }
 
   column(token, at) {
