@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from odd.config import shareable, (
+from odd.config import (
     PRESETS,
     AnalysisConfig,
     Convention,
@@ -15,6 +15,7 @@ from odd.config import shareable, (
     load_config,
     objective,
     parse_config,
+    shareable,
 )
 from odd.config.teachers import TeacherConfig, Templates
 from odd.errors import OddError
