@@ -9,6 +9,7 @@ import pandas as pd
 from odd.method.measures import listed
 from odd.store.run import Run
 from odd.views.links import ViewState
+from odd.views.names import file_name
 from odd.views.path_overview import overview_payload, overview_rows
 from odd.views.path_window import Extent, support
 from odd.views.resolve import question_number
@@ -56,7 +57,7 @@ def path_payload(run: Run, view: ViewState, teachers: Sequence[str], window: ran
     Returns:
         `first`, the first position; `tokens`, one per position, with data of the student; `teachers`, each with
         `cells`, one per position, with a colour on the scale of the legend (None without an estimate);
-        `disagreements`, positions on the whole path in order.
+        `disagreements`, positions on the whole path in order; `name` of the files that are saved.
     """
     question = question_number(run, view)
     missing = _missing(run, question, teachers)
@@ -78,6 +79,7 @@ def path_payload(run: Run, view: ViewState, teachers: Sequence[str], window: ran
         "legend": shown_legend(view).payload(scale),
         "difference": view.show == "difference",
         "disagreements": _disagreements(run, question, view, teachers),
+        "name": file_name(view.run, view.question, f"path-{view.path}-teachers"),
     }
 
 

@@ -60,12 +60,7 @@ def show(run: OpenRun, view: ViewState, teachers: Sequence[str]) -> None:
         mount(
             "token_strips",
             "token-strips",
-            data
-            | {
-                "position": view.position,
-                "overview": overview,
-                "name": file_name(run.run_id, view.question, f"path-{view.path}-teachers"),
-            },
+            data | {"position": view.position, "overview": overview},
             position=pin,
             start=token_path.move,
             part=token_path.choose_part,

@@ -34,7 +34,7 @@ class GenerationTree {
     on("click", (event) => this.act(event, event.detail > 0))
     on("keydown", (event) => this.press(event))
     on("focusin", (event) => {
-      this.stop(part(event)?.dataset.key)
+      tabStop(this.svg, (this.tabbed = part(event)?.dataset.key))
       if (event.target.matches(":focus-visible")) this.point(part(event))
     })
     on("focusout", () => this.tip.hide())
@@ -98,18 +98,10 @@ class GenerationTree {
     const scene = { data, tree, visible, most, selected, unfolding, frame, places: visiblePlaces(this.places),
       spelled: frame.token >= this.spelling }
     svg.replaceChildren(...treeDrawing(scene).filter(Boolean))
-    this.stop(this.tabbed ?? `b${selected ?? 0}`)
+    tabStop(svg, this.tabbed ?? `b${selected ?? 0}`)
     if (focus) svg.querySelector(`[data-key="${focus}"]`)?.focus({ preventScroll: true })
     for (const [name, button] of Object.entries(this.zooms ?? {}))
       button.disabled = name === "in" ? frame.zoom >= frame.most - 1e-6 : frame.zoom <= 1 + 1e-6
-  }
-
-  /** Make a part of the drawing its only tab stop; the first branch if there is no such part. */
-  stop(key) {
-    const parts = [...this.svg.querySelectorAll("[data-key]")]
-    const stop = parts.find((one) => one.dataset.key === key) ?? parts.find((one) => one.dataset.act === "select")
-    for (const one of parts) one.setAttribute("tabindex", one === stop ? 0 : -1)
-    this.tabbed = key
   }
 
   redraw() {

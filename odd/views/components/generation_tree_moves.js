@@ -115,6 +115,13 @@ function visiblePlaces(places) {
   return { get: (node) => (places.get(node)?.branch.row ?? null) === null ? undefined : places.get(node) }
 }
 
+/** Make a part of the drawing its only tab stop; the first branch if there is no such part. */
+function tabStop(svg, key) {
+  const parts = [...svg.querySelectorAll("[data-key]")]
+  const stop = parts.find((one) => one.dataset.key === key) ?? parts.find((one) => one.dataset.act === "select")
+  for (const one of parts) one.setAttribute("tabindex", one === stop ? 0 : -1)
+}
+
 /** The branch that an arrow key moves to. */
 function neighbour(branch, key, visible, tree) {
   const distance = (one) => Math.abs(one.row - branch.row) * 1e6 + Math.abs(one.depth - branch.depth)
