@@ -32,8 +32,8 @@ STYLE = """<style>
 button[data-selected="true"] * { color: light-dark(#1a55ad, #9cc2ff) !important; }
 /* while the sidebar is folded, Streamlit's bar covers the top of the page; it only holds the button that opens it */
 .stAppHeader { background: transparent !important; }
-.stAppHeader, .stAppHeader * { pointer-events: none; }
-.stAppHeader button, .stAppHeader button * { pointer-events: auto; }
+.stAppHeader, .stAppHeader * { pointer-events: none !important; }
+.stAppHeader button, .stAppHeader button * { pointer-events: auto !important; }
 .stAppHeader button { background: light-dark(#ffffff, #0e1117); }
 .stApp:has([data-testid="stExpandSidebarButton"]) .st-key-page-header { padding-left: 2.6rem; }
 @media print {

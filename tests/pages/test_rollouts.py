@@ -26,7 +26,7 @@ def test_all_rollouts_of_the_question_are_listed(open_rollouts):
     app = open_rollouts()
     data = component(app, "rollout-table")
     assert len(data["rows"]) == 50
-    assert {box.label for box in app.selectbox} == {"question", "outcome", "stage"}
+    assert {box.label for box in app.selectbox} == {"run", "question", "outcome", "stage"}
     next(button for button in app.button if button.label == "next").click().run()
     assert value(app, "page") == "1"
     assert component(app, "rollout-table")["rows"][0]["key"] == "50"

@@ -16,7 +16,7 @@ class GenerationTree {
     this.frame = new Frame()
     this.folded = new Set()
     this.unfolding = new Set()
-    this.svg = shape("svg", { class: "tree", role: "tree", "aria-label": "generation tree; arrow keys move between branches, Enter selects one",
+    this.svg = shape("svg", { class: "tree", role: "tree", "aria-label": "generation tree: arrow keys move, Enter selects a branch",
       style: { "--odd-success": PALETTE.success, "--odd-failure": PALETTE.failure } })
     this.head = element("div", { class: "top" })
     this.legend = element("div", { class: "legend" })
@@ -33,10 +33,8 @@ class GenerationTree {
     const on = (event, act) => this.svg.addEventListener(event, act)
     on("click", (event) => this.act(event, event.detail > 0))
     on("keydown", (event) => this.press(event))
-    on("focusin", (event) => {
-      tabStop(this.svg, (this.tabbed = part(event)?.dataset.key))
-      if (event.target.matches(":focus-visible")) this.point(part(event))
-    })
+    on("focusin", (event) => tabStop(this.svg, (this.tabbed = part(event)?.dataset.key)))
+    on("focusin", (event) => event.target.matches(":focus-visible") && this.point(part(event)))
     on("focusout", () => this.tip.hide())
   }
 
@@ -195,8 +193,7 @@ class GenerationTree {
       event.stopPropagation()
       return this.act(event, false)
     }
-    const { at, child, nodes } = target.dataset
-    const branch = at ? this.tree[Number(at)] : this.places.get(Number(child ?? (nodes ?? "").split(" ")[0]))?.branch
+    const branch = branchOf(target, this)
     const to = branch && neighbour(branch, event.key, this.visible, this.tree)
     if (!to) return
     event.preventDefault()

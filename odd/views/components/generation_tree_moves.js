@@ -115,6 +115,11 @@ function visiblePlaces(places) {
   return { get: (node) => (places.get(node)?.branch.row ?? null) === null ? undefined : places.get(node) }
 }
 
+/** The branch that a part of the drawing belongs to. */
+function branchOf({ dataset: { at, child, nodes } }, { tree, places }) {
+  return at ? tree[Number(at)] : places.get(Number(child ?? (nodes ?? "").split(" ")[0]))?.branch
+}
+
 /** Make a part of the drawing its only tab stop; the first branch if there is no such part. */
 function tabStop(svg, key) {
   const parts = [...svg.querySelectorAll("[data-key]")]
