@@ -15,8 +15,8 @@ from tests.test_boundaries import OURS, ROOT, parsed
 
 CHECKED = {"torch": "2.13.0", "transformers": "5.23.0", "streamlit": "1.67.0"}
 USED = {
+    "odd.models.transformers.attention": {"_attn_implementation"},
     "odd.models.transformers.packing": {"_reorder_linear_weight", "_linear_pointwise", "_version"},
-    "odd.models.transformers.shared_prompt": {"_attn_implementation"},
 }
 """Module to the private attributes of third-party objects that it uses."""
 

@@ -9,9 +9,7 @@ operator without one is stepped along the direction instead, at two step sizes t
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from itertools import groupby
-from typing import cast
 
 import numpy as np
 import re2
@@ -22,6 +20,7 @@ from torch.func import functional_call
 from odd.errors import OddError
 from odd.method.tree import distinct_places
 from odd.models.base import Moved, Place, check_window
+from odd.models.transformers.attention import attending_with
 from odd.models.transformers.batch import log_softmax
 from odd.models.transformers.head import Head
 
@@ -106,22 +105,12 @@ class TransformersDerivatives:
         parts = flat.split([one.numel() for one in self.chosen.values()])
         return {id(one): part.view_as(one) for one, part in zip(self.chosen.values(), parts, strict=True)}
 
-    @contextmanager
-    def attending(self) -> Iterator[None]:
-        """Make the model attend with operators that have all derivatives."""
-        before = cast(str, self.model.config._attn_implementation)
-        self.model.set_attn_implementation("eager")
-        try:
-            yield
-        finally:
-            self.model.set_attn_implementation(before)
-
     def states(self, ids: torch.Tensor, mask: torch.Tensor, changed: Mapping[int, torch.Tensor]) -> torch.Tensor:
         """Return what the last layer takes, (N, T, D), or all logits if it is not separate, under changed weights."""
         body = self.model if self.head.last.layer is None else self.model.base_model
         given = {key: changed.get(id(one), self.weights[id(one)]) for key, one in body.named_parameters()}
         asked = {"input_ids": ids, "attention_mask": mask, "use_cache": False}
-        with self.attending():
+        with attending_with(self.model, "eager"):
             found = functional_call(body, given, (), asked)
         return found.logits if self.head.last.layer is None else found.last_hidden_state
 

@@ -15,6 +15,7 @@ import torch
 from transformers import AttentionInterface, Cache, DynamicCache, PreTrainedModel
 from transformers.cache_utils import CacheLayerMixin, DynamicLayer
 
+from odd.models.transformers.attention import attending_with
 from odd.models.transformers.packing import packed
 
 ATTENTION = "odd_shared_prompt"
@@ -211,10 +212,5 @@ AttentionInterface.register(ATTENTION, attend)
 @contextmanager
 def attending(model: PreTrainedModel) -> Iterator[None]:
     """Make a model use `attend`, and oneDNN where that is faster, within this context."""
-    before = cast(str, model.config._attn_implementation)
-    model.set_attn_implementation(ATTENTION)
-    try:
-        with packed(model):
-            yield
-    finally:
-        model.set_attn_implementation(before)
+    with attending_with(model, ATTENTION), packed(model):
+        yield

@@ -46,7 +46,7 @@ def test_success_has_its_interval_and_its_visits(children):
 
 def test_axes_are_labelled(children):
     layout = gradient_figure(children).layout
-    assert "pushes down" in layout.xaxis.title.text and "pushes up" in layout.xaxis.title.text
+    assert "pushes down ← 0 → up" in layout.xaxis.title.text
     assert "success" in layout.xaxis2.title.text
     assert layout.yaxis.title.text == "next token"
 
