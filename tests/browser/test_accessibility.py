@@ -95,6 +95,15 @@ def test_back_returns_to_the_place_that_was_left(tree):
     eventually(lambda: abs(main.evaluate("main => main.scrollTop") - 260) < 2)
 
 
+def test_a_page_opened_while_another_is_put_in_its_place_starts_at_its_top(reader, tree, url):
+    main = tree.get_by_test_id("stMain")
+    main.evaluate("main => main.scrollTo(0, 260)")
+    eventually(lambda: tree.evaluate("oddScroll.tops.get(location.href) === 260"))
+    tree.evaluate("dispatchEvent(new PopStateEvent('popstate'))")
+    reader.go(f"{url}/tree?question=sum", LAPTOP)
+    assert main.evaluate("main => main.scrollTop") == 0
+
+
 def test_nothing_covers_the_title_when_the_sidebar_is_folded(reader, url):
     page = reader.go(f"{url}/tree?question=sum", LAPTOP)
     page.get_by_test_id("stSidebarCollapseButton").get_by_role("button").click()

@@ -1,6 +1,7 @@
 // Back returns to the place on the page that was left. Streamlit draws a page anew and starts at its top.
 
-const TRIED = 5000 // ms during which a page may still grow to the height that it had
+const HELD = 5000 // ms during which a page that is high enough is kept at its place, as it may still be redrawn
+const LONGEST = 60000 // ms during which a page may grow to the height that it had, however slow the server
 
 class ScrollMemory {
   constructor() {
@@ -18,18 +19,20 @@ class ScrollMemory {
     return document.querySelector('[data-testid="stMain"]')
   }
 
-  /** Scroll to `top` as soon as the page is high enough, unless the reader scrolls first. */
+  /** Scroll to `top` as soon as the page is high enough, unless the reader scrolls or leaves the page first. */
   restore(top) {
-    if (!top) return
-    this.wanted = top
-    const until = Date.now() + TRIED
+    const wanted = (this.wanted = top ? { top } : null)
+    const giveUp = Date.now() + LONGEST
+    let until = Date.now() + HELD
     const attempt = () => {
-      if (this.wanted !== top) return
-      if (this.main) this.main.scrollTop = top
+      if (this.wanted !== wanted) return
+      const main = this.main
+      if (main) main.scrollTop = top
+      if (!main || main.scrollTop < top - 1) until = Math.min(Date.now() + HELD, giveUp) // still too short
       if (Date.now() < until) setTimeout(attempt, 100)
       else this.wanted = null
     }
-    attempt()
+    if (wanted) attempt()
   }
 }
 
