@@ -85,9 +85,14 @@ def test_targets_in_the_page_are_at_least_24_pixels(tree):
     assert small == []
 
 
+def scroll(main):
+    """Scroll the page by 260 pixels, once it is drawn far enough to be that high."""
+    eventually(lambda: main.evaluate("main => { main.scrollTo(0, 260); return main.scrollTop }") == 260)
+
+
 def test_back_returns_to_the_place_that_was_left(tree):
     main = tree.get_by_test_id("stMain")
-    main.evaluate("main => main.scrollTo(0, 260)")
+    scroll(main)
     tree.get_by_test_id("stSidebar").get_by_text("Screening").click()
     expect(tree.get_by_role("heading", level=1)).to_have_text("Screening")
     tree.go_back()
@@ -97,7 +102,7 @@ def test_back_returns_to_the_place_that_was_left(tree):
 
 def test_a_page_opened_while_another_is_put_in_its_place_starts_at_its_top(reader, tree, url):
     main = tree.get_by_test_id("stMain")
-    main.evaluate("main => main.scrollTo(0, 260)")
+    scroll(main)
     eventually(lambda: tree.evaluate("oddScroll.tops.get(location.href) === 260"))
     tree.evaluate("dispatchEvent(new PopStateEvent('popstate'))")
     reader.go(f"{url}/tree?question=sum", LAPTOP)
