@@ -18,6 +18,11 @@ from odd.views.token_path import path_cards, path_rows
 
 SMALL = 8
 """Tokens of a window in these tests."""
+IMPORT = """async script => {
+  const address = URL.createObjectURL(new Blob([script], { type: "text/javascript" }))
+  window.draw = (await import(address)).default
+}"""
+"""Loads the script of a component as a module, as Streamlit does."""
 COLOURS = "--st-text-color:#222; --st-background-color:#fff; --st-primary-color:#06c; --st-font:sans-serif"
 
 
@@ -44,10 +49,9 @@ def panel(run, answer=None, **changes):
 def draw(page, name, payload):
     """Draw a component in an empty page; the events that it sends are collected."""
     script, style = source(name)
-    script = script.replace("export default function", "window.draw = function")
     if page.locator("#host").count() == 0:
         page.set_content(f"<style>:root {{ {COLOURS} }} {style}</style><div id='host'><div class='odd'></div></div>")
-        page.add_script_tag(content=script)
+        page.evaluate(IMPORT, script)
         page.evaluate("window.events = []")
     page.evaluate(
         """payload => window.draw({ data: { payload }, parentElement: document.querySelector('#host'),
