@@ -17,6 +17,8 @@ QUIET = 1.0
 """Seconds without a message after which a page is idle."""
 POLL = 10
 """Milliseconds between checks of a condition that the browser cannot wait for."""
+SETTINGS = "View settings"
+"""The button of the Tree page behind which the choices are that change less often."""
 
 DRAWN = {
     "runs": ("[class*='st-key-said-']",),
@@ -139,9 +141,16 @@ class Reader:
         return options.nth((names.index(chosen) + 1) % len(names))
 
     def choose_next(self, label: str) -> Took:
-        """Choose the option after the chosen one of a select box."""
+        """Choose the option after the chosen one of a select box, which may be behind the view settings."""
+        settings = self.page.get_by_role("button", name=SETTINGS)
+        hidden = not self.page.get_by_label(label, exact=True).first.is_visible()
+        if hidden:
+            settings.click()
         option = self.next_option(label)
-        return self.take(option.click)
+        took = self.take(option.click)
+        if hidden:
+            settings.click()
+        return took
 
     def close(self) -> None:
         """Close the browser context."""

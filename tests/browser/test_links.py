@@ -39,8 +39,10 @@ def view(page):
     return found
 
 
-def choose(page, label, option):
-    """Pick an option of a select box."""
+def choose(page, label, option, behind=None):
+    """Pick an option of a select box; `behind` is the button that opens the popover with the box, if it is in one."""
+    if behind is not None:
+        page.get_by_role("button", name=behind).click()
     with changing(page):
         page.get_by_label(label, exact=True).first.click()
         page.get_by_role("option", name=option, exact=True).click()
@@ -93,7 +95,7 @@ def test_the_button_copies_the_address(reader, url, name):
 def test_a_copied_link_restores_what_was_chosen(reader, other_page, url):
     first = reader.go(f"{url}/tree?question=sum")
     choose(first, "teacher", "Self-1C1W")
-    choose(first, "objective", "forward KL")
+    choose(first, "objective", "forward KL", behind="View settings")
     first.get_by_role("button", name="Copy link").click()
     expect(first.get_by_role("button", name="Copied")).to_be_visible()
     link = first.evaluate("navigator.clipboard.readText()")
