@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
+from odd.access import read_only
 from odd.config import CONTEXTS, TeacherConfig, parse_config
 from odd.errors import OddError
 from odd.models.embedded import EMBEDDED
@@ -25,7 +26,9 @@ def show_dialog(view: ViewState, listing: Listing) -> None:
     """Draw the open dialog, if any."""
     kind, run_id = st.session_state.get(DIALOG, (None, None))
     entry = entry_of(listing, run_id)
-    if kind == "new":
+    if read_only():
+        close_dialog()
+    elif kind == "new":
         _new()
     elif kind == "upload":
         _upload()

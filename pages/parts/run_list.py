@@ -8,6 +8,7 @@ from typing import Literal
 
 import streamlit as st
 
+from odd.access import read_only
 from odd.config import PRESETS
 from odd.pipeline.estimate import benchmark_speed, estimate
 from odd.pipeline.jobs import Job, remove_job, resume, start_run, tail
@@ -128,6 +129,8 @@ def _read_on(left: int) -> None:
 
 
 def _new_buttons() -> None:
+    if read_only():
+        return
     st.button("Upload", icon=":material/upload:", on_click=ask, args=("upload",), help="Add a run file from others")
     st.button("New run", icon=":material/add:", type="primary", on_click=ask, args=("new",))
 
@@ -190,7 +193,7 @@ def _actions(entry: Entry, view: ViewState) -> None:
     if entry.info and entry.status != "unreadable":
         query = view_of(view, run_id).to_query()
         st.page_link("pages/questions.py", label="Open", icon=":material/open_in_new:", query_params=query)
-    if entry.status in ("screened", "stopped", "failed") and entry.valid:
+    if entry.status in ("screened", "stopped", "failed") and entry.valid and not read_only():
         label = "Run" if entry.status == "screened" else "Resume"
         st.button(label, icon=":material/play_arrow:", on_click=attempt, args=(_resume, entry), key=f"resume-{run_id}")
     if entry.info:
@@ -205,6 +208,8 @@ def _actions(entry: Entry, view: ViewState) -> None:
             on_click="ignore",
             key=f"download-{run_id}",
         )
+    if read_only():
+        return
     if entry.valid:
         choices = MENU if entry.status == "finished" else {"Delete": "delete"}
         key = f"more-{run_id}"
@@ -230,6 +235,9 @@ def offer_first_run() -> None:
     demo = PRESETS["demo"]
     speed = benchmark_speed(demo.student)
     how_long = rough(estimate(demo, 8, speed).seconds if speed else None)
+    if read_only():
+        st.info("There are no runs yet, and this dashboard is read-only: whoever runs it can add some.")
+        return
     with st.container(border=True):
         st.info(
             "There are no runs yet. A run samples a student on some questions, grows the tree of its choices, and "
@@ -277,8 +285,9 @@ def show_failures(listing: Listing) -> None:
             with st.container(horizontal=True, vertical_alignment="center"):
                 label = f"**{markdown_escaped(job.title)}** · {age(time.time() - job.created)}"
                 st.markdown(label, width="stretch")
-                st.button("Try again", on_click=attempt, args=(_again, job), key=f"again-{job.id}")
-                st.button("Dismiss", on_click=attempt, args=(remove_job, job), key=f"forget-{job.id}")
+                if not read_only():
+                    st.button("Try again", on_click=attempt, args=(_again, job), key=f"again-{job.id}")
+                    st.button("Dismiss", on_click=attempt, args=(remove_job, job), key=f"forget-{job.id}")
             st.markdown(f":small[:red[{markdown_escaped(job.reason)}]]")
             _log(job)
 

@@ -4,6 +4,7 @@ import time
 
 import streamlit as st
 
+from odd.access import read_only
 from odd.errors import OddError
 from odd.pipeline.jobs import Job, stop, time_left
 from odd.pipeline.progress import ProgressRecord
@@ -105,6 +106,8 @@ def _said(entry: Entry) -> list[str]:
 
 
 def _stop_button(job: Job) -> None:
+    if read_only():
+        return
     st.button(
         "Stop",
         icon=":material/stop_circle:",

@@ -5,6 +5,7 @@ from playwright.sync_api import expect
 
 from odd.export.offline import Contents, asked_view, write_question
 from odd.store import RunReader
+from tests.browser.conftest import open_page
 from tests.hostile import make_hostile
 
 
@@ -54,6 +55,15 @@ def test_choices_and_pins_are_in_the_address_and_back_undoes_them(opened):
     page.go_back()
     expect(path(page).locator(".token.pinned")).to_have_attribute("data-at", "2")
     expect(page.locator("select[name=teacher]")).to_have_value("Self-1C")
+
+
+def test_the_pages_of_a_question_offer_it_as_a_file(new_page, url, tmp_path):
+    page = open_page(new_page(), f"{url}/tree?question=sum&token=2")
+    with page.expect_download() as waited:
+        page.get_by_role("button", name="HTML", exact=True).click()
+    waited.value.save_as(tmp_path / "saved.html")
+    page.goto((tmp_path / "saved.html").as_uri())
+    expect(path(page).locator(".token.pinned")).to_have_attribute("data-at", "2")
 
 
 def test_tree_and_teachers_are_drawn(opened):
