@@ -41,6 +41,7 @@ QUESTIONS = """
     SELECT question, id, prompt_ids FROM questions AS q
     WHERE stage = 'scored' AND EXISTS (FROM contexts AS c WHERE c.question = q.question AND c.available)
     ORDER BY question"""
+UNSCORED = "SELECT count(*) AS questions FROM questions WHERE stage = 'targeted'"
 CONTEXTS = "SELECT teacher, prompt_ids FROM contexts WHERE question = ? AND available"
 
 
@@ -95,6 +96,11 @@ class InfluenceWork:
             raise OddError(f"run {writer.run_id!r} is not finished: finish it with odd run first")
         self.writer, self.wanted, self.listen = writer, wanted, listen
         self.config: RunConfig = parse_config(json.loads(meta["config"]))
+        if writer.query(UNSCORED)["questions"].item():
+            raise OddError(
+                f"run {writer.run_id!r} has the scores of an earlier version: continue it with odd run first, which "
+                "makes them anew"
+            )
         self.objectives = self._objectives()
         self.models = Models(self.config, cache)
         digests = Digests(writer.run_id, json.loads(meta["digests"]))

@@ -35,6 +35,7 @@ def calls(cache):
         "delete_run": lambda: jobs.delete_run(cache, "a"),
         "keep_questions": lambda: jobs.keep_questions(cache, "a.jsonl", b"{}"),
         "check_run": lambda: jobs.check_run(config),
+        "check_servers": lambda: jobs.check_servers(config.student, cache),
         "accept_run": lambda: accept_run(cache, io.BytesIO(b""), "a.duckdb", 9),
     }
 

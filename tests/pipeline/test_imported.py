@@ -113,7 +113,8 @@ def test_an_existing_run_does_not_need_its_log(imported, tmp_path):
     assert stored.imported.digest
     shutil.copy(path, tmp_path)
     gone = stored.imported.model_copy(update={"files": ("gone.jsonl",)})
-    again = run(stored.model_copy(update={"imported": gone, "cache": tmp_path}), quiet)
+    settings = {"imported": gone, "cache": tmp_path, "questions": imported[0].questions}
+    again = run(stored.model_copy(update=settings), quiet)
     assert again.name == path.name and repr(rows(again, ROLLOUTS)) == repr(rows(path, ROLLOUTS))
 
 

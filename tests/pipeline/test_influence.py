@@ -9,7 +9,7 @@ import pytest
 from odd.config import InfluenceConfig
 from odd.errors import OddError
 from odd.pipeline.influence import compute_influence
-from odd.pipeline.worker import run
+from odd.pipeline.worker import add_teachers, run
 from odd.store import RunReader, RunWriter
 from tests.runs import change, influence_config, rows
 
@@ -129,7 +129,7 @@ def test_a_run_that_is_not_finished_is_refused(plain, tmp_path):
         compute_influence(tmp_path, plain.stem, InfluenceConfig(), lambda step: None, lambda line: None)
 
 
-def test_a_run_of_an_earlier_version_is_read_without_it_and_gets_it(plain, tmp_path):
+def test_a_run_of_an_earlier_version_is_read_without_it_and_gets_it_once_it_is_scored_anew(plain, tmp_path):
     copied = shutil.copy(plain, tmp_path)
     views = "DROP VIEW token_influence"
     tables = [f"DROP TABLE {name}" for name in ("influence", "influence_matrix", "influence_norms")]
@@ -137,6 +137,9 @@ def test_a_run_of_an_earlier_version_is_read_without_it_and_gets_it(plain, tmp_p
     with RunReader(tmp_path / plain.name) as reader:
         reader.verify()
         assert reader.query("influence_matrix", objective="reverse_kl").empty
+    with pytest.raises(OddError, match="scores of an earlier version: continue it with odd run first"):
+        compute_influence(tmp_path, plain.stem, InfluenceConfig(), lambda step: None, lambda line: None)
+    add_teachers(tmp_path, plain.stem, [], lambda step: None)
     made = compute_influence(tmp_path, plain.stem, InfluenceConfig(), lambda step: None, lambda line: None)
     assert rows(made, "SELECT count(*) > 0 FROM influence") == [(True,)]
     with RunReader(made) as reader:
