@@ -25,16 +25,19 @@ def wait_for(work: Coroutine[Any, Any, Result]) -> Result:
 
     Cancelled requests close their connections, which tells a server to stop generating.
     """
-    future = asyncio.run_coroutine_threadsafe(work, _loop())
-    _awaited.add(future)
+    loop, future = _loop(), None
     try:
+        future = asyncio.run_coroutine_threadsafe(work, loop)
+        _awaited.add(future)
         with waiting():
             return future.result()
     except BaseException:
-        future.cancel()
+        if future is not None:
+            future.cancel()
         raise
     finally:
-        _awaited.discard(future)
+        if future is not None:
+            _awaited.discard(future)
 
 
 def cancel_all() -> None:
