@@ -16,6 +16,7 @@ from pages.shared.choices import (
 )
 from pages.shared.data import OpenRun
 from pages.shared.legend import show_legend
+from pages.shared.share import offer_file
 from pages.shared.state import bound, change_view
 
 SHOWS = {"score": "score", "difference": "difference"}
@@ -35,6 +36,7 @@ def show(run: OpenRun, view: ViewState) -> None:
         choose_convention(run, view, width=220)
         if view.path is not None:
             choose_path(run, view, width=185)
+        offer_file(run, view)
     chosen = [objective_name(view.objective or ""), convention_name(view.convention or ""), filters(view)]
     show_legend(chosen, shown_legend(view), colour_scale(run, question_number(run, view), view))
 

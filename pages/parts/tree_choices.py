@@ -15,6 +15,7 @@ from pages.shared.choices import (
 )
 from pages.shared.data import OpenRun
 from pages.shared.legend import show_legend
+from pages.shared.share import offer_file
 from pages.shared.state import bound
 
 STYLE = """<style>
@@ -42,6 +43,7 @@ def show(run: OpenRun, view: ViewState) -> None:
                 choose_filters(view)
             tied = bound("find", view.find) | {"type": "search", "max_chars": LONGEST}
             st.text_input("find in the path", placeholder="text, then Enter", **tied)
+        offer_file(run, view)
 
 
 def show_colours(run: OpenRun, view: ViewState, number: int) -> None:

@@ -24,7 +24,6 @@ from pages.shared.failures import explained, offer_others
 from pages.shared.glossary import show_help
 from pages.shared.layout import STYLE
 from pages.shared.mount import mount
-from pages.shared.share import offer_file
 from pages.shared.state import latest_view, read_view, write_view
 
 PAGES = {
@@ -43,8 +42,6 @@ WATCHED = 5.0
 """Seconds between looks for a newer state of a run that goes on."""
 OF_A_QUESTION = "Tree", "Rollouts", "Compare"
 """Pages that show one question of the run."""
-IN_A_FILE = "Tree", "Compare"
-"""Pages whose content is in the file that they offer."""
 
 
 def load_pages() -> None:
@@ -105,8 +102,6 @@ def header(title: str, view: ViewState, run: OpenRun | None = None) -> None:
                 step_question(run, view)
         st.space("stretch")
         show_help()
-        if run is not None and question is not None and title in IN_A_FILE:
-            offer_file(run, view)
         mount("copy_link", "copy-link", {}, width="content")
 
 
