@@ -1,6 +1,7 @@
 // Back returns to the place on the page that was left. Streamlit draws a page anew and starts at its top.
 
 const HELD = 5000 // ms during which a page that is high enough is kept at its place, as it may still be redrawn
+const SETTLED = 300 // ms after which a place that was scrolled to counts as one where the reader stays
 const LONGEST = 60000 // ms during which a page may grow to the height that it had, however slow the server
 
 class ScrollMemory {
@@ -9,7 +10,12 @@ class ScrollMemory {
     this.wanted = null
     const save = () => this.wanted === null && this.main && this.tops.set(location.href, this.main.scrollTop)
     const touched = () => { this.wanted = null; save() }
-    document.addEventListener("scroll", save, { capture: true, passive: true })
+    const scrolled = () => { // leaving a page scrolls to its top, too, a moment before the address changes
+      const left = location.href
+      clearTimeout(this.saving)
+      this.saving = setTimeout(() => location.href === left && save(), SETTLED)
+    }
+    document.addEventListener("scroll", scrolled, { capture: true, passive: true })
     for (const input of ["pointerdown", "keydown", "wheel"])
       document.addEventListener(input, touched, { capture: true, passive: true })
     window.addEventListener("popstate", () => this.restore(this.tops.get(location.href)))
