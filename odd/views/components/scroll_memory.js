@@ -1,6 +1,6 @@
 // Back returns to the place on the page that was left. Streamlit draws a page anew and starts at its top.
 
-const HELD = 5000 // ms during which a page that is high enough is kept at its place, as it may still be redrawn
+const HELD = 5000 // ms during which a page that is high enough and drawn is kept at its place, as more may follow
 const SETTLED = 300 // ms after which a place that was scrolled to counts as one where the reader stays
 const LONGEST = 60000 // ms during which a page may grow to the height that it had, however slow the server
 
@@ -34,7 +34,9 @@ class ScrollMemory {
       if (this.wanted !== wanted) return
       const main = this.main
       if (main) main.scrollTop = top
-      if (!main || main.scrollTop < top - 1) until = Math.min(Date.now() + HELD, giveUp) // still too short
+      const busy = document.querySelector('[data-test-script-state]:not([data-test-script-state="notRunning"])')
+      // still too short, or still the page that was left, which may be high enough
+      if (!main || main.scrollTop < top - 1 || busy) until = Math.min(Date.now() + HELD, giveUp)
       if (Date.now() < until) setTimeout(attempt, 100)
       else this.wanted = null
     }
