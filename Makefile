@@ -5,7 +5,7 @@ OPEN ?= 1
 # one extra job: tests wait for browsers and processes half of the time
 JOBS := $(shell $(PYTHON) -c "import os; print(1 + (os.cpu_count() or 1))")
 
-.PHONY: demo test test-servers vllm test-gpu install dev fuzz lint bench browser app clean
+.PHONY: demo test test-long vllm test-gpu install dev fuzz lint bench browser app clean
 
 $(VENV)/.installed: requirements.txt requirements-smollm2.txt
 	$(PYTHON) -m venv $(VENV)
@@ -38,11 +38,11 @@ browser:
 # allow .pyc files, so that the many processes started by tests do not recompile modules
 test: $(VENV)/.installed-dev browser
 	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder \
-		-m "not server"
+		-m "not long"
 
-# models on a real vLLM server; installing and starting it takes minutes
-test-servers: $(VENV)/.installed-dev vllm
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m server tests/models/server
+# what takes minutes: models on a real vLLM server, which is installed, and the benchmark of the dashboard
+test-long: $(VENV)/.installed-dev browser vllm
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m long tests/models/server tests/benchmarks
 
 # random damage to run files, logs, question files and answers, for longer than in the tests
 FUZZ_SECONDS ?= 180

@@ -29,6 +29,7 @@ def benchmark(folder, **environment):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_everything_is_measured_and_hovering_asks_the_server_nothing(tmp_path):
     done = benchmark(tmp_path)
     assert done.returncode == 0, done.stderr

@@ -19,7 +19,7 @@ from odd.pipeline.worker import run
 from tests.runs import rows, small_config
 from tests.test_boundaries import ROOT
 
-pytestmark = [pytest.mark.slow, pytest.mark.server]
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 PYTHON = ROOT / ".venv-vllm" / "bin" / "python"
 SECONDS = 280
 """Time for its start, which takes a minute on an idle core."""
