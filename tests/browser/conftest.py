@@ -188,11 +188,11 @@ def quiet(page, messages):
         page.wait_for_timeout(1000)
 
 
-def eventually(check):
+def eventually(check, seconds=15):
     """Wait for a condition that Playwright itself cannot wait for."""
-    until = time.monotonic() + 15
+    until = time.monotonic() + seconds
     while not check():
-        assert time.monotonic() < until, "it did not come about within 15 s"
+        assert time.monotonic() < until, f"it did not come about within {seconds} s"
         time.sleep(0.1)
 
 

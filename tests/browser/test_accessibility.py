@@ -87,7 +87,7 @@ def test_targets_in_the_page_are_at_least_24_pixels(tree):
 
 def scroll(main):
     """Scroll the page by 260 pixels, once it is drawn far enough to be that high."""
-    eventually(lambda: main.evaluate("main => { main.scrollTo(0, 260); return main.scrollTop }") == 260)
+    eventually(lambda: main.evaluate("main => { main.scrollTo(0, 260); return main.scrollTop }") == 260, 60)
 
 
 def test_back_returns_to_the_place_that_was_left(tree):
@@ -97,7 +97,7 @@ def test_back_returns_to_the_place_that_was_left(tree):
     expect(tree.get_by_role("heading", level=1)).to_have_text("Screening")
     tree.go_back()
     expect(tree.locator("svg.tree .branch").first).to_be_attached()
-    eventually(lambda: abs(main.evaluate("main => main.scrollTop") - 260) < 2)
+    eventually(lambda: abs(main.evaluate("main => main.scrollTop") - 260) < 2, 60)
 
 
 def test_a_page_opened_while_another_is_put_in_its_place_starts_at_its_top(reader, tree, url):
