@@ -32,31 +32,16 @@ Address = Annotated[str, AfterValidator(_is_address)]
 KeyName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w{0,79}$")]
 
 
-ON_SERVERS = frozenset(
-    {
-        "engine",
-        "server",
-        "server_kind",
-        "server_model",
-        "api_key_env",
-        "scorer",
-        "server_top",
-        "server_rollouts",
-        "server_timeout",
-        "server_patience",
-    }
+SERVER_ACCESS = frozenset(
+    {"server", "server_kind", "api_key_env", "server_rollouts", "server_timeout", "server_patience"}
 )
+"""Settings that say how servers are reached: the same model on other servers is the same model."""
+ON_SERVERS = SERVER_ACCESS | {"engine", "server_model", "scorer", "server_top"}
 """Settings of models on servers, which other models do not share."""
 
 
 def _as_list(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
-
-
-SERVER_ACCESS = frozenset(
-    {"server", "server_kind", "api_key_env", "server_rollouts", "server_timeout", "server_patience"}
-)
-"""Settings that say how servers are reached: the same model on other servers is the same model."""
 
 
 class ModelConfig(Settings):

@@ -24,11 +24,13 @@ from odd.method.measures import colours
 from odd.store.run import Run
 from odd.text import to_json, visible_text
 from odd.views.comparison_path import path_payload, strips_overview
+from odd.views.components import source
 from odd.views.generation_graph import display
 from odd.views.generation_tree import decision_payload, tree_payload
 from odd.views.legend import legend_html
 from odd.views.links import AT_START, ViewState
-from odd.views.panels import chosen_measure, path_panel, why_no_tree
+from odd.views.names import file_name
+from odd.views.panels import chosen_measure, path_panel, tree_name, why_no_tree
 from odd.views.path_window import path_extent
 from odd.views.pinned_token import continuations, token_children
 from odd.views.resolve import question_number, resolve
@@ -48,7 +50,6 @@ KINDS = (
     "other colours",
 )
 """Kinds of parts, the most important first; the first two are never left out."""
-FORBIDDEN = '<>:"/\\|?*%#'
 
 
 class Part(NamedTuple):
@@ -238,14 +239,14 @@ class Question:
             "teachers": self.teachers,
             "colours": [[name, legend(name).name] for name in colours()],
             "first": shown | {"colour": self.view.colour},
-            "tree": f"tree-question-{self.number}",
+            "tree": tree_name(self.view),
             "no_tree": why_no_tree(self.run, self.number),
             "version": __version__,
         }
 
     def document(self) -> str:
         """The HTML file."""
-        scripts = sum(len(script) + len(style) for script, style in map(_source, COMPONENTS))
+        scripts = sum(len(script) + len(style) for script, style in map(source, COMPONENTS))
         kept, left = _within(list(self.parts()), LARGEST - scripts)
         about = self.about() | {"left": left}
         legends = [
@@ -255,12 +256,6 @@ class Question:
         title = visible_text(f"{self.view.question} · {self.run.run_id} · ODD")
         body = f'<main id="question"></main><template id="legends">{"".join(legends)}</template>'
         return document(title, body, {"about": about, "parts": kept}, COMPONENTS)
-
-
-def _source(name: str) -> tuple[str, str]:
-    from odd.views.components import source
-
-    return source(name)
 
 
 def _legend(run: Run, number: int, view: ViewState, colour: str) -> str:
@@ -330,9 +325,9 @@ def write_site(run: Run, view: ViewState, out: Path, contents: Contents | None =
 
 def _file_names(rows: pd.DataFrame) -> list[str]:
     """File names of the questions, which any file system takes and which differ in more than case."""
-    safe = ["".join("-" if letter in FORBIDDEN or not letter.isprintable() else letter for letter in str(one))[:80]
-            for one in rows["id"]]  # fmt: skip
-    return [f"{number:04d}-{name.strip(' .')}.html" for number, name in zip(rows["question"], safe, strict=True)]
+    return [
+        f"{number:04d}-{file_name(name)[:80]}.html" for number, name in zip(rows["question"], rows["id"], strict=True)
+    ]
 
 
 def _index(run: Run, rows: pd.DataFrame, contents: Contents) -> str:

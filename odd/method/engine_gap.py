@@ -41,7 +41,12 @@ class EngineGap:
     @property
     def shifted(self) -> bool:
         """Whether the values correlate better at another lag than 0."""
-        return bool(np.isfinite(self.lags).all()) and self.lags[LAGS.index(0)] < max(self.lags)
+        return is_shifted(self.lags)
+
+
+def is_shifted(lags: Sequence[float]) -> bool:
+    """Whether the correlation at lag 0 is not the largest of those at the lags of `LAGS`; False if one is unknown."""
+    return bool(np.isfinite(lags).all()) and lags[LAGS.index(0)] < max(lags)
 
 
 def engine_gap(sampled: Sequence[np.ndarray], scored: Sequence[np.ndarray]) -> EngineGap | None:

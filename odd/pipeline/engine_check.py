@@ -1,6 +1,5 @@
 """Engine check: rollouts that servers sampled are scored again, by the engine that reads the paths."""
 
-import json
 from dataclasses import asdict
 from typing import Any
 
@@ -8,6 +7,7 @@ from odd.config import RunConfig
 from odd.method.engine_gap import engine_gap
 from odd.models.base import LanguageModel
 from odd.store import RunWriter, state
+from odd.text import to_json
 
 QUESTIONS, ROLLOUTS = 8, 4
 """Questions from which rollouts are taken, and how many of each."""
@@ -35,13 +35,4 @@ def check_engines(writer: RunWriter, config: RunConfig, student: LanguageModel) 
         "below": state.shares_below(writer, gap.mean),
     }
     with writer.transaction():
-        writer.set_meta("engine_check", json.dumps(_without_nan(kept)))
-
-
-def _without_nan(value: Any) -> Any:
-    """Replace NaN, which JSON does not have, by null."""
-    if isinstance(value, dict):
-        return {key: _without_nan(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(one) for one in value]
-    return None if value != value else value
+        writer.set_meta("engine_check", to_json(kept))

@@ -8,8 +8,8 @@ the influence of every token of these rollouts, and the gradient of the distilla
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,26 +23,18 @@ from odd.method.objectives import Objective
 from odd.models.base import Derivatives
 from odd.pipeline.contexts import TeacherContext
 from odd.pipeline.digests import Digests
+from odd.pipeline.events import Step, timing
 from odd.pipeline.progress import Listener, Progress
 from odd.pipeline.reading import Reader, readers
 from odd.pipeline.stages import Stage
 from odd.pipeline.teachers import Models
-from odd.store import RunWriter, published_path
+from odd.store import RunWriter, published_path, state
 from odd.store.influence_tables import INFLUENCE_TABLES
 from odd.store.run_status import RunStatus
 from odd.text import rough
 
 LEAST = 2 * QUARTERS
 """Initial rollouts that a question needs: a leave-one-out baseline in each quarter."""
-TARGETS = ("same", "other")
-ANSWERS = """
-    SELECT token_ids, correct FROM rollouts WHERE question = ? AND stage = 'initial' ORDER BY rollout"""
-QUESTIONS = """
-    SELECT question, id, prompt_ids FROM questions AS q
-    WHERE stage = 'scored' AND EXISTS (FROM contexts AS c WHERE c.question = q.question AND c.available)
-    ORDER BY question"""
-UNSCORED = "SELECT count(*) AS questions FROM questions WHERE stage = 'targeted'"
-CONTEXTS = "SELECT teacher, prompt_ids FROM contexts WHERE question = ? AND available"
 
 
 def compute_influence(
@@ -96,7 +88,7 @@ class InfluenceWork:
             raise OddError(f"run {writer.run_id!r} is not finished: finish it with odd run first")
         self.writer, self.wanted, self.listen = writer, wanted, listen
         self.config: RunConfig = parse_config(json.loads(meta["config"]))
-        if writer.query(UNSCORED)["questions"].item():
+        if state.is_to_be_rescored(writer):
             raise OddError(
                 f"run {writer.run_id!r} has the scores of an earlier version: continue it with odd run first, which "
                 "makes them anew"
@@ -108,7 +100,7 @@ class InfluenceWork:
         for teacher in self.config.teachers:
             digests.check(teacher.name, self.models.teacher(teacher).name, self.models.teacher(teacher).digest)
         self.student: Derivatives = self.models.derivatives(wanted.parameters)
-        self.questions = [self._studied(row) for row in writer.query(QUESTIONS).to_dict("records")]
+        self.questions = [self._studied(one) for one in state.taught_questions(writer)]
         if not self.questions:
             raise OddError(f"run {writer.run_id!r} has no question with a teacher: add one with odd add-teacher")
         self.gradients: dict[tuple[str, str], np.ndarray] = {}
@@ -124,20 +116,15 @@ class InfluenceWork:
             raise OddError(f"influence needs objectives of the run that are functions of two distributions: {labels}")
         return chosen
 
-    def _studied(self, row: Mapping[Any, Any]) -> Studied:
-        drawn = self.writer.query(ANSWERS, [row["question"]])
-        if len(drawn) < LEAST:
+    def _studied(self, one: state.Taught) -> Studied:
+        if len(one.responses) < LEAST:
             raise OddError(
-                f"question {row['id']!r} has {len(drawn)} initial rollouts, and influence needs {LEAST}: start a run "
-                "with more sampling.initial_rollouts"
+                f"question {one.id!r} has {len(one.responses)} initial rollouts, and influence needs {LEAST}: start a "
+                "run with more sampling.initial_rollouts"
             )
-        responses = [tokens.tolist() for tokens in drawn["token_ids"]]
-        answers = Answers(row["prompt_ids"].tolist(), responses, drawn["correct"].to_numpy(bool))
-        contexts = [
-            TeacherContext(one["teacher"], tuple(one["prompt_ids"].tolist()), "", ())
-            for one in self.writer.query(CONTEXTS, [row["question"]]).to_dict("records")
-        ]
-        return Studied(int(row["question"]), answers, contexts)
+        answers = Answers(one.prompt, one.responses, one.correct)
+        contexts = [TeacherContext(teacher, prompt, "", ()) for teacher, prompt in one.teachers.items()]
+        return Studied(one.number, answers, contexts)
 
     def plan(self) -> Iterator[str]:
         """Yield what will be computed and what it costs, measured on one response, in a sentence or two each."""
@@ -196,24 +183,14 @@ class InfluenceWork:
         """Record the time of a question's stage, and report it."""
         one, seconds = self.questions[place], time.perf_counter() - started
         tokens, rollouts = sum(map(len, one.answers.responses)), len(one.answers.responses)
-        cost = {"question": one.number, "stage": stage.value, "seconds": seconds, "items": rollouts, "tokens": tokens}
-        self.writer.insert("timings", [cost])
+        cost = timing(one.number, stage, seconds, rollouts, tokens)
+        self.writer.insert(cost.table, cost.rows)
         self.report(stage, place, rollouts, tokens, seconds)
 
     def report(self, stage: Stage, place: int, done: int, tokens: int = 0, seconds: float = 0.0) -> None:
         """Report that a stage of a question is done."""
-        self.listen(
-            Progress(
-                run_id=self.writer.run_id,
-                stage=stage,
-                question=place,
-                questions=len(self.questions),
-                done=done,
-                total=done,
-                tokens=tokens,
-                seconds=seconds,
-            )
-        )
+        step = Step(place, stage, done, done, tokens, seconds)
+        self.listen(Progress(run_id=self.writer.run_id, questions=len(self.questions), **asdict(step)))
 
     def _judge(self, one: Studied, place: int, vectors: np.ndarray, total: np.ndarray) -> None:
         """Insert the rows of a question."""

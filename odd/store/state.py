@@ -207,6 +207,55 @@ def first_rollouts(
     ]
 
 
+@dataclass(frozen=True, eq=False)
+class Taught:
+    """A scored question with teachers.
+
+    Attributes:
+        number: number of the question.
+        id: its id.
+        prompt: token ids of the student's prompt.
+        responses: token ids of the initial rollouts.
+        correct: their outcomes, bool (R,).
+        teachers: token ids of the prompts of the teachers that have one, by name.
+    """
+
+    number: int
+    id: str
+    prompt: list[int]
+    responses: list[list[int]]
+    correct: np.ndarray
+    teachers: dict[str, tuple[int, ...]]
+
+
+def taught_questions(writer: RunWriter) -> list[Taught]:
+    """Return the scored questions for which a teacher has a prompt."""
+    scored = writer.query("SELECT question, id, prompt_ids FROM questions WHERE stage = 'scored' ORDER BY question")
+    found = [_taught(writer, row) for row in scored.to_dict("records")]
+    return [one for one in found if one.teachers]
+
+
+def _taught(writer: RunWriter, row: Mapping[Hashable, Any]) -> Taught:
+    drawn = "SELECT token_ids, correct FROM rollouts WHERE question = ? AND stage = 'initial' ORDER BY rollout"
+    rollouts = writer.columns(drawn, [row["question"]])
+    teachers = _rows(
+        writer, "SELECT teacher, prompt_ids FROM contexts WHERE question = ? AND available", row["question"]
+    )
+    return Taught(
+        number=int(row["question"]),
+        id=row["id"],
+        prompt=row["prompt_ids"].tolist(),
+        responses=[tokens.tolist() for tokens in rollouts["token_ids"]],
+        correct=np.array(rollouts["correct"], dtype=bool),
+        teachers={one["teacher"]: tuple(one["prompt_ids"].tolist()) for one in teachers},
+    )
+
+
+def is_to_be_rescored(writer: RunWriter) -> bool:
+    """Whether a question has all its rollouts and no scores of this version."""
+    return bool(writer.query("SELECT 1 FROM questions WHERE stage = 'targeted' LIMIT 1").size)
+
+
 def shares_below(writer: RunWriter, gap: float) -> dict[str, float]:
     """Return for each teacher the share of path tokens at which it differs from the student by less than `gap` nats.
 

@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel, ValidationError
 
+from odd.method.engine_gap import is_shifted
 from odd.settings import Count
 
 MUCH = 0.05
@@ -45,10 +46,10 @@ def engine_lines(stored: str) -> list[str]:
             "server does not quantize its KV cache"
         )
     if len(found.lags) == 3 and None not in found.lags:
-        before, own, after = (lag or 0.0 for lag in found.lags)
+        lags = [lag or 0.0 for lag in found.lags]
+        before, own, after = lags
         line = f"engine check: correlation {before:.2f} at lag -1, {own:.3f} at lag 0, {after:.2f} at lag +1"
-        shifted = own < max(before, after)
-        lines.append(f"{line}: the server's values are shifted by a position: update it" if shifted else line)
+        lines.append(f"{line}: the server's values are shifted by a position: update it" if is_shifted(lags) else line)
     lines += [
         f"engine check: teacher {teacher} differs from the student by less than the engines do at {share:.1%} of path "
         "tokens: its signs there are not settled"

@@ -65,9 +65,14 @@ def tree_panel(run: Run, number: int, view: ViewState, tree: Mapping[str, Any]) 
         "node": view.node,
         "folded": list(view.folded),
         "unfolded": list(view.unfolded),
-        "name": file_name(view.run, view.question, "tree", (view.convention or "on_policy").split("-")[0]),
+        "name": tree_name(view),
     }
     return {**tree, **decisions, **chosen}
+
+
+def tree_name(view: ViewState) -> str:
+    """File name of exports of the generation tree, without suffix."""
+    return file_name(view.run, view.question, "tree", (view.convention or "on_policy").split("-")[0])
 
 
 def chosen_measure(view: ViewState) -> str:

@@ -4,6 +4,7 @@ import streamlit as st
 
 from odd.export.offline import Contents, Question
 from odd.views.links import ViewState
+from odd.views.names import file_name
 from pages.shared.data import OpenRun
 
 
@@ -12,7 +13,7 @@ def offer_file(run: OpenRun, view: ViewState) -> None:
     st.download_button(
         "HTML",
         lambda: Question(run, view, Contents()).document(),
-        f"{run.run_id}-question-{view.question}.html",
+        f"{file_name(run.run_id, 'question', view.question)}.html",
         "text/html",
         icon=":material/share:",
         on_click="ignore",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from odd.models.base import Generation
-from odd.models.server.wire import MEGABYTE, Unusable
+from odd.models.server.wire import MEGABYTE, Server, Unusable
 
 LOWEST = -9000.0
 """Log-probabilities at or below it stand for "unknown": vLLM writes -9999 for minus infinity."""
@@ -17,6 +17,19 @@ MASS_ABOVE = 0.01
 """The same for the probabilities of a distribution."""
 TOKEN_BYTES, ENTRY_BYTES = 512, 256
 """Generous bounds of the JSON of a sampled token, and of a token's entry in a distribution."""
+
+
+WHOLE = {
+    "top_p": 1.0,
+    "top_k": -1,
+    "min_p": 0.0,
+    "repetition_penalty": 1.0,
+    "presence_penalty": 0.0,
+    "frequency_penalty": 0.0,
+    "skip_special_tokens": False,
+}
+"""Sampling parameters of the whole distribution. What a request leaves out, servers take from the model's
+generation_config.json."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +176,18 @@ def _known(value: Any) -> bool:
     if not isinstance(value, float | int) or value != value or value > ABOVE:
         raise Unusable(f"a log-probability is {str(value)[:20]}")
     return value > LOWEST
+
+
+async def encoded(server: Server, model: str, text: str) -> list[int]:
+    """Return the token ids that a server gives a text; errors as for `Server.post`."""
+    body = {"model": model, "prompt": text, "add_special_tokens": False}
+    return listed(await server.post("/tokenize", body), "tokens")
+
+
+async def encoded_chat(server: Server, model: str, messages: list[dict[str, str]]) -> list[int]:
+    """Return the token ids that a server's chat template gives messages; errors as for `Server.post`."""
+    body = {"model": model, "messages": messages, "add_generation_prompt": True}
+    return listed(await server.post("/tokenize", body), "tokens")
 
 
 def listed(answer: Any, *names: str | int) -> Any:

@@ -6,7 +6,7 @@ Written from its documentation and sources of mid-2026, and tried on a scripted 
 from typing import Any
 
 from odd.models.base import Generation
-from odd.models.server.asking import Sampling, Scores, Scoring, listed
+from odd.models.server.asking import WHOLE, Sampling, Scores, Scoring, encoded, encoded_chat, listed
 from odd.models.server.wire import Server, Unusable
 
 
@@ -31,13 +31,7 @@ class SGLang:
             "max_new_tokens": ask.limit,
             "temperature": ask.temperature,
             "stop_token_ids": sorted(ask.ends),
-            "skip_special_tokens": False,
-            "top_p": 1.0,
-            "top_k": -1,
-            "min_p": 0.0,
-            "repetition_penalty": 1.0,
-            "presence_penalty": 0.0,
-            "frequency_penalty": 0.0,
+            **WHOLE,
         }
         body = {"input_ids": list(ask.prefix), "sampling_params": sampling, "return_logprob": True}
         answer = await server.post("/generate", body, ask.most_bytes)
@@ -78,13 +72,11 @@ class SGLang:
 
     async def encode(self, server: Server, text: str) -> list[int]:
         """Return the token ids that the server gives a text."""
-        body = {"model": self.model, "prompt": text, "add_special_tokens": False}
-        return listed(await server.post("/tokenize", body), "tokens")
+        return await encoded(server, self.model, text)
 
     async def encode_chat(self, server: Server, messages: list[dict[str, str]]) -> list[int]:
         """Return the token ids that the server's chat template gives messages."""
-        body = {"model": self.model, "messages": messages, "add_generation_prompt": True}
-        return listed(await server.post("/tokenize", body), "tokens")
+        return await encoded_chat(server, self.model, messages)
 
     async def decode(self, server: Server, token_ids: list[int]) -> str:
         """Return the text that the server gives token ids."""

@@ -1,15 +1,11 @@
-"""vLLM's server: token ids through `/v1/completions`, prompt log-probabilities for scores.
-
-The sampling parameters are all written out: what a request leaves out, vLLM takes from the model's
-generation_config.json.
-"""
+"""vLLM's server: token ids through `/v1/completions`, prompt log-probabilities for scores."""
 
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from odd.models.base import Generation
-from odd.models.server.asking import Sampling, Scores, Scoring, listed
+from odd.models.server.asking import WHOLE, Sampling, Scores, Scoring, encoded, encoded_chat, listed
 from odd.models.server.wire import Server, Unusable
 
 COMPLETIONS = "/v1/completions"
@@ -63,14 +59,8 @@ class VLLM:
             "seed": ask.seed,
             "logprobs": 0,
             "return_token_ids": True,
-            "skip_special_tokens": False,
             "stop_token_ids": sorted(ask.ends),
-            "top_p": 1.0,
-            "top_k": -1,
-            "min_p": 0.0,
-            "repetition_penalty": 1.0,
-            "presence_penalty": 0.0,
-            "frequency_penalty": 0.0,
+            **WHOLE,
         }
         answer: _Sampled = await server.post(COMPLETIONS, body, ask.most_bytes, SAMPLED)
         if len(answer.choices) != ask.count:
@@ -102,13 +92,11 @@ class VLLM:
 
     async def encode(self, server: Server, text: str) -> list[int]:
         """Return the token ids that the server gives a text."""
-        body = {"model": self.model, "prompt": text, "add_special_tokens": False}
-        return listed(await server.post("/tokenize", body), "tokens")
+        return await encoded(server, self.model, text)
 
     async def encode_chat(self, server: Server, messages: list[dict[str, str]]) -> list[int]:
         """Return the token ids that the server's chat template gives messages."""
-        body = {"model": self.model, "messages": messages, "add_generation_prompt": True}
-        return listed(await server.post("/tokenize", body), "tokens")
+        return await encoded_chat(server, self.model, messages)
 
     async def decode(self, server: Server, token_ids: list[int]) -> str:
         """Return the text that the server gives token ids."""
